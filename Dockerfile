@@ -1,5 +1,5 @@
 # Signoff's server and command line. Build: docker build -t signoff .
-# Everything is installed by deploy/docker/install, which runs without a container too.
+# Everything is installed by deploy/docker/install, which also runs without a container.
 FROM python:3.13-slim-bookworm AS build
 COPY . /src
 RUN /src/deploy/docker/install /opt/signoff

@@ -28,7 +28,7 @@ test: $(READY) ## run the tests, in up to four processes; ARGS="-n 0" in one
 test-clients: $(READY) ## test the clients in other languages, and generated ones: needs Node 20, Go 1.26; ARGS=go tests one
 	@clients/test $(ARGS)
 
-# Not part of test: it installs the frameworks, each into an environment of its own below .venv-adapters.
+# Not part of test: it installs the frameworks, each into a separate environment below .venv-adapters.
 test-adapters: $(READY) ## run the adapters' contract with the real frameworks; ARGS="--write langchain"
 	@$(PY) -m tests_adapters $(ARGS)
 

@@ -14,7 +14,7 @@ SOURCE = Path(signoff.__file__).parent
 _ANSWERS = ("core", "engine", "notify", "store", "web")
 _ELSEWHERE = ("client",)  # raises a server's errors, and its own
 _DEFINED = ("core/errors.py",)
-# Codes whose HTTP status is not that of their class.
+# Codes whose HTTP status differs from that of their class.
 _STATUS = {"internal_error": 500}
 
 

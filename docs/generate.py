@@ -52,9 +52,9 @@ def metrics() -> str:
     lines = [
         "# Metrics",
         "",
-        "`GET /metrics` answers in Prometheus' formats. [Monitor it](../how-to/monitoring.md) says how to use it.",
-        "The metrics of a process have the label `worker` (0, 1, ...; always 0 with one process). What is of the",
-        "database is the same at every server, and up to 15 seconds old: take the maximum over servers, not the sum.",
+        "`GET /metrics` responds in the Prometheus formats. [Monitor it](../how-to/monitoring.md) says how to use it.",
+        "The metrics of a process have the label `worker` (0, 1, ...; always 0 with one process). Metrics of the",
+        "database are the same on every server, and up to 15 seconds old: take the maximum over servers, not the sum.",
         "",
         "| metric | type | labels | meaning |",
         "|---|---|---|---|",
@@ -75,7 +75,7 @@ def metrics() -> str:
     lines += [
         "",
         "Also `signoff_build_info` (version, database), and the usual `process_`, `python_gc_` and `python_info`",
-        "metrics of the process that answers.",
+        "metrics of the process that responds.",
     ]
     return "\n".join(lines) + "\n"
 
@@ -174,7 +174,7 @@ def command_line() -> str:
         " `SIGNOFF_URL` and `SIGNOFF_API_KEY`, or `SIGNOFF_CONTEXT`; the folder `.signoff` here or above; the context"
         " in use, which `signoff login URL` and `signoff context use NAME` set. Contexts are kept in"
         " `signoff/contexts.json` in the platform's configuration folder, which only you can read; a key is only sent"
-        " to the address beside it. `signoff config show --origin` shows what applies.",
+        " to the address next to it. `signoff config show --origin` shows what applies.",
         "",
         "Tab completes commands, ids and names, which it reads from the server if that answers within"
         " `SIGNOFF_COMPLETION_TIMEOUT` (1.5 seconds):"

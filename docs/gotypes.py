@@ -54,28 +54,28 @@ _NAMES: Final[dict[type, str]] = ROOTS | {
 }
 # Documentation where the struct's own does not read as a sentence about the Go type.
 _SAYS: Final = {
-    "IntentRequest": "IntentRequest is what SendIntent submits. If the type has a workflow, that is its plan; else "
-    "HumanTask, else ToAgent. Payload is anything that encodes as a JSON object. OnBehalfOf is the person it is for "
-    "(an address or id), who is then on the requester's side.",
+    "IntentRequest": "IntentRequest is what SendIntent submits. Its plan comes from the workflow of its type, or else "
+    "from HumanTask, or else from ToAgent. Payload is anything that encodes as a JSON object. OnBehalfOf is the "
+    "person it is for (an address or id), who is then on the requester's side.",
     "Intent": "Intent is a durable request and its state. What does not apply to it is empty.",
     "Viewed": "Viewed is how a person had seen the task when they answered, as far as known. Seconds is from "
-    "the first opening to the answer; Folded whether they unfolded what the page had folded (none if nothing was).",
-    "BulkAnswer": "BulkAnswer is what became of each task of a bulk answer, in the order of the request, and how many "
+    "the first opening to the answer; Folded whether they expanded what the page had collapsed (none if nothing was).",
+    "BulkAnswer": "BulkAnswer is the result for each task of a bulk answer, in the order of the request, and how many "
     "were recorded, refused and decided.",
-    "BulkResult": "BulkResult is what became of one task of a bulk answer. Recorded says whether the answer counts, "
-    "Decided whether the task is closed now; Code, Message and Hint say why it was refused.",
+    "BulkResult": "BulkResult is the result for one task of a bulk answer. Recorded says whether the answer counts, "
+    "Decided whether the task is now closed; Code, Message and Hint say why it was refused.",
     "Workspace": "Workspace is a workspace of the server. Own says whether it is the key's; FormerNames, as "
     "organization/name, continue to resolve in addresses.",
     "Event": "Event is a fact in an intent's history. Seq grows, with gaps.",
     "Actor": "Actor is who did or asked for something. Kind is person, agent, service or system.",
     "StepError": "StepError is why an intent failed.",
     "Health": "Health is the server's answer that it is alive.",
-    "Key": "Key is a new API key. APIKey is the secret: shown once, stored nowhere; printing a Key hides it. Warnings "
+    "Key": "Key is a new API key. APIKey is the secret, shown once and not stored; printing a Key hides it. Warnings "
     "say what its new person changes.",
     "Delivery": "Delivery is an agent step claimed by this process: what a handler gets. IdempotencyKey is the same on "
     "every attempt: pass it on to what the handler calls. ResultRevisions has the revision that each previous result "
-    "belongs to. MaxReportBytes is how large the result may be, as JSON with its envelope; 0 if the server does not "
-    "say.",
+    "belongs to. MaxReportBytes is the maximum size of the result, as JSON with its envelope; 0 if the server does not "
+    "send it.",
     "AppliedWorkflow": "AppliedWorkflow is the outcome of ApplyWorkflow. Changed is false if the same template was "
     "already active; Warnings say what may block it.",
     "ScenarioCheck": "ScenarioCheck says whether a bundle would be accepted, and why not.",
@@ -92,10 +92,10 @@ _SAYS: Final = {
     "Remaining could still decide.",
     "PendingWith": "PendingWith is who has to act: an agent, people, or the runtime itself.",
     "ControlPolicy": "ControlPolicy is AXP's three free-form maps, with all patches.",
-    "Absence": "Absence is a time away: from Begins until Until, exclusive; the delegate may answer meanwhile.",
+    "Absence": "Absence is a time away: from Begins until Until, exclusive; the delegate may answer in the meantime.",
     "Hours": "Hours are a person's working hours, in the zone's local time.",
     "Rotation": "Rotation says who is on call when. Handover is a weekday and a local time.",
-    "Message": "Message is a notification. State: waiting, sent, skipped (there was nothing left to say) or failed; "
+    "Message": "Message is a notification. State: waiting, sent, skipped (no longer needed) or failed; "
     "CalledAt: when its event happened; At: when it last changed; NextAttemptAt: when it is tried, or retried; "
     "Instead: the channel that took over; Summary: the status as text. Without a person it was sent to a service.",
     "Channel": "Channel is a way to send messages. SetUp: whether this server sends over it; Failing: whether current "
@@ -103,7 +103,7 @@ _SAYS: Final = {
     "retried; Failed: how many failed permanently within a day; LastError: the last of their errors.",
     "Change": "Change is what an apply does to one entry: create, change or unchanged. Fields: the fields that differ.",
     "Snooze": "Snooze says who has snoozed the task, and until when.",
-    "Server": "Server describes the server. Mail: whether it can mail people, including sign-in links.",
+    "Server": "Server describes the server. Mail: whether it can e-mail people, including sign-in links.",
     "AuditTrail": "AuditTrail is an intent's whole history with its hash chain. Verified is the server's own check of "
     "it.",
 }

@@ -31,7 +31,7 @@ def text() -> str:
 
 
 def _sent(document: dict[str, Any], schemas: dict[str, Any]) -> set[str]:
-    """The schemas that requests hold: what has a default may be left out of them."""
+    """The schemas that requests hold: what has a default may be omitted."""
     bodies = [
         operation["requestBody"]
         for path in document["paths"].values()

@@ -1,1 +1,1 @@
-"""The contract of the adapters, run with each real framework in an environment of its own: ``make test-adapters``."""
+"""The contract of the adapters, run with each real framework in a separate environment: ``make test-adapters``."""

@@ -13,7 +13,7 @@ _HEAD: Final = """# Adapters
 <!-- Written by make test-adapters ARGS=--write. Do not edit. -->
 
 Every [adapter](../how-to/frameworks.md) passes one contract, with the real framework, a real Signoff server and a
-scripted model. `make test-adapters` runs it, each framework in an environment of its own.
+scripted model. `make test-adapters` runs it, each framework in a separate environment.
 
 | | adapter | run with |
 |---|---|---|

@@ -191,7 +191,7 @@ async def test_side_by_side(harness: Harness, server: Server, order: str) -> Non
 
 
 async def test_two_turns(harness: Harness, server: Server, order: str) -> None:
-    """The same call in a later turn is asked anew"""
+    """The same call in a later turn is asked again"""
     server.approve()
     script = Script([refund(order, id="one" + order)], [refund(order, id="two" + order)])
     done = await harness.run(script, order)
@@ -242,7 +242,7 @@ async def test_restart_with_two_calls(harness: Harness, server: Server, order: s
 
 
 async def test_exactly_these_arguments(harness: Harness, server: Server, order: str) -> None:
-    """A decision is for exactly its arguments: the same call id with others is asked anew"""
+    """A decision is for exactly its arguments: the same call id with others is asked again"""
     await harness.begin(Script([refund(order, 1)]), order, server)
     server.approve()
     server.answer(lambda task: Answer("rejected") if task.payload.get("amount") == 2 else None)
@@ -252,7 +252,7 @@ async def test_exactly_these_arguments(harness: Harness, server: Server, order: 
 
 
 async def test_an_approval_is_used_once(harness: Harness, server: Server, order: str) -> None:
-    """An approval is used once: a replayed run asks anew"""
+    """An approval is used once: a replayed run asks again"""
     server.approve()
     await run(harness, refund(order))
     server.reject()
@@ -291,7 +291,7 @@ async def test_edit_of_a_hidden_argument(harness: Harness, server: Server, order
 
 
 async def test_edit_beside_a_hidden_argument(harness: Harness, server: Server, order: str) -> None:
-    """Other arguments can be edited beside a hidden one"""
+    """Other arguments can be edited next to a hidden one"""
     server.edit(amount=3)
     done = await run(harness, refund(order, card=CARD), hide=["card"])
     assert done.ran == [paid(order, 3, card=CARD)]

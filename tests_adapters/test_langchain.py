@@ -81,7 +81,7 @@ async def test_an_edit_that_the_tool_does_not_allow_is_a_rejection(server: Serve
 def test_an_interrupt_of_another_kind_is_refused() -> None:
     with pytest.raises(TypeError, match="names no tool call"):
         Approvals().answers([Interrupt(value="How old?", id="i")], {"configurable": {"thread_id": "t"}})
-    with pytest.raises(TypeError, match="names no thread_id"):
+    with pytest.raises(TypeError, match="has no thread_id"):
         Approvals().answers([Interrupt(value="How old?", id="i")], {})
 
 

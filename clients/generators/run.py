@@ -81,7 +81,7 @@ def lint(redocly: str, edition: Path) -> None:
 
 
 def generator() -> Path:
-    """openapi-generator in an environment of its own."""
+    """openapi-generator in a separate environment."""
     folder = ROOT / ".venv-adapters" / "openapi-generator"
     uv = [sys.executable, "-m", "uv"]
     if not (folder / "bin" / "python").exists():

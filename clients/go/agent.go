@@ -16,14 +16,15 @@ import (
 	crand "crypto/rand"
 )
 
-// Handler does the work of one step. It returns what encodes as a JSON object (the step's result; nil is an empty one) or
-// an error, which fails the step: a *StepFailedError as it says, any other one, and a panic, as retryable.
+// Handler does the work of one step. It returns a value that encodes as a JSON object (the step's result; nil means an
+// empty one) or an error, which fails the step. A *StepFailedError says whether the failure is retryable; any other
+// error, and a panic, is.
 //
-// The context ends with ErrLeaseLost as its cause once another process has the step, and when the agent stops and the
-// grace period is over.
+// The context is canceled with ErrLeaseLost as its cause once another process has the step, and when the agent stops
+// and the grace period has passed.
 type Handler func(ctx context.Context, delivery *Delivery) (result any, err error)
 
-// ResultReducer returns what is reported instead of a result that is too large for the server, for instance a link to
+// ResultReducer returns what to report instead of a result that is too large for the server, such as a link to
 // where it stored the result.
 type ResultReducer func(ctx context.Context, delivery *Delivery, result any) (any, error)
 
@@ -39,28 +40,28 @@ type Agent struct {
 	reduce      ResultReducer
 }
 
-// AgentOption changes how an agent is made.
+// AgentOption configures an agent.
 type AgentOption func(*Agent)
 
-// WithClient is the client to speak through. Without it one is made by New, with the options of WithClientOptions.
+// WithClient sets the client to use. By default, New creates one with the options of WithClientOptions.
 func WithClient(client *Client) AgentOption { return func(a *Agent) { a.client = client } }
 
-// WithClientOptions are options for the agent's own client.
+// WithClientOptions sets options for the agent's own client.
 func WithClientOptions(opts ...Option) AgentOption {
 	return func(a *Agent) { a.clientOpts = append(a.clientOpts, opts...) }
 }
 
-// WithConcurrency is how many handlers run at a time (4).
+// WithConcurrency sets how many handlers run at a time (default 4).
 func WithConcurrency(handlers int) AgentOption { return func(a *Agent) { a.concurrency = handlers } }
 
-// WithLease is how long a step is held without renewal (30 s), so how long a crash can go unnoticed. The agent renews
-// the lease while a handler runs.
+// WithLease sets how long a step is held without renewal (default 30 s), and so how long a crash can go unnoticed. The
+// agent renews the lease while a handler runs.
 func WithLease(lease time.Duration) AgentOption { return func(a *Agent) { a.lease = lease } }
 
-// WithGrace is how long running handlers get to finish when the agent stops (25 s).
+// WithGrace sets how long running handlers get to finish when the agent stops (default 25 s).
 func WithGrace(grace time.Duration) AgentOption { return func(a *Agent) { a.grace = grace } }
 
-// NewAgent makes an agent. The name is the agent's, or its agent:// address.
+// NewAgent creates an agent. The name is the agent's name or its agent:// address.
 func NewAgent(name string, opts ...AgentOption) (*Agent, error) {
 	agent := &Agent{
 		name: name, concurrency: 4, lease: 30 * time.Second, grace: 25 * time.Second, handlers: map[string]Handler{},
@@ -84,8 +85,8 @@ func NewAgent(name string, opts ...AgentOption) (*Agent, error) {
 	return agent, nil
 }
 
-// Handle sets the handler for intents of a type; "*" handles all types without a handler of their own. It must be called
-// before Run. It panics if the type has a handler already, as http.ServeMux does for a pattern.
+// Handle sets the handler for intents of a type; "*" handles all types that have no handler. It must be called
+// before Run. It panics if the type already has a handler, as http.ServeMux does for a pattern.
 func (a *Agent) Handle(intentType string, handler Handler) {
 	if handler == nil {
 		panic("signoff: nil handler for " + intentType)
@@ -96,31 +97,32 @@ func (a *Agent) Handle(intentType string, handler Handler) {
 	a.handlers[intentType] = handler
 }
 
-// OnLargeResult sets what is called with a result that is too large for the server. Without it the step fails with
-// result_too_large, and the result is saved in a file that the failure names.
+// OnLargeResult sets the function to call with a result that is too large for the server. Without it the step fails
+// with result_too_large, and the result is saved in a file that the failure names.
 func (a *Agent) OnLargeResult(reduce ResultReducer) { a.reduce = reduce }
 
 const (
 	longPoll     = 25 * time.Second
-	largestClaim = 100 // what the server gives at once; the next claim gets more
-	// How long a stopping agent waits for the current claim: dropping its response costs a whole lease.
+	largestClaim = 100 // the most that the server returns at once; the next claim gets more
+	// How long a stopping agent waits for the current claim: if the response is dropped, its steps are blocked for a whole
+	// lease.
 	linger    = 500 * time.Millisecond
 	reportFor = 10 * time.Minute
 )
 
 var errStopped = errors.New("signoff: the agent has stopped")
 
-// Run takes steps, calls their handlers, renews the leases meanwhile and reports, until ctx is done. Then it takes no more
-// steps, lets running handlers finish, up to the grace period, and returns nil. A handler that does not return even then
-// is left behind, and its step to its lease.
+// Run claims steps, calls their handlers, renews the leases while they run and reports, until ctx is done. Then
+// it claims no more steps, lets running handlers finish within the grace period, and returns nil. A handler that has
+// not returned by then is abandoned, and its lease expires.
 //
-// Run returns an error only if the server refuses this agent for good: ErrAuthenticationFailed, ErrPermissionDenied or
-// ErrNotFound.
+// Run returns an error only if the server permanently refuses this agent: ErrAuthenticationFailed, ErrPermissionDenied
+// or ErrNotFound.
 func (a *Agent) Run(ctx context.Context) error {
 	host, _ := os.Hostname()
 	var random [3]byte
 	_, _ = crand.Read(random[:])
-	// What runs must outlive ctx: it is stopped by the end of ctx only after the grace period.
+	// Running work must outlive ctx: when ctx ends, it is stopped only after the grace period.
 	working, cut := context.WithCancelCause(context.WithoutCancel(ctx))
 	w := &worker{
 		agent: a, client: a.client, log: a.client.log,
@@ -138,7 +140,7 @@ func (a *Agent) Run(ctx context.Context) error {
 	return err
 }
 
-// worker is an agent at work.
+// worker is a running agent.
 type worker struct {
 	agent   *Agent
 	client  *Client
@@ -161,7 +163,7 @@ func (w *worker) finish(grace time.Duration) {
 	}
 }
 
-// cutOff gives canceled work a moment to say so.
+// cutOff gives canceled work a moment to report.
 func (w *worker) cutOff() { w.finish(linger) }
 
 func (w *worker) take(ctx context.Context) error {
@@ -185,7 +187,7 @@ func (w *worker) take(ctx context.Context) error {
 				return err
 			}
 			if !trouble && ctx.Err() == nil {
-				w.log.Warn("the agent gets no work, still trying", "agent", w.agent.name, "error", err)
+				w.log.Warn("the agent cannot get work, still trying", "agent", w.agent.name, "error", err)
 			}
 			trouble = true
 			_ = sleep(ctx, pauses.after(err))
@@ -201,14 +203,14 @@ func (w *worker) take(ctx context.Context) error {
 		trouble = false
 		pauses.reset()
 		if wait > 0 && len(claimed.deliveries) == 0 && time.Since(began) < time.Second {
-			// An empty response before the long poll's time: a server about to stop. Do not hammer it.
+			// An empty response before the long poll is due comes from a server that is about to stop. Do not hammer it.
 			_ = sleep(ctx, time.Duration(rand.Float64()*float64(time.Second)))
 		}
 	}
 	return nil
 }
 
-// slots takes all free slots, and waits for one; 0 if the context ends first.
+// slots takes all free slots, waiting for at least one; 0 if the context ends first.
 func (w *worker) slots(ctx context.Context) int {
 	select {
 	case <-w.free:
@@ -226,13 +228,13 @@ func (w *worker) slots(ctx context.Context) int {
 	}
 }
 
-// claimed are deliveries, the address that was asked for, and a warning for the person who started the agent.
+// claimed holds deliveries, the requested address, and a warning for the person who started the agent.
 type claimed struct {
 	deliveries    []*Delivery
 	agent, notice string
 }
 
-// claim claims up to so many deliveries and starts their work; slots that are not needed become free again. Nil if the
+// claim claims up to this many deliveries and starts their work; unused slots become free again. Nil if the
 // agent was stopped first.
 func (w *worker) claim(ctx context.Context, slots int, wait time.Duration) (*claimed, error) {
 	started := 0
@@ -260,8 +262,8 @@ func (w *worker) claim(ctx context.Context, slots int, wait time.Duration) (*cla
 	return got, nil
 }
 
-// ask sends the claim. When the agent is stopped it waits a little longer for the response, whose deliveries would
-// otherwise be lost until their leases end.
+// ask sends the claim. When the agent is stopped it waits a little longer for the response; otherwise its deliveries
+// would be blocked until their leases end.
 func (w *worker) ask(ctx context.Context, slots int, wait time.Duration) (*claimed, error) {
 	path, err := agentPath(w.agent.name)
 	if err != nil {
@@ -280,7 +282,7 @@ func (w *worker) ask(ctx context.Context, slots int, wait time.Duration) (*claim
 	defer stop()
 	answer, err := w.client.connection.perform(asking, one, retries{w.client.retries.timeout, 0}, mayRepeat)
 	if err != nil {
-		if asking.Err() != nil { // the claim was given up
+		if asking.Err() != nil { // the claim was abandoned
 			return nil, nil
 		}
 		return nil, err

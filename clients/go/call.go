@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// call is one request. A write carries an idempotency key, made once, so that a repetition after a lost response has no
-// second effect; calls that are harmless when repeated are marked repeatable.
+// call is one request. A write carries an idempotency key, created once, so that a retry after a lost response does not
+// repeat the effect; calls that are harmless when repeated are marked repeatable.
 type call struct {
 	method     string
 	path       string
@@ -20,7 +20,7 @@ type call struct {
 	body       []byte // JSON, or nil
 	key        string
 	repeatable bool
-	wait       time.Duration // how long the server may hold the response back, on top of the usual timeout
+	wait       time.Duration // how long the server may delay the response, in addition to the usual timeout
 }
 
 // safe reports whether the request may be sent again if its response was lost.
@@ -35,7 +35,7 @@ func post(path string, body any) (*call, error) {
 	return &call{method: http.MethodPost, path: path, body: content}, err
 }
 
-// retries say how long to wait and to retry.
+// retries holds how long to wait and how long to retry.
 type retries struct {
 	timeout  time.Duration
 	retryFor time.Duration
@@ -44,14 +44,14 @@ type retries struct {
 const (
 	firstPause   = 100 * time.Millisecond
 	longestPause = 5 * time.Second
-	// Whatever a proxy returns: a caller with days to wait polls every few minutes.
+	// The limit holds even for what a proxy returns: a caller that can wait for days polls every few minutes.
 	longestAsked = 300 * time.Second
 )
 
-// backoff are pauses with full jitter: up to a limit that doubles, on top of what the server asked for.
+// backoff computes pauses with full jitter, up to a limit that doubles, in addition to what the server asked for.
 type backoff struct{ bound time.Duration }
 
-// after is how long to pause after this failure, or after nothing came (nil).
+// after returns how long to pause after this failure, or after no response (nil).
 func (b *backoff) after(failure error) time.Duration {
 	asked := time.Duration(0)
 	if refused, ok := failure.(*Error); ok {
@@ -79,8 +79,8 @@ func sleep(ctx context.Context, pause time.Duration) error {
 	}
 }
 
-// perform sends a call until it gets a response, as long as repeating is safe, the failure is one that passes, and the
-// time for it is not over.
+// perform sends a call until it gets a response, as long as a retry is safe, the failure may be temporary,
+// and there is time left.
 func (c *connection) perform(
 	ctx context.Context, one *call, times retries, passing func(error) bool,
 ) (Object, error) {
@@ -104,7 +104,7 @@ func (c *connection) perform(
 	}
 }
 
-// ended is the context's error, with what failed before it.
+// ended returns the context's error, together with the failure before it.
 func ended(ctx context.Context, failure error) error {
 	if errors.Is(failure, ctx.Err()) {
 		return failure
@@ -142,10 +142,10 @@ type tooSlow time.Duration
 
 func (t tooSlow) Error() string { return fmt.Sprintf("none within %v", time.Duration(t)) }
 
-// Timeout is true, as for other errors of this kind.
+// Timeout returns true, as for other errors of this kind.
 func (t tooSlow) Timeout() bool { return true }
 
-// queryOf is a query of the pairs (name, value) that have a value.
+// queryOf returns a query of the pairs (name, value) that have a value.
 func queryOf(pairs ...string) url.Values {
 	query := url.Values{}
 	for place := 0; place < len(pairs); place += 2 {
@@ -163,7 +163,7 @@ func truth(value bool) string {
 	return ""
 }
 
-// CallOption changes one call.
+// CallOption configures one call.
 type CallOption func(*callOptions)
 
 type callOptions struct {
@@ -171,13 +171,13 @@ type callOptions struct {
 	keyGiven bool
 }
 
-// WithIdempotencyKey is the idempotency key of the call, instead of one made for it: the same key names the same request,
-// however often and by whichever process it is sent.
+// WithIdempotencyKey sets the call's idempotency key instead of generating one: the same key names the same request, no
+// matter how often and by which process it is sent.
 func WithIdempotencyKey(key string) CallOption {
 	return func(options *callOptions) { options.key, options.keyGiven = key, true }
 }
 
-// keyOf is the idempotency key of a call: as given, else a new one.
+// keyOf returns the idempotency key of a call: the given one, or else a new one.
 func keyOf(options []CallOption) (string, error) {
 	var all callOptions
 	for _, option := range options {

@@ -20,9 +20,9 @@ const (
 	deepestNested = 30
 )
 
-// callRequest is one call, as people are asked about it. Its key is derived from the call alone: its name, all its
-// arguments in canonical JSON, the caller's own key. So a program that crashed and makes the same call again finds the
-// request that it made before, and a call with other arguments never does. The Python SDK computes the same keys.
+// callRequest is one call that people are asked about. Its key is derived only from the call: its name, all its
+// arguments in canonical JSON, and the caller's own key. So a program that crashed and makes the same call again
+// finds its earlier request, and a call with other arguments never does. The Python SDK computes the same keys.
 type callRequest struct {
 	name     string
 	asked    map[string]any // the arguments as JSON when the call was made
@@ -41,7 +41,7 @@ func newCallRequest(name string, asked map[string]any, key string, hide []string
 	return &callRequest{name, asked, payload, hex.EncodeToString(sum[:])}
 }
 
-// key is the idempotency key. askedBefore is how many requests for the same call have been used up already.
+// key returns the idempotency key. askedBefore is how many requests for the same call have already been used.
 func (c *callRequest) key(askedBefore int) string {
 	if askedBefore > 0 {
 		return fmt.Sprintf("call-%s-%d", c.identity, askedBefore)
@@ -49,7 +49,7 @@ func (c *callRequest) key(askedBefore int) string {
 	return "call-" + c.identity
 }
 
-// approved are the arguments that people changed, in the payload that they approved.
+// approved returns the arguments that people changed, from the payload that they approved.
 func (c *callRequest) approved(payload map[string]any) (edited map[string]any, err error) {
 	var odd []string
 	for name := range c.payload {
@@ -80,7 +80,7 @@ func (c *callRequest) approved(payload map[string]any) (edited map[string]any, e
 	return edited, nil
 }
 
-// askedArguments are the arguments as JSON; an error names the first one that cannot be sent.
+// askedArguments returns the arguments as JSON; an error names the first one that cannot be sent.
 func askedArguments(name string, args any) (map[string]any, error) {
 	content, err := encoded(args)
 	if err != nil {
@@ -104,8 +104,8 @@ func askedArguments(name string, args any) (map[string]any, error) {
 	return asked, nil
 }
 
-// plainJSON reads a value with its numbers as float64, as people see it; or says what in it would not be seen, or not read
-// by every language, as it is.
+// plainJSON reads a value with its numbers as float64, as people see it; or it says which part of the value would not
+// be shown, or not be read by every language, unchanged.
 func plainJSON(from *json.Decoder, where string, depth int) (any, string) {
 	if depth > deepestNested {
 		return nil, fmt.Sprintf("%s is nested deeper than %d levels", where, deepestNested)
@@ -159,7 +159,7 @@ func plainObject(from *json.Decoder, where string, depth int) (any, string) {
 			inner = "the argument " + name
 		}
 		if _, there := object[name]; there {
-			// Which of the two counts depends on who reads it.
+			// Which of the two counts depends on the reader.
 			return nil, inner + " is there twice"
 		}
 		item, fault := plainJSON(from, inner, depth+1)
@@ -172,14 +172,14 @@ func plainObject(from *json.Decoder, where string, depth int) (any, string) {
 	return object, ""
 }
 
-// sameNumber reports whether a number's text says no more than the number does.
+// sameNumber reports whether a number's text has no more precision than the number.
 func sameNumber(text string, number float64) bool {
 	written, scale, ok := digitsOf(text)
 	kept, same, _ := digitsOf(strconv.FormatFloat(number, 'e', -1, 64))
 	return ok && written == kept && scale == same
 }
 
-// digitsOf are a number's digits without zeros around them, and the power of ten of the last one.
+// digitsOf returns a number's digits without leading and trailing zeros, and the power of ten of the last one.
 func digitsOf(text string) (digits string, scale int, ok bool) {
 	mantissa, exponent, scaled := strings.Cut(strings.ToLower(strings.TrimPrefix(text, "-")), "e")
 	whole, fraction, _ := strings.Cut(mantissa, ".")
@@ -211,8 +211,8 @@ func hiddenValue(name, argument string, value any, secret string) string {
 
 func sameJSON(left, right any) bool { return canonicalJSON(left) == canonicalJSON(right) }
 
-// canonicalJSON is one text for equal JSON, in every language: names sorted by code points, no spaces, numbers as Python
-// writes them, nothing escaped that JSON does not require.
+// canonicalJSON returns the same text for equal JSON, in every language: names sorted by code points, no spaces,
+// numbers as Python writes them, nothing escaped that JSON does not require.
 func canonicalJSON(value any) string {
 	var text strings.Builder
 	writeCanonical(&text, value)
@@ -268,8 +268,8 @@ func numberText(number float64) string {
 	return strconv.FormatFloat(number, 'f', -1, 64)
 }
 
-// writeQuoted is not encoding/json's: that escapes U+2028 and U+2029 too, and which control characters it names depends
-// on Go's version.
+// writeQuoted replaces encoding/json's quoting, which also escapes U+2028 and U+2029, and whose short escapes for
+// control characters depend on the version of Go.
 func writeQuoted(into *strings.Builder, text string) {
 	into.WriteByte('"')
 	for _, letter := range text {
@@ -291,7 +291,7 @@ func writeQuoted(into *strings.Builder, text string) {
 	into.WriteByte('"')
 }
 
-// cutText is a text cut to a number of letters.
+// cutText cuts text to a number of letters.
 func cutText(text string, most int) string {
 	if utf8.RuneCountInString(text) <= most {
 		return text

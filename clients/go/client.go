@@ -33,7 +33,7 @@ type Tasks struct{ client *Client }
 // Directory is the group Client.Directory.
 type Directory struct{ client *Client }
 
-// Option changes how a client is made.
+// Option configures a client.
 type Option func(*options)
 
 type options struct {
@@ -46,32 +46,32 @@ type options struct {
 	trace    func(context.Context, http.Header)
 }
 
-// WithURL is the server's address, which may have a path. Without it SIGNOFF_URL is used, else the nearest
+// WithURL sets the server's address, which may have a path. By default, SIGNOFF_URL is used, or else the nearest
 // .signoff/credentials.json.
 func WithURL(url string) Option { return func(o *options) { o.url = &url } }
 
-// WithAPIKey is the key. Without it SIGNOFF_API_KEY, or the content of the file SIGNOFF_API_KEY_FILE, is used, else the
-// key beside the address.
+// WithAPIKey sets the key. By default, SIGNOFF_API_KEY or the content of the file SIGNOFF_API_KEY_FILE is used, or else
+// the key stored with the address.
 func WithAPIKey(key string) Option { return func(o *options) { o.key = &key } }
 
-// WithTimeout is the time for one request (15 s), without the time that the server is asked to wait.
+// WithTimeout sets the time for one request (default 15 s), not counting the time that the server is asked to wait.
 func WithTimeout(timeout time.Duration) Option { return func(o *options) { o.timeout = timeout } }
 
-// WithRetryFor is the time during which a request that is safe to repeat is retried (30 s).
+// WithRetryFor sets how long a request that is safe to repeat is retried (default 30 s).
 func WithRetryFor(retryFor time.Duration) Option { return func(o *options) { o.retryFor = retryFor } }
 
-// WithProgram is how this program names itself to the server, in the User-Agent header.
+// WithProgram sets this program's name in the User-Agent header.
 func WithProgram(program string) Option { return func(o *options) { o.program = program } }
 
-// WithHTTPClient sends requests through another client. Redirects are not followed, and its Timeout should be 0:
-// following events takes longer than any.
+// WithHTTPClient sets the HTTP client to use. Redirects are not followed, and its Timeout should be 0, because
+// following events takes longer than any timeout.
 func WithHTTPClient(client *http.Client) Option { return func(o *options) { o.http = client } }
 
-// WithLogger is where warnings and notices go, instead of slog.Default().
+// WithLogger sets the logger for warnings and notices; the default is slog.Default().
 func WithLogger(log *slog.Logger) Option { return func(o *options) { o.log = log } }
 
-// WithTracing adds the headers of the current trace, traceparent and tracestate, to each request; ctx is that of the call.
-// With OpenTelemetry:
+// WithTracing adds the headers of the current trace, traceparent and tracestate, to each request; ctx is the context of
+// the call. With OpenTelemetry:
 //
 //	func(ctx context.Context, header http.Header) {
 //		otel.GetTextMapPropagator().Inject(ctx, propagation.HeaderCarrier(header))
@@ -80,10 +80,10 @@ func WithTracing(inject func(ctx context.Context, header http.Header)) Option {
 	return func(o *options) { o.trace = inject }
 }
 
-// New makes a client. The server and the key are the first found in the options, the environment (SIGNOFF_URL,
-// SIGNOFF_API_KEY, SIGNOFF_API_KEY_FILE), .signoff/credentials.json in this folder or a parent of it, and the user's
-// configuration folder. A key from a file is only sent to the address in the same file. If nothing is found, the error
-// is a *NotConfiguredError.
+// New creates a client. The server and the key are the first ones found in the options, the environment (SIGNOFF_URL,
+// SIGNOFF_API_KEY, SIGNOFF_API_KEY_FILE), .signoff/credentials.json in this folder or one of its parents, and the
+// user's configuration folder. A key from a file is only sent to the address in the same file. If nothing is found, the
+// error is a *NotConfiguredError.
 func New(opts ...Option) (*Client, error) {
 	o := options{timeout: 15 * time.Second, retryFor: 30 * time.Second, program: programName, log: slog.Default()}
 	for _, option := range opts {
@@ -112,28 +112,28 @@ func New(opts ...Option) (*Client, error) {
 // URL is the address of the server.
 func (c *Client) URL() string { return c.connection.settings.url }
 
-// Close closes idle connections. The client may still be used.
+// Close closes idle connections. The client can still be used.
 func (c *Client) Close() { c.connection.http.CloseIdleConnections() }
 
-// Format prints the client without its key, whatever the verb.
+// Format prints the client without its key, for any verb.
 func (c *Client) Format(state fmt.State, _ rune) {
 	fmt.Fprintf(state, "signoff.Client{URL:%q, APIKey:[hidden]}", c.URL())
 }
 
-// String is the client without its key.
+// String returns the client without its key.
 func (c *Client) String() string { return fmt.Sprint(c) }
 
-// LogValue is the client without its key.
+// LogValue returns the client without its key.
 func (c *Client) LogValue() slog.Value { return slog.StringValue(c.String()) }
 
-// Call sends any request of the HTTP API: for what this package has no method for. body, if it is not nil, is encoded as
-// JSON; the response is stored in out, unless that is nil. Without WithIdempotencyKey only a GET is repeated after a lost
-// response. The segments of the path are escaped by the caller.
+// Call sends any request of the HTTP API, for endpoints that have no method in this package. body, if it is not nil, is
+// encoded as JSON; the response is stored in out, unless that is nil. Without WithIdempotencyKey, only a GET is retried
+// after a lost response. The caller must escape the segments of the path.
 func (c *Client) Call(
 	ctx context.Context, method, path string, query url.Values, body, out any, opts ...CallOption,
 ) error {
 	if !strings.HasPrefix(path, "/") {
-		return fmt.Errorf("signoff: the path %q must begin with a slash", path) // else it could be a part of the host
+		return fmt.Errorf("signoff: the path %q must begin with a slash", path) // otherwise it could be part of the host
 	}
 	one := &call{method: method, path: path, query: query}
 	if body != nil {
@@ -166,8 +166,8 @@ func (c *Client) persist(ctx context.Context, one *call, passing func(error) boo
 	return c.connection.perform(ctx, one, retries{c.retries.timeout, math.MaxInt64 / 4}, passing)
 }
 
-// SendIntent submits an intent; returns its id. It is durable when this returns, and created once even if responses are
-// lost. Warnings of the server, for instance that no agent is connected there, are logged.
+// SendIntent submits an intent; returns its id. It is durable when this returns, and created only once even if
+// responses are lost. Warnings from the server, for example that no agent is connected at that address, are logged.
 func (c *Client) SendIntent(ctx context.Context, intent IntentRequest, opts ...CallOption) (string, error) {
 	one, err := post("/v1/intents", given(intent))
 	if err != nil {
@@ -201,12 +201,12 @@ func (c *Client) submission(ctx context.Context, one *call) (string, []string, e
 	return id, readList[string](answer, "warnings"), nil
 }
 
-// GetIntent is the intent as it is now.
+// GetIntent returns the current state of the intent.
 func (c *Client) GetIntent(ctx context.Context, intentID string) (*Intent, error) {
 	return fetch[Intent](ctx, c, "intent", "/v1/intents/%s", intentID)
 }
 
-// fetch gets one record: the object under a name, or the whole answer.
+// fetch gets one record: the object under a name, or the whole response.
 func fetch[T any](ctx context.Context, c *Client, name, path string, ids ...string) (*T, error) {
 	whole, err := pathWith(path, ids...)
 	if err != nil {
@@ -235,7 +235,7 @@ func fetchList[T any](
 	return readList[T](answer, name), nil
 }
 
-// send makes a call with a body and reads the record under a name, or the whole answer.
+// send makes a call with a body and reads the record under a name, or the whole response.
 func send[T any](ctx context.Context, c *Client, name string, one *call) (*T, error) {
 	answer, err := c.do(ctx, one)
 	if err != nil {
@@ -259,7 +259,7 @@ func keyed(body any, path string, ids ...string) (*call, error) {
 	return one, nil
 }
 
-// gather are the first items of a list, over as many pages as needed.
+// gather returns the first items of a list, from as many pages as needed.
 func gather[T any](ctx context.Context, c *Client, name, path string, query url.Values, limit int) ([]T, error) {
 	found := []T{}
 	for cursor := ""; len(found) < limit; {
@@ -287,13 +287,13 @@ type IntentQuery struct {
 	Status        string
 	IntentType    string
 	CorrelationID string
-	// Search are words that all occur in what is shown of an intent.
+	// Search is a list of words that must all occur in what is shown of an intent.
 	Search string
-	// Limit is the largest number of intents; 0 means 50.
+	// Limit is the maximum number of intents; 0 means 50.
 	Limit int
 }
 
-// ListIntents are the newest intents.
+// ListIntents returns the newest intents.
 func (c *Client) ListIntents(ctx context.Context, q IntentQuery) ([]Intent, error) {
 	query := queryOf("status", q.Status, "intent_type", q.IntentType, "correlation_id", q.CorrelationID, "q", q.Search)
 	return gather[Intent](ctx, c, "intents", "/v1/intents", query, limitOr(q.Limit, 50))
@@ -306,13 +306,13 @@ func limitOr(limit, other int) int {
 	return limit
 }
 
-// Events are the intent's events after since, up to now.
+// Events returns the intent's events after since, up to now.
 func (c *Client) Events(ctx context.Context, intentID string, since int) ([]Event, error) {
 	query := url.Values{"since": {strconv.Itoa(since)}}
 	return fetchList[Event](ctx, c, "events", query, "/v1/intents/%s/events", intentID)
 }
 
-// Cancel cancels the intent; ErrConflict if it is final already. An empty reason is "canceled".
+// Cancel cancels the intent; it returns ErrConflict if the intent is already final. An empty reason is "canceled".
 func (c *Client) Cancel(ctx context.Context, intentID, reason string) (*Intent, error) {
 	if reason == "" {
 		reason = "canceled"
@@ -348,8 +348,8 @@ func (c *Client) Rerun(ctx context.Context, intentID string) (string, error) {
 	return c.submitted(ctx, one)
 }
 
-// Use uses the outcome of a final intent, once, before acting on it. use is your own name for this use, which may be
-// repeated, as after a crash; ErrAlreadyUsed says that another use was first.
+// Use uses the outcome of a final intent, once, before acting on it. use is your own name for this use; the call may be
+// repeated with the same name, for example after a crash. ErrAlreadyUsed means that another use was first.
 func (c *Client) Use(ctx context.Context, intentID, use string) error {
 	one, err := keyed(Object{"use": use}, "/v1/intents/%s/use", intentID)
 	if err != nil {
@@ -360,7 +360,8 @@ func (c *Client) Use(ctx context.Context, intentID, use string) error {
 	if err != nil {
 		return err
 	}
-	// Not used before the response names this very use: a proxy may answer for the server, or repeat an answer.
+	// Accept the outcome only if the response names this very use: a proxy may answer for the server, or repeat an old
+	// answer.
 	switch said, there := answer["use"]; {
 	case !there:
 		return notSignoff(http.StatusOK, []byte(canonicalJSON(answer)))
@@ -370,17 +371,17 @@ func (c *Client) Use(ctx context.Context, intentID, use string) error {
 	return nil
 }
 
-// Messages are the messages sent about an intent, and their delivery status.
+// Messages returns the messages sent about an intent, and their delivery status.
 func (c *Client) Messages(ctx context.Context, intentID string) ([]Message, error) {
 	return fetchList[Message](ctx, c, "messages", nil, "/v1/intents/%s/messages", intentID)
 }
 
-// Audit is the intent's whole history with its hash chain.
+// Audit returns the intent's whole history with its hash chain.
 func (c *Client) Audit(ctx context.Context, intentID string) (*AuditTrail, error) {
 	return fetch[AuditTrail](ctx, c, "", "/v1/intents/%s/audit", intentID)
 }
 
-// ApplyScenario starts a scenario bundle: creates its agents, plan and intent.
+// ApplyScenario starts a scenario bundle: it creates the bundle's agents, plan and intent.
 func (c *Client) ApplyScenario(ctx context.Context, bundle Object, opts ...CallOption) (*AppliedScenario, error) {
 	one, err := post("/v1/scenarios/apply", bundle)
 	if err != nil {
@@ -405,7 +406,7 @@ func (c *Client) ValidateScenario(ctx context.Context, bundle Object) (*Scenario
 	return send[ScenarioCheck](ctx, c, "", one)
 }
 
-// ApplyWorkflow applies a workflow, as in its file, to its intent type.
+// ApplyWorkflow applies a workflow, written as in its file, to its intent type.
 func (c *Client) ApplyWorkflow(ctx context.Context, template Object) (*AppliedWorkflow, error) {
 	return c.applyWorkflow(ctx, template, false)
 }
@@ -425,29 +426,29 @@ func (c *Client) applyWorkflow(ctx context.Context, template Object, dryRun bool
 	return send[AppliedWorkflow](ctx, c, "", one)
 }
 
-// Workflows are the active workflows.
+// Workflows returns the active workflows.
 func (c *Client) Workflows(ctx context.Context) ([]Workflow, error) {
 	return fetchList[Workflow](ctx, c, "workflows", nil, "/v1/workflows")
 }
 
-// Agents are the registered agents.
+// Agents returns the registered agents.
 func (c *Client) Agents(ctx context.Context) ([]Account, error) {
 	return fetchList[Account](ctx, c, "agents", nil, "/v1/agents")
 }
 
-// NewKey says whose key to create: exactly one of Agent (name, address), Service (name) and Person (e-mail). A missing
-// holder is created; Name and Roles are those of a new person.
+// NewKey says for whom to create a key: exactly one of Agent (name or address), Service (name) and Person (e-mail).
+// A missing holder is created; Name and Roles are for a new person.
 type NewKey struct {
 	Agent   string   `json:"agent"`
 	Service string   `json:"service"`
 	Person  string   `json:"person"`
 	Name    string   `json:"name"`
 	Roles   []string `json:"roles"`
-	// ExpiresIn is how long the key is valid; 0 means for good.
+	// ExpiresIn is how long the key is valid; 0 means that it does not expire.
 	ExpiresIn time.Duration
 }
 
-// CreateKey creates a key for an agent, a service or a person. The secret is in the result, this once.
+// CreateKey creates a key for an agent, a service or a person. Only this result contains the secret.
 func (c *Client) CreateKey(ctx context.Context, key NewKey) (*Key, error) {
 	body := given(key)
 	holders := 0
@@ -480,21 +481,21 @@ func (c *Client) RevokeKey(ctx context.Context, keyID string) error {
 	return err
 }
 
-// Me is the actor of this client's key, and its workspace.
+// Me returns the actor of this client's key, and its workspace.
 func (c *Client) Me(ctx context.Context) (*Me, error) { return fetch[Me](ctx, c, "", "/v1/me") }
 
-// Health is whether the server responds, and its version.
+// Health reports whether the server responds, and its version.
 func (c *Client) Health(ctx context.Context) (*Health, error) {
 	return fetch[Health](ctx, c, "", "/health")
 }
 
-// Format prints the key without its secret, whatever the verb.
+// Format prints the key without its secret, for any verb.
 func (k Key) Format(state fmt.State, _ rune) { _, _ = io.WriteString(state, k.String()) }
 
-// String is the key without its secret.
+// String returns the key without its secret.
 func (k Key) String() string {
 	return fmt.Sprintf("signoff.Key{Kind:%q, Address:%q, KeyID:%q, APIKey:[hidden]}", k.Kind, k.Address, k.KeyID)
 }
 
-// LogValue is the key without its secret.
+// LogValue returns the key without its secret.
 func (k Key) LogValue() slog.Value { return slog.StringValue(k.String()) }

@@ -29,7 +29,7 @@ type connection struct {
 	trace    func(context.Context, http.Header) // or nil
 }
 
-// reply is the server's response, whole.
+// reply is the server's whole response.
 type reply struct {
 	status  int
 	headers http.Header
@@ -43,7 +43,7 @@ func newConnection(found settings, program string, given *http.Client, trace fun
 	} else {
 		ours.Transport = newTransport(found)
 	}
-	// The key must not follow a redirect to wherever that leads.
+	// The key must not follow a redirect to another server.
 	ours.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return &connection{settings: found, program: program, http: &ours, trace: trace}
 }
@@ -68,7 +68,7 @@ func newTransport(found settings) *http.Transport {
 // renew makes the next requests use new connections.
 func (c *connection) renew() { c.http.CloseIdleConnections() }
 
-// notSignoff is the error for a success that no Signoff server would send: another program listens there.
+// notSignoff is the error for a success that no Signoff server would send, because another program listens there.
 func (c *connection) notSignoff(status int, body []byte) *Error {
 	return notSignoff(status, []byte(c.settings.masked(string(body))))
 }
@@ -89,7 +89,7 @@ func (c *connection) whole(ctx context.Context, response *http.Response) (*reply
 		return nil, c.lost(ctx, err, false)
 	}
 	if response.StatusCode < 200 || response.StatusCode >= 300 {
-		// It becomes an error, which is shown and logged: a server that repeats the key must not put it there.
+		// It becomes an error, which is shown and logged, so a key that the server repeats must not get into it.
 		body = []byte(c.settings.masked(string(body)))
 		for _, values := range response.Header {
 			for place, value := range values {
@@ -120,7 +120,7 @@ func (c *connection) send(ctx context.Context, one *call, accept string) (*http.
 		return nil, fmt.Errorf("signoff: %w", err)
 	}
 	if c.trace != nil {
-		c.trace(ctx, request.Header) // first: it replaces no header of ours
+		c.trace(ctx, request.Header) // first, so that it cannot replace our own headers
 	}
 	mark := strings.ReplaceAll(freshKey(), "-", "")
 	request.Header.Set("Accept", accept)
@@ -140,17 +140,17 @@ func (c *connection) send(ctx context.Context, one *call, accept string) (*http.
 	if echoed := response.Header.Get(markHeader); echoed != "" && echoed != mark {
 		response.Body.Close()
 		c.renew()
-		return nil, &WrongAnswerError{fmt.Sprintf("The response to %s %s belongs to another request. "+
-			"A proxy, or this program, mixes up connections; it was discarded.", one.method, one.path)}
+		return nil, &WrongAnswerError{fmt.Sprintf("The response to %s %s belongs to another request "+
+			"and was discarded: a proxy, or this program, mixes up connections.", one.method, one.path)}
 	}
 	return response, nil
 }
 
-// lost is the error for a response that did not come, or not whole.
+// lost is the error for a response that did not arrive, or not in full.
 func (c *connection) lost(ctx context.Context, err error, unsent bool) error {
 	var wrapped *url.Error
 	if errors.As(err, &wrapped) {
-		err = wrapped.Err // its text would repeat the whole address
+		err = wrapped.Err // its text would contain the whole address
 	}
 	if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
 		err = cause
@@ -163,7 +163,7 @@ func (c *connection) lost(ctx context.Context, err error, unsent bool) error {
 	var certificate *tls.CertificateVerificationError
 	switch {
 	case errors.As(err, &authority) || errors.As(err, &certificate):
-		message += " Its certificate is not trusted here; set SSL_CERT_FILE to the authority to trust."
+		message += " Its certificate is not trusted here; set SSL_CERT_FILE to a certificate authority to trust."
 	case unsent && c.settings.loopback():
 		message += " Is it running? Start it with `signoff up`."
 	}

@@ -17,7 +17,7 @@ import (
 // Object is a JSON object.
 type Object map[string]any
 
-// Decode stores the object in the value that v points to, as json.Unmarshal does.
+// Decode stores the object in the value that v points to, like json.Unmarshal.
 func (o Object) Decode(v any) error {
 	content, err := json.Marshal(o)
 	if err != nil {
@@ -26,7 +26,7 @@ func (o Object) Decode(v any) error {
 	return json.Unmarshal(content, v)
 }
 
-// parsed is a response's JSON object; ok is false for anything else.
+// parsed returns a response's JSON object; ok is false for anything else.
 func parsed(body []byte) (Object, bool) {
 	var value any
 	if err := json.Unmarshal(body, &value); err != nil {
@@ -36,15 +36,15 @@ func parsed(body []byte) (Object, bool) {
 	return object, ok
 }
 
-// read stores JSON in a type of this package. It tolerates what a server of another release sends: a missing or malformed
-// value is left empty, an unknown one is dropped.
+// read stores JSON in a type of this package. It tolerates responses from servers of other releases: a missing or
+// malformed value is left empty, an unknown one is dropped.
 func read[T any](value any) T {
 	var into T
 	fill(reflect.ValueOf(&into).Elem(), value)
 	return into
 }
 
-// readList is the list under a name; empty if there is none.
+// readList returns the list under a name; empty if there is none.
 func readList[T any](answer Object, name string) []T {
 	items, _ := answer[name].([]any)
 	found := make([]T, 0, len(items))
@@ -54,7 +54,7 @@ func readList[T any](answer Object, name string) []T {
 	return found
 }
 
-// inner is the object under a name, or the answer itself.
+// inner returns the object under a name, or the response itself.
 func inner(answer Object, name string) Object {
 	if found, ok := answer[name].(map[string]any); ok {
 		return found
@@ -62,8 +62,8 @@ func inner(answer Object, name string) Object {
 	return answer
 }
 
-// keepOddEnding gives an intent whose ending is not text an ending that no rule knows: without one it would read as if
-// nobody had been asked.
+// keepOddEnding gives an intent whose ending is not text an ending that no rule knows; without one, the intent would
+// look as if nobody had been asked.
 func keepOddEnding(intent *Intent, value any) {
 	object, _ := value.(map[string]any)
 	if ending, sent := object["ending"]; sent {
@@ -150,7 +150,7 @@ func fillPlain(into reflect.Value, value any) {
 	}
 }
 
-// textOf is text; of an actor that is given as an object, its display name.
+// textOf returns the text; for an actor given as an object, its display name.
 func textOf(value any) (string, bool) {
 	switch value := value.(type) {
 	case string:
@@ -194,7 +194,7 @@ func jsonName(field reflect.StructField) string {
 	return name
 }
 
-// given are the fields of a request that have a value; Payload, which may be anything, is kept as it is.
+// given returns the fields of a request that have a value; Payload, which may be anything, is kept unchanged.
 func given(request any) Object {
 	value := reflect.ValueOf(request)
 	fields := Object{}
@@ -206,8 +206,8 @@ func given(request any) Object {
 	return fields
 }
 
-// encoded is a body as bytes, as other clients send it: nothing is escaped that JSON does not require. Text that is not
-// UTF-8 is refused: encoding/json would change it silently, and people would decide on something else.
+// encoded returns a body as bytes, as other clients send it: nothing is escaped that JSON does not require. Text that
+// is not UTF-8 is refused, because encoding/json would change it silently, and people would decide on something else.
 func encoded(body any) ([]byte, error) {
 	content, err := marshaled(body)
 	if err != nil {
@@ -219,12 +219,13 @@ func encoded(body any) ([]byte, error) {
 	return content, nil
 }
 
-// textFault is what text in a value, or in its JSON, another program would read otherwise, with its path; or "".
+// textFault describes text in a value, or in its JSON, that another program would read differently, with its path; or
+// "".
 func textFault(value any, content []byte) string {
 	if where := brokenText(reflect.ValueOf(value), 0); where != "" {
 		return where + " is not UTF-8"
 	}
-	// encoding/json takes over what a value encodes by itself, as json.RawMessage does, without looking at its text.
+	// encoding/json copies what a value encodes itself, such as json.RawMessage, without checking its text.
 	if faultOfText(content) == "" {
 		return ""
 	}
@@ -243,8 +244,8 @@ func marshaled(value any) ([]byte, error) {
 	return bytes.TrimSuffix(buffer.Bytes(), []byte("\n")), nil
 }
 
-// brokenText is the path to text that is not UTF-8 in a value that was encoded, or "": encoding/json has replaced it. A value
-// with a JSON of its own is not looked at.
+// brokenText returns the path to text that is not UTF-8 in a value that was encoded, or "": encoding/json has replaced
+// it. A value that encodes itself is not checked.
 func brokenText(value reflect.Value, depth int) string {
 	if depth > 2000 || !value.IsValid() {
 		return ""
@@ -303,7 +304,7 @@ func brokenText(value reflect.Value, depth int) string {
 	return ""
 }
 
-// jsonTextFault is the first fault of a text or a key in the JSON value that comes next, with its path; or "".
+// jsonTextFault describes the first fault in a text or key of the next JSON value, with its path; or "".
 func jsonTextFault(content []byte, from *json.Decoder, path string) string {
 	next := func() (json.Token, string) {
 		before := from.InputOffset()
@@ -347,7 +348,7 @@ func jsonTextFault(content []byte, from *json.Decoder, path string) string {
 	return ""
 }
 
-// faultOfText is what is wrong with the text in JSON, which is valid else; or "".
+// faultOfText says what is wrong with the text in otherwise valid JSON; or "".
 func faultOfText(content []byte) string {
 	if !utf8.Valid(content) {
 		return "is not UTF-8"
@@ -374,7 +375,7 @@ func faultOfText(content []byte) string {
 	}
 }
 
-// utf16Unit is the code unit that an escape at the beginning of this JSON stands for.
+// utf16Unit returns the code unit for the escape at the beginning of this JSON.
 func utf16Unit(content []byte) (rune, bool) {
 	if len(content) < 6 || content[0] != '\\' || content[1] != 'u' {
 		return 0, false
@@ -383,7 +384,7 @@ func utf16Unit(content []byte) (rune, bool) {
 	return rune(unit), err == nil
 }
 
-// below is a path with one more member before it: ".payload.lines[2]" and the like, after what is wrong there.
+// below prepends a member to a path: ".payload.lines[2]" and the like, after the description of the fault.
 func below(member, where string) string {
 	if !strings.HasPrefix(member, "[") {
 		member = fmt.Sprintf(".%.40s", member)

@@ -32,17 +32,17 @@
 //
 // # Errors
 //
-// What the server refuses is an [*Error], which [errors.Is] compares with ErrNotFound, ErrConflict and the like. No
-// answer at all is a [*ConnectionError]. An intent that ended without being completed is, as the error of
-// [Result.Err], a [*RejectedError], [*ExpiredError], [*WithdrawnError], [*SupersededError], [*UndeliverableError],
-// [*CanceledError], [*TimedOutError] or, for all of them, a [*FailedError]. A gated call returns them too, and an
-// [*InvalidEditError] if what people approved does not fit it.
+// A refusal by the server is an [*Error], which [errors.Is] compares with ErrNotFound, ErrConflict and the like. If
+// there is no response at all, the error is a [*ConnectionError]. For an intent that ended without being completed,
+// [Result.Err] returns a [*RejectedError], [*ExpiredError], [*WithdrawnError], [*SupersededError],
+// [*UndeliverableError], [*CanceledError], [*TimedOutError] or, for all of them, a [*FailedError]. A gated call returns
+// them too, and an [*InvalidEditError] if what people approved does not fit it.
 //
 // # Retries
 //
-// Every write that the server can recognize carries an idempotency key, made once per call, and is repeated with it
-// after a lost response, 429, 502, 503 and 504, with a jittered backoff on top of Retry-After. Waiting and following
-// events goes on across outages until the context ends.
+// Every write that the server can recognize carries an idempotency key, created once per call, and is retried with it
+// after a lost response, 429, 502, 503 and 504, with a jittered backoff in addition to Retry-After. Waiting for a
+// result and following events continue across outages until the context ends.
 //
 // The package uses the standard library only.
 package signoff

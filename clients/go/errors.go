@@ -12,19 +12,19 @@ import (
 	"time"
 )
 
-// What errors.Is compares an *Error with, by what the server refused.
+// Targets for errors.Is with an *Error, by kind of refusal.
 var (
 	// ErrAuthenticationFailed (401): the key is missing, unknown, expired or revoked.
 	ErrAuthenticationFailed = errors.New("signoff: authentication failed")
-	// ErrPermissionDenied (403): this key may see it, but may not do that.
+	// ErrPermissionDenied (403): this key may see it, but may not do this.
 	ErrPermissionDenied = errors.New("signoff: permission denied")
 	// ErrNotFound (404): unknown, or not visible to this key; the two are indistinguishable.
 	ErrNotFound = errors.New("signoff: not found")
-	// ErrConflict (409): the state has moved on; the error's Code says how.
+	// ErrConflict (409): the state has changed; the error's Code says how.
 	ErrConflict = errors.New("signoff: conflict")
-	// ErrAlreadyDecided is an ErrConflict: somebody else answered first; Details say what, who, when and where.
+	// ErrAlreadyDecided is an ErrConflict: somebody else answered first; Details says what, who, when and where.
 	ErrAlreadyDecided = errors.New("signoff: already decided")
-	// ErrAlreadyUsed is an ErrConflict: the outcome was acted on before; it stands for one act.
+	// ErrAlreadyUsed is an ErrConflict: the outcome has already been used; it can be used only once.
 	ErrAlreadyUsed = errors.New("signoff: already used")
 	// ErrStaleRevision is an ErrConflict: what is being decided is not what was shown. Read it again, then answer.
 	ErrStaleRevision = errors.New("signoff: stale revision")
@@ -34,13 +34,13 @@ var (
 	ErrRateLimited = errors.New("signoff: rate limited")
 	// ErrServerFailed (5xx): the server, or something in front of it, failed.
 	ErrServerFailed = errors.New("signoff: server failed")
-	// ErrServerBusy (503) is an ErrServerFailed: not now; nothing was written.
+	// ErrServerBusy (503) is an ErrServerFailed: temporarily unavailable; nothing was written.
 	ErrServerBusy = errors.New("signoff: server busy")
 )
 
 // Error is an error that the server responded with.
 type Error struct {
-	// Code is the stable machine-readable word.
+	// Code is a stable code for programs.
 	Code string
 	// Message is a sentence for people.
 	Message string
@@ -48,21 +48,21 @@ type Error struct {
 	Status int
 	// Field is the offending field, if there is one.
 	Field string
-	// Hint is what to do next, if there is something.
+	// Hint is what to do next, if there is a hint.
 	Hint string
-	// Details are the extras of this code.
+	// Details has additional values for this code.
 	Details Object
 	// RequestID finds the request in the server's log.
 	RequestID string
 	// RetryAfter is how long the server asked to wait, or 0.
 	RetryAfter time.Duration
-	// Retryable says whether the same request may well succeed shortly after.
+	// Retryable says whether the same request may succeed shortly after.
 	Retryable bool
-	// Genuine is false if the response is not in Signoff's format: a proxy in between, or another program.
+	// Genuine is false if the response is not in Signoff's format, because it came from a proxy or another program.
 	Genuine bool
 }
 
-// Error is the message with its code, its hint and the id of the request.
+// Error returns the message with its code, its hint and the id of the request.
 func (e *Error) Error() string {
 	text := fmt.Sprintf("%s [%s]", e.Message, e.Code)
 	if e.Hint != "" {
@@ -74,7 +74,7 @@ func (e *Error) Error() string {
 	return text
 }
 
-// Is reports whether the error is of the kind that the target, one of ErrNotFound and the like, stands for.
+// Is reports whether the error is of the kind of the target, such as ErrNotFound.
 func (e *Error) Is(target error) bool {
 	switch target {
 	case ErrAuthenticationFailed:
@@ -105,7 +105,7 @@ func (e *Error) Is(target error) bool {
 	return false
 }
 
-// ConnectionError says that the server did not respond.
+// ConnectionError means that the server did not respond.
 type ConnectionError struct {
 	// Unsent is true if the request certainly did not reach the server, so that any call may be repeated.
 	Unsent  bool
@@ -115,29 +115,29 @@ type ConnectionError struct {
 
 func (e *ConnectionError) Error() string { return e.message }
 
-// Unwrap is the error of the transport.
+// Unwrap returns the error of the transport.
 func (e *ConnectionError) Unwrap() error { return e.cause }
 
-// WrongAnswerError says that the response is for another request, or about another intent. Nothing was read from it; the
+// WrongAnswerError means that the response is for another request, or about another intent. It was discarded; the
 // request may or may not have taken effect.
 type WrongAnswerError struct{ message string }
 
 func (e *WrongAnswerError) Error() string { return e.message }
 
-// NotConfiguredError says that no server, or no key for it, was found. Its text lists the places that were searched and
-// the next step.
+// NotConfiguredError means that no server, or no key for it, was found. Its text lists the places that were searched
+// and the next step.
 type NotConfiguredError struct{ message string }
 
 func (e *NotConfiguredError) Error() string { return e.message }
 
-// WaitTimeoutError says that the context ended before the intent did, or, for a gated call, before its outcome was used. The
-// intent continues; waiting again is safe. It wraps the context's error, so that errors.Is(err, context.DeadlineExceeded)
-// tells a deadline from a cancelation.
+// WaitTimeoutError means that the context ended before the intent did, or, for a gated call, before its outcome was
+// used. The intent continues; waiting again is safe. It wraps the context's error, so that errors.Is(err,
+// context.DeadlineExceeded) distinguishes a deadline from a cancelation.
 type WaitTimeoutError struct {
-	// IntentID is "" if the context ended while a gated call was submitted.
+	// IntentID is "" if the context ended while a gated call was being submitted.
 	IntentID string
-	// Status is the last status seen, or "" if none was received. If it is a final one, the outcome of a gated call may have
-	// been used; the text says so.
+	// Status is the last status seen, or "" if none was received. If it is a final one, the outcome of a gated call may
+	// have been used; the text says so.
 	Status string
 	// Since is the sequence number of the last event that was received.
 	Since   int
@@ -154,14 +154,14 @@ func (e *WaitTimeoutError) Error() string {
 	if e.Status != "" {
 		seen = "it was " + e.Status + " when last seen"
 	}
-	text := fmt.Sprintf("No result of intent %s in time (%v): %s. It continues; wait for it again.", e.IntentID, e.cause, seen)
+	text := fmt.Sprintf("No result of intent %s in time (%v): %s. It is still running; wait for it again.", e.IntentID, e.cause, seen)
 	if e.trouble != nil {
 		text += fmt.Sprintf(" The event stream failed: %v", e.trouble)
 	}
 	return text
 }
 
-// Unwrap is the context's error, and what kept the events from arriving, if anything did.
+// Unwrap returns the context's error, and what kept the events from arriving, if anything did.
 func (e *WaitTimeoutError) Unwrap() []error {
 	if e.trouble == nil {
 		return []error{e.cause}
@@ -169,10 +169,11 @@ func (e *WaitTimeoutError) Unwrap() []error {
 	return []error{e.cause, e.trouble}
 }
 
-// Timeout is true, as for other errors of this kind.
+// Timeout returns true, as for other errors of this kind.
 func (e *WaitTimeoutError) Timeout() bool { return true }
 
-// FailedError says that an intent ended without being completed. Every error of [Result.Err] is one, for errors.As.
+// FailedError means that an intent ended without being completed. Every error that [Result.Err] returns is one, for
+// errors.As.
 type FailedError struct {
 	Result  *Result
 	message string
@@ -180,49 +181,50 @@ type FailedError struct {
 
 func (e *FailedError) Error() string { return e.message }
 
-// RejectedError says that a person rejected the intent.
+// RejectedError means that a person rejected the intent.
 type RejectedError struct{ *FailedError }
 
-// SupersededError says that changes were requested, and no revision followed.
+// SupersededError means that changes were requested, and no revision followed.
 type SupersededError struct{ *FailedError }
 
-// UndeliverableError says that no eligible approver could be reached.
+// UndeliverableError means that no eligible approver could be reached.
 type UndeliverableError struct{ *FailedError }
 
-// CanceledError says that the intent was canceled.
+// CanceledError means that the intent was canceled.
 type CanceledError struct{ *FailedError }
 
 // WithdrawnError is a CanceledError: the request was withdrawn while a task was open.
 type WithdrawnError struct{ *CanceledError }
 
-// TimedOutError says that the intent's deadline passed.
+// TimedOutError means that the intent's deadline passed.
 type TimedOutError struct{ *FailedError }
 
-// ExpiredError is a TimedOutError: no decision before the deadline. Silence is never consent, and not a rejection either.
+// ExpiredError is a TimedOutError: nobody decided before the deadline. Silence is never consent, and it is not a
+// rejection either.
 type ExpiredError struct{ *TimedOutError }
 
-// Unwrap is the error as a FailedError.
+// Unwrap returns the error as a FailedError.
 func (e *RejectedError) Unwrap() error { return e.FailedError }
 
-// Unwrap is the error as a FailedError.
+// Unwrap returns the error as a FailedError.
 func (e *SupersededError) Unwrap() error { return e.FailedError }
 
-// Unwrap is the error as a FailedError.
+// Unwrap returns the error as a FailedError.
 func (e *UndeliverableError) Unwrap() error { return e.FailedError }
 
-// Unwrap is the error as a FailedError.
+// Unwrap returns the error as a FailedError.
 func (e *CanceledError) Unwrap() error { return e.FailedError }
 
-// Unwrap is the error as a CanceledError.
+// Unwrap returns the error as a CanceledError.
 func (e *WithdrawnError) Unwrap() error { return e.CanceledError }
 
-// Unwrap is the error as a FailedError.
+// Unwrap returns the error as a FailedError.
 func (e *TimedOutError) Unwrap() error { return e.FailedError }
 
-// Unwrap is the error as a TimedOutError.
+// Unwrap returns the error as a TimedOutError.
 func (e *ExpiredError) Unwrap() error { return e.TimedOutError }
 
-// InvalidEditError says that people approved a gated call with edited arguments that do not fit it. It was not made.
+// InvalidEditError means that people approved a gated call with edited arguments that do not fit it. It was not made.
 type InvalidEditError struct {
 	message string
 	cause   error
@@ -230,7 +232,7 @@ type InvalidEditError struct {
 
 func (e *InvalidEditError) Error() string { return e.message }
 
-// Unwrap is the error of the gate's Check, if that refused the edit.
+// Unwrap returns the error of the gate's Check, if that refused the edit.
 func (e *InvalidEditError) Unwrap() error { return e.cause }
 
 func invalidEdit(format string, args ...any) error {
@@ -239,7 +241,7 @@ func invalidEdit(format string, args ...any) error {
 
 // StepFailedError is returned by an agent's handler to fail the step on purpose. Any other error counts as retryable.
 type StepFailedError struct {
-	// Code is a stable machine-readable word such as table_locked.
+	// Code is a stable code for programs, such as table_locked.
 	Code    string
 	Message string
 	// Retryable says whether the plan's retries apply.
@@ -248,7 +250,8 @@ type StepFailedError struct {
 
 func (e *StepFailedError) Error() string { return e.Message }
 
-// ErrLeaseLost is the cause (context.Cause) of a handler's context once the server has given the step to another process.
+// ErrLeaseLost is the cause (context.Cause) of a handler's context once the server has given the step to another
+// process.
 var ErrLeaseLost = errors.New("signoff: the lease is lost")
 
 const (
@@ -292,7 +295,7 @@ func refusal(status int, headers http.Header, body []byte) *Error {
 	return e
 }
 
-// notSignoff is the error for a success that no Signoff server would send: another program listens there.
+// notSignoff is the error for a success that no Signoff server would send, because another program listens there.
 func notSignoff(status int, body []byte) *Error {
 	return &Error{
 		Code:    notSignoffCode,
@@ -312,7 +315,8 @@ func textOr(value any, other string) string {
 	return other
 }
 
-// retryAfter is Retry-After in seconds; its other form, a date, is ignored: it would need a trusted clock.
+// retryAfter returns Retry-After in seconds; the other form, a date, is ignored, because it would require a trusted
+// clock.
 func retryAfter(text string) time.Duration {
 	seconds, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
 	if err != nil || math.IsNaN(seconds) || math.IsInf(seconds, 0) || seconds <= 0 {
@@ -321,8 +325,8 @@ func retryAfter(text string) time.Duration {
 	return time.Duration(min(seconds, 1e9) * float64(time.Second))
 }
 
-// Retryable reports whether the same request may well succeed shortly after: an *Error that says so, or no response.
-// The client has repeated what is safe to repeat already.
+// Retryable reports whether the same request may succeed shortly after: an *Error that says so, or no response.
+// The client has already retried what is safe to repeat.
 func Retryable(err error) bool {
 	var refused *Error
 	if errors.As(err, &refused) {
@@ -332,7 +336,7 @@ func Retryable(err error) bool {
 	return errors.As(err, &lost)
 }
 
-// mayRepeat reports whether the same request may well succeed shortly after: no response, 429, 502, 503, 504.
+// mayRepeat reports whether the same request may succeed shortly after: no response, 429, 502, 503, 504.
 func mayRepeat(err error) bool {
 	switch e := err.(type) {
 	case *Error:
@@ -343,8 +347,8 @@ func mayRepeat(err error) bool {
 	return false
 }
 
-// mayPass is mayRepeat for a caller that can wait for days: also any 5xx, and what a proxy returns while its server is
-// down.
+// mayPass is mayRepeat for a caller that can wait for days: also true for any 5xx, and for the errors of a proxy whose
+// server is down.
 func mayPass(err error) bool {
 	if e, ok := err.(*Error); ok {
 		stray := !e.Genuine && (e.Status == 200 || e.Status == 404 || e.Status == 408)

@@ -16,7 +16,7 @@ const (
 	deepest        = 30
 )
 
-// resultOf is a handler's result as a JSON object; else why the server cannot store it.
+// resultOf returns a handler's result as a JSON object, or else why the server cannot store it.
 func resultOf(result any) (content json.RawMessage, why string) {
 	if result == nil {
 		return json.RawMessage("{}"), ""
@@ -51,7 +51,7 @@ func resultOf(result any) (content json.RawMessage, why string) {
 	return content, ""
 }
 
-// faultIn is what in this JSON value the server cannot store, with its path.
+// faultIn describes the part of this JSON value that the server cannot store, with its path.
 func faultIn(value any, where string, depth int) string {
 	if depth > deepest {
 		return fmt.Sprintf("it is nested deeper than %d levels", deepest)
@@ -83,8 +83,8 @@ func faultIn(value any, where string, depth int) string {
 	return ""
 }
 
-// kept saves a result in a file that only this user can read; returns a sentence that says where. It never panics,
-// whatever the value's own methods do: the work is done.
+// kept saves a result in a file that only this user can read; returns a sentence that says where. It never panics, even
+// if the value's own methods do, because the work is already done.
 func kept(delivery *Delivery, result any) (says string) {
 	text := written(result)
 	name := strings.Map(func(letter rune) rune {
@@ -109,7 +109,7 @@ func kept(delivery *Delivery, result any) (says string) {
 	return fmt.Sprintf("It is saved on %s in %s.", host, file.Name())
 }
 
-// written is a value as JSON; what JSON cannot express stands there as text.
+// written returns a value as JSON, with text in place of what JSON cannot express.
 func written(value any) (text string) {
 	defer func() {
 		if recovered := recover(); recovered != nil {
@@ -127,7 +127,7 @@ func written(value any) (text string) {
 	return string(content)
 }
 
-// writer makes plain JSON of any value. What contains itself, and what is too large to be written, becomes a note.
+// writer makes plain JSON of any value. A value that contains itself, or is too large to be written, becomes a note.
 type writer struct {
 	within map[uintptr]bool
 	values int

@@ -17,7 +17,7 @@ const (
 	shortestHold = time.Second
 )
 
-// Observe are the intent's events after since, each once, in order, as they happen, up to the final one; across lost
+// Observe yields the intent's events after since, each once, in order, as they happen, up to the final one, across lost
 // connections and restarts of the server. An error ends the iteration: a *WaitTimeoutError when the context ends.
 //
 //	for event, err := range client.Observe(ctx, id, 0) {
@@ -40,8 +40,8 @@ func (c *Client) Observe(ctx context.Context, intentID string, since int) iter.S
 	}
 }
 
-// WaitFor waits until the intent is final, across restarts of this program's connection and of the server; returns its
-// Result, whatever the ending. Bound it with the context: then the error is a *WaitTimeoutError.
+// WaitFor waits until the intent is final, across lost connections and restarts of the server; it returns the Result
+// for any ending. Limit the wait with the context; the error is then a *WaitTimeoutError.
 func (c *Client) WaitFor(ctx context.Context, intentID string) (*Result, error) {
 	for {
 		f := follower{client: c, intentID: intentID}
@@ -49,7 +49,7 @@ func (c *Client) WaitFor(ctx context.Context, intentID string) (*Result, error) 
 		if err != nil || result.ParentIntentID == "" {
 			return result, err
 		}
-		intentID = result.ParentIntentID // the end of a step is not the end of the request
+		intentID = result.ParentIntentID // a step can end before its request does
 	}
 }
 
@@ -100,7 +100,7 @@ func (f *follower) follow(ctx context.Context, emit func(Event) bool) error {
 			return err
 		}
 		if f.trouble == nil && late > 0 && f.since == late {
-			// A late caller may otherwise wait for an event that it already has.
+			// Otherwise a caller that connects late may wait for an event that it already has.
 			over, err := f.rest(ctx, emit)
 			if over || err != nil {
 				return err
@@ -246,7 +246,7 @@ func (f *follower) fetch(ctx context.Context, one *call) (Object, error) {
 	return answer, err
 }
 
-// event is the intent's event in a frame; nil if it is another frame.
+// event returns the intent's event in a frame; nil for any other frame.
 func (f *follower) event(one frame) (*Event, error) {
 	if !strings.HasPrefix(one.event, "intent.") {
 		return nil, nil
@@ -272,7 +272,8 @@ func (f *follower) progress(event *Event) {
 	}
 }
 
-// rested is how long to pause after an orderly end: not at all, unless it came immediately and without events.
+// rested returns how long to pause after a normal end of the stream: not at all, unless it ended immediately and
+// without events.
 func (f *follower) rested(before int, began time.Time) time.Duration {
 	if f.since == before && time.Since(began) < shortestHold {
 		return f.pauses.after(nil)

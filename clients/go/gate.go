@@ -9,40 +9,41 @@ import (
 	"sync"
 )
 
-// GateOptions are what a gate may be told besides its intent type. A is the type of the arguments.
+// GateOptions are the options of a gate in addition to its intent type. A is the type of the arguments.
 type GateOptions[A any] struct {
-	// Name is that of the call, for people and as a part of what makes two calls the same; "" means the intent type.
+	// Name is the name of the call. People see it, and it is part of what makes two calls the same; "" means the intent
+	// type.
 	Name string
-	// Title is the question, if no workflow is applied; {name} stands for the name. "" means "Run {name}?".
+	// Title is the question, if the type has no workflow; {name} stands for the name. "" means "Run {name}?".
 	Title string
-	// Description is what the call does, shown with the question.
+	// Description says what the call does; it is shown with the question.
 	Description string
 	// Key distinguishes calls with the same arguments.
 	Key func(args A) string
-	// Hide are the JSON names of arguments that people do not see. The decision is still for exactly their values.
+	// Hide lists the JSON names of arguments that people do not see. The decision is still for exactly their values.
 	Hide []string
-	// Again is what happens if an approval of this same call was used before; "" means AskAgain.
+	// Again is what happens if an approval of this same call has already been used; "" means AskAgain.
 	Again Again
 	// OnBehalfOf is the person it is for (address or id), who then cannot approve it.
 	OnBehalfOf string
-	// Check refuses arguments that people edited by an error; the call is then not made.
+	// Check returns an error to refuse arguments that people have edited; the call is then not made.
 	Check func(args A) error
 }
 
-// Gate is a function that runs only after people have approved exactly this call: [NewGate] makes one. It is safe for
+// Gate is a function that runs only after people have approved exactly this call; [NewGate] creates one. It is safe for
 // concurrent use.
 type Gate[A, R any] struct {
 	terms *gateTerms[A]
 	fn    func(context.Context, A) (R, error)
 }
 
-// NewGate gates a function. The intent type chooses the workflow, and with it who decides; the options may be nil.
+// NewGate gates a function. The intent type chooses the workflow, and so who decides; the options may be nil.
 //
-// A is a struct, or a map by the arguments' names. Its members as JSON are the arguments that people see and decide about.
-// A field that is not part of the JSON, as with the tag json:"-", is not sent, is not part of the decision, and reaches the
-// function as it is: connections, clients.
+// A is a struct, or a map by the arguments' names. Its members as JSON are the arguments that people see and decide
+// about. A field that is not part of the JSON, such as one with the tag json:"-", is not sent, is not part of the
+// decision, and reaches the function unchanged: connections, clients.
 //
-// A variable that the function uses without getting it as an argument is not part of the decision either.
+// A variable that the function uses but does not get as an argument is not part of the decision either.
 func NewGate[A, R any](
 	client *Client, intentType string, fn func(ctx context.Context, args A) (R, error), options *GateOptions[A],
 ) (*Gate[A, R], error) {
@@ -56,13 +57,13 @@ func NewGate[A, R any](
 	return &Gate[A, R]{terms, fn}, nil
 }
 
-// Call asks people, waits for days if need be, and runs the function with the approved arguments. Its context is handed to
-// the function; if it ends before the decision, the error is a *WaitTimeoutError, and the same call made later continues to
-// wait. If it ends just after the decision, the approval may have been used, and the error says so: a handle of [Gate.Ask]
-// can still make that call, a new call counts as another use (see [Again]).
+// Call asks people, waits for days if necessary, and runs the function with the approved arguments. Its context is
+// passed to the function; if it ends before the decision, the error is a *WaitTimeoutError, and the same call made
+// later continues to wait. If it ends just after the decision, the approval may have been used, and the error says so:
+// a handle from [Gate.Ask] can still make that call, but a new call counts as another use (see [Again]).
 //
 // Unless people approve, the error is a *RejectedError, *ExpiredError or another *FailedError with their reason, or an
-// *InvalidEditError if what they approved does not fit the arguments. The function has not run then.
+// *InvalidEditError if what they approved does not fit the arguments. In these cases the function has not run.
 func (g *Gate[A, R]) Call(ctx context.Context, args A) (R, error) {
 	pending, err := g.Ask(ctx, args)
 	if err != nil {
@@ -72,8 +73,9 @@ func (g *Gate[A, R]) Call(ctx context.Context, args A) (R, error) {
 	return pending.Wait(ctx)
 }
 
-// Ask submits the call and returns a handle at once; the function runs when the handle is waited for. If the context ends
-// while it is submitted, the error is a *WaitTimeoutError, and the same call made later finds the request or submits it.
+// Ask submits the call and returns a handle immediately; the function runs when you wait on the handle. If the context
+// ends while the call is being submitted, the error is a *WaitTimeoutError, and the same call made later finds the
+// request or submits it.
 func (g *Gate[A, R]) Ask(ctx context.Context, args A) (*PendingCall[R], error) {
 	call, err := g.terms.ask(ctx, args)
 	if err != nil {
@@ -90,7 +92,7 @@ func (g *Gate[A, R]) Ask(ctx context.Context, args A) (*PendingCall[R], error) {
 	return &PendingCall[R]{call: call, run: run}, nil
 }
 
-// Approved are the approved arguments of code that runs now.
+// Approved holds the approved arguments of code that is about to run.
 type Approved[A any] struct {
 	Args A
 	// Edited says whether people changed the arguments.
@@ -98,9 +100,9 @@ type Approved[A any] struct {
 	Result *Result
 }
 
-// RequireApproval is a gate for code that is not in a function: it returns once people have approved these
-// arguments, which the code after it is to act on. Their approval is used then, and stands for one act. The errors are
-// those of [Gate.Call].
+// RequireApproval is a gate for code that is not in a function: it returns once people have approved
+// these arguments, on which the code after it should act. That uses up the approval, which is good for one use. The
+// errors are those of [Gate.Call].
 func RequireApproval[A any](
 	ctx context.Context, client *Client, intentType string, args A, options *GateOptions[A],
 ) (*Approved[A], error) {
@@ -122,7 +124,7 @@ func RequireApproval[A any](
 	return terms.approved(call, args, result)
 }
 
-// PendingCall is a call that was submitted. It is safe for concurrent use.
+// PendingCall is a call that has been submitted. It is safe for concurrent use.
 type PendingCall[R any] struct {
 	call *gatedCall
 	run  func(context.Context, *Result) (R, error)
@@ -133,16 +135,17 @@ type PendingCall[R any] struct {
 	err   error
 }
 
-// IntentID is that of its request, which changes if people have to be asked again. It is "" from when the approval of one
-// request turns out to be used until the next request is submitted, which Wait does.
+// IntentID returns the id of its request, which changes if people have to be asked again. When the approval of a
+// request turns out to have been used, it is "" until Wait submits the next request.
 func (p *PendingCall[R]) IntentID() string {
 	id, _, _ := p.call.state()
 	return id
 }
 
-// Wait waits for the decision, runs the function once, with this context, and returns what it returns: the same each time,
-// also if the context has ended. The error is a *WaitTimeoutError if the context ends while it waits for people or the
-// server, and wraps the context's error if the context ends later; unless the function has started, another Wait continues.
+// Wait waits for the decision, runs the function once, with this context, and returns what it returns. Every call
+// returns the same, even if the context has ended. The error is a *WaitTimeoutError if the context ends while it waits
+// for people or the server, and wraps the context's error if the context ends later; unless the function has started,
+// another Wait continues.
 func (p *PendingCall[R]) Wait(ctx context.Context) (R, error) {
 	var none R
 	p.mutex.Lock()
@@ -167,13 +170,13 @@ func (p *PendingCall[R]) Wait(ctx context.Context) (R, error) {
 	case !first:
 		return none, notMade(ctx, p.call)
 	}
-	defer close(p.done) // also if the function panics
+	defer close(p.done) // even if the function panics
 	p.err = errPanicked
 	p.value, p.err = p.run(ctx, result)
 	return p.value, p.err
 }
 
-// finished is what the function returned; the context's error if that ends while the function runs.
+// finished returns what the function returned; the context's error if that ends while the function runs.
 func (p *PendingCall[R]) finished(ctx context.Context, done <-chan struct{}) (R, error) {
 	select {
 	case <-done:
@@ -191,12 +194,13 @@ func (p *PendingCall[R]) finished(ctx context.Context, done <-chan struct{}) (R,
 
 var errPanicked = errors.New("signoff: the gated function panicked; it is not run again")
 
-// Cancel cancels the request; ErrConflict if it has ended. An empty reason is "canceled". While people have to be asked
-// again and the next request is not submitted yet, IntentID is "", there is nothing to cancel, and the error says so.
+// Cancel cancels the request; it returns ErrConflict if the request has ended. An empty reason is "canceled". If people
+// have to be asked again and the next request has not been submitted yet, IntentID is "", there is nothing to cancel,
+// and the error says so.
 func (p *PendingCall[R]) Cancel(ctx context.Context, reason string) (*Intent, error) {
 	id := p.IntentID()
 	if id == "" {
-		return nil, fmt.Errorf("signoff: %s has no request to cancel now: the approval of the last one was used before, and the "+
+		return nil, fmt.Errorf("signoff: %s has no request to cancel now: the approval of the last one has already been used, and the "+
 			"next one is not submitted yet; end the context of Wait, or cancel once IntentID is not empty", p.call.request.name)
 	}
 	return p.call.client.Cancel(ctx, id, reason)
@@ -207,7 +211,7 @@ func notMade(ctx context.Context, call *gatedCall) error {
 	return fmt.Errorf("signoff: the approval of %s was used, and the call was not made: %w", call.request.name, ctx.Err())
 }
 
-// gateTerms are how the calls of a gate are asked about.
+// gateTerms says how people are asked about the calls of a gate.
 type gateTerms[A any] struct {
 	client  *Client
 	intent  Object
@@ -256,7 +260,7 @@ func noSuchHidden(name, hidden string) error {
 	return fmt.Errorf("signoff: %s has no argument to hide named %s", name, hidden)
 }
 
-// ask submits a call; what happens to its arguments afterwards does not matter.
+// ask submits a call; later changes to its arguments have no effect.
 func (t *gateTerms[A]) ask(ctx context.Context, args A) (*gatedCall, error) {
 	asked, err := askedArguments(t.name, args)
 	if err != nil {
@@ -271,14 +275,14 @@ func (t *gateTerms[A]) ask(ctx context.Context, args A) (*gatedCall, error) {
 	if t.options.Key != nil {
 		key = t.options.Key(args)
 	}
-	// What would be sent is part of the key: a program that now asks something else makes a new request.
+	// What would be sent is part of the key, so a program that now asks something else makes a new request.
 	whole := canonicalJSON([]any{key, t.intent})
 	request := newCallRequest(t.name, asked, whole, t.options.Hide, t.client.connection.settings.key())
 	call := newGatedCall(t.client, request, t.intent, t.options.Again)
 	return call, call.submit(ctx)
 }
 
-// approved is what to call with, given the outcome of a call; or why it is not made.
+// approved returns the arguments to call with, given the outcome of a call, or why the call is not made.
 func (t *gateTerms[A]) approved(call *gatedCall, args A, result *Result) (*Approved[A], error) {
 	if err := notApproved(result); err != nil {
 		return nil, err

@@ -235,7 +235,7 @@ func TestGate(t *testing.T) {
 		}
 	})
 
-	test("code that is no function, arguments in a map", func(t *testing.T) {
+	test("code that is not a function, arguments in a map", func(t *testing.T) {
 		p.edit(signoff.Object{"amount": 5})
 		given := map[string]any{"order": "block", "amount": 7}
 		approved, err := signoff.RequireApproval(ctx, client, refundType, given, nil)
@@ -357,7 +357,7 @@ func TestGate(t *testing.T) {
 		paid.has(t)
 	})
 
-	test("an approval stands for one call", func(t *testing.T) {
+	test("an approval is good for one call", func(t *testing.T) {
 		paid, gate := gated(t)
 		p.approve()
 		for range 3 {
@@ -367,13 +367,13 @@ func TestGate(t *testing.T) {
 		p.reject("")
 		_, err := gate.Call(ctx, refund{Order: "once", Amount: 1})
 		is[*signoff.RejectedError](t, err, "")
-		p.approve() // a no is no no to the next call
+		p.approve() // a rejection does not apply to the next call
 		value(t)(gate.Call(ctx, refund{Order: "once", Amount: 1}))
 		one := "once1map[]"
 		paid.has(t, one, one, one, one)
 	})
 
-	test("a changed call is asked anew", func(t *testing.T) {
+	test("a changed call is asked again", func(t *testing.T) {
 		key := func(o *options) { o.Key = func(args refund) string { return args.Order } }
 		ask := func(args refund, change ...func(*options)) string {
 			_, gate := gated(t, change...)

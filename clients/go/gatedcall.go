@@ -10,12 +10,12 @@ import (
 	"sync"
 )
 
-// Again is what the next call does if an approval of the same call was used before: after it ran, or when the program
-// died in it.
+// Again says what the next call does if an approval of the same call has already been used, because the call ran or the
+// program died during it.
 type Again string
 
 const (
-	// AskAgain asks people again: at most one run for each approval. It is meant by "", too.
+	// AskAgain asks people again: at most one run for each approval. "" means the same.
 	AskAgain Again = "ask"
 	// RefuseAgain returns ErrAlreadyUsed: such a call runs at most once.
 	RefuseAgain Again = "refuse"
@@ -23,14 +23,14 @@ const (
 	RunAgain Again = "run"
 )
 
-// gatedCall is one call and its request: submitted, its outcome waited for and used. The server remembers the request by
-// the call's idempotency key, and that its outcome was used.
+// gatedCall is one call and its request: it submits the request, waits for the outcome and uses it. The server knows
+// the request by the call's idempotency key, and whether its outcome was used.
 type gatedCall struct {
 	client  *Client
 	request *callRequest
 	intent  Object // the request's body without its payload
 	again   Again
-	use     string // names this call's use of the outcome: another call, also in another process, has another
+	use     string // names this call's use of the outcome: another call, even in another process, has another name
 
 	mutex       sync.Mutex
 	intentID    string // "" before it was submitted; another one if people are asked again
@@ -46,14 +46,14 @@ func newGatedCall(client *Client, request *callRequest, intent Object, again Aga
 	return call
 }
 
-// identity is what usedBefore knows the call by. Each caller has requests of its own on the server: the key stands for the
-// caller, as a hash, so that the secret is not kept in another place.
+// identity is the key of the call in usedBefore. Each caller has separate requests on the server: a hash of the
+// API key identifies the caller, so that the secret is not stored in another place.
 func (g *gatedCall) identity() string {
 	caller := sha256.Sum256([]byte(g.client.connection.settings.key()))
 	return fmt.Sprintf("%s %x %s", g.client.URL(), caller, g.request.identity)
 }
 
-// state is the request's id, its outcome, if that was used, and how many requests were used up before it.
+// state returns the request's id, its outcome if that was used, and how many requests were used before it.
 func (g *gatedCall) state() (string, *Result, int) {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
@@ -86,7 +86,7 @@ func (g *gatedCall) submit(ctx context.Context) error {
 	}
 }
 
-// settled waits for the outcome and uses it, once; returns it, whatever it is.
+// settled waits for the outcome, uses it once, and returns it, whatever it is.
 func (g *gatedCall) settled(ctx context.Context) (*Result, error) {
 	for {
 		id, used, _ := g.state()
@@ -109,7 +109,7 @@ func (g *gatedCall) settled(ctx context.Context) (*Result, error) {
 	}
 }
 
-// send submits the request that follows after askedBefore others.
+// send submits the request that comes after askedBefore others.
 func (g *gatedCall) send(ctx context.Context, askedBefore int) error {
 	body := Object{"payload": g.request.payload}
 	for name, value := range g.intent {
@@ -126,21 +126,21 @@ func (g *gatedCall) send(ctx context.Context, askedBefore int) error {
 			"The request may have been submitted; the same call made later finds it, or submits it.")
 	}
 	for _, warning := range warnings {
-		// Not worth a warning: the task is for types without a workflow.
+		// Not worth a warning, because the task is meant for types without a workflow.
 		if !strings.HasPrefix(warning, "human_task is ignored") {
 			g.client.log.WarnContext(ctx, warning, "intent_id", id)
 		}
 	}
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
-	if g.askedBefore == askedBefore { // else another waiter has found this request used up meanwhile
+	if g.askedBefore == askedBefore { // else another waiter has found this request already used
 		g.intentID = id
 	}
 	return nil
 }
 
-// late is the error of a request to the server that failed: this *WaitTimeoutError if the context has ended. next is what
-// holds now, in a sentence.
+// late is the error of a request to the server that failed: this *WaitTimeoutError if the context has ended. next is
+// a sentence about the current state.
 func (g *gatedCall) late(ctx context.Context, err error, as *WaitTimeoutError, next string) error {
 	if ctx.Err() == nil {
 		return err
@@ -151,13 +151,13 @@ func (g *gatedCall) late(ctx context.Context, err error, as *WaitTimeoutError, n
 	}
 	as.cause, as.trouble = ctx.Err(), err
 	as.message = fmt.Sprintf("No result of %s in time (%v). %s", about, as.cause, next)
-	if _, lost := err.(*ConnectionError); !lost { // that says no more than that there was no response
+	if _, lost := err.(*ConnectionError); !lost { // it says only that there was no response
 		as.message += " The last failure: " + strings.ReplaceAll(err.Error(), "\n", ": ")
 	}
 	return as
 }
 
-// settle uses the outcome. If it was used before, it still holds or people are asked again, depending on again.
+// settle uses the outcome. If it has already been used, it still holds or people are asked again, depending on again.
 func (g *gatedCall) settle(ctx context.Context, id string, result *Result) error {
 	err := g.client.Use(ctx, result.IntentID, g.use)
 	if err != nil && !errors.Is(err, ErrAlreadyUsed) {
@@ -187,10 +187,11 @@ func (g *gatedCall) settle(ctx context.Context, id string, result *Result) error
 	return nil
 }
 
-// notApproved is the error of a call with this outcome; nil if it may run: approved, or completed without asking anybody.
+// notApproved returns the error of a call with this outcome; nil if it may run, because it was approved, or completed
+// without asking anybody.
 //
-// A workflow may declare a rejection or an expiry a success of its own: it ends COMPLETED then, and still nobody has
-// approved this call.
+// A workflow may declare the route after a rejection or an expiry a success. The intent is then COMPLETED, although
+// nobody has approved this call.
 func notApproved(result *Result) error {
 	message := notApprovedBecause(result)
 	if !result.Completed() {
@@ -214,14 +215,14 @@ func notApproved(result *Result) error {
 	return failed
 }
 
-// notApprovedBecause is why a call was not approved, in a sentence.
+// notApprovedBecause returns a sentence that says why a call was not approved.
 func notApprovedBecause(result *Result) string {
 	words, said := map[string]string{
 		"rejected":      "The call was rejected",
 		"expired":       "Nobody decided in time; the call was not approved",
 		"withdrawn":     "The request was withdrawn",
 		"superseded":    "Changes were requested, and the call was not approved",
-		"undeliverable": "Nobody who may decide could be reached; the call was not approved",
+		"undeliverable": "No eligible approver could be reached; the call was not approved",
 	}[result.Ending]
 	if !said {
 		words = map[string]string{
@@ -239,8 +240,8 @@ func notApprovedBecause(result *Result) string {
 	return words + "."
 }
 
-// usedBefore is how many requests for the same call were used up, as far as this process knows: it need not try their
-// keys again.
+// usedBefore holds how many requests for the same call have been used, as far as this process knows, so that it does
+// not try their keys again.
 var usedBefore = memory{counts: map[string]*list.Element{}, order: list.New()}
 
 const mostRemembered = 10_000

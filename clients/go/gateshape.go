@@ -10,8 +10,8 @@ import (
 	"unicode"
 )
 
-// shape is where the arguments of a call are: in the fields of a struct by their JSON names, or, if there are none, in a
-// map.
+// shape says where the arguments of a call are: in the fields of a struct by their JSON names, or, if there are none,
+// in a map.
 type shape struct{ fields map[string][]int }
 
 func shapeOf[A any](name string) (*shape, error) {
@@ -19,7 +19,7 @@ func shapeOf[A any](name string) (*shape, error) {
 	refused := fmt.Errorf("signoff: the arguments of %s are a struct, or a map by their names, not %v", name, kind)
 	for _, custom := range []reflect.Type{reflect.TypeFor[json.Marshaler](), reflect.TypeFor[encoding.TextMarshaler]()} {
 		if kind.Implements(custom) || reflect.PointerTo(kind).Implements(custom) {
-			return nil, fmt.Errorf("%w, which has a JSON of its own", refused)
+			return nil, fmt.Errorf("%w, which encodes itself as JSON", refused)
 		}
 	}
 	switch {
@@ -64,16 +64,16 @@ func (s *shape) add(name string, kind reflect.Type, path []int) error {
 	return nil
 }
 
-// notOfNames reports whether encoding/json ignores a field's tag because of this letter.
+// notOfNames reports whether this letter makes encoding/json ignore a field's tag.
 func notOfNames(letter rune) bool {
 	return !strings.ContainsRune("!#$%&()*+-./:;<=>?@[]^_{|}~ ", letter) && !unicode.IsLetter(letter) && !unicode.IsDigit(letter)
 }
 
-// restored are the arguments to call with: the caller's own where nothing changed, neither by people nor by the program
-// since it asked; else the value that people approved.
+// restored returns the arguments to call with: the caller's own where neither people, nor the program since it asked,
+// changed anything; otherwise the value that people approved.
 func restored[A any](s *shape, args A, request *callRequest, edited map[string]any) (A, error) {
 	var none A
-	// What cannot be read any more is not compared: it counts as changed.
+	// What can no longer be read counts as changed.
 	now, _ := askedArguments(request.name, args)
 	approved := map[string]reflect.Value{}
 	for name, asked := range request.asked {
@@ -121,8 +121,8 @@ func restoredMap[A any](args A, request *callRequest, approved map[string]reflec
 	return whole.Interface().(A)
 }
 
-// decoded is one argument read from JSON. It fits only if it says the same when it is written as JSON again: encoding/json
-// accepts a null for a number, and drops what it does not know.
+// decoded reads one argument from JSON. It fits only if it gives the same JSON again, because encoding/json
+// accepts a null for a number, and drops unknown fields.
 func decoded[A any](s *shape, call, name string, value any) (reflect.Value, error) {
 	var into A
 	misfit := func(why any) (reflect.Value, error) {
@@ -158,7 +158,7 @@ func fieldType[A any](s *shape, name string) reflect.Type {
 	return reflect.TypeFor[A]().FieldByIndex(s.fields[name]).Type
 }
 
-// hasNothing reports whether a field has no content, although it may have been made.
+// hasNothing reports whether a field has no content, even if it was allocated.
 func hasNothing(field reflect.Value) bool {
 	switch field.Kind() {
 	case reflect.Map, reflect.Slice:

@@ -17,7 +17,7 @@ var (
 	askedID = regexp.MustCompile(`^/v1/(intents|tasks|deliveries)/(` + idPattern + `)(?:/|$)`)
 )
 
-// freshKey is a new idempotency key: a random UUID.
+// freshKey returns a new idempotency key: a random UUID.
 func freshKey() string {
 	var b [16]byte
 	rand.Read(b[:]) // never fails: crypto/rand panics first
@@ -43,7 +43,7 @@ func checkSubject(path string, answer Object) error {
 		names = []string{"task_id", "intent_id"}
 	}
 	if strings.HasSuffix(path, "/retry") || strings.HasSuffix(path, "/rerun") {
-		names = []string{"retry_of", "rerun_of"} // it is about the new intent, which names the original
+		names = []string{"retry_of", "rerun_of"} // the response is about the new intent, which names the original
 	}
 	for _, part := range subjects(answer) {
 		for _, name := range names {
@@ -63,7 +63,7 @@ func checkSubject(path string, answer Object) error {
 	return nil
 }
 
-// subjects are the parts of a response that name what it is about.
+// subjects returns the parts of a response that name its subject.
 func subjects(answer Object) []Object {
 	parts := []Object{answer}
 	for _, name := range []string{"intent", "task"} {
@@ -81,7 +81,7 @@ func subjects(answer Object) []Object {
 	return parts
 }
 
-// pathWith is a path with ids as its segments: each %s is one.
+// pathWith returns a path with ids as segments, one for each %s.
 func pathWith(format string, ids ...string) (string, error) {
 	segments := make([]any, len(ids))
 	for place, id := range ids {
@@ -93,7 +93,7 @@ func pathWith(format string, ids ...string) (string, error) {
 	return fmt.Sprintf(format, segments...), nil
 }
 
-// agentPath is an agent's address as the one to three path segments of the server's routes.
+// agentPath returns an agent's address as the one to three path segments of the server's routes.
 func agentPath(address string) (string, error) {
 	bare := strings.TrimPrefix(strings.TrimSpace(address), "agent://")
 	if bare == "" {

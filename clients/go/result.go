@@ -17,24 +17,25 @@ func (e *Event) Final() bool { return final(e.Status) }
 // Final reports whether the intent has ended, in any way.
 func (i *Intent) Final() bool { return final(i.Status) }
 
-// Completed reports whether the intent achieved its purpose: the last decision on its path was an approval, or no one was
-// asked and nothing failed, or its workflow declares the path taken a success. Code should continue only then.
+// Completed reports whether the intent achieved its purpose: the last decision on its path was an approval, or no one
+// was asked and nothing failed, or its workflow declares the path taken a success. Continue only if it is true.
 func (i *Intent) Completed() bool { return i.Status == "COMPLETED" }
 
 // Approved reports whether the intent completed and the last decision was a person's approval. An expired task is not
-// one, and neither is an agent's result that calls itself approved.
+// an approval, and neither is an agent's result that calls itself approved.
 func (i *Intent) Approved() bool { return i.Completed() && i.Ending == "approved" }
 
 // Open reports whether the task can still be answered.
 func (t *Task) Open() bool { return t.State == "open" }
 
-// Result is a final intent, returned by WaitFor for every ending. What the work resulted in is in Intent.Result.
+// Result is a final intent, returned by WaitFor for every ending. The result of the work is in Intent.Result.
 type Result struct{ Intent }
 
-// Err is nil only if the intent is COMPLETED; else it says how it ended: a *RejectedError, *ExpiredError,
-// *WithdrawnError, *SupersededError, *UndeliverableError, *CanceledError, *TimedOutError or *FailedError.
+// Err returns nil only if the intent is COMPLETED; otherwise its error says how the intent ended: a *RejectedError,
+// *ExpiredError, *WithdrawnError, *SupersededError, *UndeliverableError, *CanceledError, *TimedOutError or
+// *FailedError.
 //
-// A person's decision counts if it is why the intent ended; an agent's error may have any code.
+// A person's decision counts if it ended the intent; an agent's error may have any code.
 func (r *Result) Err() error {
 	if r.Completed() {
 		return nil
@@ -46,7 +47,7 @@ func (r *Result) Err() error {
 	return r.failed(message)
 }
 
-// failed is the error of an intent that is not COMPLETED.
+// failed returns the error of an intent that is not COMPLETED.
 func (r *Result) failed(message string) error {
 	failed := &FailedError{Result: r, message: message}
 	code := r.Ending

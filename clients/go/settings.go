@@ -15,7 +15,7 @@ import (
 
 const credentialsFile = "credentials.json"
 
-// settings are the server's address and the key. The key is behind a function, so that printing whatever holds the
+// settings are the server's address and the key. The key is behind a function, so that printing anything that holds the
 // settings cannot show it.
 type settings struct {
 	url    string // without a trailing slash
@@ -35,7 +35,7 @@ func (s settings) loopback() bool {
 	return false
 }
 
-// masked is a text without the key. A key that is hardly longer than a word is no key of a server.
+// masked returns text without the key. A key that is hardly longer than a word cannot be a server's key.
 func (s settings) masked(text string) string {
 	if key := s.key(); len(key) >= 8 {
 		return strings.ReplaceAll(text, key, "[key]")
@@ -43,11 +43,11 @@ func (s settings) masked(text string) string {
 	return text
 }
 
-// findSettings takes the first found in arguments, environment, credentials files. A key found in a file is only ever
+// findSettings uses the first ones found in arguments, environment and credentials files. A key from a file is only
 // sent to the address in the same file. A nil argument was not given.
 func findSettings(address, key *string, environ func(string) string, folder string) (settings, error) {
 	for name, given := range map[string]*string{"url": address, "api_key": key} {
-		if given != nil && strings.TrimSpace(*given) == "" { // never use another server or key than this one
+		if given != nil && strings.TrimSpace(*given) == "" { // never use a server or key other than this one
 			return settings{}, unconfigured("The option for %s is empty. Give it a value, or omit it.", name)
 		}
 	}
@@ -138,7 +138,7 @@ func reason(err error) error {
 
 type place struct {
 	path   string
-	walked bool // met by walking up from the working directory
+	walked bool // found by walking up from the working directory
 }
 
 func places(environ func(string) string, folder string) []place {
@@ -170,7 +170,7 @@ func places(environ func(string) string, folder string) []place {
 	return found
 }
 
-// stored is what a credentials file says; nil, with a line in looked, when it is absent or not to be trusted.
+// stored returns the contents of a credentials file; nil, with a line in looked, if it is absent or cannot be trusted.
 func stored(where place, looked *[]string) (*settings, error) {
 	info, err := os.Stat(where.path)
 	var content []byte
@@ -209,8 +209,8 @@ func stored(where place, looked *[]string) (*settings, error) {
 	return &one, nil
 }
 
-// isTrusted says whether a file found in a parent folder may choose where payloads go: only if it is owned by this user
-// or root. Otherwise anyone could leave one in a shared folder such as /tmp.
+// isTrusted reports whether a file in a parent folder may determine where payloads are sent: only if this user or root
+// owns it. Otherwise anyone could put one into a shared folder such as /tmp.
 func isTrusted(owner, user int) bool { return owner == user || owner == 0 }
 
 func checkedURL(text, source string) (string, error) {
@@ -219,7 +219,7 @@ func checkedURL(text, source string) (string, error) {
 	sound := err == nil && (parts.Scheme == "http" || parts.Scheme == "https") && parts.Hostname() != "" &&
 		soundPort(parts.Port()) && !strings.ContainsAny(text, " ?#") && !strings.ContainsFunc(text, unprintable)
 	if sound && parts.User != nil {
-		return "", unconfigured("The address in %s contains a user name, and is shown in messages: remove it.", source)
+		return "", unconfigured("The address in %s contains a user name, which messages would show: remove it.", source)
 	}
 	if !sound {
 		shown := fmt.Sprintf("%q (%s)", text, source)
@@ -246,7 +246,7 @@ func checkedKey(key string) (string, error) {
 	return key, nil
 }
 
-// origin is what makes two addresses the same server.
+// origin returns what identifies the server of an address.
 func origin(address string) string {
 	parts, err := url.Parse(address)
 	if err != nil {

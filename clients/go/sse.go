@@ -13,7 +13,7 @@ var errEventTooLarge = errors.New("an event in the stream is too large")
 // frame is one server-sent event.
 type frame struct{ event, data, id string }
 
-// sseParser turns bytes into frames (WHATWG server-sent events): any chunking, any line end, comments dropped.
+// sseParser turns bytes into frames (WHATWG server-sent events): any chunking, any line ending, comments dropped.
 type sseParser struct {
 	rest    []byte
 	afterCR bool
@@ -22,11 +22,11 @@ type sseParser struct {
 	data    []string
 }
 
-// feed returns the frames completed by this chunk; an error if one grows beyond 4 MiB.
+// feed returns the frames that this chunk completes; an error if one exceeds 4 MiB.
 func (p *sseParser) feed(chunk []byte) ([]frame, error) {
 	var found []frame
 	for len(chunk) > 0 {
-		if p.afterCR && chunk[0] == '\n' { // a CR LF cut in two: its CR has ended the line already
+		if p.afterCR && chunk[0] == '\n' { // a CR LF split between two chunks: its CR has already ended the line
 			chunk, p.afterCR = chunk[1:], false
 			continue
 		}

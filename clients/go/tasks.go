@@ -11,7 +11,7 @@ type TaskRef interface {
 	target() (id string, stage, revision int, digest string)
 }
 
-// TaskID is a task named by its id alone: an answer counts only for what its person has read before.
+// TaskID names a task by its id alone: an answer counts only for what its person has already read.
 type TaskID string
 
 func (id TaskID) target() (string, int, int, string) { return string(id), 0, 0, "" }
@@ -23,7 +23,7 @@ type Answer struct {
 	Outcome string `json:"outcome"`
 	Comment string `json:"comment"`
 	Data    Object `json:"data"`
-	// Stage, Revision and Digest name what is answered, instead of those of the task.
+	// Stage, Revision and Digest name what is answered, in place of the task's own values.
 	Stage    int    `json:"stage"`
 	Revision int    `json:"revision"`
 	Digest   string `json:"digest"`
@@ -31,10 +31,10 @@ type Answer struct {
 	Number int `json:"number"`
 }
 
-// Answer answers a task; returns the task after it. The error is ErrAlreadyDecided if it is late, ErrStaleRevision if the
-// task has changed.
+// Answer answers a task; returns the task after it. The error is ErrAlreadyDecided if the task has been decided,
+// ErrStaleRevision if it has changed.
 //
-// Pass the Task that was shown: then the answer counts for that or not at all, however often it is sent.
+// Pass the Task that was shown: the answer then counts for exactly that or not at all, no matter how often it is sent.
 func (c *Client) Answer(ctx context.Context, task TaskRef, answer Answer) (*Task, error) {
 	id, stage, revision, digest := task.target()
 	answer.Stage = orElse(answer.Stage, stage)
@@ -63,25 +63,25 @@ func (c *Client) Reject(ctx context.Context, task TaskRef, comment string) (*Tas
 
 // TaskQuery selects tasks.
 type TaskQuery struct {
-	// Mine selects only the tasks that this key's person may answer (if closed: has answered).
+	// Mine selects only the tasks that this key's person may answer (or, if closed, has answered).
 	Mine bool
-	// State is open (the oldest first), which is meant by "", or closed (the newest first).
+	// State is open (oldest first), which is the default, or closed (newest first).
 	State         string
 	IntentID      string
 	IntentType    string
 	CorrelationID string
-	// Search are words that all occur in what is shown of a task.
+	// Search is a list of words that must all occur in what is shown of a task.
 	Search string
-	// Risk, Team, Requester (address or id) and Workflow select tasks of these.
+	// Risk, Team, Requester (address or id) and Workflow select open tasks.
 	Risk      string
 	Team      string
 	Requester string
 	Workflow  string
-	// Limit is the largest number of tasks; 0 means 200.
+	// Limit is the maximum number of tasks; 0 means 200.
 	Limit int
 }
 
-// List are tasks.
+// List returns tasks.
 func (t *Tasks) List(ctx context.Context, q TaskQuery) ([]Task, error) {
 	query := queryOf("mine", truth(q.Mine), "state", orElse(q.State, "open"), "intent_id", q.IntentID,
 		"intent_type", q.IntentType, "correlation_id", q.CorrelationID, "q", q.Search,
@@ -89,23 +89,24 @@ func (t *Tasks) List(ctx context.Context, q TaskQuery) ([]Task, error) {
 	return gather[Task](ctx, t.client, "tasks", "/v1/tasks", query, limitOr(q.Limit, 200))
 }
 
-// Get is one task.
+// Get returns one task.
 func (t *Tasks) Get(ctx context.Context, taskID string) (*Task, error) {
 	return fetch[Task](ctx, t.client, "task", "/v1/tasks/%s", taskID)
 }
 
-// Explain is who may decide, and the scheduled contacts.
+// Explain returns who may decide, and the scheduled contacts.
 func (t *Tasks) Explain(ctx context.Context, taskID string) (*Explanation, error) {
 	return fetch[Explanation](ctx, t.client, "", "/v1/tasks/%s/explain", taskID)
 }
 
-// Messages are the messages sent about a task, and their delivery status.
+// Messages returns the messages sent about a task, and their delivery status.
 func (t *Tasks) Messages(ctx context.Context, taskID string) ([]Message, error) {
 	return fetchList[Message](ctx, t.client, "messages", nil, "/v1/tasks/%s/messages", taskID)
 }
 
-// AnswerMany answers up to 100 equal tasks of low risk in one act: those with the same BulkForm. Each is recorded by itself,
-// for the stage, revision and digest that it showed; Results says what became of each. The comment may be empty.
+// AnswerMany answers up to 100 similar low-risk tasks at once: those with the same BulkForm. Each is recorded
+// separately, for the stage, revision and digest that it showed; Results has the result for each. The comment may be
+// empty.
 func (t *Tasks) AnswerMany(ctx context.Context, tasks []Task, outcome, comment string) (*BulkAnswer, error) {
 	named := make([]Object, 0, len(tasks))
 	for _, task := range tasks {
@@ -145,7 +146,7 @@ func (t *Tasks) Snooze(ctx context.Context, taskID string, duration time.Duratio
 	return act(ctx, t.client, taskID, "snooze", Object{"for": durationText(duration)})
 }
 
-// durationText is a duration as the server reads it: 2h, 90m, 45s.
+// durationText returns a duration as the server reads it: 2h, 90m, 45s.
 func durationText(duration time.Duration) string {
 	switch {
 	case duration > 0 && duration%time.Hour == 0:
@@ -171,14 +172,14 @@ func (t *Tasks) Comment(ctx context.Context, taskID, text string) (*Task, error)
 	return act(ctx, t.client, taskID, "comment", Object{"comment": text})
 }
 
-// Revise changes what is decided; earlier votes are void. The digest is that of what was shown, or "".
+// Revise changes what is decided; earlier votes are void. The digest is the one that was shown, or "".
 func (t *Tasks) Revise(ctx context.Context, taskID string, payload any, comment, digest string) (*Task, error) {
 	body := with(with(Object{"payload": payload}, "comment", comment), "digest", digest)
 	return act(ctx, t.client, taskID, "revise", body)
 }
 
-// ReviseAndAnswer changes what is decided and answers the changed task in the same act, if the task's Edits are "approve".
-// The outcome is "approved", or another one of the task's that approves; the comment may be empty.
+// ReviseAndAnswer changes what is decided and answers the changed task in the same call, if the task's Edits are
+// "approve". The outcome is "approved", or another of the task's approving outcomes; the comment may be empty.
 func (t *Tasks) ReviseAndAnswer(ctx context.Context, task Task, payload any, outcome, comment string) (*Task, error) {
 	body := with(Object{"payload": payload, "outcome": outcome, "digest": task.Digest}, "comment", comment)
 	return act(ctx, t.client, task.TaskID, "revise", body)
@@ -201,7 +202,7 @@ func act(ctx context.Context, c *Client, taskID, verb string, body Object) (*Tas
 	return send[Task](ctx, c, "task", one)
 }
 
-// with is the object with one more member, unless that is empty.
+// with returns the object with one more member, unless that is empty.
 func with(object Object, name, value string) Object {
 	if value != "" {
 		object[name] = value

@@ -4,7 +4,7 @@ package signoff
 
 import "time"
 
-// Absence is a time away: from Begins until Until, exclusive; the delegate may answer meanwhile.
+// Absence is a time away: from Begins until Until, exclusive; the delegate may answer in the meantime.
 type Absence struct {
 	Begins   time.Time `json:"from"`
 	Until    time.Time `json:"until"`
@@ -87,7 +87,7 @@ type AppliedWorkflow struct {
 }
 
 // AuditEvent is one event of the hash chain. Body: the text that was hashed; Private: the erasable text, kept
-// apart. An entry whose bytes are no longer an event has the type unreadable and no time.
+// separately. An entry whose bytes are no longer an event has the type unreadable and no time.
 type AuditEvent struct {
 	Seq     int       `json:"seq"`
 	At      time.Time `json:"at,omitempty"`
@@ -114,7 +114,7 @@ type AuditTrail struct {
 	Views    []View       `json:"views,omitempty"`
 }
 
-// BulkAnswer is what became of each task of a bulk answer, in the order of the request, and how many were
+// BulkAnswer is the result for each task of a bulk answer, in the order of the request, and how many were
 // recorded, refused and decided.
 type BulkAnswer struct {
 	Recorded int          `json:"recorded"`
@@ -124,8 +124,8 @@ type BulkAnswer struct {
 	Results  []BulkResult `json:"results"`
 }
 
-// BulkResult is what became of one task of a bulk answer. Recorded says whether the answer counts, Decided
-// whether the task is closed now; Code, Message and Hint say why it was refused.
+// BulkResult is the result for one task of a bulk answer. Recorded says whether the answer counts, Decided
+// whether the task is now closed; Code, Message and Hint say why it was refused.
 type BulkResult struct {
 	TaskID   string   `json:"task_id"`
 	Recorded bool     `json:"recorded"`
@@ -201,8 +201,8 @@ type Decider struct {
 
 // Delivery is an agent step claimed by this process: what a handler gets. IdempotencyKey is the same on every
 // attempt: pass it on to what the handler calls. ResultRevisions has the revision that each previous result
-// belongs to. MaxReportBytes is how large the result may be, as JSON with its envelope; 0 if the server does not
-// say.
+// belongs to. MaxReportBytes is the maximum size of the result, as JSON with its envelope; 0 if the server does
+// not send it.
 type Delivery struct {
 	DeliveryID      string         `json:"delivery_id"`
 	IntentID        string         `json:"intent_id"`
@@ -349,9 +349,9 @@ type Intent struct {
 	RerunOf                string        `json:"rerun_of,omitempty"`
 }
 
-// IntentRequest is what SendIntent submits. If the type has a workflow, that is its plan; else HumanTask, else
-// ToAgent. Payload is anything that encodes as a JSON object. OnBehalfOf is the person it is for (an address or
-// id), who is then on the requester's side.
+// IntentRequest is what SendIntent submits. Its plan comes from the workflow of its type, or else from
+// HumanTask, or else from ToAgent. Payload is anything that encodes as a JSON object. OnBehalfOf is the person
+// it is for (an address or id), who is then on the requester's side.
 type IntentRequest struct {
 	IntentType            string    `json:"intent_type"`
 	ToAgent               string    `json:"to_agent,omitempty"`
@@ -369,7 +369,7 @@ type IntentRequest struct {
 	HumanTask             Object    `json:"human_task,omitempty"`
 }
 
-// Key is a new API key. APIKey is the secret: shown once, stored nowhere; printing a Key hides it. Warnings say
+// Key is a new API key. APIKey is the secret, shown once and not stored; printing a Key hides it. Warnings say
 // what its new person changes.
 type Key struct {
 	Kind      string    `json:"kind"`
@@ -394,9 +394,9 @@ type Me struct {
 	Server              Server `json:"server"`
 }
 
-// Message is a notification. State: waiting, sent, skipped (there was nothing left to say) or failed; CalledAt:
-// when its event happened; At: when it last changed; NextAttemptAt: when it is tried, or retried; Instead: the
-// channel that took over; Summary: the status as text. Without a person it was sent to a service.
+// Message is a notification. State: waiting, sent, skipped (no longer needed) or failed; CalledAt: when its
+// event happened; At: when it last changed; NextAttemptAt: when it is tried, or retried; Instead: the channel
+// that took over; Summary: the status as text. Without a person it was sent to a service.
 type Message struct {
 	MessageID     string    `json:"message_id"`
 	TaskID        string    `json:"task_id,omitempty"`
@@ -494,8 +494,8 @@ type Policy struct {
 	Broken    string    `json:"broken,omitempty"`
 }
 
-// Proposal is a change that needs a second admin, because it relaxes who decides. State: waiting, confirmed,
-// refused, expired; Relaxations: kind and name of the relaxed entries; Why: the reasons, as text.
+// Proposal is a change that needs a second admin, because it relaxes the rules on who decides. State: waiting,
+// confirmed, refused, expired; Relaxations: kind and name of the relaxed entries; Why: the reasons, as text.
 type Proposal struct {
 	ID          string    `json:"id"`
 	State       string    `json:"state"`
@@ -581,7 +581,7 @@ type ScenarioCheck struct {
 	Warnings []string `json:"warnings"`
 }
 
-// Server describes the server. Mail: whether it can mail people, including sign-in links.
+// Server describes the server. Mail: whether it can e-mail people, including sign-in links.
 type Server struct {
 	Version  string `json:"version"`
 	Database string `json:"database"`
@@ -597,8 +597,8 @@ type Session struct {
 	ExpiresAt time.Time `json:"expires_at"`
 }
 
-// SinceApproved is the difference to the last approved request of the same workflow with the same target (target
-// in the workflow); Changed: at most 200 values.
+// SinceApproved is the difference from the last approved request of the same workflow with the same target
+// (target in the workflow); Changed: at most 200 values.
 type SinceApproved struct {
 	IntentID  string    `json:"intent_id"`
 	CreatedAt time.Time `json:"created_at"`
@@ -642,7 +642,7 @@ type StepState struct {
 }
 
 // Task is a human step opened for people. stage, revision and digest name exactly what is decided.
-// ResultRevisions: the revision of the request that each previous result belongs to; results of other revisions
+// ResultRevisions: the revision of the request that each previous result belongs to; results of revisions other
 // than the task's do not count. Changes: from revision to revision, not in lists. Edits: approve if approvers
 // may change values and approve that at the same time, else propose. BulkForm: the same for tasks that may be
 // answered together, absent for a task that has to be decided separately. NextSteps: everything that may run
@@ -733,8 +733,8 @@ type Value struct {
 	After  string `json:"after,omitempty"`
 }
 
-// View is a person who opened a task. Times: how often, at most once in ten minutes; Unfolded: whether they
-// unfolded everything on its page.
+// View is a person who opened a task. Times: how often, at most once every ten minutes; Unfolded: whether they
+// expanded everything on its page.
 type View struct {
 	TaskID   string    `json:"task_id"`
 	Person   string    `json:"person"`
@@ -747,7 +747,7 @@ type View struct {
 }
 
 // Viewed is how a person had seen the task when they answered, as far as known. Seconds is from the first
-// opening to the answer; Folded whether they unfolded what the page had folded (none if nothing was).
+// opening to the answer; Folded whether they expanded what the page had collapsed (none if nothing was).
 type Viewed struct {
 	FirstAt  time.Time `json:"first_at,omitempty"`
 	LastAt   time.Time `json:"last_at,omitempty"`

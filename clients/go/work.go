@@ -16,11 +16,11 @@ const (
 	longestMessage = 2000
 )
 
-// lease is whether the step may be another process's by now.
+// lease records whether another process may have the step by now.
 type lease struct{ lost atomic.Bool }
 
-// LeaseLost reports whether another process may have the step too, for instance after this machine was suspended: later
-// work may be done twice. Check it before an irreversible action.
+// LeaseLost reports whether another process may have the step too, for example after this machine was suspended, so
+// that later work may be done twice. Check it before an irreversible action.
 func (d *Delivery) LeaseLost() bool { return d.lease != nil && d.lease.lost.Load() }
 
 func (d *Delivery) name() string {
@@ -31,7 +31,7 @@ func (d *Delivery) name() string {
 	return fmt.Sprintf("step %s of intent %s (attempt %d)", step, d.IntentID, d.Attempt)
 }
 
-// do is the work of one delivery: it calls the handler, renews the lease meanwhile, and reports.
+// do works on one delivery: it calls the handler, renews the lease while it runs, and reports.
 func (w *worker) do(delivery *Delivery) {
 	delivery.lease = &lease{}
 	ctx, cancel := context.WithCancelCause(w.working)
@@ -54,7 +54,7 @@ func (w *worker) do(delivery *Delivery) {
 	w.report(delivery, report)
 }
 
-// keep renews the lease at each third of it; it tells the handler when the lease may be lost.
+// keep renews the lease each time a third of it has passed; it tells the handler when the lease may be lost.
 func (w *worker) keep(ctx context.Context, delivery *Delivery, cancel context.CancelCauseFunc) {
 	length := w.agent.lease
 	renewed := time.Now()
@@ -73,7 +73,7 @@ func (w *worker) keep(ctx context.Context, delivery *Delivery, cancel context.Ca
 		end()
 		switch {
 		case err == nil:
-			// Renewed under the same token: no other worker got it meanwhile.
+			// Renewed under the same token: no other worker got it in the meantime.
 			delivery.lease.lost.Store(false)
 			renewed = began
 		case ctx.Err() != nil:
@@ -93,8 +93,8 @@ func (w *worker) keep(ctx context.Context, delivery *Delivery, cancel context.Ca
 	}
 }
 
-// ofDelivery is a call about a delivery. Its token makes it repeatable: the second one finds the step closed and changes
-// nothing.
+// ofDelivery is a call about a delivery. Its token makes it repeatable: a second one finds the step closed and
+// changes nothing.
 func ofDelivery(delivery *Delivery, verb string, body Object) (*call, error) {
 	body["token"] = delivery.Token
 	one, err := keyed(body, "/v1/deliveries/%s/"+verb, delivery.DeliveryID)
@@ -117,7 +117,7 @@ func (w *worker) release(delivery *Delivery) {
 	}
 }
 
-// report is the body of a report, with the result it contains.
+// report is the body of a report, with the result that it contains.
 type report struct {
 	body   Object
 	result any
@@ -131,7 +131,7 @@ func failure(code, message string, retryable bool) *report {
 	}}}
 }
 
-// cutTo is a text cut to what the server accepts: if the report were refused, the failure would be lost.
+// cutTo cuts text to what the server accepts; if the report were refused, the failure would be lost.
 func cutTo(text string, most int) string {
 	text = strings.ToValidUTF8(text, "\uFFFD")
 	for place := range text {
@@ -175,7 +175,7 @@ func (w *worker) outcome(ctx context.Context, delivery *Delivery) *report {
 	return failure("agent_error", textOfError(err), true)
 }
 
-// textOfError is an error's text, or a note if it panics.
+// textOfError returns an error's text, or a note if reading it panics.
 func textOfError(err error) (text string) {
 	defer func() {
 		if recovered := recover(); recovered != nil {
@@ -197,12 +197,12 @@ type outcome struct {
 	err    error
 }
 
-// call calls a function of the user in a goroutine of its own. returned is false if it was cut off: its goroutine is then
-// left behind.
+// call calls a user's function in a separate goroutine. returned is false if the function was cut off; its goroutine
+// is then abandoned.
 func (w *worker) call(ctx context.Context, function func() (any, error)) (result any, err error, returned bool) {
 	done := make(chan outcome, 1)
 	go func() {
-		// Whatever ends the goroutine: a return, a panic, or runtime.Goexit.
+		// This runs however the goroutine ends: a return, a panic, or runtime.Goexit.
 		end := outcome{err: errors.New("the handler ended its goroutine (runtime.Goexit)")}
 		defer func() { done <- end }()
 		defer func() {
@@ -218,7 +218,7 @@ func (w *worker) call(ctx context.Context, function func() (any, error)) (result
 		return end.result, end.err, true
 	case <-w.working.Done():
 	}
-	// The handler was told to stop: its last word counts if it comes soon.
+	// The handler was told to stop; its result still counts if it comes soon.
 	timer := time.NewTimer(linger / 2)
 	defer timer.Stop()
 	select {
@@ -229,8 +229,8 @@ func (w *worker) call(ctx context.Context, function func() (any, error)) (result
 	}
 }
 
-// fitting is the report of a handler's result, or of why it cannot be reported; then it is saved here. The work is done:
-// whatever its result is, it must not be repeated.
+// fitting returns the report of a handler's result. If the result cannot be reported, the report says why, and the
+// result is saved here. The work is done and must not be repeated, whatever its result.
 func (w *worker) fitting(ctx context.Context, delivery *Delivery, result any) *report {
 	content, why := resultOf(result)
 	if why == "" && w.agent.reduce != nil && tooLarge(delivery, content) {
@@ -257,8 +257,8 @@ func (w *worker) fitting(ctx context.Context, delivery *Delivery, result any) *r
 	return &report{body: Object{"result": content}, result: result}
 }
 
-// unstored is the failure of a step whose work is done but whose result cannot be reported. It is not retried: that would
-// do the work twice.
+// unstored is the failure of a step whose work is done but whose result cannot be reported. It is not retried, because
+// a retry would repeat the work.
 func (w *worker) unstored(delivery *Delivery, code, why string, result any) *report {
 	where := kept(delivery, result)
 	w.log.Error(delivery.name()+": "+why, "saved", where)
@@ -283,7 +283,7 @@ func (w *worker) report(delivery *Delivery, what *report) {
 		}
 	case errors.Is(err, ErrConflict), errors.Is(err, ErrNotFound):
 		delivery.lease.lost.Store(true)
-		w.log.Warn("the report of "+delivery.name()+" came too late and was dropped", "error", err)
+		w.log.Warn("the report of "+delivery.name()+" was too late and was dropped", "error", err)
 	case errors.As(err, &refused) && refused.Status != http.StatusOK:
 		w.log.Error(delivery.name()+" could not be reported; its lease will expire", "error", err)
 	default:

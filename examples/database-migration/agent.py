@@ -9,7 +9,7 @@ LOCKS_THE_TABLE = ("add_column_not_null", "change_type", "drop_column")
 
 @agent.on("intent.infra.change_approval.v1")
 def validate(intent):
-    """Say what would happen; refuse what must not. What is returned is shown to the person who decides."""
+    """Say what would happen; refuse what must not happen. The result is shown to the person who decides."""
     change = intent.payload
     if change.get("change_type") != "database_migration":
         raise StepFailed("unknown_change", f"I cannot judge a {change.get('change_type')!r}.")

@@ -1,4 +1,4 @@
-"""The initiator: asks for a migration and waits for its end, for days if need be. Run it with: python request.py"""
+"""The requester: asks for a migration and waits until it ends, for days if necessary. Run it with: python request.py"""
 
 from signoff import Client
 

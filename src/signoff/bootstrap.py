@@ -30,7 +30,7 @@ _FIRST: Final = "00000000-0000-7000-8000-000000000001"
 
 
 class FirstNames(NamedTuple):
-    """The names that the settings give for the first start, "" for the default: organization, workspace, the owner's
+    """The names that the settings set for the first start ("" means the default): organization, workspace, the owner's
     address.
     """
 
@@ -85,8 +85,8 @@ async def bootstrap(
 
 
 async def reissue(store: Store, keys: Keys, folder: Path, url: str) -> Path | None:
-    """Finish a first start that ended after it created the owner and before the key was written to disk, if nothing has
-    been done since: create another key and write it. Returns the credentials file if this call wrote it.
+    """Finish a first start that was interrupted after creating the owner and before writing the key to disk, unless
+    something has changed since: create another key and write it. Returns the credentials file if this call wrote it.
     """
     if read_credentials(folder) is not None:
         return None
@@ -109,7 +109,7 @@ async def reissue(store: Store, keys: Keys, folder: Path, url: str) -> Path | No
 
 
 def check_folder(folder: Path) -> None:
-    """Raise Refused unless files can be written to this folder."""
+    """Raise Refused unless this folder is writable."""
     probe = folder / f".writable.{os.getpid()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -120,7 +120,7 @@ def check_folder(folder: Path) -> None:
             "folder_not_writable",
             f"{folder} is not writable:  {error.strerror}.",
             field="data",
-            hint="The first start writes the owner's key there: name another folder with --data.",
+            hint="The first start writes the owner's key there: choose another folder with --data.",
         ) from error
 
 
@@ -132,7 +132,7 @@ def remove_drafts(folder: Path) -> None:
 
 def _refuse_other_names(spaces: Sequence[Workspace], organization: str, name: str) -> None:
     """Raise Refused if the settings name another workspace: agent addresses appear in histories and in other people's
-    programs, so a start does not change them.
+    programs, so a restart does not change them.
     """
     if not spaces or any(space.is_called(organization, name) for space in spaces):
         return
@@ -155,7 +155,7 @@ def read_credentials(folder: Path) -> dict[str, Any] | None:
 
 
 def write_credentials(folder: Path, values: dict[str, str]) -> Path:
-    """Write the file atomically, with mode 0600 from the first byte on."""
+    """Write the file atomically, with mode 0600 from the start."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / CREDENTIALS
     draft = folder / f".{CREDENTIALS}.{os.getpid()}"

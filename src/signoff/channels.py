@@ -1,4 +1,4 @@
-"""Builds the channels from the settings, by their declarations, and the receivers for what chats send to a server."""
+"""Builds the channels from the settings, by their declarations, and the receivers of requests from chats."""
 
 from collections.abc import Callable, Mapping
 
@@ -39,7 +39,7 @@ def _context(config: Config, clock: Clock) -> ChannelContext:
 def make_desks(
     config: Config, channels: ChannelRegistry, chats: Mapping[str, Chat], clock: Clock
 ) -> dict[str, ChatDesk]:
-    """The receivers of people's presses and commands, by the name of the chat."""
+    """The receivers of button presses and commands, by the name of the chat."""
     context = _context(config, clock)
     return {
         name: ChatDesk(name, declared.inbound(context, channels.opened[name]), chat)

@@ -3,7 +3,7 @@
 The row defines parsing, the flags of ``signoff up``, ``config show``, the docs table and the errors. A flag overrides
 ``SIGNOFF_<NAME>``, which overrides ``SIGNOFF_<NAME>_FILE`` of a secret, which overrides the default. Channels declare
 their own settings (``notify``). This module imports none of the server's libraries, because a command line without
-the server shows and explains settings too.
+the server also shows and explains settings.
 """
 
 import ipaddress
@@ -51,9 +51,9 @@ def _row(  # noqa: PLR0913
     environment: tuple[str, ...] = (),
     kind: type | None = None,
 ) -> T:
-    """One setting. shown: a text for the default, if it is derived; least: the minimum; hide: what ``config show``
-    prints instead of the value; environment: further variables that may set it; kind: the type, if it does not follow
-    from the default (``timedelta`` with default None is a time that may be ``off``).
+    """One setting. shown: how the default is shown, if it is derived; least: the minimum; hide: what ``config show``
+    prints instead of the value; environment: other variables that may set it; kind: the type, if the default does
+    not imply it (a ``timedelta`` with default None may be ``off``).
     """
     extra = {"text": text, "shown": shown, "choices": choices, "least": least, "hide": hide, "kind": kind}
     # A field that may contain a secret is left out of repr, and so out of logs and tracebacks.
@@ -85,7 +85,7 @@ class Config:
         shown="http://<host>:<port>",
     )
     allowed_hosts: str = _row(
-        "", "Additional host names under which pages are served, space-separated; that of base_url always is."
+        "", "Additional host names under which pages are served, space-separated; base_url's host always is."
     )
     trusted_proxies: str = _row(
         "",
@@ -159,7 +159,7 @@ class Config:
     # The settings that channels declare, by name.
     channel_settings: Mapping[str, str] = field(default_factory=dict, repr=False)
     console_notifications: bool | None = _row(
-        None, "Print notifications to the server's console.", shown="on if it is a terminal", kind=bool
+        None, "Print notifications to the server's console.", shown="on if stdout is a terminal", kind=bool
     )
     log_level: str = _row("info", "Minimum log level.", choices=("debug", "info", "warning", "error"))
     log_format: str = _row("text", "Log format.", choices=("text", "json"))
@@ -261,7 +261,7 @@ def secrets_in(value: str, whole: bool = False) -> set[str]:
 
 
 def _check_base_url(url: str) -> None:
-    """Refuse a path, because pages, forms and cookies are made for the root of a host."""
+    """Refuse a path, because pages, forms and cookies assume the root of a host."""
     if not url:
         return
     hint = "Write https://signoff.example, or http://HOST:PORT; Signoff needs its own host name."
@@ -467,7 +467,7 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> LoadedSetti
 
 
 def _from_environment(row: SettingRow, environ: Mapping[str, str]) -> tuple[str, str] | None:
-    """(variable, text) of the one variable that sets the row. An empty variable counts as not set."""
+    """(variable, text) of the one variable that sets the row. An empty variable counts as unset."""
     named = [name for name in (*row.variables, *row.files) if environ.get(name, "").strip()]
     if len(named) > 1:
         raise Invalid(
@@ -483,7 +483,7 @@ def _from_environment(row: SettingRow, environ: Mapping[str, str]) -> tuple[str,
 
 
 def read_secret(variable: str, path: str) -> str:
-    """The text of the file that ``variable`` names, without the line end; raises Invalid if unreadable."""
+    """The text of the file that ``variable`` names, without the line ending; raises Invalid if unreadable."""
     try:
         return Path(path).read_text(encoding="utf-8").rstrip("\r\n")
     except (OSError, UnicodeDecodeError) as error:
@@ -494,7 +494,7 @@ def read_secret(variable: str, path: str) -> str:
 
 
 def _unknown(environ: Mapping[str, str]) -> Iterator[str]:
-    """A sentence for each variable that looks like a setting but is none."""
+    """A sentence for each variable that looks like a setting but is not one."""
     known = {name for row in rows() for name in (*row.variables, *row.files)} | set(CLIENT_VARIABLES)
     for name in sorted(environ):
         if name.startswith(PREFIX) and name not in known:

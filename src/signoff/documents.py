@@ -28,7 +28,7 @@ def is_yaml(path: Path) -> bool:
 
 
 def parse(text: str, name: str, *, yaml: bool) -> Document:
-    """The object in a text. name: the name of its source, for messages."""
+    """The object in the text. name: the name of its source, for messages."""
     found = _from_yaml(text, name) if yaml else parse_json(text, name)
     if not isinstance(found, dict):
         raise _wrong(f"{name} does not contain an object.", hint='Expected {"name": value, ...} at the top.')
@@ -43,7 +43,7 @@ def read_text(path: Path) -> str:
 
 
 def parse_json(text: str, name: str) -> Any:
-    """The value in a text; raises Invalid, also for values that JSON does not support."""
+    """The value in the text; raises Invalid, including for values that JSON does not support."""
     if too_deep(text.encode("utf-8", "surrogatepass")):
         raise _too_deep(name)
     try:
@@ -138,7 +138,7 @@ def _from_yaml(text: str, name: str) -> Any:
     except YAMLError as error:
         raise _wrong(f"{name} is not YAML: {_yaml_words(error)}.") from None
     except RecursionError:
-        raise _wrong(f"{name} is not valid YAML: it is nested too deep.") from None
+        raise _wrong(f"{name} is not valid YAML: it is nested too deeply.") from None
     except ValueError:
         raise _wrong(f"{name} is not valid YAML: a value does not match its tag.") from None
     _check_size(found, name)
@@ -151,7 +151,9 @@ def _from_yaml(text: str, name: str) -> Any:
 
 
 def _yaml_words(error: Exception) -> str:
-    """What is wrong and where, without the surrounding lines, which the parser quotes and may contain a secret."""
+    """What is wrong and where, without the surrounding lines, which the parser quotes and which may contain a
+    secret.
+    """
     problem = getattr(error, "problem", None) or getattr(error, "context", None) or "it cannot be read"
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     if type(error).__name__ == "DuplicateKeyError":
@@ -161,7 +163,7 @@ def _yaml_words(error: Exception) -> str:
 
 
 def _check_size(found: Any, name: str) -> None:
-    """Raise Invalid for a document that is nested too deep, or exceeds MAX_VALUES once its aliases are expanded."""
+    """Raise Invalid for a document that is nested too deeply, or exceeds MAX_VALUES once its aliases are expanded."""
     size = 0
     level = [found]
     for _ in range(MAX_DEPTH + 1):

@@ -1,4 +1,4 @@
-"""Known vulnerabilities of Python, which the server checks at its start and ``make check`` checks too."""
+"""Known vulnerabilities of Python. The server checks for them at startup, and so does ``make check``."""
 
 import sys
 from typing import Final, NamedTuple

@@ -1,6 +1,6 @@
-"""What a server logs, and in which format. Below the level of warnings, only our own loggers are enabled.
+"""What a server logs, and in which format. Below the warning level, only our own loggers are enabled.
 
-At lower levels, libraries log addresses and headers, which may contain secrets.
+At those levels, libraries log addresses and headers, which may contain secrets.
 """
 
 import json
@@ -30,7 +30,7 @@ def _at(record: logging.LogRecord) -> str:
 
 class Masking(logging.Formatter):
     """Masks secrets of the settings, and everything that looks like a secret, in every line. A record that is marked
-    ``harmless`` contains no text from outside.
+    ``harmless`` contains no external text.
     """
 
     def __init__(self, secrets: tuple[str, ...] = ()) -> None:
@@ -46,7 +46,7 @@ class Masking(logging.Formatter):
 
 
 class Lines(Masking):
-    """Formats a record as one line for people, with a traceback below it. Text from outside cannot forge a line."""
+    """Formats a record as one line for people, with a traceback below it. External text cannot forge a line."""
 
     def format(self, record: logging.LogRecord) -> str:
         line = f"{_at(record)} {record.levelname.lower()} {record.name}: {one_line(record.getMessage())}"
@@ -56,7 +56,7 @@ class Lines(Masking):
 
 
 class JsonLines(Masking):
-    """Formats a record as a JSON object on one line, with the ``fields`` that it may have besides its message."""
+    """Formats a record as a JSON object on one line, with its message and any ``fields``."""
 
     def format(self, record: logging.LogRecord) -> str:
         said: dict[str, object] = {

@@ -1,7 +1,7 @@
 """The file of ``signoff up --manifest``. It is read before anything is opened, and applied before the server accepts
 requests.
 
-The operator decides: anyone who starts the server could also change its database, so no confirmation is needed.
+The operator decides: anyone who can start the server can also change its database, so no confirmation is needed.
 Applying the file again changes nothing. Every change is recorded as the system's, through the channel ``file``.
 """
 
@@ -24,7 +24,7 @@ _TRIES: Final = 5
 
 
 class ManifestFile(msgspec.Struct, frozen=True):
-    """A file that could be read and compiled."""
+    """A file that has been read and compiled."""
 
     path: Path
     text: str
@@ -63,7 +63,7 @@ async def apply_manifest(server: Server, file: ManifestFile) -> int:
         spaces = [space for space in spaces if space.is_called(organization, name)]
     if len(spaces) != 1:
         raise Invalid(
-            "several_workspaces", "manifest: the settings name none of this database's several workspaces.",
+            "several_workspaces", "manifest: the database has several workspaces, and the settings name none of them.",
             field="policy",
             hint="Set SIGNOFF_ORGANIZATION and SIGNOFF_WORKSPACE; or apply it to each: signoff apply -f FILE.",
         )  # fmt: skip

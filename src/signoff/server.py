@@ -63,8 +63,8 @@ class Server(Components):
             self._tasks += [asyncio.create_task(desk.listen()) for desk in self.desks.values()]
 
     async def _open(self) -> None:
-        """Open the store. A database that does not respond yet, perhaps because it is starting too, is retried for a
-        while.
+        """Open the store. If the database does not respond yet, perhaps because it is also starting, this keeps trying
+        for a while.
 
         An error from the database (a wrong password, no such database, a newer schema) is not retried.
         """
@@ -106,7 +106,7 @@ class Server(Components):
                 await asyncio.to_thread(self.tracer.close)
 
     async def _cancel(self, tasks: list[asyncio.Task[None]]) -> None:
-        """End the loops. A loop that waits for the database may finish its transaction, but not for long."""
+        """End the loops. A loop that waits for the database gets a short time to finish its transaction."""
         for task in tasks:
             task.cancel()
         if tasks and (await asyncio.wait(tasks, timeout=_DRAIN))[1]:

@@ -47,7 +47,7 @@ class _Uvicorn(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Like uvicorn's method, but a handled signal is not raised again afterwards, so that the process exits
+        """Like uvicorn's method, but a handled signal is not raised again, so that the process exits
         normally.
         """
         if threading.current_thread() is not threading.main_thread():
@@ -86,7 +86,7 @@ def serve(config: Config, announce: Callable[["Answering"], None], line: Line | 
 
 
 def run(main: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine on the server's kind of event loop."""
+    """Run a coroutine on the same kind of event loop as the server."""
     # The writer thread and the event loop share the interpreter, so switch between them more often than every 5 ms.
     sys.setswitchinterval(0.0005)
     # Objects that exist now live until the end: exclude them from garbage collection.
@@ -101,7 +101,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
 
 def _free_port(config: Config) -> int:
-    """The port to share. Raises Refused if another server has it, which sockets that share a port would not notice."""
+    """The port to share. Raises Refused if another server has it, which sockets that share a port would not detect."""
     give_up = time.monotonic() + _ORPHANS_LISTEN
     while True:
         try:
@@ -140,7 +140,7 @@ async def running(
     config: Config, line: Line | None = print, clock: Clock | None = None, place: "WorkerStart | None" = None
 ) -> AsyncIterator[Server]:
     """Run a server while the block is entered, or until a signal stops it (``server.served`` is then done).
-    ``place``: for a worker, its place among the others.
+    ``place``: for a worker, its position among the workers.
     """
     file = read_manifest(config.manifest) if config.manifest else None
     listener = _bind(config) if place is None else place.listener
@@ -236,8 +236,8 @@ async def _first_start(server: Server, address: str) -> bool:
 
 
 async def _login_url(server: Server) -> str:
-    """A link that signs the owner in, once, at the first start, if there are no other people and the server listens
-    only on this machine. Otherwise "", and the operator creates one with ``signoff db signin-link``.
+    """A single-use link that signs the owner in at the first start, if there are no other people and the server listens
+    only on this machine. Otherwise "": the operator creates a link with ``signoff db signin-link``.
     """
     rows = server.store.directory
     spaces = await rows.workspaces()

@@ -1,9 +1,9 @@
 """``signoff up --workers N``: starts the worker processes of one server, forwards messages between them, replaces
-workers that have ended or hang, and stops all of them together.
+workers that have exited or hang, and stops all of them together.
 
 It opens no database and starts no threads or event loop, so that it may fork at any time. Each worker has a separate
 listening socket on the same port (SO_REUSEPORT: the kernel spreads connections evenly). The supervisor keeps these
-sockets open, so that connections to a worker that is being replaced wait for its successor.
+sockets open, so that connections to a worker that is being replaced wait for the new one.
 """
 
 import contextlib
@@ -279,7 +279,9 @@ class Supervisor:
         worker.ends = worker.ends + 1 if now - worker.started_at < _LASTED else 0
         pause = min(_LONGEST_PAUSE, 0.1 * 2**worker.ends) if worker.ends else 0.0
         worker.due_at = now + pause
-        log.error("worker %d has ended (%s) and is replaced in %.1f s", worker.number, _reason(code), pause)
+        log.error(
+            "worker %d has exited (%s); a replacement starts in %.1f s", worker.number, _reason(code), pause
+        )
         for other in self._workers:
             other.send(framed(Ended(worker.number)))
 

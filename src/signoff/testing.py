@@ -1,9 +1,9 @@
-"""A server for the tests of programs that use Signoff. It runs in the test's process, with a clock that the test
-moves and people who answer by rule. It uses only SQLite in a temporary folder and loopback.
+"""A server for the tests of programs that use Signoff. It runs in the test's process, with a clock that the test moves,
+and people who answer according to rules. It uses only SQLite in a temporary folder and loopback.
 
     with Server() as server:
         server.approve("intent.payments.*", "Checked.")
-        pay_all()          # finds the server by itself, as in production
+        pay_all()          # finds the server on its own, as in production
 
 The same object serves synchronous and asynchronous tests (``async with``).
 """
@@ -49,7 +49,7 @@ _VARIABLES: Final = ("SIGNOFF_URL", "SIGNOFF_API_KEY", "SIGNOFF_API_KEY_FILE", "
 class Answer:
     """A rule's answer to a task. outcome: one of the task's outcomes (``approved``, ``rejected``, ...); data: the
     fields of its form; edit: new values of the payload, which another person then approves; by: the address of the
-    person who answers, by default everyone who may, until the task is decided.
+    person who answers; by default, everyone who may answers until the task is decided.
     """
 
     def __init__(
@@ -147,7 +147,7 @@ class Server:
     # -- people who answer
 
     def approve(self, intent_type: str = "*", comment: str = "", *, by: str = "") -> None:
-        """From now on, approve requests of these types (``intent.payments.*``). The newest rule that matches counts."""
+        """From now on, approve requests of these types (``intent.payments.*``). The newest matching rule applies."""
         self._rule(intent_type, Answer("approved", comment, by=by))
 
     def reject(self, intent_type: str = "*", reason: str = "", *, by: str = "") -> None:
@@ -163,8 +163,8 @@ class Server:
         self.answer(lambda task: Answer("") if fnmatch.fnmatchcase(task.intent_type, intent_type) else None)
 
     def answer(self, rule: Rule) -> Rule:
-        """Add a custom rule, also as a decorator. It gets each open Task and returns an Answer, or None to leave the
-        task to earlier rules. It runs in the server's thread; its exceptions are raised again at the end of the
+        """Add a custom rule; also usable as a decorator. It gets each open Task and returns an Answer, or None to leave
+        the task to earlier rules. It runs in the server's thread; its exceptions are raised again at the end of the
         block.
         """
         self._rules.append(rule)

@@ -1,4 +1,4 @@
-"""Several equal tasks answered by one command: shown, asked about once, and each told."""
+"""Several similar tasks answered by one command: shown, asked about once, and each told."""
 
 from typing import Any
 
@@ -66,12 +66,14 @@ def test_all_that_match_are_answered_in_acts_of_a_hundred(run: Run, stub: Stub) 
 
 def test_what_was_refused_is_told_and_the_command_ends_6(run: Run, stub: Stub) -> None:
     stub.on("GET", "/v1/tasks", Answer({"ok": True, "tasks": [task(1), task(2)]}))
-    late = result(2, code="stale_revision", message="What you were shown\x1b[2J is not what is decided now.")
+    late = result(
+        2, code="stale_revision", message="What you were shown\x1b[2J is no longer what is being decided."
+    )
     stub.on("POST", "/v1/tasks/answers", done(result(1), late))
     ended = run("tasks", "approve", "--all", "--yes")
     assert ended.exit_code == ExitCode.CONFLICT
-    assert f"refused {task_id(2)}: What you were shown\\x1b[2J is not" in ended.stdout
-    assert "1 of 2 were refused; the others are recorded." in ended.stderr
+    assert f"refused {task_id(2)}: What you were shown\\x1b[2J is no longer" in ended.stdout
+    assert "1 of 2 were refused; the others were recorded." in ended.stderr
 
 
 def test_tasks_that_are_not_equal_are_not_sent(run: Run, stub: Stub) -> None:

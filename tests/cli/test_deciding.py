@@ -198,7 +198,7 @@ def test_in_a_protected_workspace_another_admin_confirms_what_loosens_who_decide
     looser = MANIFEST.replace("deadline: 8h", "deadline: 9h")
     (sh.folder / "who.yaml").write_text(looser, encoding="utf-8")
     shown = sh("apply", "-f", "who.yaml", "--dry-run")
-    assert "relaxes who decides: " in shown
+    assert "relaxes the rules on who decides: " in shown
     assert "Applying it proposes this to another admin." in shown
     assert "waits" not in shown  # nothing waits after a dry run
     assert "    source.deadline: 8h → 9h" in shown

@@ -32,7 +32,7 @@ workflows:
   - {workflow: wipe, intent_type: intent.wipe.v1, steps: [{id: ok, human: {title: "Wipe it?", policy: guarded}}]}
   - {workflow: tidy, intent_type: intent.tidy.v1, steps: [{id: ok, human: {title: "Tidy up?", policy: everyday}}]}
 """
-REFUSED = "This decision requires a sign-in by mail"
+REFUSED = "This decision requires a sign-in by e-mail"
 
 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
@@ -161,6 +161,6 @@ def test_doctor_and_explain_say_what_is_demanded_and_that_no_mail_is_sent(sh: Sh
     assert "policy guarded" in found["sign-in"]["found"]
     assert "everyday" not in found["sign-in"]["found"]
     explained = sh("policies", "explain", "guarded")
-    assert "the approver must sign in by mail; a key" in explained
+    assert "the approver must sign in by e-mail; a key" in explained
     assert "signoff db signin-link ADDRESS" in explained
     assert "is enough" in sh("policies", "explain", "everyday")

@@ -243,7 +243,7 @@ def test_doctor_says_what_is_wrong_and_what_is_allowed(run: Run, stub: Stub) -> 
 
 @pytest.mark.parametrize(
     ("setting", "level", "words"),
-    [("alone", "note", "ends when a second person is added"), ("on", "warning", "for trials only")],
+    [("alone", "note", "ends when a second person is added"), ("on", "warning", "only for trials")],
 )
 def test_doctor_says_which_self_approval_holds(
     run: Run, stub: Stub, setting: str, level: str, words: str
@@ -289,7 +289,7 @@ def test_doctor_names_a_policy_that_the_server_cannot_use_any_more(run: Run, stu
 @pytest.mark.parametrize(
     ("said", "level", "words"),
     [
-        ({"unlisted_types": "allow"}, "note", "the requester says who decides, or that nobody does"),
+        ({"unlisted_types": "allow"}, "note", "the requester chooses who decides, if anyone"),
         ({"unlisted_types": "allow", "default_policy": "strict"}, "note", "policy strict; it may have none"),
         (
             {"unlisted_types": "gate", "default_policy": "strict"},

@@ -81,7 +81,7 @@ def test_what_a_key_cannot_decide_is_said_at_once_with_the_page_where_it_is(
         result = run("tasks", *command, TASK, *flags)
         assert result.exit_code == ExitCode.FORBIDDEN
         assert result.stderr.splitlines() == [
-            "error: This decision requires a sign-in by mail; a key is not enough, so nothing was recorded.",
+            "error: This decision requires a sign-in by e-mail; a key is not enough, so nothing was recorded.",
             f"  Decide on its page; --open opens it here: {stub.url}/tasks/{TASK}",
         ]
     assert stub.seen("POST", f"{PATH}/answer") == []

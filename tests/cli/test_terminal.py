@@ -344,7 +344,7 @@ def test_no_next_task_is_5(run: Run, stub: Stub) -> None:
 def test_at_a_terminal_next_opens_the_card_and_asks(stub: Stub) -> None:
     waiting(stub, open_task())
     stub.on("POST", f"/v1/tasks/{TASK}/answer", task("closed", **DECIDED))
-    asks = b"Answer with approved, rejected, or press Enter to leave it:"
+    asks = b"Answer with approved, rejected, or press Enter to skip it:"
     code, screen = at_a_terminal(stub, ["tasks", "next"], [(asks, b"\n")])
     assert (code, "A-4721" in screen, stub.seen("POST", f"/v1/tasks/{TASK}/answer")) == (0, True, [])
     code, screen = at_a_terminal(stub, ["tasks", "next"], [(asks, b"app\n"), (b"[y/N]", b"y\n")])

@@ -183,7 +183,7 @@ def test_an_approval_stands_for_one_call(server: Server) -> None:
     server.reject(TYPE)
     with pytest.raises(IntentRejected):
         till.refund("once", 1)
-    server.approve(TYPE)  # a no is no no to the next call
+    server.approve(TYPE)  # a rejection does not apply to the next call
     till.refund("once", 1)
     assert len(till.paid) == 4
 
@@ -213,7 +213,7 @@ def test_what_was_approved_before_is_asked_refused_or_run_again(server: Server, 
     order = f"again {again}"
     till.refund(order, 1)
     if again == "refuse":
-        with pytest.raises(AlreadyUsed, match="used before"):
+        with pytest.raises(AlreadyUsed, match="already been used"):
             till.refund(order, 1)
     else:
         till.refund(order, 1)
@@ -304,7 +304,7 @@ def test_a_call_runs_with_the_values_that_were_asked_about(server: Server, hidde
         ran.append(dict(terms))
 
     terms = {"amount": 10}
-    pending = refund.ask(f"changed meanwhile {hidden}", terms)
+    pending = refund.ask(f"changed in the meantime {hidden}", terms)
     terms["amount"] = 9999
     server.approve(TYPE)
     pending.wait()

@@ -88,7 +88,7 @@ def test_a_report_that_comes_too_late_is_told_and_the_lease_is_lost(
     agent.on(TYPE)(lambda intent: got.append(intent))
     agent_env.offer(held())
     work(agent, agent_env.reported)
-    assert "came too late and was dropped" in caplog.text
+    assert "was too late and was dropped" in caplog.text
     assert got[0].lease_lost.is_set()
 
 
@@ -281,7 +281,7 @@ def test_a_program_says_that_it_waits_and_that_it_is_back(stub: Stub) -> None:
     assert (program.returncode, said) == (0, "ended\n")
     place = f"{stub.url} as agent://local/default/validator, waiting for work ({TYPE}, t.other.v1)"
     assert lines[0] == f"signoff: connected to {place}. No such agent.\n"
-    assert "gets no work" in lines[1]
+    assert "cannot get work" in lines[1]
     assert lines[2].startswith(f"signoff: reconnected to {place}")
 
 

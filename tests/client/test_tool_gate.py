@@ -38,7 +38,7 @@ SCHEMA = {
         ({"name": "x", "amount": 1.5}, "edit.amount is not integer"),
         ({"name": "x", "rate": "1"}, "edit.rate is not number"),
         ({"name": "x", "tags": ["a", 1]}, "edit.tags[1] is not string"),
-        ({"name": "x", "note": 1}, "edit.note fits none of its types"),
+        ({"name": "x", "note": 1}, "edit.note does not fit any of its types"),
         ({"name": "x", "kind": "c"}, "edit.kind is none of ['a', 'b']"),
         ({"name": "x", "fixed": 2}, "edit.fixed is not 1"),
         ({"name": "x", "to": {"age": "3"}}, "edit.to.age is not integer"),

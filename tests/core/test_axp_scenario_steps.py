@@ -104,7 +104,7 @@ def test_the_assignee_decides_before_the_tool(step: dict[str, Any], kind: type) 
         ({}, "steps.s.tool_id: the kind of this step is not given"),
         (
             {"assigned_to": "checker", "tool_id": "tool.approval.human_signoff"},
-            "cannot be given by the agent",
+            "cannot give a human's sign-off",
         ),
         ({"assigned_to": "checker", "human_task": {}, "requires_approval": False}, "steps.s.human_task"),
         ({"runtime_type": "delay"}, "runtime_config.delay_seconds: is required"),

@@ -37,8 +37,8 @@ def test_an_answer_by_itself_is_recorded_as_ever() -> None:
         ({}, "Its risk is medium, not low."),
         ({"risk": Risk.HIGH}, "Its risk is high, not low."),
         ({"risk": Risk.CRITICAL}, "Its risk is critical, not low."),
-        ({**LOW, "strength": Strength.SESSION}, "Its policy requires a sign-in by mail."),
-        ({**LOW, "strength": Strength.STEP_UP}, "Its policy requires a sign-in by mail."),
+        ({**LOW, "strength": Strength.SESSION}, "Its policy requires a sign-in by e-mail."),
+        ({**LOW, "strength": Strength.STEP_UP}, "Its policy requires a sign-in by e-mail."),
         ({**LOW, "comment_required": True}, "It requires a comment."),
         ({**LOW, "evidence_required": True}, "It requires evidence."),
         ({**LOW, "form": {"properties": {"approved": {"type": "boolean"}}}}, "It requires a completed form."),
@@ -85,15 +85,15 @@ def test_a_field_of_an_earlier_form_is_no_failed_check_but_its_risk_counts() -> 
 def test_a_change_is_decided_by_itself() -> None:
     story = asking(**LOW)
     story.do(c.Revise("e" * 64), OTTO)
-    assert why_alone(story.intent, story.task) == "It was changed after it was first asked."
+    assert why_alone(story.intent, story.task) == "It has changed since it was first asked."
 
 
 @pytest.mark.parametrize(
     ("result", "why"),
     [
-        ({"passed": True}, "It was changed after it was first asked."),
+        ({"passed": True}, "It has changed since it was first asked."),
         ({"passed": True, "risk": "medium"}, "Its risk is medium, not low."),
-        ({"passed": False}, "It was changed after it was first asked."),
+        ({"passed": False}, "It has changed since it was first asked."),
     ],
 )
 def test_what_a_check_said_of_an_earlier_revision_still_takes_a_task_out(
@@ -112,7 +112,7 @@ def test_each_answer_of_many_is_for_what_was_shown() -> None:
     assert isinstance(refused(story, stale, ANN), Conflict)
 
 
-# -- equal tasks
+# -- similar tasks
 
 
 def test_equal_tasks_ask_the_same_question_at_the_same_stage() -> None:

@@ -680,7 +680,8 @@ def test_changes_requested_once_too_often_say_so() -> None:
     first, code = continuation(once, changes), "changes_requested"
     assert (first.target, first.setback) == ("ask", Failure(code, "Changes were requested."))
     again = replace(once, revisions=1, setback=first.setback)
-    assert continuation(again, changes).setback == Failure(code, "Changes were requested once too often.")
+    message = "Changes were requested more often than the plan allows."
+    assert continuation(again, changes).setback == Failure(code, message)
     nowhere = Story(gate(HumanStep(id="ask", task=REVIEW))).intent
     last = continuation(nowhere, changes)
     assert (last.target, last.setback) == (None, Failure(code, "Changes were requested."))

@@ -147,12 +147,14 @@ def test_the_policy_says_so_and_to_allow_it_is_a_relaxation() -> None:
     strict, lets = compile_policy({"approve": [{"any": ["team:sre"]}]}), compile_policy({"edits": "approve"})
     assert (strict.edits, lets.edits) == (Edits.PROPOSE, Edits.APPROVE)
     changed = compile_policy({"approve": [{"any": ["team:sre"]}], "edits": "approve"})
-    assert why_relaxed(strict, changed) == ["who decides may change the request and approve that in one act"]
+    assert why_relaxed(strict, changed) == [
+        "approvers may change the request and approve the change in one step"
+    ]
     assert why_relaxed(changed, strict) == []
     assert why_relaxed(changed, changed) == []
     told = [clause.text for clause in clauses(changed, Names()) if clause.about == "Changes"]
     assert told == [
-        "who may decide may also change values and approve that in the same act; the record says both"
+        "approvers may also change values and approve the change in one step; the record says both"
     ]
     assert not [clause for clause in clauses(strict, Names()) if clause.about == "Changes"]
 

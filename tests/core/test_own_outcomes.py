@@ -77,12 +77,12 @@ def test_a_built_in_word_may_get_a_label_and_keeps_its_meaning() -> None:
         (
             [{"name": "expired", "means": "reject"}, YES],
             "outcomes[0].name",
-            "is reserved for tasks that end by themselves",
+            "is reserved for tasks that end without an answer",
         ),
         (
             [{"name": "superseded", "means": "changes"}, YES],
             "outcomes[0].name",
-            "is reserved for tasks that end by themselves",
+            "is reserved for tasks that end without an answer",
         ),
         ([{"name": "ship"}, NO], "outcomes[0].means", "is required"),
         ([{"name": "ship", "means": "approv"}, NO], "outcomes[0].means", "is unknown"),

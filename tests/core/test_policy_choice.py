@@ -168,7 +168,7 @@ def test_the_ground_is_kept_with_the_step() -> None:
     ]
     assert grounds == [
         "amount is above 1000.5 and target is one of 'a', 'b'",
-        "no condition for another policy holds",
+        "no condition for another policy is met",
     ]
 
 

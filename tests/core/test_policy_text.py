@@ -102,20 +102,20 @@ def test_reminders_and_escalation() -> None:
         ),
         (
             {"fallback": Fallback.OUTCOME, "fallback_outcome": "approved"},
-            "after 1h the task expires and the request goes on as approved, because its risk is low",
+            "after 1h the task expires and the request continues as approved, because its risk is low",
         ),
         (
             {"fallback": Fallback.OUTCOME, "fallback_outcome": "ship"},
-            "after 1h the task expires and the request goes on as ship, as its workflow defines it",
+            "after 1h the task expires and the request continues as ship, as its workflow defines it",
         ),
         (
             {"goto": "tell"},
-            "after 1h the task expires and the request goes on with step tell and then fails, unless somebody approves "
-            "there; nothing is approved",
+            "after 1h the task expires and the request continues with step tell and then fails, unless somebody "
+            "approves there; nothing is approved",
         ),
         (
             {"goto": "tell", "goto_as": "success"},
-            "after 1h the task expires and the request goes on with step tell, which counts as a success; nothing is "
+            "after 1h the task expires and the request continues with step tell, which counts as a success; nothing is "
             "approved",
         ),
     ],

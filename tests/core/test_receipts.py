@@ -74,7 +74,7 @@ def test_a_wish_for_changes_among_several_is_not_a_decision() -> None:
     story = review(Stage(need=2, reject_after=2))
     said = did(story, c.Answer("changes_requested", comment="why?"))
     assert said[0] == "Recorded: changes requested."
-    assert said[1].startswith(("It is not decided yet.", "This is decided: "))
+    assert said[1].startswith(("It has not been decided yet.", "This is decided: "))
 
 
 def test_a_stage_that_is_complete_says_so() -> None:
@@ -100,7 +100,7 @@ def test_an_answer_for_someone_else_names_them() -> None:
     story = asking(Stage(("per_ann",)))
     assert did(story, c.Delegate("per_otto", comment="on leave")) == (
         "Delegated to Otto.",
-        "Otto decides for you, and you no longer can. An owner or an admin can reassign it.", "",
+        "Otto now decides for you; you no longer can. An owner or an admin can reassign it.", "",
     )  # fmt: skip
     story.do(c.Answer("approved"), OTTO)
     assert told(story, "per_otto").said == "Recorded for Ann: approved."
@@ -120,11 +120,11 @@ def test_an_answer_to_what_was_changed_since_says_that_it_is_void() -> None:
     )  # fmt: skip
     assert told(story, "per_ann") == replace(
         told(story, "per_ann"),
-        then="The request was changed since, so this answer no longer counts.",
+        then="The request has changed since, so this answer no longer counts.",
         undo="",
     )
     story.do(c.Revise("f" * 64), ANN)
-    assert told(story, "per_otto").then == "It was changed again since, to revision 3."
+    assert told(story, "per_otto").then == "It has since been changed again, to revision 3."
 
 
 def test_marks_and_snoozes_can_be_undone_while_they_last() -> None:
@@ -149,9 +149,9 @@ def test_marks_and_snoozes_can_be_undone_while_they_last() -> None:
 
 def test_comments_new_approvers_and_withdrawals_are_answered_too() -> None:
     story = asking(Stage(need=2))
-    assert did(story, c.AddComment("why?"))[0] == "Your comment is recorded."
+    assert did(story, c.AddComment("why?"))[0] == "Your comment was recorded."
     assert did(story, c.Reassign(("per_ann", "per_otto")), "per_ada")[:2] == (
-        "Reassigned to Ann, Otto.", "They replace the approvers of this stage. Existing votes stay.",
+        "Reassigned to Ann, Otto.", "They replace the approvers of this stage. Existing votes are kept.",
     )  # fmt: skip
     story.do(c.Snooze(START + HOUR), ANN)
     assert did(story, c.Cancel("withdrawn"), "per_ada")[:2] == (
@@ -217,7 +217,7 @@ def test_a_wish_for_changes_that_is_not_counted_yet_leaves_it_open() -> None:
     fact = act_in((sealed.fact for sealed in story.facts), "per_ann")
     assert fact is not None
     wish = replace(fact, event=replace(fact.event, meaning=Meaning.REQUESTS_CHANGES))
-    assert receipt(wish, story.intent, "ask", WORDS).then == f"It is not decided yet.{OPEN}"
+    assert receipt(wish, story.intent, "ask", WORDS).then == f"It has not been decided yet.{OPEN}"
     closed = replace(story.intent, open=None, results={}, status=Status.CANCELED)
     assert receipt(fact, closed, "ask", WORDS).then == "The request was canceled."
 

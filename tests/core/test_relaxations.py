@@ -1,5 +1,6 @@
 """Each way in which a later policy could let through what the earlier one would not, alone and by name; and the
-direction of every field."""
+direction of every field.
+"""
 
 from datetime import timedelta
 from typing import Any
@@ -34,7 +35,7 @@ def why(before: Policy = STRICT, **changed: Any) -> list[str]:
 # One change each; nothing else is different, so no clause hides another one.
 LOOSER: list[tuple[str, dict[str, Any], str]] = [
     ("strength", {"strength": Strength.LINK}, "a weaker sign-in is enough: link, not session"),
-    ("edits", {"edits": Edits.APPROVE}, "who decides may change the request and approve that in one act"),
+    ("edits", {"edits": Edits.APPROVE}, "approvers may change the request and approve the change in one step"),
     ("risk", {"risk": Risk.MEDIUM}, "it counts as medium risk, not high"),
     ("risk", {"risk": Risk.LOW}, "it counts as low risk, not high"),
     ("self_approval", {"self_approval": True}, "the requester may decide it"),
@@ -83,9 +84,9 @@ LOOSER: list[tuple[str, dict[str, Any], str]] = [
     (
         "fallback",
         {"fallback": Fallback.OUTCOME, "fallback_outcome": "approved"},
-        "an unanswered task has another fallback",
+        "an unanswered task has a different fallback",
     ),
-    ("goto", {"goto": "apply"}, "an unanswered task has another fallback"),
+    ("goto", {"goto": "apply"}, "an unanswered task has a different fallback"),
     (
         "goto_as",
         {"goto": "apply", "goto_as": "success"},

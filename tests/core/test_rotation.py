@@ -158,7 +158,7 @@ def test_what_a_policy_cannot_mean_is_refused_by_name(source: Any, field: str) -
 def test_strength_follows_the_risk_and_step_up_is_refused_with_the_reason() -> None:
     assert compile_policy({"risk": "critical"}).strength is Strength.SESSION
     assert compile_policy({"risk": "low"}).strength is Strength.LINK
-    with pytest.raises(Invalid, match="no second factor yet"):
+    with pytest.raises(Invalid, match="second factors are not supported yet"):
         compile_policy({"strength": "step_up"})
 
 

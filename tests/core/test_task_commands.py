@@ -58,7 +58,7 @@ TWO = Stage(need=2)
 def test_an_answer_to_a_task_that_is_not_open_says_where_the_intent_is() -> None:
     pause = DelayStep(id="pause", lasts=HOUR)
     waiting, checking, asked = Story(gate(pause, approve())), Story(), asking()
-    assert "somewhere else" in str(refused(waiting, c.Answer("approved"), ANN))
+    assert "waiting for something else" in str(refused(waiting, c.Answer("approved"), ANN))
     met = refused(checking, c.Answer("approved"), ANN)
     assert (met.code, "'validate' is still with an agent" in str(met)) == ("no_open_task", True)
     assert "another task is" in str(refused(asked, c.Answer("approved", step_run=7), ANN))
@@ -532,7 +532,7 @@ def test_an_answer_that_comes_too_late_hears_what_was_decided_by_whom_and_when()
     story.do(c.Answer("approved"), OTTO)
     story.do(c.Answer("rejected"), ANN, after=HOUR)
     met = refused(story, c.Answer("approved"), OTTO)
-    assert met.message == "This was already decided: rejected."
+    assert met.message == "This has already been decided: rejected."
     last = story.intent.results["second"]
     assert met.details == {
         name: last[name] for name in ("outcome", "ending", "decided_by", "decided_at", "via")
@@ -559,4 +559,4 @@ def test_where_nothing_is_open_it_is_said_where_the_request_is() -> None:
     gates.do(c.Answer("approved"), ANN)
     assert "step 'validate' is still with an agent." in nothing_open(gates.intent).message
     nowhere = replace(gates.intent, open=None)
-    assert "here: it is somewhere else." in nothing_open(nowhere).message
+    assert "here: the intent is waiting for something else." in nothing_open(nowhere).message

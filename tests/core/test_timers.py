@@ -218,7 +218,7 @@ def test_a_history_begins_with_its_creation_and_happens_where_it_can() -> None:
     story = Story(gate(validate(), approve())).validated()
     story.do(c.Answer("approved"), ANN)
     facts = [unseal(body, private) for _, body, private, _ in story.rows]
-    with pytest.raises(TypeError, match="begins with a Created event"):
+    with pytest.raises(TypeError, match="starts with a Created event"):
         fold(facts[1:], story.plan)
     answered = next(fact for fact in facts if type(fact.event).__name__ == "Answered")
     with pytest.raises(TypeError, match="no task is open"):

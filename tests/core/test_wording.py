@@ -40,7 +40,7 @@ def silence(
 
 def test_a_yes_after_silence_says_that_an_earlier_no_stays() -> None:
     fields: dict[str, Any] = {"fallback": Fallback.OUTCOME, "fallback_outcome": "approved"}
-    assert silence(**fields).endswith("goes on as 'approved', as its policy defines.")
+    assert silence(**fields).endswith("continues as 'approved', as its policy defines.")
     assert silence(refused=True, **fields).endswith(
         "as its policy defines and then fails, unless somebody approves."
     )
@@ -144,9 +144,9 @@ def test_a_policys_yes_says_where_the_request_goes_on() -> None:
     def goes_on(**fields: Any) -> str:
         return silence(fallback=Fallback.OUTCOME, fallback_outcome="approved", **fields)
 
-    assert "the request goes on as 'approved', as its policy defines" in goes_on()
-    assert "the request goes on as 'approved'" in goes_on(on_success="end")
-    assert "the request goes on with step 'apply' as 'approved'" in goes_on(on_success="apply")
+    assert "the request continues as 'approved', as its policy defines" in goes_on()
+    assert "the request continues as 'approved'" in goes_on(on_success="end")
+    assert "the request continues with step 'apply' as 'approved'" in goes_on(on_success="apply")
     own = (Outcome("ship", Meaning.APPROVES, goto="apply"),)
     said = silence(
         fallback=Fallback.OUTCOME,
@@ -155,16 +155,16 @@ def test_a_policys_yes_says_where_the_request_goes_on() -> None:
         own=own,
         on_success="other",
     )
-    assert "the request goes on with step 'apply' as 'ship'" in said
+    assert "the request continues with step 'apply' as 'ship'" in said
     assert "nothing is approved" not in said
 
 
 def test_a_route_declared_a_success_says_so_unless_somebody_refused_before() -> None:
     routed = {"on_timeout": "tell", "on_timeout_as": "success"}
-    assert "goes on with step 'tell', which its plan declares a success; nothing is approved" in silence(
+    assert "continues with step 'tell', which its plan declares a success; nothing is approved" in silence(
         **routed
     )
-    assert "goes on with step 'tell' and then fails, unless somebody approves there" in silence(
+    assert "continues with step 'tell' and then fails, unless somebody approves there" in silence(
         refused=True, **routed
     )
     ends = {"on_timeout": "end", "on_timeout_as": "success"}
@@ -180,11 +180,11 @@ def test_a_route_declared_a_success_says_so_unless_somebody_refused_before() -> 
         (Route(After.NO, "end", success=True), "the request completes, as its plan declares"),
         (
             Route(After.NO, "tell", success=True),
-            "the request goes on with step 'tell', which its plan declares a success",
+            "the request continues with step 'tell', which its plan declares a success",
         ),
         (
             Route(After.NO, "tell"),
-            "the request goes on with step 'tell' and then fails, unless somebody approves there",
+            "the request continues with step 'tell' and then fails, unless somebody approves there",
         ),
     ],
 )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from tests.listening import listening
 
-HANG, DRIP, FLOOD = -1, -2, -3  # never answer; a byte now and then, for ever; a body without end
+HANG, DRIP, FLOOD = -1, -2, -3  # never answer; a byte now and then, forever; a body without end
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ async def test_any_one_changed_byte_of_any_event_is_found_at_its_place(
         for at in {0, len(row.body) // 3, len(row.body) - 1}:
             body = row.body[:at] + bytes([row.body[at] ^ 1]) + row.body[at + 1 :]
             found = await damage(env, put, body=body, id=patients.decided, seq=row.seq)
-            assert found == [(patients.decided, row.seq, "its bytes are not the bytes that were hashed")]
+            assert found == [(patients.decided, row.seq, "its bytes do not match its hash")]
         assert await damage(env, put, body=row.body, id=patients.decided, seq=row.seq) == []
 
 

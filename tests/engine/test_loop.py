@@ -110,5 +110,5 @@ async def test_an_outage_is_two_lines_however_long_it_lasts(caplog: pytest.LogCa
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     lines = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
-    assert lines == ["courier: away", "courier: works again after 6 failed turns"]
+    assert lines == ["courier: away", "courier: working again after 6 failed iterations"]
     assert "Traceback" not in caplog.text

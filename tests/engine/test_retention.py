@@ -268,7 +268,7 @@ async def test_a_clock_that_was_ahead_puts_nothing_off(
     assert {due["again"], due["tried"]} == {hour}
     assert due["morning"] == 3 * DAY + 9 * hour - minute, "a moment of somebody's calendar"
     assert due["news"] == 10 * DAY - minute
-    assert "The clock has gone back by 2d 23h:" in caplog.text
+    assert "The clock jumped back by 2d 23h:" in caplog.text
 
 
 async def test_a_clock_that_was_ahead_leaves_no_agents_step_resting(

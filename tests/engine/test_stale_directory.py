@@ -1,4 +1,4 @@
-"""A server whose picture of the directory is old does not write over what another has changed meanwhile."""
+"""A server whose picture of the directory is old does not write over what another has changed in the meantime."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager

@@ -348,7 +348,7 @@ async def test_the_command_holds_calls_of_the_server_in_its_file(files: GatewayE
 
 @pytest.mark.parametrize(
     ("command", "text"),
-    [(["/no/such/program"], "No such file"), ([sys.executable, "-c", ""], "ended at once")],
+    [(["/no/such/program"], "No such file"), ([sys.executable, "-c", ""], "ended immediately")],
 )
 async def test_a_server_that_does_not_start_is_said_plainly(
     files: GatewayEnv, command: list[str], text: str

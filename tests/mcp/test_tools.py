@@ -110,7 +110,7 @@ async def test_after_a_restart_the_same_call_finds_the_decision_once(env: McpEnv
         assert (answer["request_id"], answer["approved"]) == (waiting["request_id"], True)
         env.web.clock.move(timedelta(milliseconds=1))
         next_one = (await client.call_tool("request_approval", NOW)).structured_content
-        assert next_one["state"] == "waiting", "one decision is for one act"
+        assert next_one["state"] == "waiting", "a decision is good for one call"
         assert next_one["request_id"] != waiting["request_id"]
 
 
@@ -123,7 +123,7 @@ async def test_a_decision_that_was_returned_is_not_returned_by_another_process(e
     env.web.clock.move(timedelta(milliseconds=1))
     async with env.client() as client:
         answer = (await client.call_tool("request_approval", NOW)).structured_content
-        assert (answer["state"], answer["approved"]) == ("waiting", False), "one decision is for one act"
+        assert (answer["state"], answer["approved"]) == ("waiting", False), "a decision is good for one call"
         assert answer["request_id"] != request_id
 
 

@@ -40,7 +40,7 @@ async def test_a_partial_vote_rewrites_every_card_and_takes_the_voters_buttons(
         for card in slack.fake.cards_of("U0ANN"):
             assert card.edits == 1
             assert actions(card) == ["open"]
-            assert "You have answered; it is not decided yet" in card.text
+            assert "You have answered; it has not been decided yet" in card.text
             assert "Approvals: 1 of 2 (ann@acme.example: approved)" in card.text
             assert "Also asked: otto@acme.example" in card.text
         for card in slack.fake.cards_of("U0OTTO"):
@@ -74,7 +74,7 @@ async def test_a_stage_that_passed_is_on_the_cards_of_the_stage_before(
         assert (mine.edits, actions(mine)) == (1, ["open"])
         assert "Stage: 2 of 2" in mine.text
         assert "Still asked: otto@acme.example" in mine.text
-        assert "does not wait for you now" in mine.text
+        assert "is not waiting for you now" in mine.text
         assert (theirs.edits, actions(theirs)) == (0, DECIDE)
 
 
@@ -113,7 +113,7 @@ async def test_a_mark_and_a_delegation_are_on_the_cards_too(store: Store, clock:
         await slack.messaging.do(intent.id, c.Delegate("per_otto"), ANN)
         await slack.messaging.carry()
         assert actions(mine) == ["open"]
-        assert "does not wait for you now" in mine.text
+        assert "is not waiting for you now" in mine.text
         assert "Still asked: otto@acme.example" in mine.text
 
 

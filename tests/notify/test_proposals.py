@@ -57,7 +57,7 @@ async def test_the_other_admins_are_asked_and_the_proposer_hears_what_became_of_
         await env.carry()
         [mail] = server.mails
         assert mail["To"] == "ann@acme.example"  # neither Otto, who proposed it, nor Rita, who is no admin
-        assert mail["Subject"] == "A second admin is needed: Confirm a change of who decides?"
+        assert mail["Subject"] == "A second admin is needed: Confirm a change to who decides?"
         said = words(mail)
         for part in (
             "otto@acme.example",

@@ -38,7 +38,7 @@ async def test_a_press_is_an_answer_of_the_linked_person_and_every_card_says_so(
             assert "ann@acme.example, through Slack" in card.text
             assert [b["text"]["text"] for b in card.buttons] == ["See what happened"]
             assert card.edits == 1
-        assert "already decided" in await slack.press(button, "U0OTTO")
+        assert "already been decided" in await slack.press(button, "U0OTTO")
         answered = [
             f for f in await _facts(slack.messaging, intent.id) if type(f.event).__name__ == "Answered"
         ]
@@ -149,7 +149,7 @@ async def test_a_stale_card_decides_nothing(store: Store, clock: FixedClock) -> 
         await slack.messaging.carry()
         button = slack.card("U0ANN").press("approved")
         stale = button | {"value": button["value"].replace('"digest":"', '"digest":"0')}
-        assert "not what is being decided" in await slack.press(stale, "U0ANN")
+        assert "no longer what is being decided" in await slack.press(stale, "U0ANN")
         assert (await slack.messaging.intent(intent.id)).ending is None
 
 

@@ -132,7 +132,7 @@ async def test_a_second_press_is_no_second_vote_and_a_stale_one_decides_nothing(
         button = card.press("Approve")
         await it.messaging.do(revised.id, c.Revise("e" * 64), OTTO)
         assert await it.sends(it.fake.pressed(card, button, "11")) == 200
-        assert "not what is being decided" in it.fake.popups[-1][1]
+        assert "no longer what is being decided" in it.fake.popups[-1][1]
         update = it.fake.pressed(card, button, "11")
         assert await it.sends(update) == 200
         popups = len(it.fake.popups)

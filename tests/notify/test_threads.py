@@ -20,7 +20,7 @@ from tests.notify.slack_env import slack_env
 from tests.notify.slackfake import signed
 from tests.notify.test_telegram import telegram_env
 
-RECORDED = "Your comment is recorded. It decides nothing."
+RECORDED = "Your comment was recorded. It decides nothing."
 
 
 async def comments(env: MessagingEnv, intent_id: str) -> list[tuple[str, str, str]]:

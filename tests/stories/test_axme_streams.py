@@ -44,7 +44,7 @@ def test_a_backlog_is_written_and_the_stream_ends_soon_after(axp: AxpEnv) -> Non
 
 
 def test_with_nothing_new_the_stream_is_held_for_as_long_as_asked(axp: AxpEnv) -> None:
-    # A client that is sent away at once comes back at once, for ever.
+    # A client that is sent away at once comes back at once, forever.
     intent_id = axp.owner.send_intent(TASK)
     with held(axp):  # which was asked for longer
         streamed = read_stream(axp.live, events_path(intent_id, since=4, wait_seconds=1))

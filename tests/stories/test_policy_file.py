@@ -111,7 +111,7 @@ async def test_replicas_that_start_at_one_moment_apply_it_once(tmp_path: Path, s
         ("[dora@acme.example,", "[dorra@acme.example,", 5, "there is no person 'dorra@acme.example'"),
         ("zone: Europe/Berlin", "zone: Europe/Berlni", 2, "is not a time zone"),
         ("policy: prod.change", "policy: prod.chnage", 16, "there is no policy 'prod.chnage'"),
-        ("id: ok, human", "id: ok, humn", 16, "does not say what it does"),
+        ("id: ok, human", "id: ok, humn", 16, "has no agent, human, delay or notify"),
         ("people:", "peple:", 1, "peple"),
     ],
 )

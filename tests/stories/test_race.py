@@ -92,7 +92,7 @@ class Race:
         self.url = ""
 
     async def furnish(self) -> None:
-        """Twenty people who are asked: half by mail, half in Slack; each with a key."""
+        """Twenty people who are asked: half by e-mail, half in Slack; each with a key."""
         it = self.slack.messaging
         for actor, channel in [(a, "email") for a in MAILED] + [(a, "slack") for a in CHATTING]:
             name = actor.id.removeprefix("per_")

@@ -113,7 +113,7 @@ async def test_what_is_not_there_or_not_allowed_is_an_answer(
     nobody = postgres_server.replace("postgres@", "nobody_known@")
     for url, why in (
         (nowhere, "there is no such database"),
-        (nobody, "it does not let this user in"),
+        (nobody, "it does not allow this user to connect"),
         ("postgresql://u@127.0.0.1:1/x?target_session_attrs=often", "target_session_attrs"),
     ):
         with pytest.raises(Busy, match=why):

@@ -1,4 +1,4 @@
-"""Many equal tasks of low risk, answered in one act: each answer is a record of its own."""
+"""Many similar low-risk tasks, answered in one act: each answer is a record of its own."""
 
 from typing import Any
 
@@ -62,7 +62,7 @@ async def test_equal_tasks_are_answered_together_and_each_is_recorded_by_itself(
         assert (result["task_id"], result["recorded"], result["decided"]) == (task["task_id"], True, True)
         assert result["receipt"]["said"] == "Recorded: approved."
         [vote] = [event for event in await trail(web, task) if event["type"] == "answered"]
-        assert vote["summary"] == "Ann answered 'approved' (one of 3 tasks in one act)"
+        assert vote["summary"] == "Ann answered 'approved' (one of 3 tasks answered at once)"
         assert vote["comment"] == "routine"
         assert await web.status(task["intent_id"]) == "COMPLETED"
 
@@ -122,7 +122,7 @@ async def test_a_task_counts_only_at_the_stage_and_revision_that_were_shown(
     [
         ({"risk": "high"}, "Its risk is high, not low."),
         ({"risk": "medium"}, "Its risk is medium, not low."),
-        ({"strength": "session"}, "Its policy requires a sign-in by mail."),
+        ({"strength": "session"}, "Its policy requires a sign-in by e-mail."),
     ],
 )
 async def test_what_demands_more_is_refused_by_name(web: WebEnv, policy: dict[str, Any], why: str) -> None:

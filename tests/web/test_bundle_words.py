@@ -61,6 +61,6 @@ async def test_a_task_is_not_opened_without_what_its_author_may_have_meant(
 async def test_without_a_payload_a_field_that_says_who_decides_is_refused(web: WebEnv) -> None:
     asking = {"intent_type": PLAIN, "change": "x", "human_task": {"title": "Sure?"}}
     assert (await web.post("/v1/intents", {**asking, "approvers": [ANN]})).code == "unknown_field"
-    misspelt = {"intent_type": PLAIN, "to_agent": "validator", "human_tsk": {"title": "Sure?"}}
-    assert (await web.post("/v1/intents", misspelt)).code == "unknown_field"
+    misspelled = {"intent_type": PLAIN, "to_agent": "validator", "human_tsk": {"title": "Sure?"}}
+    assert (await web.post("/v1/intents", misspelled)).code == "unknown_field"
     assert (await web.post("/v1/intents", {**asking, "requested_by": ANN})).status == 200

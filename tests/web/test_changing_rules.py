@@ -250,7 +250,10 @@ async def test_what_is_confirmed_is_what_was_shown(web: WebEnv) -> None:
     assert "have changed since this was proposed" in (await confirmed(web, proposal["id"])).text
     again = (await applied(web, LOOSER["fewer people"], "otto"))["proposal"]
     assert (await applied(web, {"people": {"otto@acme.example": {"roles": ["approver"]}}}))["changed"]
-    assert "The author of this proposal no longer has that right." in (await confirmed(web, again["id"])).text
+    assert (
+        "The author of this proposal may no longer make this change."
+        in (await confirmed(web, again["id"])).text
+    )
 
 
 async def test_a_proposal_can_be_refused_expires_and_is_applied_once(web: WebEnv) -> None:
@@ -291,11 +294,11 @@ async def test_the_page_shows_what_waits_and_confirms_it_after_a_sign_in_by_mail
     path = f"/proposals/{id}"
     by_key = await Reader(web, "oscar").sign_in(key=True)
     page = await by_key.get(path)
-    assert "You are signed in with a key. Confirming requires a sign-in by mail." in page.text
+    assert "You are signed in with a key. Confirming requires a sign-in by e-mail." in page.text
     assert "signoff db signin-link oscar@acme.example" in page.text
     assert [form["action"] for form in page.forms] == [f"{path}/refuse"]
     stolen = await by_key.post(f"{path}/confirm")
-    assert (stolen.status, "requires a sign-in by mail" in stolen.text) == (403, True)
+    assert (stolen.status, "requires a sign-in by e-mail" in stolen.text) == (403, True)
     own = await (await reader(web, "otto")).get(path)
     assert "Withdraw" in own.text
     assert [form["action"] for form in own.forms] == [f"{path}/refuse"]

@@ -256,10 +256,10 @@ VIOLATIONS: Final[dict[str, tuple[Callable[[WebEnv], Awaitable[Gate]], str]]] = 
     "handed it over": (handed_over, "not_an_approver"),
     "only others were asked": (left, "not_an_approver"),
 }
-IN_BROWSER: Final = "This task is answered on its page: finish in the browser."
+IN_BROWSER: Final = "This task can only be answered on its page: finish in the browser."
 # Where a channel cannot commit the violation (None), or another wall comes before.
 ELSE: Final[dict[tuple[str, str], str | None]] = {
-    ("proved too little", "page"): None,  # a sign-in by mail proves enough
+    ("proved too little", "page"): None,  # a sign-in by e-mail proves enough
     ("says what is no outcome", "approval"): None,  # knows two only
     ("belongs to another workspace", "link"): "link_over",  # nobody is made a link in another workspace
     ("belongs to another workspace", "slack"): "There is no such task.",

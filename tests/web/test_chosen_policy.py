@@ -43,7 +43,7 @@ async def rule(web: WebEnv, task_id: str) -> tuple[str, str, int]:
 
 
 TWO = ("two-people@1", "amount is above 1000", 2)
-ONE = ("one-person@1", "no condition for another policy holds", 1)
+ONE = ("one-person@1", "no condition for another policy is met", 1)
 
 
 async def test_the_payload_chooses_and_what_is_asked_says_why(web: WebEnv) -> None:

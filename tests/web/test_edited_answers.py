@@ -129,13 +129,13 @@ async def test_a_folded_request_is_shown_in_full_before_a_change_of_it_is_approv
     assert (await edit(web, task, whole, outcome=None)).status == 200  # by Ann: Otto decides
     otto, there = await reader(web, "otto"), f"/tasks/{task['task_id']}"
     page = await otto.get(there)
-    assert "Part of this request is folded" in page.text
+    assert "Part of this request is collapsed" in page.text
     assert "Change and approve" not in page.text
     digest = (await web.get(f"/v1/tasks/{task['task_id']}", "otto"))["task"]["digest"]
     said = {"digest": digest, "stage": "1", "payload": json.dumps({**whole, "amount": 30})}
     done = await otto.post(f"{there}/revise", [*said.items(), ("outcome", "approved")])
     assert done.status == 409
-    assert "Parts of this request were folded and not opened. Nothing was recorded." in done.text
+    assert "Parts of this request were collapsed and never opened. Nothing was recorded." in done.text
     assert (await web.get(f"/v1/tasks/{task['task_id']}", "otto"))["task"]["revision"] == 2
     form = (await otto.get(f"{there}?open=1")).form(f"{there}/revise")
     assert form["buttons"] == ["approved", ""]

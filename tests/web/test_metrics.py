@@ -1,4 +1,4 @@
-"""``GET /metrics``: what a monitoring system is told, in Prometheus' formats, and who may read it."""
+"""``GET /metrics``: what a monitoring system is told, in the Prometheus formats, and who may read it."""
 
 from datetime import timedelta
 

@@ -242,7 +242,7 @@ def test_the_edition_for_older_generators_uses_only_what_3_0_has() -> None:
         assert "$ref" not in part or len(part) == 1, where
     key = made["components"]["schemas"]["CreateKey"]["properties"]
     assert key["expires_in_seconds"] == {
-        "description": "How long the key is valid, in seconds; by default for ever.", "type": "number",
+        "description": "How long the key is valid, in seconds; by default it does not expire.", "type": "number",
         "minimum": 0, "exclusiveMinimum": True, "maximum": 315360000, "nullable": True, "example": 2592000,
     }  # fmt: skip
     assert made["components"]["schemas"]["ReportRequest"]["properties"]["error"] == {

@@ -121,7 +121,7 @@ async def test_approved_alone_says_nothing_where_there_are_two_yeses(web: WebEnv
             "outcomes[1].as",
             "effect",
         ),
-        (["approved", {"name": "expired", "means": "reject"}], "outcomes[1].name", "by themselves"),
+        (["approved", {"name": "expired", "means": "reject"}], "outcomes[1].name", "end without an answer"),
         (["approved", "approved"], "outcomes", "twice"),
         ([{"name": "a", "means": "approve", "colour": "red"}], "outcomes[0].colour", "unknown field"),
         (["approved"], "outcomes", "no one could reject"),

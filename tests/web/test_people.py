@@ -81,7 +81,7 @@ async def test_a_policy_that_demands_a_session_takes_no_key_from_a_script_and_sa
         answer = await web.call("POST", f"/v1/tasks/{task_id}/answer", seen, "ann", user_agent=client)
         assert (answer.status, answer.code) == (403, "stronger_sign_in_required")
         assert answer["error"]["message"] == (
-            "This decision requires a sign-in by mail; a key, a chat account or a link from a message is not enough."
+            "This decision requires a sign-in by e-mail; a key, a chat account or a link from a message is not enough."
         )
         assert "task's page" in answer["error"]["hint"]
     assert (await shown(web, task_id))["votes"] == []

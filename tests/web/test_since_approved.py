@@ -1,4 +1,4 @@
-"""The difference to what was approved last for the same target: on the API, on the page, in the terminal."""
+"""The difference from what was approved last for the same target: on the API, on the page, in the terminal."""
 
 from typing import Any
 

@@ -148,7 +148,7 @@ async def test_the_stream_of_a_final_intent_with_nothing_new_is_held(reader: Rea
     await web.post(f"/v1/intents/{intent_id}/resolve", {"status": "CANCELED"})
     path = f"/v1/intents/{intent_id}/events/stream?wait_seconds=60&since=100"
     reading = asyncio.create_task(reader.whole(path))
-    await waiting_for(web)  # whoever asks for ever does not ask a thousand times a second
+    await waiting_for(web)  # whoever asks forever does not ask a thousand times a second
     assert not reading.done()
     web.state.stop()
     assert await reading == [("stream.timeout", {"ok": True, "next_seq": 101})]

@@ -286,7 +286,7 @@ DUE = datetime(2026, 3, 2, 17, tzinfo=UTC)
             {"task": TaskSpec(fallback=Fallback.OUTCOME, fallback_outcome="approved")},
             DUE,
             None,
-            "the request goes on as 'approved', as its policy defines.",
+            "the request continues as 'approved', as its policy defines.",
         ),
     ],
 )

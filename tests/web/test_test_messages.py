@@ -48,7 +48,7 @@ async def test_it_goes_out_and_is_recorded(it: Mailing) -> None:
     assert (mail["To"], mail["Subject"]) == ("ann@acme.example", "A test message: Signoff can reach you here")
     text = mail.get_body(("plain",)).get_content()
     assert "Sent by: Oscar" in text
-    assert "It asks nothing and decides nothing." in text
+    assert "It does not ask for or decide anything." in text
     for who in ("oscar", "ann"):
         [found] = (await it.web.get(PATH, who))["messages"]
         assert (found["message_id"], found["state"]) == (sent["message"]["message_id"], "sent")

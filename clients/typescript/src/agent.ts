@@ -1,8 +1,8 @@
 /**
  * An agent: functions that do the work of agent steps, by intent type.
  *
- * It takes deliveries under a lease, calls the function, renews the lease meanwhile and reports. It survives restarts of
- * the server, and stops after the running handlers have finished.
+ * It takes deliveries under a lease, calls the function, renews the lease while it runs and reports. It survives
+ * restarts of the server, and stops after the running handlers have finished.
  */
 import { keep, onSignals, processName } from "#platform";
 import { addressPath, type Call, encoded, type Json, listOf, segment } from "./calls.js";
@@ -15,9 +15,10 @@ import type { Transport } from "./transport.js";
 import type { AgentError } from "./wire.js";
 
 const LONG_POLL = 25;
-/** What the server gives at once; the next claim gets more. */
+/** The most that the server returns at once; the next claim gets more. */
 const LARGEST_CLAIM = 100;
-// How long a stopping agent waits for the current claim: dropping its response costs a whole lease.
+// How long a stopping agent waits for the current claim: if the response is dropped, its steps are blocked for a whole
+// lease.
 const LINGER = 0.5;
 const REPORT_FOR = 600;
 const LONGEST_CODE = 128;
@@ -37,15 +38,15 @@ const STDERR: Logger = {
 };
 
 export interface AgentOptions extends ClientOptions {
-  /** The client to speak through; without it one is made of these options. */
+  /** The client to use; by default, one is created from these options. */
   readonly client?: Client;
-  /** How many handlers run at a time; 4. */
+  /** How many handlers run at a time; default: 4. */
   readonly concurrency?: number;
-  /** How long a delivery is held without renewal; 30. */
+  /** How long a delivery is held without renewal; default: 30. */
   readonly leaseSeconds?: number;
-  /** How long running handlers get to finish when the agent stops; 25. */
+  /** How long running handlers get to finish when the agent stops; default: 25. */
   readonly graceSeconds?: number;
-  /** Where it says that it is connected, and what went wrong; standard error. */
+  /** Where it reports that it is connected, and what goes wrong; default: standard error. */
   readonly logger?: Logger;
 }
 
@@ -77,8 +78,9 @@ export class Agent {
   /**
    * The handler for intents of this type; `"*"` handles all others.
    *
-   * It gets a delivery and returns an object (the step's result) or nothing. An error fails the step, which is retried as
-   * the plan allows; with StepFailed the handler decides that. Do not block the event loop: leases are renewed on it.
+   * It gets a delivery and returns an object (the step's result) or nothing. An error fails the step, which is retried
+   * as the plan allows; with StepFailed, the handler decides whether it is. Do not block the event loop: leases are
+   * renewed on it.
    */
   on<Payload = any>(intentType: string, handler: Handler<Payload>): this {
     if (this.#handlers.has(intentType)) throw new RangeError(`the agent ${this.name} already has a handler for ${intentType}`);
@@ -87,8 +89,8 @@ export class Agent {
   }
 
   /**
-   * Called with the delivery and a result that is too large for the server. What it returns (for instance a link to where
-   * it stored the result) is reported instead. Without it the step fails with `result_too_large`.
+   * Called with the delivery and a result that is too large for the server. Its return value (such as a link to
+   * where it stored the result) is reported instead. Without it the step fails with `result_too_large`.
    */
   onLargeResult(reduce: ResultReducer): this {
     this.#shrink = reduce;
@@ -118,7 +120,7 @@ export class Agent {
     }
   }
 
-  /** `run` without listening to signals of the process; `signal`: aborting it is `stop()`. */
+  /** `run` without listening to signals of the process; aborting `signal` does the same as `stop()`. */
   async serve(options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     const client = this.#options.client ?? new Client(this.#options);
     const terms = { address: this.name, concurrency: this.#concurrency, lease: this.#lease, grace: this.#grace };
@@ -169,7 +171,7 @@ interface Held {
   lost: boolean;
 }
 
-/** An agent at work, from `run` until `stop`. */
+/** A running agent, from `run` until `stop`. */
 class Work {
   readonly #transport: Transport;
   readonly #terms: Terms;
@@ -178,7 +180,7 @@ class Work {
   readonly #log: Logger;
   readonly #running: Map<Promise<void>, Held> = new Map();
   readonly #stopping: AbortController = new AbortController();
-  /** Ends the whole work at once; the leases of running steps expire. */
+  /** Ends all work immediately; the leases of running steps expire. */
   readonly #aborting: AbortController = new AbortController();
   readonly #holder = `${processName()}:${crypto.randomUUID().slice(0, 8)}`;
 
@@ -239,7 +241,7 @@ class Work {
         backoff.reset();
       } catch (failure) {
         if (!passes(failure)) throw failure;
-        if (!trouble) this.#log.warn(`signoff: agent ${this.#terms.address} gets no work, still trying: ${failure.message}`);
+        if (!trouble) this.#log.warn(`signoff: agent ${this.#terms.address} cannot get work, still trying: ${failure.message}`);
         trouble = true;
         await sleep(backoff.after(failure), stopping).catch(() => {});
       }
@@ -277,7 +279,7 @@ class Work {
       }
     }
     if (wait && got && !got.deliveries.length && now() - began < 1) {
-      // An empty response before the long poll's time: a server about to stop. Do not hammer it.
+      // An empty response before the long poll is due comes from a server that is about to stop. Do not hammer it.
       await sleep(Math.random(), stopping).catch(() => {});
     }
     return got;
@@ -315,7 +317,7 @@ class Work {
     }
   }
 
-  /** Renew the lease at each third of it; tell the handler when it may be lost. */
+  /** Renew the lease each time a third of it has passed; tell the handler when it may be lost. */
   async #keep(held: Held, ended: AbortSignal): Promise<void> {
     const { lease } = this.#terms;
     let until = now() + lease;
@@ -323,12 +325,12 @@ class Work {
       await sleep(lease / 3, ended).catch(() => {});
       if (ended.aborted) return;
       const began = now();
-      // This process was stopped, its event loop blocked or its machine asleep: another worker may have the step.
+      // This process was suspended, its event loop blocked or its machine asleep, so another worker may have the step.
       if (began >= until) this.#lose(held);
       try {
         const call = ofDelivery(held.delivery, "renew", { lease_seconds: lease });
         await this.#transport.persist(call, Math.max(until - began, lease / 3), ended, passes);
-        // Renewed under the same token: no other worker got it meanwhile.
+        // Renewed under the same token: no other worker got it in the meantime.
         held.lost = false;
         until = began + lease;
       } catch (failure) {
@@ -367,7 +369,10 @@ class Work {
     return this.#fitting(held, result);
   }
 
-  /** The report of a handler's return value, or of why it cannot be reported: the work is not done again for that. */
+  /**
+   * The report of a handler's return value. If it cannot be reported, the report says why; the work is not repeated
+   * because of that.
+   */
   async #fitting(held: Held, given: unknown): Promise<Call<void>> {
     const { delivery } = held;
     const most = delivery.max_report_bytes || Infinity;
@@ -414,7 +419,7 @@ class Work {
         }
       } else if (failure instanceof Conflict || failure instanceof NotFound) {
         this.#lose(held);
-        this.#log.warn(`signoff: the report of ${held.name} came too late and was dropped: ${failure.message}`);
+        this.#log.warn(`signoff: the report of ${held.name} was too late and was dropped: ${failure.message}`);
       } else {
         const say = failure instanceof RequestRefused ? this.#log.error : this.#log.warn;
         say.call(this.#log, `signoff: ${held.name} could not be reported; its lease will expire: ${textOf(failure)}`);
@@ -433,7 +438,7 @@ function claimedIn(answer: Json): Claimed {
 }
 
 function ofDelivery(delivery: Delivery, verb: string, body: Json): Call<void> {
-  // The token makes these repeatable: the second one finds the step closed and changes nothing.
+  // The token makes these repeatable: a second one finds the step closed and changes nothing.
   const path = `/v1/deliveries/${segment(delivery.delivery_id)}/${verb}`;
   return { method: "POST", path, body: { token: delivery.token, ...body }, repeatable: true, read: () => undefined };
 }
@@ -442,14 +447,17 @@ function reportOf(delivery: Delivery, result: object): Call<void> {
   return ofDelivery(delivery, "report", { result });
 }
 
-/** The report of a failure, its text cut to what the server accepts: if it were refused, the failure would be lost. */
+/**
+ * The report of a failure. Its text is cut to what the server accepts; if the report were refused, the failure would
+ * be lost.
+ */
 function fault(delivery: Delivery, error: Required<Pick<AgentError, "code" | "message" | "retryable">>): Call<void> {
   const code = cut(String(error.code), LONGEST_CODE) || "agent_error";
   const message = cut(String(error.message), LONGEST_MESSAGE);
   return ofDelivery(delivery, "report", { error: { code, message, retryable: error.retryable === true } });
 }
 
-/** The first characters of a text, none of them half. */
+/** The first characters of the text, without splitting one. */
 function cut(text: string, length: number): string {
   const whole = text.replace(/[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g, "\ufffd");
   return whole.length <= length ? whole : [...whole.slice(0, 2 * length)].slice(0, length).join("");
@@ -468,7 +476,7 @@ function kindOf(value: unknown): string {
   return Array.isArray(value) ? "an array" : `a ${typeof value}`;
 }
 
-/** A value as text, whatever its own methods do. */
+/** A value as text, even if its own methods throw. */
 function written(value: unknown): string {
   try {
     return JSON.stringify(value, (_, one: unknown) => (typeof one === "bigint" ? String(one) : one), 1) ?? String(value);
@@ -499,14 +507,14 @@ function orAborted(work: Promise<unknown>, signal: AbortSignal): Promise<void> {
   });
 }
 
-/** Resolves when the work does, or after so many seconds. */
+/** Resolves when the work does, or after this many seconds. */
 async function orAfter(seconds: number, work: Promise<unknown>): Promise<void> {
   const over = new AbortController();
   await Promise.race([work, sleep(seconds, over.signal).catch(() => {})]);
   over.abort();
 }
 
-/** The value of a promise that is settled already; undefined if it is not. Throws what it was rejected with. */
+/** The value of a promise that is already settled; undefined if it is not. Throws the reason of a rejection. */
 function settled<T>(work: Promise<T>): Promise<T | undefined> {
   return Promise.race([work, Promise.resolve(undefined)]);
 }

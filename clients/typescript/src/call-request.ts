@@ -1,10 +1,10 @@
 /**
- * A call as a request to people: its arguments as a payload, its idempotency key, and what an edit may change.
+ * A call as a request to people: its arguments as the payload, its idempotency key, and what an edit may change.
  *
- * The key is derived from the call alone: its name, all its arguments in canonical JSON, the caller's own key. So a
- * program that crashed and makes the same call again finds the request that it made before, and a call with other
- * arguments never does. Hidden arguments are replaced by a keyed hash: people see that they are there, the payload binds
- * their values, and nobody without the secret can guess them. The Python SDK computes the same keys and hashes.
+ * The key is derived only from the call: its name, all its arguments in canonical JSON, and the caller's own key.
+ * So a program that crashed and makes the same call again finds its earlier request, and a call with other arguments
+ * never does. Hidden arguments are replaced by a keyed hash: people see that they exist, the payload commits
+ * to their values, and nobody without the secret can guess them. The Python SDK computes the same keys and hashes.
  */
 import type { Json } from "./calls.js";
 import { InvalidEdit, isObject } from "./errors.js";
@@ -17,11 +17,11 @@ export interface CallTerms {
   readonly key: string;
   /** Names of arguments that people do not see. */
   readonly hide: readonly string[];
-  /** For the hash of hidden arguments: the API key of the program that asks. */
+  /** For the hash of hidden arguments: the API key of the calling program. */
   readonly secret: string;
 }
 
-/** One call, as people are asked about it. */
+/** One call that people are asked about. */
 export class CallRequest {
   readonly name: string;
   /** What is sent, with hidden arguments replaced. */
@@ -41,7 +41,7 @@ export class CallRequest {
     return this.#identity;
   }
 
-  /** The idempotency key; `askedBefore`: how many requests for the same call have been used up already. */
+  /** The idempotency key; `askedBefore`: how many requests for the same call have already been used. */
   key(askedBefore: number): string {
     return `call-${this.#identity}${askedBefore ? `-${askedBefore}` : ""}`;
   }
@@ -52,9 +52,10 @@ export class CallRequest {
   }
 
   /**
-   * The arguments to call with, given the payload that was approved. What people did not change has the value that they
-   * were asked about, whatever the program did with its own objects meanwhile. An edited value is of the JSON type of the
-   * one that it replaces. `checked`: a null may become anything, because the gate's own check sees it. Throws InvalidEdit.
+   * The arguments to call with, given the approved payload. An argument that people did not change has the value that
+   * they were asked about, whatever the program has since done with its own objects. An edited value has the JSON type
+   * of the one that it replaces. `checked`: a null may become anything, because the gate's own check sees it. Throws
+   * InvalidEdit.
    */
   approved(payload: Json, checked: boolean): Json {
     const names = Object.keys(this.payload);
@@ -77,7 +78,10 @@ export class CallRequest {
   }
 }
 
-/** A copy of the arguments as JSON; TypeError naming the first one that JSON cannot express, or that is not there to hide. */
+/**
+ * A copy of the arguments as JSON; TypeError naming the first one that JSON cannot express, or that should be hidden
+ * but is missing.
+ */
 export function askedArguments(name: string, args: object, hide: readonly string[]): Json {
   if (!isPlain(args)) throw new TypeError(`${name}() takes its arguments as one plain object, by name`);
   const missing = hide.filter((one) => !Object.hasOwn(args, one)).sort();
@@ -93,7 +97,7 @@ export function askedArguments(name: string, args: object, hide: readonly string
   return members(args, "the argument ", "arguments", -1, refuse);
 }
 
-/** The request of a call, of arguments from `askedArguments`. */
+/** The request of a call, with arguments from `askedArguments`. */
 export async function callRequest(name: string, asked: Json, terms: CallTerms): Promise<CallRequest> {
   const shown: [string, unknown][] = [];
   for (const [argument, value] of Object.entries(asked)) {
@@ -107,7 +111,10 @@ export async function sha256(text: string): Promise<string> {
   return hex(await crypto.subtle.digest("SHA-256", bytes(text)));
 }
 
-/** One text for equal JSON, in every language: names sorted by code points, no spaces, numbers as Python writes them. */
+/**
+ * The same text for equal JSON, in every language: names sorted by code points, no spaces, numbers as Python writes
+ * them.
+ */
 export function canonicalJson(value: unknown): string {
   if (typeof value === "number") return numberText(value);
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
@@ -125,7 +132,7 @@ function numberText(value: number): string {
   return Math.abs(value) < 1e-4 ? value.toExponential().replace(/e-(\d)$/, "e-0$1") : String(value);
 }
 
-/** JavaScript compares UTF-16 units, which is another order beyond U+FFFF. */
+/** JavaScript compares UTF-16 units, which gives another order beyond U+FFFF. */
 function byCodePoints(left: string, right: string): number {
   const [a, b] = [[...left], [...right]];
   for (let at = 0; at < Math.min(a.length, b.length); at++) {

@@ -1,7 +1,7 @@
 /**
- * Every request as a value: method, path, query, body, how to read the response, whether it is safe to repeat.
+ * Every request as a value: method, path, query, body, how to read the response, and whether it is safe to repeat.
  *
- * A write carries an Idempotency-Key, made once per call, so that a repetition after a lost response has no second
+ * A write carries an Idempotency-Key, created once per call, so that a retry after a lost response does not repeat the
  * effect; calls that are harmless when repeated are marked `repeatable`.
  */
 import { isObject, WrongAnswer } from "./errors.js";
@@ -19,7 +19,7 @@ export interface Call<T> {
   readonly key?: string;
   /** Harmless to send twice even without a key. */
   readonly repeatable?: boolean;
-  /** Seconds for which the server may hold the response back, on top of the usual timeout. */
+  /** Seconds for which the server may delay the response, in addition to the usual timeout. */
   readonly wait?: number;
 }
 
@@ -68,7 +68,7 @@ export function sameSubject(said: string, asked: string): boolean {
   return said.length === asked.length && said.slice(0, -4).toLowerCase() === asked.slice(0, -4).toLowerCase();
 }
 
-/** A body as JSON; TypeError or RangeError for what JSON cannot express. */
+/** A body as JSON; TypeError or RangeError for values that JSON cannot express. */
 export function encoded(body: object): string {
   return JSON.stringify(body, (name, value: unknown) => {
     if (typeof value === "number" && !Number.isFinite(value)) {
@@ -81,7 +81,7 @@ export function encoded(body: object): string {
   });
 }
 
-/** The query as text, without what is absent; "" or with its question mark. */
+/** The query as text, without absent values; "" or with its question mark. */
 export function queryText(query: Query = {}): string {
   const given = Object.entries(query).filter(([, value]) => value !== undefined);
   return given.length ? `?${new URLSearchParams(given.map(([name, value]) => [name, String(value)]))}` : "";
@@ -91,7 +91,7 @@ export function freshKey(): string {
   return crypto.randomUUID();
 }
 
-/** The idempotency key of a call: as given, else a new one. */
+/** The idempotency key of a call: the given one, or else a new one. */
 export function ownKey(given: string | undefined): string {
   if (given === undefined) return freshKey();
   if (typeof given !== "string" || !given.trim()) {
@@ -115,7 +115,7 @@ export function addressPath(address: string): string {
   return bare.split("/").map(encodeURIComponent).join("/");
 }
 
-/** A response's member as a list of objects; empty if it is none. */
+/** A response's member as a list of objects; empty if it is not a list. */
 export function listOf<T>(answer: Json, name: string, read: (item: Json) => T): T[] {
   const found: unknown = answer[name];
   return Array.isArray(found) ? found.filter(isObject).map(read) : [];
@@ -127,7 +127,7 @@ export function inner(answer: Json, name: string): Json {
   return isObject(found) ? found : answer;
 }
 
-/** An object without its undefined members: what is not given is not sent. */
+/** An object without its undefined members, which are not sent. */
 export function given(fields: Json): Json {
   return Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined && value !== null));
 }

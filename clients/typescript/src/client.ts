@@ -53,19 +53,19 @@ import type {
 } from "./wire.js";
 
 export interface ClientOptions {
-  /** The server; else SIGNOFF_URL, else the nearest .signoff/credentials.json. */
+  /** The server; default: SIGNOFF_URL, or else the nearest .signoff/credentials.json. */
   readonly url?: string;
-  /** The key; else SIGNOFF_API_KEY or SIGNOFF_API_KEY_FILE, else the one of that file. */
+  /** The key; default: SIGNOFF_API_KEY or SIGNOFF_API_KEY_FILE, or else the one in that file. */
   readonly apiKey?: string;
-  /** Seconds for one request; 15. */
+  /** Seconds for one request; default: 15. */
   readonly timeoutSeconds?: number;
-  /** Seconds during which a call is repeated that may be; 30. */
+  /** Seconds during which a repeatable call is retried; default: 30. */
   readonly retryForSeconds?: number;
-  /** How this program names itself to the server. */
+  /** The program's name, which is sent to the server. */
   readonly program?: string;
-  /** Another `fetch`: with a proxy or certificates of your own, or for tests. */
+  /** Another `fetch`: with a proxy or your own certificates, or for tests. */
   readonly fetch?: Fetch;
-  /** Everyone who can open a page can read the key in it. Only for pages that nobody else can open. */
+  /** Everyone who can open a page can read the key in it. Use this only for pages that nobody else can open. */
   readonly dangerouslyAllowBrowser?: boolean;
 }
 
@@ -75,12 +75,12 @@ export interface CallOptions {
 }
 
 export interface WriteOptions extends CallOptions {
-  /** A repeated call with the same key has no second effect; without it each call has its own. */
+  /** A repeated call with the same key has no second effect; by default each call has its own key. */
   readonly idempotencyKey?: string | undefined;
 }
 
 export interface WaitOptions extends CallOptions {
-  /** Seconds; without it, for ever. */
+  /** Seconds; default: no limit. */
   readonly timeoutSeconds?: number | undefined;
 }
 
@@ -101,13 +101,13 @@ export interface ListIntentsOptions extends CallOptions {
   readonly status?: string | undefined;
   readonly intentType?: string | undefined;
   readonly correlationId?: string | undefined;
-  /** Words that all occur in what is shown of an intent. */
+  /** Words that must all occur in what is shown of an intent. */
   readonly search?: string | undefined;
   readonly limit?: number | undefined;
 }
 
 export interface ListTasksOptions extends CallOptions {
-  /** Only those that this key's person may answer (closed: has answered). */
+  /** Only those that this key's person may answer (or, if closed, has answered). */
   readonly mine?: boolean | undefined;
   /** Oldest first if open, newest first if closed. */
   readonly state?: "open" | "closed" | undefined;
@@ -123,7 +123,7 @@ export interface ListTasksOptions extends CallOptions {
   readonly limit?: number | undefined;
 }
 
-/** Whose key it is to be: exactly one of `agent` (name, address), `service` (name) and `person` (e-mail). */
+/** The holder of the key: exactly one of `agent` (name or address), `service` (name) and `person` (e-mail). */
 export interface CreateKeyOptions extends CallOptions {
   readonly agent?: string;
   readonly service?: string;
@@ -179,7 +179,7 @@ export class Client extends Methods {
   readonly tasks: Tasks;
   readonly directory: Directory;
 
-  /** Throws NotConfigured when no server, or no key for it, is found. */
+  /** Throws NotConfigured if no server, or no key for it, is found. */
   constructor(options: ClientOptions = {}) {
     if (isBrowser() && !options.dangerouslyAllowBrowser) throw new NotConfigured(BROWSER);
     const limits = {
@@ -192,19 +192,19 @@ export class Client extends Methods {
     this.directory = new Directory(this.transport);
   }
 
-  /** Where requests go. */
+  /** The server that requests are sent to. */
   get settings(): Settings {
     return this.transport.settings;
   }
 
-  /** End everything that is under way: it throws ClientClosed. */
+  /** End everything in progress: pending calls throw ClientClosed. */
   close(): void {
     this.transport.close();
   }
 
   /**
-   * Any request of the HTTP API, for what there is no method for; returns the response's JSON. It is repeated after a lost
-   * response if it is a GET or has an `idempotencyKey`. The segments of the path are escaped by the caller.
+   * Any request of the HTTP API, for endpoints that have no method here; returns the response's JSON. It is retried
+   * after a lost response if it is a GET or has an `idempotencyKey`. The caller must escape the segments of the path.
    */
   async call<T extends object>(
     method: string,
@@ -219,7 +219,8 @@ export class Client extends Methods {
   }
 
   /**
-   * Submit an intent; returns its id. It is durable when this returns, and created once even if responses are lost.
+   * Submit an intent; returns its id. It is durable when this returns, and created only once even if responses are
+   * lost.
    */
   async sendIntent(intent: CreateIntentRequest, options: WriteOptions = {}): Promise<string> {
     const key = ownKey(options.idempotencyKey);
@@ -227,14 +228,14 @@ export class Client extends Methods {
   }
 
   /**
-   * Wait until the intent is final, across restarts of client and server; returns its result, whatever the ending.
+   * Wait until the intent is final, across restarts of client and server; returns its result for any ending.
    * Throws WaitTimeout when the time is up; the intent continues.
    */
   async waitFor(intentId: string, options: WaitOptions = {}): Promise<Result> {
     return new Follower(this.transport, intentId, 0, options.timeoutSeconds, options.signal).result();
   }
 
-  /** The intent as it is now. */
+  /** The current state of the intent. */
   async getIntent(intentId: string, options?: CallOptions): Promise<Intent> {
     return this.do(getIntent(intentId), options);
   }
@@ -263,7 +264,7 @@ export class Client extends Methods {
     return new Follower(this.transport, intentId, options.since ?? 0, options.timeoutSeconds, options.signal).follow();
   }
 
-  /** Cancel the intent; Conflict if it is final already. */
+  /** Cancel the intent; throws Conflict if it is already final. */
   async cancel(intentId: string, options: { reason?: string | undefined } & CallOptions = {}): Promise<Intent> {
     const path = `/v1/intents/${segment(intentId)}/resolve`;
     const body = { status: "CANCELED", reason: options.reason ?? "canceled" };
@@ -287,8 +288,8 @@ export class Client extends Methods {
   }
 
   /**
-   * Use the outcome of a final intent, once, before acting on it. `use`: your own name for this use, which may be
-   * repeated. Throws AlreadyUsed if another use was first.
+   * Use the outcome of a final intent, once, before acting on it. `use`: your own name for this use; the call may be
+   * repeated with the same name. Throws AlreadyUsed if another use was first.
    */
   async use(intentId: string, use: string, options?: CallOptions): Promise<void> {
     return this.do(useOf(intentId, use), options);
@@ -334,10 +335,12 @@ export class Client extends Methods {
   }
 
   /**
-   * Answer a task; returns the task after it. Throws AlreadyDecided if late, StaleRevision if it has changed.
+   * Answer a task; returns the task after it. Throws AlreadyDecided if it has been decided, StaleRevision if it has
+   * changed.
    *
-   * `about`: the task that you were shown, or its id with the task's stage, revision and digest: then it counts for
-   * that or not at all, however often it is sent. `answerNumber` is only needed to return to an earlier answer.
+   * `about`: the task that you were shown, or its id with the task's stage, revision and digest: it then counts for
+   * exactly that or not at all, no matter how often it is sent. `answerNumber` is only needed to return to an earlier
+   * answer.
    */
   async answer(
     about: Task | string,
@@ -373,14 +376,14 @@ export class Client extends Methods {
     return this.do(many("/v1/agents", "agents"), options);
   }
 
-  /** A new key. */
+  /** Create a key. */
   async createKey(options: CreateKeyOptions): Promise<Key> {
     const { agent, service, person, name, roles, expiresInSeconds } = options;
     if ([agent, service, person].filter((holder) => holder !== undefined).length !== 1) {
       throw new TypeError("createKey takes exactly one of agent, service and person");
     }
     const body = given({ agent, service, person, name, roles, expires_in_seconds: expiresInSeconds });
-    // Never repeated: the server cannot show a secret twice that it keeps only as a hash.
+    // Never repeated: the server keeps only a hash of the secret, so it cannot show the secret twice.
     return this.do({ method: "POST", path: "/v1/keys", body, read: whole<Key> }, options);
   }
 
@@ -436,8 +439,8 @@ export class Tasks extends Methods {
   }
 
   /**
-   * Answer up to 100 equal tasks of low risk in one act: those with the same `bulk_form`. Each is recorded by itself, for
-   * the stage, revision and digest that it showed; `results` says what became of each.
+   * Answer up to 100 similar low-risk tasks at once: those with the same `bulk_form`. Each is recorded separately, for
+   * the stage, revision and digest that it showed; `results` has the result for each.
    */
   async answerMany(
     tasks: readonly Task[],
@@ -481,8 +484,8 @@ export class Tasks extends Methods {
   }
 
   /**
-   * Change what is decided; earlier votes are void. `digest`: of what was shown. `outcome`: approve the change in the same
-   * act, if the task's `edits` are `approve`; needs the digest.
+   * Change what is decided; earlier votes are void. `digest`: the one that was shown. `outcome`: also approve
+   * the change, if the task's `edits` are `approve`; needs the digest.
    */
   async revise(
     taskId: string,
@@ -509,8 +512,8 @@ export class Tasks extends Methods {
 type Warned<T> = T & { readonly warnings: readonly string[] };
 
 /**
- * People, teams and policies of the workspace. The server stores no response for an idempotency key here: a call that
- * sets a state is repeated when its response was lost, one that creates or ends something is not.
+ * People, teams and policies of the workspace. The server stores no responses for idempotency keys here, so a call that
+ * sets a state is retried if its response is lost, but not one that creates or ends something.
  */
 export class Directory extends Methods {
   /** All people, by address. */
@@ -518,7 +521,7 @@ export class Directory extends Methods {
     return this.do(many("/v1/people", "people"), options);
   }
 
-  /** A new person. */
+  /** Add a person. */
   async addPerson(person: CreatePerson, options?: CallOptions): Promise<PersonOut> {
     return this.do(write("POST", "/v1/people", "person", person), options);
   }
@@ -545,14 +548,14 @@ export class Directory extends Methods {
     return this.do(get(`/v1/people/${segment(who)}/waiting`), options);
   }
 
-  /** Replace a person by another in every open task that asks them. */
+  /** Replace a person with another in every open task that asks them. */
   async reassignAll(who: string, to: string, options: { comment?: string } & CallOptions = {}): Promise<ReassignedAll> {
     const path = `/v1/people/${segment(who)}/reassign`;
     const body = { to, comment: options.comment ?? "" };
     return this.do({ method: "POST", path, body, read: whole<ReassignedAll> }, options);
   }
 
-  /** The present configuration as a document for `apply`. */
+  /** The current configuration as a document for `apply`. */
   async manifest(options?: CallOptions): Promise<JsonObject> {
     return this.do(
       { method: "GET", path: "/v1/export/manifest", read: (answer) => (answer["manifest"] ?? {}) as JsonObject },
@@ -569,13 +572,16 @@ export class Directory extends Methods {
     return this.do(get<JsonObject>(`/v1/export/${what}`, { cursor, since, bodies }), options);
   }
 
-  /** Erase the text of a removed person (id, or the address they had); `waiting`: open requests that hold more. */
+  /**
+   * Erase the text of a removed person (id, or their former address); `waiting`: open requests that still contain
+   * comments.
+   */
   async erasePerson(who: string, options?: CallOptions): Promise<PersonErased> {
     const path = `/v1/people/${segment(who)}/erase`;
     return this.do({ method: "POST", path, body: {}, repeatable: true, read: whole<PersonErased> }, options);
   }
 
-  /** A person's test messages of the last week and what became of them, newest first. */
+  /** A person's test messages of the last week with their delivery status, newest first. */
   async testMessages(who = "me", options?: CallOptions): Promise<MessageOut[]> {
     return this.do(many(`/v1/people/${segment(who)}/test-messages`, "messages"), options);
   }
@@ -600,7 +606,7 @@ export class Directory extends Methods {
     return this.do(many("/v1/workspaces", "workspaces"), options);
   }
 
-  /** Create a workspace in the key's organization; `api_key` of its owner only if that is the caller. */
+  /** Create a workspace in the key's organization; `api_key`: its owner's key, only if the owner is the caller. */
   async createWorkspace(workspace: CreateWorkspace, options?: CallOptions): Promise<NewWorkspaceOut> {
     return this.do(
       { method: "POST", path: "/v1/workspaces", body: workspace, read: whole<NewWorkspaceOut> },
@@ -608,7 +614,7 @@ export class Directory extends Methods {
     );
   }
 
-  /** Rename the key's own workspace; what is left out stays. */
+  /** Rename the key's own workspace; an omitted part stays. */
   async renameWorkspace(
     workspaceId: string,
     names: RenameWorkspace,
@@ -632,7 +638,7 @@ export class Directory extends Methods {
     return this.do(many("/v1/policies", "policies"), options);
   }
 
-  /** Create or replace a policy; open tasks keep the one they started with. */
+  /** Create or replace a policy; open tasks keep the policy that they started with. */
   async setPolicy(name: string, policy: object, options?: CallOptions): Promise<PolicyOut> {
     return this.do(write("POST", "/v1/policies", "policy", { name, policy }, true), options);
   }
@@ -643,8 +649,8 @@ export class Directory extends Methods {
   }
 
   /**
-   * Apply people, teams, policies and workflows, all or nothing; `dryRun`: only report what would change; `seen`: of a
-   * dry run: Conflict (`stale_manifest`) where it would do something else by now.
+   * Apply people, teams, policies and workflows, all or nothing; `dryRun`: only report what would change; `seen`: from
+   * a dry run; throws Conflict (`stale_manifest`) if the result would now be different.
    */
   async apply(document: object, options: { dryRun?: boolean; seen?: string } & CallOptions = {}): Promise<ManifestAnswer> {
     // Repeatable without a key: applying it again changes nothing.
@@ -653,7 +659,7 @@ export class Directory extends Methods {
     return this.do(call, options);
   }
 
-  /** The change log, newest first; `about`: filter by subject, as `policy:NAME`; `before`: only lower numbers. */
+  /** The change log, newest first; `about`: filter by subject, such as `policy:NAME`; `before`: only lower numbers. */
   async changes(
     options: { limit?: number; about?: string; before?: number } & CallOptions = {},
   ): Promise<ChangeOut[]> {
@@ -677,7 +683,7 @@ export class Directory extends Methods {
     return this.do({ method: "GET", path, read: (answer) => inner(answer, "proposal") as ProposalOut }, options);
   }
 
-  /** Confirm another admin's proposal: it is applied. */
+  /** Confirm and apply another admin's proposal. */
   async confirm(proposalId: string, options?: CallOptions): Promise<ProposalOut> {
     return this.do(write("POST", `/v1/proposals/${segment(proposalId)}/confirm`, "proposal", {}), options);
   }
@@ -688,7 +694,7 @@ export class Directory extends Methods {
   }
 }
 
-/** A submitted intent, and warnings for its sender: for instance that no agent is connected at that address. */
+/** A submitted intent, and warnings for its sender, such as that no agent is connected at that address. */
 export function submission(answer: Json): { intentId: string; warnings: string[] } {
   const intentId: unknown = answer["intent_id"] ?? inner(answer, "intent")["intent_id"];
   if (typeof intentId !== "string" || !intentId) throw notSignoff(200, JSON.stringify(answer));
@@ -696,7 +702,10 @@ export function submission(answer: Json): { intentId: string; warnings: string[]
   return { intentId, warnings: Array.isArray(warnings) ? warnings.map(String) : [] };
 }
 
-/** Not used before the response names this very use: a proxy may answer for the server, or repeat an answer. */
+/**
+ * Accept the outcome only if the response names this very use: a proxy may answer for the server, or repeat an old
+ * answer.
+ */
 export function useOf(intentId: string, use: string): Call<void> {
   const read = (answer: Json): void => {
     if (answer["use"] === undefined) throw notSignoff(200, JSON.stringify(answer));

@@ -1,6 +1,6 @@
 /**
- * Every error that the client throws, one tree. Nothing else escapes from a call but a wrong argument's TypeError or
- * RangeError, and the reason of your own AbortSignal.
+ * Every error that the client throws, in one tree. Otherwise a call throws only TypeError or RangeError, for a wrong
+ * argument, and the reason of your own AbortSignal.
  *
  *     SignoffError
  *       NotConfigured           no server or key was found
@@ -16,10 +16,11 @@
  *         Invalid               400, 413, 422
  *         RateLimited           429
  *         ServerFailed          5xx: ServerBusy 503
- *       IntentFailed            thrown by result.raiseForStatus(): IntentRejected, IntentSuperseded, IntentUndeliverable,
+ *       IntentFailed            thrown by result.raiseForStatus(): IntentRejected, IntentSuperseded,
+ * IntentUndeliverable,
  *                               IntentCanceled (IntentWithdrawn), IntentTimedOut (IntentExpired)
  *       InvalidEdit             thrown by a gated call
- *       StepFailed              to be thrown by an agent's handler, to fail its step
+ *       StepFailed              thrown by an agent's handler, to fail its step
  */
 import type { Result } from "./records.js";
 
@@ -27,7 +28,7 @@ const SHOWN = 200;
 
 /** Base of all errors of the client. */
 export class SignoffError extends Error {
-  /** Whether the same call may well succeed shortly after. */
+  /** Whether the same call may succeed shortly after. */
   readonly retryable: boolean = false;
 
 }
@@ -40,7 +41,7 @@ export class ConnectionFailed extends SignoffError {
   override readonly retryable: boolean = true;
   /** True if the request certainly did not reach the server, so that any call may be repeated. */
   readonly unsent: boolean;
-  /** True if no response came within the time for one request. */
+  /** True if no response arrived within the time for one request. */
   readonly timedOut: boolean;
 
   constructor(message: string, what: { unsent?: boolean; timedOut?: boolean } = {}) {
@@ -50,7 +51,7 @@ export class ConnectionFailed extends SignoffError {
   }
 }
 
-/** The response is for another request. Nothing was read from it; the request may or may not have taken effect. */
+/** The response belongs to another request and was discarded. This request may or may not have taken effect. */
 export class WrongAnswer extends SignoffError {}
 
 /** The client was closed. Create a new one. */
@@ -72,7 +73,7 @@ export class WaitTimeout extends SignoffError {
   }
 }
 
-/** What a response outside 2xx says. */
+/** The contents of a response outside 2xx. */
 export interface Refusal {
   readonly code: string;
   readonly status: number;
@@ -85,10 +86,10 @@ export interface Refusal {
   readonly genuine?: boolean;
 }
 
-/** The server responded with an error. `message` holds all that a person needs. */
+/** The server responded with an error. `message` contains everything that a person needs. */
 export class RequestRefused extends SignoffError {
   override readonly retryable: boolean;
-  /** A stable machine word. */
+  /** A stable code for programs. */
   readonly code: string;
   /** The HTTP status. */
   readonly status: number;
@@ -99,11 +100,11 @@ export class RequestRefused extends SignoffError {
   /** The offending field. */
   readonly field: string | undefined;
   readonly details: Readonly<Record<string, unknown>>;
-  /** For the server's log. */
+  /** Finds the request in the server's log. */
   readonly requestId: string | undefined;
   /** Seconds that the server asked to wait. */
   readonly retryAfterSeconds: number | undefined;
-  /** False if the response is not in Signoff's format: a proxy in between, another program. */
+  /** False if the response is not in Signoff's format, because it came from a proxy or another program. */
   readonly genuine: boolean;
 
   constructor(said: Refusal) {
@@ -127,13 +128,13 @@ export class RequestRefused extends SignoffError {
 /** 401: the key is missing, unknown, expired or revoked. */
 export class AuthenticationFailed extends RequestRefused {}
 
-/** 403: this key may see it, but may not do that. */
+/** 403: this key may see it, but may not do this. */
 export class PermissionDenied extends RequestRefused {}
 
 /** 404: unknown, or not visible to this key: the two are indistinguishable. */
 export class NotFound extends RequestRefused {}
 
-/** 409: the state has moved on; `code` says how. */
+/** 409: the state has changed; `code` says how. */
 export class Conflict extends RequestRefused {}
 
 /** 409: somebody else answered first; `details` says what, who, when and through which channel. */
@@ -143,10 +144,10 @@ export class AlreadyDecided extends Conflict {
   }
 }
 
-/** 409: the outcome was acted on before; it stands for one act. */
+/** 409: the outcome has already been used; it can be used only once. */
 export class AlreadyUsed extends Conflict {}
 
-/** 409: what is being decided is not what was shown: another revision, stage or task. Read it again, then answer. */
+/** 409: what is being decided now (revision, stage or task) is not what was shown. Read it again, then answer. */
 export class StaleRevision extends Conflict {}
 
 /** 400, 413, 422: the request is malformed, too large, or asks for something impossible. */
@@ -158,7 +159,7 @@ export class RateLimited extends RequestRefused {}
 /** 5xx: the server, or something in front of it, failed. */
 export class ServerFailed extends RequestRefused {}
 
-/** 503: not now; nothing was written. */
+/** 503: temporarily unavailable; nothing was written. */
 export class ServerBusy extends ServerFailed {}
 
 /** The intent ended without being completed; `result` has the details. */
@@ -189,7 +190,7 @@ export class IntentWithdrawn extends IntentCanceled {}
 /** The intent's deadline passed. */
 export class IntentTimedOut extends IntentFailed {}
 
-/** No decision before the deadline. Silence is never consent, and not a rejection either. */
+/** Nobody decided before the deadline. Silence is never consent, and it is not a rejection either. */
 export class IntentExpired extends IntentTimedOut {}
 
 /** People approved a call with edited arguments that do not fit it. It was not made. */
@@ -197,7 +198,7 @@ export class InvalidEdit extends SignoffError {}
 
 /** Throw it in an agent's handler to fail the step on purpose. */
 export class StepFailed extends SignoffError {
-  /** A stable machine word, such as `table_locked`. */
+  /** A stable code for programs, such as `table_locked`. */
   readonly code: string;
   /** Whether the plan's retries apply. */
   override readonly retryable: boolean;
@@ -209,7 +210,7 @@ export class StepFailed extends SignoffError {
   }
 }
 
-// By these words, not by the classes' own: a bundler may rename a class.
+// By these names, not by the classes' own: a bundler may rename a class.
 for (const [name, kind] of Object.entries({
   SignoffError, NotConfigured, ConnectionFailed, WrongAnswer, ClientClosed, WaitTimeout, RequestRefused, AuthenticationFailed,
   PermissionDenied, NotFound, Conflict, AlreadyDecided, AlreadyUsed, StaleRevision, Invalid, RateLimited, ServerFailed, ServerBusy, IntentFailed,
@@ -244,14 +245,14 @@ function classOf(status: number, code: string): RefusalClass {
   return byCode ?? BY_STATUS.get(status) ?? (status >= 500 ? ServerFailed : RequestRefused);
 }
 
-/** What the client reads of a response. */
+/** The parts of a response that the client reads. */
 export interface Reply {
   readonly status: number;
   readonly headers: { get(name: string): string | null };
   readonly body: string;
 }
 
-/** JSON, or undefined if it is none. */
+/** The JSON value, or undefined if the text is not JSON. */
 export function parsed(text: string): unknown {
   try {
     return JSON.parse(text);
@@ -283,7 +284,7 @@ export function refusal(reply: Reply): RequestRefused {
   });
 }
 
-/** The error for a success that no Signoff server would send: another program listens there. */
+/** The error for a success that no Signoff server would send, because another program listens there. */
 export function notSignoff(status: number, body: string): ServerFailed {
   const reason = `The response is not from a Signoff server: ${quoted(body)}.`;
   return new ServerFailed({ code: "not_signoff", status, reason });
@@ -291,7 +292,7 @@ export function notSignoff(status: number, body: string): ServerFailed {
 
 function strange(reply: Reply): RequestRefused {
   if (reply.status === 0) {
-    // All that a page of a browser is told about a redirect.
+    // All that a browser page can see of a redirect.
     const reason = "The response is a redirect, which a client with a key does not follow; use the address that it points to.";
     return new RequestRefused({ code: "http_redirect", status: 0, reason });
   }
@@ -316,17 +317,20 @@ function text(value: unknown): string | undefined {
   return value === undefined || value === null ? undefined : String(value);
 }
 
-/** Retry-After as seconds; its other form, a date, is ignored: it would need a trusted clock. */
+/** Retry-After as seconds; the other form, a date, is ignored, because it would require a trusted clock. */
 function seconds(header: string | null): number | undefined {
   return header !== null && /^\s*\d+(\.\d+)?\s*$/.test(header) ? Number(header) : undefined;
 }
 
-/** Whether the same request may well succeed shortly after: no response, 429, 502, 503, 504. */
+/** Whether the same request may succeed shortly after: no response, 429, 502, 503, 504. */
 export function mayRepeat(failure: unknown): failure is SignoffError {
   return (failure instanceof RequestRefused || failure instanceof ConnectionFailed) && failure.retryable;
 }
 
-/** `mayRepeat` for a caller that can wait for days: also any 5xx, and what a proxy says while its server is down. */
+/**
+ * `mayRepeat` for a caller that can wait for days: also true for any 5xx, and for the errors of a proxy whose server
+ * is down.
+ */
 export function mayPass(failure: unknown): failure is SignoffError {
   if (!(failure instanceof RequestRefused)) return failure instanceof ConnectionFailed;
   const stray = !failure.genuine && [200, 404, 408].includes(failure.status);

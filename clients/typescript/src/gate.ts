@@ -2,8 +2,8 @@
  * `gate`: a function that runs only after people have approved exactly this call; and `requireApproval`, the same for
  * code that is not in a function.
  *
- * A call becomes a durable request, waits for the decision, and runs with the approved arguments, or throws. The request
- * is found again by the call itself (call-request.ts), so a program that crashed continues to wait where it was.
+ * A call becomes a durable request, waits for the decision, and runs with the approved arguments, or
+ * throws. The request is found by the call's content (call-request.ts), so a program that crashed resumes waiting.
  */
 import { askedArguments, callRequest, canonicalJson } from "./call-request.js";
 import type { Json } from "./calls.js";
@@ -18,38 +18,41 @@ export type { Again };
 type Name<Args> = keyof Args & string;
 
 export interface GateOptions<Args extends object = any> {
-  /** Chooses the workflow, and with it who decides. */
+  /** Chooses the workflow, and so who decides. */
   readonly intentType: string;
-  /** Of the call, for people and as a part of what makes two calls the same; the intent type if absent. */
+  /** The name of the call. People see it, and it is part of what makes two calls the same; default: the intent type. */
   readonly name?: string;
-  /** The question, if no workflow is applied; `{name}` stands for the name. "Run {name}?" if absent. */
+  /** The question, if the type has no workflow; `{name}` stands for the name. Default: "Run {name}?". */
   readonly title?: string;
-  /** What the call does, shown with the question. */
+  /** What the call does; shown with the question. */
   readonly description?: string;
-  /** Distinguishes calls with the same arguments: a text, or a function of the arguments. */
+  /** Distinguishes calls with the same arguments: a string, or a function of the arguments. */
   readonly key?: string | ((args: Args) => string);
   /** Arguments that people do not see; the decision is still for exactly their values. */
   readonly hide?: readonly Name<Args>[];
   /** Arguments that are not sent at all, and are not part of the decision. */
   readonly omit?: readonly Name<Args>[];
-  /** If an approval of this same call was used before: `ask` people again, `refuse` (AlreadyUsed), or `run`; `ask`. */
+  /**
+   * If an approval of this same call has already been used: `ask` people again, `refuse` (AlreadyUsed), or `run`;
+   * `ask`.
+   */
   readonly again?: Again;
-  /** Seconds that a call waits for the decision before WaitTimeout; for ever if absent. */
+  /** Seconds that a call waits for the decision before WaitTimeout; default: no limit. */
   readonly timeoutSeconds?: number;
   /** The person it is for (address or id), who then cannot approve it. */
   readonly onBehalfOf?: string;
   /**
    * Checks arguments that people edited: `(args) => Refund.parse(args)` with a validation library. The call is not made
-   * if it throws, or returns `false` or `{ success: false }`; anything else that it returns is ignored. An edited argument
-   * must be of the same JSON type as the one that it replaces in any case; only with a check may one that was null become
-   * something else.
+   * if it throws, or returns `false` or `{ success: false }`; anything else that it returns is ignored. An edited
+   * argument must be of the same JSON type as the one that it replaces in any case; only with a check may one that was
+   * null become something else.
    */
   readonly check?: (args: Args) => unknown;
-  /** The client to use; without it one is found for each call as by `new Client()`. */
+  /** The client to use; by default, each call finds one as `new Client()` does. */
   readonly client?: Client;
 }
 
-/** What people decided about a call that is made. */
+/** What people decided about a call that runs. */
 export interface Approval {
   readonly result: Result;
   /** Whether people changed the arguments. */
@@ -58,7 +61,7 @@ export interface Approval {
   readonly signal: AbortSignal | undefined;
 }
 
-/** The approved arguments of code that runs now. */
+/** The approved arguments of code that is about to run. */
 export interface Approved<Args extends object> extends Approval {
   readonly args: Args;
 }
@@ -67,15 +70,15 @@ export interface Approved<Args extends object> extends Approval {
 export interface Gated<Args extends object, R> {
   /** Ask, wait, run; returns what the function returns. */
   (args: Args, options?: WaitOptions): Promise<R>;
-  /** Submit the call; it runs when its handle is waited for. */
+  /** Submit the call; it runs when you wait on its handle. */
   ask(args: Args, options?: CallOptions): Promise<PendingCall<R>>;
-  /** Wait for the decision for at most so many seconds; then return the handle instead. */
+  /** Wait for the decision for at most this many seconds; then return the handle instead. */
   within(seconds: number, args: Args, options?: CallOptions): Promise<R | PendingCall<R>>;
 }
 
 type Run<R> = (decision: Decision, signal: AbortSignal | undefined) => Promise<R>;
 
-/** A call that was submitted and has not run yet. */
+/** A call that has been submitted and has not run yet. */
 export class PendingCall<R> {
   readonly #client: Client;
   readonly #call: GatedCall;
@@ -91,15 +94,16 @@ export class PendingCall<R> {
     this.#checked = checked;
   }
 
-  /** Of its request, which changes if people have to be asked again. */
+  /** The id of its request, which changes if people have to be asked again. */
   get intentId(): string {
     return this.#call.intentId;
   }
 
   /**
-   * Wait for the decision, run the function once, and return what it returns or throw what it throws: the same each
-   * time, with any signal. Throws WaitTimeout or the signal's reason if that comes first, after which it can be waited for
-   * again. If the signal is aborted once the approval may have been used, the error says so, and the reason is its cause.
+   * Wait for the decision, run the function once, and return what it returns or throw what it throws: the same
+   * every time, with any signal. Throws WaitTimeout or the signal's reason if that comes first; then you can
+   * wait again. If the signal is aborted once the approval may have been used, the error says so, and the reason is its
+   * cause.
    */
   async wait(options: WaitOptions = {}): Promise<R> {
     if (this.#ran !== undefined) return this.#ran;
@@ -112,7 +116,7 @@ export class PendingCall<R> {
     return this.#ran;
   }
 
-  /** Cancel the request; Conflict if it has ended. */
+  /** Cancel the request; throws Conflict if it has ended. */
   async cancel(options: { reason?: string | undefined } & CallOptions = {}): Promise<Intent> {
     return this.#client.cancel(this.intentId, options);
   }
@@ -121,7 +125,7 @@ export class PendingCall<R> {
     return this.#function(this.#call.decision(result, this.#checked), signal);
   }
 
-  /** @internal Whether there is a decision by then. */
+  /** @internal Whether there is a decision within this time. */
   async decidedWithin(seconds: number, signal: AbortSignal | undefined): Promise<boolean> {
     try {
       await this.#call.settled(seconds, signal);
@@ -139,8 +143,8 @@ export class PendingCall<R> {
  *     const refund = gate(payBack, { intentType: "intent.payments.refund.v1" });
  *     await refund({ order: "A-4721", amount: 420 });
  *
- * A call throws IntentRejected, IntentExpired and the other kinds of IntentFailed unless people approve, and InvalidEdit if
- * what they approved does not fit; the function has not run then.
+ * Unless people approve, a call throws IntentRejected, IntentExpired or another kind of IntentFailed, and InvalidEdit
+ * if what they approved does not fit; in these cases the function has not run.
  */
 export function gate<Args extends object, R>(
   fn: (args: Args, approval: Approval) => R | Promise<R>,
@@ -170,8 +174,8 @@ export function gate<Args extends object, R>(
 }
 
 /**
- * Return once people have approved these arguments, which the code after it is to act on: their approval is used then,
- * and stands for one act. Throws as a gated function does.
+ * Return once people have approved these arguments, on which the code after it should act. That uses up the approval,
+ * which is good for one use. Throws like a gated function.
  *
  *     const { args } = await requireApproval({ path: "/data/old" }, { intentType: "intent.storage.delete.v1" });
  *     await rm(args.path);
@@ -181,7 +185,7 @@ export async function requireApproval<Args extends object>(
   options: Omit<GateOptions<Args>, "omit"> & CallOptions,
 ): Promise<Approved<Args>> {
   checkOptions(options);
-  if ("omit" in options) throw new TypeError("omit has no effect here: do not pass what is not to be sent");
+  if ("omit" in options) throw new TypeError("omit has no effect here: just do not pass what should not be sent");
   const run: Run<Approved<Args>> = async ({ args: found, edited, result }, signal) => {
     if (edited) await checkEdit(options, found, []);
     return { args: found as Args, edited, result, signal };
@@ -190,7 +194,9 @@ export async function requireApproval<Args extends object>(
   return pending.wait({ timeoutSeconds: options.timeoutSeconds, signal: options.signal });
 }
 
-/** Submit a call. Everything before the first await is done when this returns: later changes of `args` do not matter. */
+/**
+ * Submit a call. Everything before the first await is done when this returns: later changes to `args` have no effect.
+ */
 async function submitted<Args extends object, R>(
   args: Args,
   options: GateOptions<Args>,
@@ -199,7 +205,7 @@ async function submitted<Args extends object, R>(
 ): Promise<PendingCall<R>> {
   const name = options.name ?? options.intentType;
   const key = typeof options.key === "function" ? options.key(args) : (options.key ?? "");
-  if (typeof key !== "string") throw new TypeError(`the key of ${name} is a text, not ${typeof key}`);
+  if (typeof key !== "string") throw new TypeError(`the key of ${name} must be a string, not ${typeof key}`);
   const hide = options.hide ?? [];
   const omit: ReadonlySet<string> = new Set(options.omit);
   const sent = omit.size ? Object.fromEntries(Object.entries(args).filter(([one]) => !omit.has(one))) : args;
@@ -210,7 +216,7 @@ async function submitted<Args extends object, R>(
   if (options.description) task["description"] = options.description;
   const intent: Json = { intent_type: options.intentType, human_task: task };
   if (options.onBehalfOf) intent["on_behalf_of"] = options.onBehalfOf;
-  // What would be sent is part of the key: a program that now asks something else makes a new request.
+  // What would be sent is part of the key, so a program that now asks something else makes a new request.
   const terms = { key: canonicalJson([key, intent]), hide, secret: client.settings.apiKey };
   const request = await callRequest(name, asked, terms);
   const call = new GatedCall(client.transport, await principalOf(client.settings), request, intent, options.again ?? "ask");
@@ -256,12 +262,12 @@ async function checkEdit<Args extends object>(
     new InvalidEdit(`The edit does not fit ${options.name ?? options.intentType}: ${why}`, { cause });
   let found: unknown;
   try {
-    // A copy: a check may convert what it is given, and what people approved is what the function gets.
+    // A copy, because a check may convert what it is given, but the function must get what people approved.
     found = await options.check?.(together<Args>(structuredClone(approved), omitted));
   } catch (error) {
     throw unfit(error instanceof Error ? error.message : String(error), error);
   }
-  // What validation libraries return that do not throw.
+  // The return values of validation libraries that do not throw.
   if (found === false) throw unfit("its check returned false", undefined);
   if (isObject(found) && found["success"] === false) {
     const error: unknown = found["error"];

@@ -1,9 +1,9 @@
 /**
- * One gated call: its request is submitted, its outcome waited for and used.
+ * One gated call: submits its request, waits for the outcome and uses it.
  *
- * The server remembers the request by the call's idempotency key, and that its outcome was used. So the same call, made
- * again after a crash, continues where it was: not asked again while people decide, and asked again once its outcome was
- * used, because an approval is for one act.
+ * The server knows the request by the call's idempotency key, and whether its outcome was used. So the same call, made
+ * again after a crash, continues where it left off: while people are deciding they are not asked again; once the
+ * outcome has been used they are, because an approval is good for one call.
  */
 import { type CallRequest, sha256 } from "./call-request.js";
 import { freshKey, type Json } from "./calls.js";
@@ -28,8 +28,8 @@ export type Again = "ask" | "refuse" | "run";
 export const AGAIN: readonly Again[] = ["ask", "refuse", "run"];
 
 const REMEMBERED = 10_000;
-// How many requests for the same call of the same principal were used up, as far as this process knows: it need not try
-// their keys again.
+// How many requests for the same call by the same principal have been used, as far as this process knows, so that it
+// does not try their keys again.
 const USED_BEFORE: Map<string, number> = new Map();
 
 /** What people approved about a call. */
@@ -39,7 +39,7 @@ export interface Decision {
   readonly result: Result;
 }
 
-/** Names who asks, and at which server, without showing the key. */
+/** Identifies the requester and the server, without revealing the key. */
 export async function principalOf({ url, apiKey }: Settings): Promise<string> {
   return `${url} ${await sha256(apiKey)}`;
 }
@@ -51,9 +51,9 @@ export class GatedCall {
   readonly #transport: Transport;
   readonly #intent: Json;
   readonly #again: Again;
-  /** The services, workspaces and servers that one process uses have requests of their own for the same call. */
+  /** Each service, workspace and server that one process uses has separate requests for the same call. */
   readonly #memory: string;
-  /** Names this call's use of the outcome: another call, also in another process, has another. */
+  /** Names this call's use of the outcome: another call, even in another process, has another name. */
   readonly #use: string = freshKey();
   #result: Result | undefined;
   #askedBefore: number;
@@ -78,7 +78,7 @@ export class GatedCall {
     }
   }
 
-  /** Wait for the outcome and use it, once; returns it, whatever it is. Throws WaitTimeout. */
+  /** Wait for the outcome, use it once, and return it, whatever it is. Throws WaitTimeout. */
   async settled(timeoutSeconds: number | undefined, signal: AbortSignal | undefined): Promise<Result> {
     const end = new Deadline(timeoutSeconds);
     while (this.#result === undefined) {
@@ -92,7 +92,7 @@ export class GatedCall {
     return this.#result;
   }
 
-  /** What to call with; throws the error of the ending with the person's reason, and InvalidEdit. */
+  /** The arguments to call with; throws the error of the ending with the person's reason, or InvalidEdit. */
   decision(result: Result, checked: boolean): Decision {
     const failure = failureOf(result);
     if (failure !== undefined) throw new failure(reasonOf(result), result);
@@ -103,7 +103,7 @@ export class GatedCall {
     return { args: this.request.approved(payload, checked), edited: this.request.edited(payload), result };
   }
 
-  /** What a wait throws that is aborted after the outcome was used, and before the call is made. */
+  /** What a wait throws if it is aborted after the outcome was used and before the call is made. */
   aborted(used: "was" | "may have been", reason: unknown): Error {
     const error = new Error(
       `The approval of ${this.request.name} ${used} used, and the call was not made. Waiting again on its handle makes it; ` +
@@ -122,16 +122,16 @@ export class GatedCall {
       const call = { method: "POST", path: "/v1/intents", body, key, read: submission };
       const { intentId, warnings } = await this.#transport.perform(call, signal);
       for (const warning of warnings) {
-        // Not worth a warning: the task is for types without a workflow.
+        // Not worth a warning, because the task is meant for types without a workflow.
         if (!warning.startsWith("human_task is ignored")) console.warn(`signoff: intent ${intentId}: ${warning}`);
       }
-      // Another waiter for this call may have found meanwhile that this request was used.
+      // Another waiter for this call may have found in the meantime that this request has been used.
       if (askedBefore === this.#askedBefore) this.intentId = intentId;
     }
     return this.intentId;
   }
 
-  /** Use the outcome. If it was used before, it still holds or people are asked again, depending on `again`. */
+  /** Use the outcome. If it has already been used, it still holds or people are asked again, depending on `again`. */
   async #settle(intentId: string, result: Result, signal: AbortSignal | undefined): Promise<void> {
     signal?.throwIfAborted();
     try {
@@ -157,10 +157,11 @@ export class GatedCall {
 type Failure = new (message: string, result: Result) => IntentFailed;
 
 /**
- * What a call throws for this outcome; undefined if it may run: approved, or completed without asking anybody.
+ * What a call throws for this outcome; undefined if it may run, because it was approved, or completed without asking
+ * anybody.
  *
- * A workflow may declare a rejection or an expiry a success of its own: it ends COMPLETED then, and still nobody has
- * approved this call.
+ * A workflow may declare the route after a rejection or an expiry a success. The intent is then COMPLETED, although
+ * nobody has approved this call.
  */
 export function failureOf(result: Result): Failure | undefined {
   if (result.failure !== undefined) return result.failure;
@@ -168,7 +169,7 @@ export function failureOf(result: Result): Failure | undefined {
   return OF_ENDING.get(result.ending) ?? IntentFailed;
 }
 
-/** Why a call was not approved, in a sentence. */
+/** A sentence that says why a call was not approved. */
 function reasonOf(result: Result): string {
   const said = SAID.get(result.ending ?? "");
   const words = (said ?? ENDED.get(result.status) ?? "It failed.").slice(0, -1);
@@ -188,7 +189,7 @@ const SAID: ReadonlyMap<string, string> = new Map([
   ["expired", "Nobody decided in time; the call was not approved."],
   ["withdrawn", "The request was withdrawn."],
   ["superseded", "Changes were requested, and the call was not approved."],
-  ["undeliverable", "Nobody who may decide could be reached; the call was not approved."],
+  ["undeliverable", "No eligible approver could be reached; the call was not approved."],
 ]);
 const ENDED: ReadonlyMap<string, string> = new Map([
   ["CANCELED", "The request was canceled."],

@@ -1,6 +1,6 @@
 /**
- * What the client reads from responses: the JSON of the API (wire.ts), as it came, with a few properties that say what
- * it means. They are not part of the object's JSON. Members that this release does not know are kept.
+ * What the client reads from responses: the JSON of the API (wire.ts), unchanged, with a few derived properties, which
+ * are not part of the object's JSON. Members that this release does not know are kept.
  */
 import {
   IntentCanceled,
@@ -41,18 +41,18 @@ export type Status =
   | (string & {});
 export type FinalStatus = "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT";
 
-/** What people said, at the end; absent if nobody was asked. */
+/** How the decision ended; absent if nobody was asked. */
 export type Ending = "approved" | "rejected" | "expired" | "withdrawn" | "superseded" | "undeliverable" | (string & {});
 
 const FINAL: ReadonlySet<string> = new Set(["COMPLETED", "FAILED", "CANCELED", "TIMED_OUT"]);
 
-/** What can be asked of every intent. */
+/** Properties of every intent. */
 export interface IntentState {
   /** Whether it has ended, in any way. */
   readonly final: boolean;
   /**
    * Whether it achieved its purpose: the last decision on its path was an approval, or no one was asked and nothing
-   * failed, or its workflow declares the path taken a success. Code should continue only then.
+   * failed, or its workflow declares the path taken a success. Continue only if it is true.
    */
   readonly completed: boolean;
   /** Whether it completed and the last decision was a person's approval. */
@@ -72,7 +72,7 @@ interface Ended<S extends FinalStatus> extends Omit<IntentOut, "status" | "endin
   /** What `raiseForStatus` throws; undefined if it throws nothing. */
   readonly failure: (new (message: string, result: Result) => IntentFailed) | undefined;
   /**
-   * Itself, if completed; else throws IntentRejected, IntentExpired, IntentWithdrawn, IntentSuperseded,
+   * Returns itself if it completed; otherwise throws IntentRejected, IntentExpired, IntentWithdrawn, IntentSuperseded,
    * IntentUndeliverable, IntentCanceled, IntentTimedOut, or IntentFailed.
    */
   raiseForStatus(): CompletedResult;
@@ -94,7 +94,7 @@ export interface TimedOutResult extends Ended<"TIMED_OUT"> {
   readonly approved: false;
 }
 
-/** A final intent, for every ending; `status` tells them apart. */
+/** A final intent, for every ending; `status` distinguishes them. */
 export type Result = CompletedResult | FailedResult | CanceledResult | TimedOutResult;
 
 /** A fact in an intent's history. `seq` grows, with gaps. */
@@ -112,11 +112,11 @@ export interface Task extends TaskOut {
 /** A claimed agent step: what a handler of an Agent gets. */
 export interface Delivery<Payload = any> extends Omit<DeliveryOut, "payload"> {
   readonly payload: Payload;
-  /** How large the report may be, in bytes; 0 if the server does not say. */
+  /** The maximum size of the report in bytes; 0 if the server does not send it. */
   readonly max_report_bytes: number;
-  /** True while another process may have the step too: later work may be done twice. */
+  /** True while another process may have the step too, so that later work may be done twice. */
   readonly leaseLost: boolean;
-  /** Aborted when the lease was lost, or when the agent stops and the grace period is over. Hand it on to `fetch`. */
+  /** Aborted when the lease was lost, or when the agent stops and the grace period is over. Pass it on to `fetch`. */
   readonly signal: AbortSignal;
 }
 
@@ -141,7 +141,7 @@ const FAILURES: ReadonlyMap<string, readonly [typeof IntentFailed, string]> = ne
   ["undeliverable", [IntentUndeliverable, "undeliverable"]],
 ]);
 
-/** An object with the JSON's members, and properties of ours that win over members of the same name. */
+/** An object with the JSON's members, and our own properties, which take precedence over members of the same name. */
 export function withProperties<T>(raw: Json, properties: Readonly<Record<string, (self: any) => unknown>>): T {
   const made = { ...raw };
   for (const [name, read] of Object.entries(properties)) {
@@ -172,7 +172,7 @@ export function task(raw: Json): Task {
   return withProperties(raw, { open: (self) => self["state"] === "open" });
 }
 
-/** A person's decision counts if it is why the intent ended; an agent's error may have any code. */
+/** A person's decision counts if it ended the intent; an agent's error may have any code. */
 function failureOf(self: Json): typeof IntentFailed | undefined {
   const { status, ending } = self;
   if (status === "COMPLETED") return undefined;

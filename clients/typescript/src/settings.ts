@@ -2,9 +2,9 @@
 import { credentialsFiles, environment, readText } from "#platform";
 import { isObject, NotConfigured, parsed } from "./errors.js";
 
-/** Where requests go, and with which key. */
+/** The server that requests are sent to, and the key. */
 export interface Settings {
-  /** Without a slash at its end. */
+  /** Without a trailing slash. */
   readonly url: string;
   readonly apiKey: string;
 }
@@ -12,7 +12,7 @@ export interface Settings {
 /** The settings to use; throws NotConfigured naming every place that was searched. */
 export function findSettings(url?: string, apiKey?: string): Settings {
   for (const [name, given] of [["url", url], ["apiKey", apiKey]] as const) {
-    // Never use another server or key than the one that was meant.
+    // Never use a server or key other than the intended one.
     if (given !== undefined && !given.trim()) throw new NotConfigured(`The option ${name} is empty. Give it a value, or omit it.`);
   }
   const key = apiKey ?? keyFromEnvironment();
@@ -26,14 +26,14 @@ export function findSettings(url?: string, apiKey?: string): Settings {
       continue;
     }
     const stored = credentials(file.path, file.text);
-    // A key found in a file is only ever sent to the address in the same file.
+    // A key from a file is only sent to the address in the same file.
     if (address && !sameServer(address, stored.url)) continue;
     return key ? hidden(stored.url, checkedKey(key)) : stored;
   }
   throw new NotConfigured(explained(address, key !== undefined, looked));
 }
 
-/** Settings whose key does not show where objects are printed or turned into JSON. */
+/** Settings whose key does not appear when they are printed or converted to JSON. */
 function hidden(url: string, apiKey: string): Settings {
   return Object.defineProperty({ url }, "apiKey", { value: apiKey, enumerable: false }) as Settings;
 }
@@ -73,7 +73,7 @@ function checkedUrl(given: string, source: string): string {
     parts = undefined;
   }
   if (parts && (parts.username || parts.password)) {
-    throw new NotConfigured(`The address in ${source} contains a user name, and is shown in messages: remove it.`);
+    throw new NotConfigured(`The address in ${source} contains a user name, which messages would show: remove it.`);
   }
   const sound = parts && ["http:", "https:"].includes(parts.protocol) && !/[\s?#\p{C}]/u.test(url) && parts.port !== "0";
   if (!sound) {

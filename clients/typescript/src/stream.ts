@@ -1,8 +1,8 @@
 /**
- * Following an intent: every event once, in order, across lost connections and restarts of the server.
+ * Follows an intent: every event once, in order, across lost connections and restarts of the server.
  *
  * The position in the history is the last event's `seq`; a new connection asks for the events after it. An event that
- * was cut off is read again, complete, on the next connection.
+ * was cut off is read again in full on the next connection.
  */
 import { type Call, inner, type Json, listOf, sameSubject, segment } from "./calls.js";
 import { ConnectionFailed, isObject, mayPass, notSignoff, parsed, refusal, type SignoffError, WaitTimeout, WrongAnswer } from "./errors.js";
@@ -20,7 +20,7 @@ export interface Frame {
   readonly data: string;
 }
 
-/** Bytes in, frames out (WHATWG server-sent events): any chunking, any line end, comments dropped. */
+/** Bytes in, frames out (WHATWG server-sent events): any chunking, any line ending, comments dropped. */
 export class SseParser {
   readonly #decoder: TextDecoder = new TextDecoder();
   #line = "";
@@ -29,7 +29,7 @@ export class SseParser {
   #data: string[] = [];
   #size = 0;
 
-  /** The frames completed by this chunk; RangeError if one grows beyond 4 MiB. */
+  /** The frames that this chunk completes; RangeError if one exceeds 4 MiB. */
   feed(chunk: Uint8Array): Frame[] {
     const text = this.#decoder.decode(chunk, { stream: true });
     const found: Frame[] = [];
@@ -37,7 +37,7 @@ export class SseParser {
     for (let at = 0; at < text.length; at++) {
       const letter = text[at];
       if (letter !== "\n" && letter !== "\r") continue;
-      // A CR LF is one line end, also when it is cut between two chunks.
+      // A CR LF is one line ending, even if it is split between two chunks.
       const half = letter === "\n" && at === start && this.#afterCr;
       if (!half) {
         const frame = this.#ended(this.#line + text.slice(start, at));
@@ -122,7 +122,7 @@ export class Follower {
         if (this.#trouble === undefined && this.#since === late && (yield* this.#rest())) return;
       } catch (failure) {
         if (!mayPass(failure)) throw failure;
-        // Being cut off by our own deadline is no trouble.
+        // Being cut off by our own deadline is not a failure.
         const ours = failure instanceof ConnectionFailed && failure.timedOut && this.#end.left <= 0;
         if (!ours) this.#trouble = failure;
         pause = this.#backoff.after(failure);
@@ -135,7 +135,7 @@ export class Follower {
     }
   }
 
-  /** Follow the intent to its end and read its result. Without a time to wait, just read it. */
+  /** Follow the intent to its end and read its result. If no time is left, only read it. */
   async result(): Promise<Result> {
     if (this.#end.left > 0) {
       for await (const _ of this.follow());
@@ -147,7 +147,7 @@ export class Follower {
       if (found.final) {
         const whole = found.parent_intent_id;
         if (!whole) return found;
-        // The end of a step is not the end of the request.
+        // A step can end before its request does.
         return new Follower(this.#transport, whole, 0, this.#end.left, this.#signal).result();
       }
       this.#check();
@@ -184,7 +184,10 @@ export class Follower {
     }
   }
 
-  /** Whether the intent was final when we began: a late caller may otherwise wait for an event that it already has. */
+  /**
+   * Whether the intent was final when we began: otherwise a caller that connects late may wait for an event that it
+   * already has.
+   */
   async *#rest(): AsyncGenerator<Event, boolean, undefined> {
     if (!(await this.#fetch(getIntent(this.#intentId), this.#end.left)).final) return false;
     for (const found of await this.#fetch(getEvents(this.#intentId, this.#since), this.#end.left)) {
@@ -223,7 +226,7 @@ export class Follower {
     this.#status = found.status || this.#status;
   }
 
-  /** How long to pause after an orderly end: not at all, unless it came immediately and without events. */
+  /** How long to pause after a normal end of the stream: not at all, unless it ended immediately and without events. */
   #rested(before: number, began: number): number {
     if (this.#since === before && now() - began < SHORTEST_HOLD) return this.#backoff.after();
     this.#backoff.reset();
@@ -239,7 +242,7 @@ export class Follower {
     const told = this.#trouble;
     const why = told ? ` The event stream failed: ${told.message}` : "";
     return new WaitTimeout(
-      `No result of intent ${this.#intentId} in time: ${seen}. It continues; wait for it again.${why}`,
+      `No result of intent ${this.#intentId} in time: ${seen}. It is still running; wait for it again.${why}`,
       { intentId: this.#intentId, status: this.#status, since: this.#since },
       told ? { cause: told } : {},
     );

@@ -3,9 +3,9 @@ import { RequestRefused } from "./errors.js";
 
 export const FIRST_PAUSE = 0.1;
 const LONGEST_PAUSE = 5;
-// Whatever a proxy returns: a caller with days to wait polls every few minutes.
+// The limit holds even for what a proxy returns: a caller that can wait for days polls every few minutes.
 const LONGEST_ASKED = 300;
-// A longer timer of JavaScript's would fire at once.
+// A longer JavaScript timer would fire immediately.
 const LONGEST_TIMER = 2 ** 31 - 1;
 
 export function now(): number {
@@ -20,7 +20,7 @@ export function checkSeconds(name: string, seconds: unknown): number {
   return seconds;
 }
 
-/** A time on the monotonic clock; never, if `seconds` is undefined. */
+/** A deadline on the monotonic clock; there is none if `seconds` is undefined. */
 export class Deadline {
   readonly #at: number;
 
@@ -28,17 +28,17 @@ export class Deadline {
     this.#at = seconds === undefined ? Infinity : now() + checkSeconds("timeoutSeconds", seconds);
   }
 
-  /** Seconds left; not positive if it has passed. */
+  /** Seconds left: zero or less once it has passed. */
   get left(): number {
     return this.#at - now();
   }
 }
 
-/** Pauses with full jitter: up to a limit that doubles, on top of what the server asked for. */
+/** Pauses with full jitter, up to a limit that doubles, in addition to what the server asked for. */
 export class Backoff {
   #bound = FIRST_PAUSE;
 
-  /** Seconds to pause after this failure, or after nothing came. */
+  /** Seconds to pause after this failure, or after no response. */
   after(failure?: unknown): number {
     const asked = failure instanceof RequestRefused ? (failure.retryAfterSeconds ?? 0) : 0;
     const pause = Math.min(asked, LONGEST_ASKED) + Math.random() * this.#bound;
@@ -61,8 +61,8 @@ export function after(seconds: number, what: () => void): () => void {
 const LISTENING: WeakMap<AbortSignal, Set<() => void>> = new WeakMap();
 
 /**
- * Call `what` when the signal is aborted; the returned function ends that. However many calls share a signal, it has one
- * listener: Node warns of more than ten.
+ * Call `what` when the signal is aborted; the returned function undoes that. A signal has one listener, no matter how
+ * many calls share it, because Node warns about more than ten.
  */
 export function onAbort(signal: AbortSignal, what: () => void): () => void {
   let calls = LISTENING.get(signal);

@@ -1,8 +1,8 @@
 /**
- * Traces of a program that uses OpenTelemetry: its context goes with each request, and an agent's handler runs in a span
- * of the trace of the request that it works for. Nothing is imported: OpenTelemetry's API shares what the program has
- * registered under a symbol of the global object, so that any library may use it. What is registered there may be of any
- * release: its errors never stop a request, or the work of a step.
+ * Traces for programs that use OpenTelemetry: their context is sent with each request, and an agent's handler runs in a
+ * span in the trace of the request that it works for. Nothing is imported: OpenTelemetry's API shares what the program
+ * has registered under a symbol of the global object, so that any library can use it. It may be from any release,
+ * so its errors never stop a request or the work of a step.
  */
 const API = Symbol.for("opentelemetry.js.api.1");
 const TRACEPARENT = /^[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})/;
@@ -60,7 +60,7 @@ function quietly<T>(trace: () => T): T | undefined {
 /** Do the work of one delivery in a span of the requester's trace, if there is one and the program traces. */
 export async function inTrace<T>(traceparent: string | null | undefined, step: string, work: () => T): Promise<Awaited<T>> {
   let going: Promise<Awaited<T>> | undefined;
-  // Once, whether or not the program's context calls it.
+  // Exactly once, whether or not the program's context calls it.
   const begin = (): Promise<Awaited<T>> => (going ??= (async (): Promise<Awaited<T>> => await work())());
   const { context, span } = quietly(() => spanOf(traceparent, step)) ?? {};
   if (!context || !span) return begin();

@@ -1,4 +1,4 @@
-/** Requests and responses by `fetch`: the only module that speaks to the network. */
+/** Requests and responses by `fetch`: the only module that uses the network. */
 import { type Call, encoded, isSafe, queryText, check } from "./calls.js";
 import {
   ClientClosed,
@@ -20,7 +20,7 @@ import { VERSION } from "./version.js";
 
 const MARK = "x-client-request-id";
 const HIDDEN = "(the API key)";
-// What says that the request never left, by the names that Node, Bun and Deno give it.
+// The error codes of Node, Bun and Deno for a request that was never sent.
 const UNSENT = /ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ConnectionRefused|UND_ERR_CONNECT_TIMEOUT|client error \(Connect\)/;
 
 export type Fetch = (input: string, init: RequestInit) => Promise<Response>;
@@ -35,12 +35,12 @@ export interface Limits {
 /** An open stream of bytes. */
 export interface ByteStream {
   readonly reply: Reply;
-  /** The next bytes, within so many seconds; undefined at the end. */
+  /** The next bytes, within this many seconds; undefined at the end. */
   read(seconds: number): Promise<Uint8Array | undefined>;
   close(): void;
 }
 
-/** A request that may be sent, with what tells its response from others. */
+/** A request, with the mark that identifies its response. */
 interface Request {
   readonly shown: string;
   readonly mark: string;
@@ -63,13 +63,13 @@ export class Transport {
     this.#fetch = fetch ?? ((input, init) => globalThis.fetch(input, init));
   }
 
-  /** End everything that is under way. */
+  /** End everything in progress. */
   close(): void {
     this.#closed ??= new ClientClosed("This client is closed. Create a new one.");
     for (const watch of this.#underWay) watch.stop(this.#closed);
   }
 
-  /** Send a call until it gets a response, as long as repeating is safe; then read the response. */
+  /** Send a call until it gets a response, as long as a retry is safe; then read the response. */
   async perform<T>(call: Call<T>, signal?: AbortSignal, retryFor: number = this.limits.retryFor): Promise<T> {
     return this.#repeat(call, new Deadline(retryFor), this.limits.timeout, mayRepeat, signal);
   }
@@ -184,16 +184,16 @@ export class Transport {
     return this.#fetch(request.url, { ...request.init, signal: watch.signal });
   }
 
-  /** The response, if it belongs to this request: the server sends each request's mark back. */
+  /** The response, if it belongs to this request: the server echoes each request's mark. */
   #heard(request: Request, response: Response, body: string): Reply {
     if ((response.headers.get(MARK) ?? request.mark) !== request.mark) {
       throw new WrongAnswer(
-        `The response to ${request.shown} belongs to another request. ` +
-          "A proxy, or this program, mixes up connections; it was discarded.",
+        `The response to ${request.shown} belongs to another request ` +
+          "and was discarded: a proxy, or this program, mixes up connections.",
       );
     }
     const key = this.settings.apiKey;
-    // A proxy's error page may show the request that it got. A success is read as it is.
+    // A proxy's error page may show the request that it received. A success is read unchanged.
     const shown = body.includes(key) && !(response.ok && isObject(parsed(body))) ? body.replaceAll(key, HIDDEN) : body;
     const headers = { get: (name: string) => response.headers.get(name)?.replaceAll(key, HIDDEN) ?? null };
     return { status: response.status, headers, body: shown };
@@ -215,7 +215,7 @@ export class Transport {
   }
 }
 
-/** What is behind a failed fetch: its code and its words. */
+/** The cause of a failed fetch: its code and its message. */
 function cause(error: unknown): string {
   let inner: unknown = (error as { cause?: unknown } | undefined)?.cause ?? error;
   if (inner instanceof AggregateError && inner.errors.length) inner = inner.errors[0];
@@ -233,7 +233,7 @@ function readAnswer<T>(call: Call<T>, reply: Reply): T {
   return call.read(answer);
 }
 
-/** One signal out of a time limit, which can be moved, and of a signal of the caller's. */
+/** A signal that combines a time limit, which can be moved, with the caller's signal. */
 class Watch {
   readonly #controller: AbortController = new AbortController();
   readonly #deaf: (() => void) | undefined;
@@ -267,12 +267,12 @@ class Watch {
     this.#cancel();
   }
 
-  /** Cut off what is under way. */
+  /** Cut off what is in progress. */
   stop(reason?: unknown): void {
     this.#controller.abort(reason);
   }
 
-  /** Listen to nothing any more. */
+  /** Stop listening. */
   end(): void {
     this.#cancel();
     this.#deaf?.();

@@ -1,2 +1,2 @@
-/** The version of this package, which is that of Signoff. */
+/** The version of this package, which is Signoff's version. */
 export const VERSION: string = "0.1.0";

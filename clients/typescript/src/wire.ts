@@ -3,13 +3,13 @@
 /** A JSON object whose members are up to its author. */
 export type JsonObject = { readonly [name: string]: any };
 
-/** Absent from `from` until `until`, exclusive; the delegate may answer meanwhile. */
+/** Absent from `from` until `until`, exclusive; the delegate may answer in the meantime. */
 export interface AbsenceOut {
   /** From when. */
   readonly from: string;
   /** Until when, exclusive. */
   readonly until: string;
-  /** Who may answer meanwhile. */
+  /** Who may answer in the meantime. */
   readonly delegate?: string;
 }
 
@@ -181,7 +181,7 @@ export interface AppliedOut {
   readonly dry_run: boolean;
   /** The workflow. */
   readonly workflow: WorkflowOut;
-  /** Warnings for the caller, as text; the request was carried out nevertheless. */
+  /** Warnings for the caller, as text; the request was still carried out. */
   readonly warnings: readonly string[];
 }
 
@@ -229,11 +229,11 @@ export interface AuditAnswer {
   readonly problem?: string;
   /** The history, oldest first. */
   readonly events: readonly AuditEventOut[];
-  /** Who opened its tasks: everyone, for owners, admins and auditors; else only the caller. Not in the chain. */
+  /** Who opened its tasks: everyone, for owners, admins and auditors; otherwise only the caller. It is not part of the hash chain. */
   readonly views?: readonly ViewOut[];
 }
 
-/** One event of the hash chain. `body`: the text that was hashed; `private`: the erasable text, kept apart. An entry whose bytes are no longer an event has the type `unreadable` and no time. */
+/** One event of the hash chain. `body`: the text that was hashed; `private`: the erasable text, kept separately. An entry whose bytes are no longer an event has the type `unreadable` and no time. */
 export interface AuditEventOut {
   /** Its number in the history, from 1. */
   readonly seq: number;
@@ -255,7 +255,7 @@ export interface AuditEventOut {
   readonly event: JsonObject;
   /** The text that was hashed. */
   readonly body: string;
-  /** The text that can be erased, apart from the body. */
+  /** The text that can be erased, kept separately from the body. */
   readonly private?: string;
   /** The hash of the body and of the previous event's hash. */
   readonly hash: string;
@@ -291,7 +291,7 @@ export interface AuditRecord {
   readonly hash: string;
   /** The text that was hashed, if requested. */
   readonly body?: string;
-  /** The erasable text, kept apart, if requested. */
+  /** The erasable text, kept separately, if requested. */
   readonly private?: string;
 }
 
@@ -321,7 +321,7 @@ export interface BulkAnswer {
   readonly results: readonly BulkResult[];
 }
 
-/** One answer to up to 100 equal tasks of low risk (those with the same `bulk_form`). */
+/** One answer to up to 100 similar low-risk tasks (those with the same `bulk_form`). */
 export interface BulkAnswerRequest {
   /** The outcome for all of them. */
   readonly outcome: string;
@@ -403,7 +403,7 @@ export interface BundleRequest {
   readonly title?: string;
   /** What it is for. */
   readonly description?: string;
-  /** A repeated request with the same key starts nothing again. */
+  /** Repeating a request with the same key does not start it again. */
   readonly idempotency_key?: string;
   /** The agents that it needs. */
   readonly agents?: readonly object[];
@@ -485,13 +485,13 @@ export interface ChangesAnswer {
   readonly changes: readonly RecordedChange[];
 }
 
-/** set_up: whether this server sends over it; failing: whether sends fail at the moment; since: when the oldest failing message was triggered; retrying: how many messages are retried; failed: how many failed permanently within a day; last_error: the last of their errors. */
+/** set_up: whether this server sends over it; failing: whether sends are currently failing; since: when the oldest failing message was triggered; retrying: how many messages are retried; failed: how many failed permanently within a day; last_error: the last of their errors. */
 export interface ChannelOut {
   /** The channel. */
   readonly channel: string;
   /** Whether this server sends over it. */
   readonly set_up: boolean;
-  /** Whether sends fail at the moment. */
+  /** Whether sends are currently failing. */
   readonly failing: boolean;
   /** When the oldest failing message was triggered. */
   readonly since?: string;
@@ -671,7 +671,7 @@ export interface CreateIntentRequest {
   readonly intent_type: string;
   /** The address of the agent that it is for, if its type has no workflow. */
   readonly to_agent?: string;
-  /** The request's data: a JSON object whose content is the requester's. */
+  /** The request's data: a JSON object with content defined by the requester. */
   readonly payload?: object;
   /** The address whose inbox gets the result. */
   readonly reply_to?: string;
@@ -689,11 +689,11 @@ export interface CreateIntentRequest {
   readonly remind_interval_seconds?: number | null;
   /** The maximum number of reminders. */
   readonly max_reminders?: number | null;
-  /** Who is asked in addition after the reminders: a person, team or role. */
+  /** Who else is asked after the reminders: a person, team or role. */
   readonly escalate_to?: string;
   /** The maximum number of attempts at an agent step. */
   readonly max_delivery_attempts?: number | null;
-  /** A task in AXP's terms that asks people at once, if its type has no workflow. */
+  /** A task in AXP's terms that asks people immediately, if its type has no workflow. */
   readonly human_task?: object | null;
 }
 
@@ -709,13 +709,13 @@ export interface CreateKey {
   readonly name?: string;
   /** The roles of a new person; approver by default. */
   readonly roles?: readonly string[];
-  /** How long the key is valid, in seconds; by default for ever. */
+  /** How long the key is valid, in seconds; by default it does not expire. */
   readonly expires_in_seconds?: number | null;
 }
 
 /** A new person; roles default to `approver`. */
 export interface CreatePerson {
-  /** The mail address, which names the person. */
+  /** The e-mail address, which names the person. */
   readonly email: string;
   /** The display name. */
   readonly name?: string;
@@ -739,7 +739,7 @@ export interface CreatePerson {
 export interface CreateWorkspace {
   /** The workspace's name. */
   readonly name: string;
-  /** The mail address of its first owner; the caller's by default. */
+  /** The e-mail address of its first owner; the caller's by default. */
   readonly owner?: string;
   /** The first owner's name. */
   readonly owner_name?: string;
@@ -759,7 +759,7 @@ export interface CreatedOut {
   readonly correlation_id: string;
   /** The intent. */
   readonly intent: IntentOut;
-  /** Warnings for the caller, as text; the request was carried out nevertheless. */
+  /** Warnings for the caller, as text; the request was still carried out. */
   readonly warnings: readonly string[];
 }
 
@@ -833,7 +833,7 @@ export interface DeliveryOut {
   readonly lease_until: string;
   /** How long the lease lasts, in seconds. */
   readonly lease_seconds: number;
-  /** The request's data: a JSON object whose content is the requester's. */
+  /** The request's data: a JSON object with content defined by the requester. */
   readonly payload: JsonObject;
   /** What the step gives its agent in addition to the payload. */
   readonly input: JsonObject;
@@ -887,13 +887,13 @@ export interface DeviceLoginPolled {
   readonly expires_at?: string;
 }
 
-/** Success, without further data. */
+/** Success, without any data. */
 export interface EmptyAnswer {
   /** True: the request was carried out. */
   readonly ok: boolean;
 }
 
-/** An empty body. A comment is refused, because it would not be recorded anywhere. */
+/** An empty body. A comment is refused, because it would not be recorded. */
 export interface EmptyRequest {
 }
 
@@ -921,7 +921,7 @@ export interface ErrorDetail {
   readonly field?: string | null;
   /** What to do next. */
   readonly hint?: string | null;
-  /** Further values. */
+  /** Additional values. */
   readonly details: JsonObject;
 }
 
@@ -953,7 +953,7 @@ export interface EventOut {
   readonly pending_with?: PendingWith;
   /** The task that asks people. */
   readonly human_task?: HumanTask;
-  /** Further values, which differ by the kind of event. */
+  /** Additional values, which depend on the kind of event. */
   readonly details: JsonObject;
   /** The result, at the event that completes the intent. */
   readonly result?: JsonObject;
@@ -973,7 +973,7 @@ export interface ExistsError {
   readonly code: string;
   /** What went wrong. */
   readonly message: string;
-  /** Further values. */
+  /** Additional values. */
   readonly details: JsonObject;
 }
 
@@ -1029,7 +1029,7 @@ export interface Heartbeat {
   readonly metrics?: object;
 }
 
-/** The heartbeat is recorded. */
+/** The heartbeat was recorded. */
 export interface HeartbeatAnswer {
   /** True: the request was carried out. */
   readonly ok: boolean;
@@ -1087,7 +1087,7 @@ export interface IntentAnswer {
   readonly status: "CREATED" | "SUBMITTED" | "DELIVERED" | "ACKNOWLEDGED" | "IN_PROGRESS" | "WAITING" | "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT";
   /** The same as status, where AXP's clients look for it. */
   readonly lifecycle_status: "CREATED" | "SUBMITTED" | "DELIVERED" | "ACKNOWLEDGED" | "IN_PROGRESS" | "WAITING" | "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT";
-  /** The request's data: a JSON object whose content is the requester's. */
+  /** The request's data: a JSON object with content defined by the requester. */
   readonly payload: JsonObject;
   /** The result. */
   readonly result?: JsonObject;
@@ -1095,13 +1095,13 @@ export interface IntentAnswer {
   readonly intent: IntentOut;
 }
 
-/** The response to a write on an intent. `applied`: true if the write had an effect, also if it repeats an answer that had one; false if the policy generation was stale, or a patch changed nothing. `receipt`: the receipt of a withdrawal. */
+/** The response to a write on an intent. `applied`: true if the write had an effect, including a repeat of an answer that had one; false if the policy generation was stale, or a patch changed nothing. `receipt`: the receipt of a withdrawal. */
 export interface IntentChangedAnswer {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** Whether it had an effect; also true for a repeated answer that had one. */
   readonly applied: boolean;
-  /** Warnings for the caller, as text; the request was carried out nevertheless. */
+  /** Warnings for the caller, as text; the request was still carried out. */
   readonly warnings?: readonly string[];
   /** How often the grants, controls or envelope were patched. */
   readonly policy_generation: number;
@@ -1117,7 +1117,7 @@ export interface IntentChangedAnswer {
   readonly receipt?: ReceiptOut;
 }
 
-/** An intent. Members that do not apply are left out. */
+/** An intent. Members that do not apply are omitted. */
 export interface IntentOut {
   /** The intent's id. */
   readonly intent_id: string;
@@ -1145,7 +1145,7 @@ export interface IntentOut {
   readonly to_agent: string;
   /** The address whose inbox gets the result. */
   readonly reply_to?: string;
-  /** The request's data: a JSON object whose content is the requester's. */
+  /** The request's data: a JSON object with content defined by the requester. */
   readonly payload: JsonObject;
   /** True if the payload was deleted by `retention_payloads`. */
   readonly payload_deleted?: boolean;
@@ -1177,7 +1177,7 @@ export interface IntentOut {
   readonly max_reminders?: number;
   /** The number of reminders sent. */
   readonly remind_count: number;
-  /** Who is asked in addition after the reminders: a person, team or role. */
+  /** Who else is asked after the reminders: a person, team or role. */
   readonly escalate_to?: string;
   /** The maximum number of attempts at an agent step. */
   readonly max_delivery_attempts?: number;
@@ -1317,7 +1317,7 @@ export interface KillAnswer {
   readonly agent: MeshAgent;
 }
 
-/** AXP's templates of scenarios: this server has none. */
+/** AXP scenario templates: this server has none. */
 export interface Macros {
   /** True: the request was carried out. */
   readonly ok: boolean;
@@ -1337,7 +1337,7 @@ export interface ManifestAnswer {
   readonly changes: readonly ChangeOut[];
   /** The digest of the shown changes; a real run that sends it applies exactly these or nothing. */
   readonly seen: string;
-  /** Warnings for the caller, as text; the request was carried out nevertheless. */
+  /** Warnings for the caller, as text; the request was still carried out. */
   readonly warnings: readonly string[];
   /** The proposal that waits for a second admin; nothing is applied before they confirm it. */
   readonly proposal?: ProposalOut;
@@ -1391,7 +1391,7 @@ export interface MeAnswer {
   readonly server: ServerOut;
 }
 
-/** An agent, and whether it is there. */
+/** An agent, and its health. */
 export interface MeshAgent {
   /** The id of the address. */
   readonly address_id: string;
@@ -1423,7 +1423,7 @@ export interface MeshAgentsAnswer {
   readonly ok: boolean;
   /** The agents. */
   readonly agents: readonly MeshAgent[];
-  /** All agents of the workspace, whatever the filter and the limit. */
+  /** All agents of the workspace, regardless of the filter and the limit. */
   readonly summary: MeshSummary;
 }
 
@@ -1537,7 +1537,7 @@ export interface MyTasksAnswer {
   readonly tasks: readonly MyTask[];
 }
 
-/** A new key. `api_key`: the secret, shown once and stored nowhere. `warnings`: the consequences of adding its person. */
+/** A new key. `api_key`: the secret, shown once and not stored. `warnings`: the consequences of adding its person. */
 export interface NewKeyOut {
   /** True: the request was carried out. */
   readonly ok: boolean;
@@ -1551,17 +1551,17 @@ export interface NewKeyOut {
   readonly api_key: string;
   /** When it stops being valid. */
   readonly expires_at?: string;
-  /** Warnings for the caller, as text; the request was carried out nevertheless. */
+  /** Warnings for the caller, as text; the request was still carried out. */
   readonly warnings: readonly string[];
 }
 
-/** A new workspace. `api_key`: its owner's key, shown once and stored nowhere; only if the owner is the caller. */
+/** A new workspace. `api_key`: its owner's key, shown once and not stored; only if the owner is the caller. */
 export interface NewWorkspaceOut {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** The workspace. */
   readonly workspace: WorkspaceOut;
-  /** The mail address of its owner. */
+  /** The e-mail address of its owner. */
   readonly owner: string;
   /** A key of its owner, shown once and not stored; only if the owner is the caller. */
   readonly api_key?: string;
@@ -1649,7 +1649,7 @@ export interface OutcomeOut {
 export interface PayloadOut {
   /** The last revision that had this payload. */
   readonly revision: number;
-  /** The request's data: a JSON object whose content is the requester's. */
+  /** The request's data: a JSON object with content defined by the requester. */
   readonly payload: JsonObject;
 }
 
@@ -1677,7 +1677,7 @@ export interface PersonAnswer {
   readonly ok: boolean;
   /** The person. */
   readonly person: PersonOut;
-  /** Warnings for the caller, as text; the request was carried out nevertheless. */
+  /** Warnings for the caller, as text; the request was still carried out. */
   readonly warnings: readonly string[];
 }
 
@@ -1701,7 +1701,7 @@ export interface PersonErased {
 export interface PersonOut {
   /** The person's id. */
   readonly id: string;
-  /** The mail address, which names the person. */
+  /** The e-mail address, which names the person. */
   readonly email: string;
   /** The display name. */
   readonly name: string;
@@ -1827,7 +1827,7 @@ export interface PortalWorkspace {
   readonly org_id: string;
   /** The organization's name. */
   readonly org_name: string;
-  /** As AXP's command line shows it. */
+  /** The name, as AXP's command line shows it. */
   readonly environment: string;
   /** That it is active. */
   readonly status: string;
@@ -1861,7 +1861,7 @@ export interface ProposalList {
   readonly proposals: readonly ProposalOut[];
 }
 
-/** A change that needs a second admin, because it relaxes who decides. state: waiting, confirmed, refused, expired; `relaxations`: kind and name of the relaxed entries; `why`: the reasons, as text. */
+/** A change that needs a second admin, because it relaxes the rules on who decides. state: waiting, confirmed, refused, expired; `relaxations`: kind and name of the relaxed entries; `why`: the reasons, as text. */
 export interface ProposalOut {
   /** The proposal's id. */
   readonly id: string;
@@ -1921,13 +1921,13 @@ export interface PutTeam {
   readonly mailbox?: string | null;
 }
 
-/** Whether the process is ready, and for each loop and part why not. */
+/** Whether the process is ready; for each loop and component that is not, why. */
 export interface ReadyAnswer {
   /** The same as ready. */
   readonly ok: boolean;
   /** Whether it is ready for requests. */
   readonly ready: boolean;
-  /** Each part and loop: ok, or why not. */
+  /** Each component and loop: ok, or what is wrong. */
   readonly details: JsonObject;
 }
 
@@ -2011,7 +2011,7 @@ export interface Removed {
   readonly ok: boolean;
   /** The id of the agent or service. */
   readonly service_account_id: string;
-  /** That it is revoked. */
+  /** Its state: revoked. */
   readonly status: "revoked";
 }
 
@@ -2125,7 +2125,7 @@ export interface RetryAnswer {
   readonly status: "CREATED" | "SUBMITTED" | "DELIVERED" | "ACKNOWLEDGED" | "IN_PROGRESS" | "WAITING" | "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT";
   /** The failed intent that this one repeats. */
   readonly retry_of: string;
-  /** Warnings for the caller, as text; the request was carried out nevertheless. */
+  /** Warnings for the caller, as text; the request was still carried out. */
   readonly warnings: readonly string[];
 }
 
@@ -2133,7 +2133,7 @@ export interface RetryAnswer {
 export interface RetryRequest {
 }
 
-/** What to decide instead. `digest`: that of what was shown; a mismatch is a 409. `outcome`: also approve the change, if the task's `edits` is `approve`; needs the digest. `stage`, `data`: those of this answer. */
+/** What to decide instead. `digest`: the digest that was shown; a mismatch is a 409. `outcome`: also approve the change, if the task's `edits` is `approve`; needs the digest. `stage`, `data`: those of this answer. */
 export interface ReviseRequest {
   /** The whole new payload. */
   readonly payload: object;
@@ -2179,9 +2179,9 @@ export interface RevisionsAnswer {
   readonly revisions: readonly PayloadOut[];
 }
 
-/** Who is on call when. `handover`: a weekday and a local time. */
+/** Who is on call, and when. `handover`: a weekday and a local time. */
 export interface RotationOut {
-  /** The order of turns. */
+  /** The on-call order of the members. */
   readonly order: readonly string[];
   /** The weekday and local time of the handover. */
   readonly handover: string;
@@ -2221,7 +2221,7 @@ export interface ScenarioApplied {
   readonly created_at: string;
   /** When the intent times out, whatever it is waiting for. */
   readonly deadline_at?: string;
-  /** Warnings for the caller, as text; the request was carried out nevertheless. */
+  /** Warnings for the caller, as text; the request was still carried out. */
   readonly warnings: readonly string[];
 }
 
@@ -2255,19 +2255,19 @@ export interface SelfOut {
   readonly address?: string;
   /** The display name. */
   readonly name?: string;
-  /** The mail address, for a person. */
+  /** The e-mail address, for a person. */
   readonly email?: string;
   /** The roles, for a person. */
   readonly roles: readonly string[];
 }
 
-/** mail: whether it can mail people, including sign-in links. */
+/** mail: whether it can e-mail people, including sign-in links. */
 export interface ServerOut {
   /** The server's version. */
   readonly version: string;
   /** The kind of database. */
   readonly database: string;
-  /** Whether it can mail people, including sign-in links. */
+  /** Whether it can e-mail people, including sign-in links. */
   readonly mail: boolean;
 }
 
@@ -2329,7 +2329,7 @@ export interface ShownDelivery {
   readonly delivery_attempt: number;
 }
 
-/** The difference to the last approved request of the same workflow with the same target (`target` in the workflow); changed: at most 200 values. */
+/** The difference from the last approved request of the same workflow with the same target (`target` in the workflow); changed: at most 200 values. */
 export interface SinceApprovedOut {
   /** The intent's id. */
   readonly intent_id: string;
@@ -2339,7 +2339,7 @@ export interface SinceApprovedOut {
   readonly target: readonly string[];
   /** The values that differ; none if nothing differs. */
   readonly changed: readonly ValueOut[];
-  /** How many further values differ. */
+  /** How many more values differ. */
   readonly more: number;
 }
 
@@ -2435,7 +2435,7 @@ export interface TaskChangedAnswer {
   readonly intent: IntentOut;
 }
 
-/** A human step opened for people. `stage`, `revision` and `digest` name exactly what is decided. result_revisions: the revision of the request that each previous result belongs to; results of other revisions than the task's do not count. changes: from revision to revision, not in lists. edits: `approve` if approvers may change values and approve that at the same time, else `propose`. bulk_form: the same for tasks that may be answered together, absent for a task that has to be decided separately. next_steps: everything that may run after it, with the agents' input in addition to the payload. approvers: who is asked now. stage: the current one of `stages`, counted from 1. reviewed_by: who has marked it as being reviewed. comments: questions and replies, not in lists. risk: the policy's or a check's, whichever is higher. strength: the required assurance. receipt: what the caller's action has done, only in its own response. */
+/** A human step opened for people. `stage`, `revision` and `digest` name exactly what is decided. result_revisions: the revision of the request that each previous result belongs to; results of revisions other than the task's do not count. changes: from revision to revision, not in lists. edits: `approve` if approvers may change values and approve that at the same time, else `propose`. bulk_form: the same for tasks that may be answered together, absent for a task that has to be decided separately. next_steps: everything that may run after it, with the agents' input in addition to the payload. approvers: who is asked now. stage: the current one of `stages`, counted from 1. reviewed_by: who has marked it as being reviewed. comments: questions and replies, not in lists. risk: the policy's or a check's, whichever is higher. strength: the required assurance. receipt: what the caller's action has done, only in its own response. */
 export interface TaskOut {
   /** The task's id. */
   readonly task_id: string;
@@ -2467,7 +2467,7 @@ export interface TaskOut {
   readonly comment_required: boolean;
   /** Whether an answer has to name its evidence. */
   readonly evidence_required: boolean;
-  /** The request's data: a JSON object whose content is the requester's. */
+  /** The request's data: a JSON object with content defined by the requester. */
   readonly payload: JsonObject;
   /** True if the payload was deleted by `retention_payloads`. */
   readonly payload_deleted?: boolean;
@@ -2509,7 +2509,7 @@ export interface TaskOut {
   readonly comments?: readonly CommentOut[];
   /** From revision to revision; not in lists. */
   readonly changes?: readonly RevisionOut[];
-  /** The difference to what was approved last for the same target; not in lists. */
+  /** The difference from what was approved last for the same target; not in lists. */
   readonly since_approved?: SinceApprovedOut;
   /** The outcome that was chosen. */
   readonly outcome?: string;
@@ -2549,7 +2549,7 @@ export interface TeamAnswer {
   readonly ok: boolean;
   /** The team. */
   readonly team: TeamOut;
-  /** Warnings for the caller, as text; the request was carried out nevertheless. */
+  /** Warnings for the caller, as text; the request was still carried out. */
   readonly warnings: readonly string[];
 }
 
@@ -2635,7 +2635,7 @@ export interface ThreadEvent {
   readonly actor: string;
   /** When it happened. */
   readonly at: string;
-  /** Further values, which differ by the kind of event. */
+  /** Additional values, which depend on the kind of event. */
   readonly details: JsonObject;
 }
 
@@ -2713,7 +2713,7 @@ export interface ValueOut {
   readonly after?: string;
 }
 
-/** A person who opened a task. `times`: how often, at most once in ten minutes; `unfolded`: whether they unfolded everything on its page. */
+/** A person who opened a task. `times`: how often, at most once every ten minutes; `unfolded`: whether they expanded everything on its page. */
 export interface ViewOut {
   /** The task's id. */
   readonly task_id: string;
@@ -2727,13 +2727,13 @@ export interface ViewOut {
   readonly first_at: string;
   /** When it happened. */
   readonly last_at: string;
-  /** How often, at most once in ten minutes. */
+  /** How often, at most once every ten minutes. */
   readonly times: number;
-  /** Whether they unfolded everything on its page. */
+  /** Whether they expanded everything on its page. */
   readonly unfolded: boolean;
 }
 
-/** How a person had seen the task when they answered, as far as the server knows. `seconds`: from the first opening to the answer; `folded`: whether they unfolded the folded parts of the page; `none` if there were none. */
+/** How a person had seen the task when they answered, as far as the server knows. `seconds`: from the first opening to the answer; `folded`: whether they expanded the collapsed parts of the page; `none` if there were none. */
 export interface ViewedOut {
   /** When it happened. */
   readonly first_at?: string;
@@ -2743,7 +2743,7 @@ export interface ViewedOut {
   readonly seconds?: number;
   /** Where they opened it. */
   readonly channels: readonly string[];
-  /** Whether folded parts were unfolded: none, opened or closed. */
+  /** Whether collapsed parts were expanded: none, opened or closed. */
   readonly folded?: string;
 }
 

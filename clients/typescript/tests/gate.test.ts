@@ -1,4 +1,7 @@
-/** A gated function runs only after people have approved exactly this call, once for each approval; against a real server. */
+/**
+ * A gated function runs only after people have approved exactly this call, once for each approval; against a real
+ * server.
+ */
 import assert from "node:assert/strict";
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
@@ -348,19 +351,19 @@ test("silence is not a yes, and neither is an ending that a route calls a succes
   assert.deepEqual([till.paid, declared.paid], [[], []]);
 });
 
-test("an approval stands for one call", async () => {
+test("an approval is good for one call", async () => {
   approve();
   const till = new Till();
   for (let times = 0; times < 3; times++) await till.refund({ order: "once", amount: 1 });
   assert.equal(requests("once"), 3);
   reject();
   await assert.rejects(till.refund({ order: "once", amount: 1 }), IntentRejected);
-  approve(); // a no is no no to the next call
+  approve(); // a rejection does not apply to the next call
   await till.refund({ order: "once", amount: 1 });
   assert.equal(till.paid.length, 4);
 });
 
-test("a changed call is asked anew", async () => {
+test("a changed call is asked again", async () => {
   const till = new Till({ key: ({ order }) => order });
   const first = await till.refund.ask({ order: "changed", amount: 1 });
   const others = [
@@ -465,7 +468,7 @@ test("a hidden argument is nowhere but in the call", async () => {
 for (const hide of [[], ["amount"]] as const) {
   test(`a call runs with the values that were asked about, ${hide.length ? "hidden" : "shown"}`, async () => {
     const terms = { euros: 10, lines: [1] };
-    const order = `changed meanwhile ${hide.length}`;
+    const order = `changed in the meantime ${hide.length}`;
     const call = { order, amount: terms };
     const till = new Till({ hide });
     const pending = till.refund.ask(call);

@@ -11,7 +11,7 @@ const LOCKS_THE_TABLE = ["add_column_not_null", "change_type", "drop_column"];
 
 const agent = new Agent("agent://myorg/production/infra-validator");
 
-/** Say what would happen; refuse what must not. What is returned is shown to the person who decides. */
+/** Say what would happen; refuse what must not happen. The result is shown to the person who decides. */
 agent.on<Change>("intent.infra.change_approval.v1", ({ payload: change }) => {
   if (change.change_type !== "database_migration") {
     throw new StepFailed("unknown_change", `I cannot judge a ${JSON.stringify(change.change_type)}.`);

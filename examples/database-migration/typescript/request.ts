@@ -1,4 +1,4 @@
-/** The initiator: asks for a migration and waits for its end, for days if need be. Run it with: node request.ts */
+/** The requester: asks for a migration and waits until it ends, for days if necessary. Run it with: node request.ts */
 import { Client } from "@signoff/client";
 
 const client = new Client();

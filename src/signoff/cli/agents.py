@@ -25,7 +25,7 @@ def agents() -> None:
 @click.pass_obj
 def list_agents(session: Remote) -> None:
     """List registered agents and when they last asked for work."""
-    session.out.many(session.client.agents(), _COLUMNS, "address", "There are no agents here.")
+    session.out.many(session.client.agents(), _COLUMNS, "address", "There are no agents in this workspace.")
 
 
 @agents.command("kill", cls=RemoteCommand, fields=_CHANGED)

@@ -38,12 +38,12 @@ _SIGNS = {"create": "+", "change": "~", "remove": "-", "unchanged": " "}
 @click.option("--yes", "-y", is_flag=True, help="Skip the confirmation prompt (required without a terminal).")
 @click.pass_obj
 def apply(session: Remote, file: str, dry_run: bool, check: bool, exact: bool, yes: bool) -> ExitCode:
-    """Apply people, teams, policies and workflows from a file: all of it, or nothing.
+    """Apply people, teams, policies and workflows from a file, all or nothing.
 
-    Only what was shown is applied. If part of it has changed meanwhile, the new difference is shown.
+    Only what was shown is applied. If part of it has changed in the meantime, the new difference is shown.
 
-    In a protected workspace, a change that relaxes who decides becomes a proposal, applied when another admin has
-    confirmed it.
+    In a protected workspace, a change that relaxes the rules on who decides becomes a proposal, applied when another
+    admin has confirmed it.
     """
     document = read_document(file)
     directory = session.client.directory
@@ -88,7 +88,7 @@ def _changed(before: Any, after: Any) -> list[str]:
 
 
 def _unnamed(present: Mapping[str, Any], document: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The server's entries that the file does not name, in the sections that it has."""
+    """The server's entries that the file does not name, in the sections that the file has."""
     found = []
     for section, kind in (("people", "person"), ("teams", "team"), ("policies", "policy")):
         if section in document:
@@ -104,7 +104,9 @@ def _unnamed(present: Mapping[str, Any], document: Mapping[str, Any]) -> list[tu
 def apply_shown(
     session: Remote, document: dict[str, Any], planned: Mapping[str, Any], yes: bool, question: str
 ) -> None:
-    """Ask, and apply what a dry run has ``planned``. Nothing is applied if that would now do something else."""
+    """Ask for confirmation, then apply what a dry run has ``planned``. Nothing is applied if the result would now be
+    different.
+    """
     from signoff.client.errors import Conflict
 
     directory = session.client.directory
@@ -116,7 +118,9 @@ def apply_shown(
             session.show(preview_lines(with_addresses(session, directory.apply(document, dry_run=True))), yes)
         raise
     if proposal := applied.get("proposal"):
-        told = f"proposed: another admin confirms it on the pages: signoff changes confirm {proposal['id']}"
+        told = (
+            f"proposed; another admin can confirm it on the pages: signoff changes confirm {proposal['id']}"
+        )
         session.out.one(applied, "changed", [visible(told), *relaxed(proposal), until(proposal)])
         return
     count = sum(change["action"] != "unchanged" for change in applied.get("changes") or ())
@@ -143,7 +147,7 @@ def _replaced(value: Any, names: Mapping[str, str]) -> Any:
 def relaxed(proposal: Mapping[str, Any]) -> list[str]:
     """Why a second admin is needed, as lines of text."""
     why = proposal.get("why") or [", ".join(proposal.get("relaxations") or ())]
-    return [visible(f"relaxes who decides: {one}") for one in why]
+    return [visible(f"relaxes the rules on who decides: {one}") for one in why]
 
 
 def until(proposal: Mapping[str, Any]) -> str:

@@ -25,11 +25,11 @@ def seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> fl
 
 
 def find_id(text: str, kind: str, candidates: Callable[[], Iterable[Mapping[str, str]]]) -> str:
-    """The full id that ``text`` means: the text itself, or the only recent id with this beginning or end.
+    """The full id that ``text`` means: the text itself, or the only recent id with this prefix or suffix.
 
     kind: ``intent`` or ``task``, for messages. candidates: mappings of an id to the id that it stands for, tried in
-    order, only if the text is not a full id. UUIDs from the same hour share a prefix, so short ids are ends of ids;
-    the zeros at the end of an intent's id may be left out.
+    order, only if the text is not a full id. UUIDs from the same hour share a prefix, so short ids are suffixes;
+    the zeros at the end of an intent's id may be omitted.
     """
     wanted = text.strip().lower()
     if _FULL.fullmatch(wanted):
@@ -39,7 +39,7 @@ def find_id(text: str, kind: str, candidates: Callable[[], Iterable[Mapping[str,
         raise CommandFailed(
             ExitCode.USAGE,
             f"{text!r} is not an id.",
-            hint=f"Pass the whole id, or at least {_SHORTEST} characters of its beginning or end.",
+            hint=f"Pass the whole id, or at least {_SHORTEST} characters of its prefix or suffix.",
         )
     found: list[str] = []
     for known in candidates():
@@ -68,7 +68,7 @@ def _matches(full: str, bare: str) -> bool:
 
 
 def short_id(full: object) -> str:
-    """The end of an id, which identifies it on this screen and which ``find_id`` accepts."""
+    """The suffix of an id, which is unique on this screen and which ``find_id`` accepts."""
     return str(full or "")[-12:]
 
 

@@ -71,7 +71,7 @@ def verify(session: Remote, intent: str) -> ExitCode:
 
 
 def _another(found: str, asked: str) -> str:
-    """The problem if the received history belongs to another intent, else "". The end of an id names a step run."""
+    """The problem if the received history belongs to another intent, else "". The suffix of an id names a step run."""
     same = found[:-_STEP] == asked[:-_STEP]
     return "" if same else f"the server sent the history of another intent, {found}"
 
@@ -82,12 +82,12 @@ def broken(trail: Mapping[str, Any]) -> str:
     for number, event in enumerate(trail.get("events") or (), start=1):
         body, private = str(event.get("body", "")).encode(), event.get("private")
         if hashlib.sha256(_PREFIX + bytes.fromhex(previous) + body).hexdigest() != event.get("hash"):
-            return f"event {number}: its bytes are not the bytes that were hashed"
+            return f"event {number}: its bytes do not match its hash"
         fact = _fact(body)
         if fact.get("seq") != number or fact.get("intent") != trail.get("intent_id"):
             return f"event {number}: its body belongs to another position"
         if private and hashlib.sha256(str(private).encode()).hexdigest() != fact.get("note_digest"):
-            return f"event {number}: its private text is not the text that was hashed"
+            return f"event {number}: its private text does not match its hash"
         previous = str(event["hash"])
     if previous != trail.get("head"):
         return "the head in the intent's row is not the last event's hash"

@@ -32,7 +32,7 @@ def list_changes(session: Remote, limit: int, about: str | None, before: int | N
     """List changes, newest first.
 
     KIND is one of person, agent, service, team, policy, workflow, or workspace for the workspace's own settings.
-    Changes of a person or an agent include their keys and chat accounts.
+    Changes to a person or an agent include their keys and chat accounts.
     """
     found = session.client.directory.changes(limit, about, before)
     session.out.many(found, _RECORDED, "id", "There are no changes.")
@@ -58,7 +58,7 @@ def show(session: Remote, change_id: str) -> None:
 @click.option("--open", "open_page", is_flag=True, help="Open the page on which it can be confirmed.")
 @click.pass_obj
 def confirm(session: Remote, change_id: str, open_page: bool) -> None:
-    """Show what another admin has proposed, and the page where it can be confirmed after a sign-in by mail."""
+    """Show what another admin has proposed, and the page on which to confirm it after a sign-in by e-mail."""
     for line in _lines(with_addresses(session, session.client.directory.proposal(change_id))):
         session.out.note(line)
     page = f"{session.client.settings.url}/proposals/{change_id}"
@@ -66,7 +66,7 @@ def confirm(session: Remote, change_id: str, open_page: bool) -> None:
         click.launch(page)
     raise CommandFailed(
         ExitCode.FAILURE,
-        "Confirming requires a sign-in by mail; a key is not enough, so nothing was changed.",
+        "Confirming requires a sign-in by e-mail; a key is not enough, so nothing was changed.",
         hint=f"Confirm it on the page{'' if open_page else '; --open opens it here'}: {page}",
     )
 

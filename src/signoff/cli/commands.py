@@ -58,9 +58,9 @@ class DataCommand(OnceCommand):
                 "--color",
                 type=click.Choice(["auto", "always", "never"]),
                 default="auto",
-                help="Colour output.",
+                help="Color output.",
             ),
-            _option("--no-color", "no_color", is_flag=True, help="No colours; the same as --color never."),
+            _option("--no-color", "no_color", is_flag=True, help="No colors; the same as --color never."),
             _option("-q", "--quiet", is_flag=True, help="Suppress messages on stderr."),
         ]
 
@@ -71,8 +71,8 @@ class DataCommand(OnceCommand):
         return rest
 
     def _refuse_empty(self, ctx: click.Context) -> None:
-        """Refuse an empty value, which is usually an unset variable in a script. If it counted as absent, the command
-        would silently lose a digest, a filter, or an idempotency key.
+        """Refuse an empty value, which usually comes from an unset variable in a script. If it counted as absent, the
+        command would silently ignore a digest, a filter, or an idempotency key.
         """
         kept = ctx.meta.get(_META, {})
         if ctx.resilient_parsing:  # a shell completion is running
@@ -94,7 +94,7 @@ class DataCommand(OnceCommand):
                 formatter.write_text(", ".join(self.fields))
 
     def _with_fields(self, args: list[str]) -> list[str]:
-        """Give ``--json`` its value: the next argument, if that can only be a list of fields, else none."""
+        """Attach the value to ``--json``: the next argument if it can only be a list of fields, else nothing."""
         takes_words = any(isinstance(param, click.Argument) for param in self.params)
         for at, word in enumerate(args):
             if word == "--":
@@ -110,7 +110,7 @@ class DataCommand(OnceCommand):
 
 
 class RemoteCommand(DataCommand):
-    """A command that talks to a server. Unless options name the server, it is found as by the SDK."""
+    """A command that talks to a server. Unless options name the server, it is found the way the SDK finds it."""
 
     def common(self) -> list[click.Parameter]:
         return [

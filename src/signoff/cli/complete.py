@@ -29,7 +29,7 @@ Completer = Callable[[click.Context, click.Parameter, str], list[CompletionItem]
 
 
 def _offers(read: "Callable[[Remote], Found]") -> Completer:
-    """Offer the words of ``read`` that begin with what was typed."""
+    """Offer the words from ``read`` that start with what the person has typed."""
 
     def complete(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:
         found: list[tuple[tuple[str, ...], str]] = []
@@ -82,7 +82,7 @@ def _item(word: str, about: str) -> CompletionItem:
 
 
 def _ids(full: str) -> tuple[str, str]:
-    """An id with its short form. People may type the beginning of either."""
+    """An id with its short form. People may type a prefix of either."""
     return short_id(full), full
 
 

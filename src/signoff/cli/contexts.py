@@ -121,7 +121,7 @@ def read_contexts(environ: Mapping[str, str] = os.environ) -> Contexts:
 
 
 def write_contexts(contexts: Contexts, environ: Mapping[str, str] = os.environ) -> Path:
-    """Write the file atomically, with mode 0600 from the first byte on."""
+    """Write the file atomically, with mode 0600 from the start."""
     folder = contexts_folder(environ)
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     said = {
@@ -183,7 +183,7 @@ class Connection:
 def connection(
     url: str | None, key: str | None, name: str | None, environ: Mapping[str, str], folder: Path | None = None
 ) -> Connection:
-    """Choose the server and the key. ``url``, ``key``, ``name``: from the options --url, --key-file and --context."""
+    """Choose the server and the key. ``url``, ``key``, ``name``: the options --url, --key-file and --context."""
     from signoff.client.settings import same_server
 
     contexts = read_contexts(environ)

@@ -36,7 +36,7 @@ def _migrate(session: CommandContext, /, **given: Any) -> None:
 def _backup(session: CommandContext, /, target: Path, **given: Any) -> None:
     """Write a consistent copy of a SQLite database to TARGET.
 
-    TARGET is a new file. The server may run meanwhile.
+    TARGET is a new file. The server can keep running.
     """
     config = configured(given)
     if target.exists():
@@ -59,7 +59,7 @@ def _restore(session: CommandContext, /, file: Path, **given: Any) -> None:
     FILE is what `signoff db backup` wrote. Stop the server first.
 
     The copy is verified before and after. The existing database is kept next to it under another name. If the command
-    is interrupted, the database is complete: either the old one or the copy.
+    is interrupted, the database is intact: either the old one or the copy.
     """
     config = configured(given)
     with server_part("signoff db restore"):
@@ -95,7 +95,7 @@ def _owner_key(session: CommandContext, /, email: str, workspace: str, **given: 
 def _signin_link(session: CommandContext, /, email: str, workspace: str, **given: Any) -> None:
     """Create a single-use sign-in link for EMAIL, valid for 15 minutes.
 
-    It counts as a sign-in by mail: give it only to that person, face to face or by phone. The change log (`signoff
+    It counts as a sign-in by e-mail: give it only to that person, in person or by phone. The change log (`signoff
     changes list`) records that the operator created it.
     """
     config = configured(given)
@@ -119,9 +119,9 @@ def _signin_link(session: CommandContext, /, email: str, workspace: str, **given
 
 @click.pass_obj
 def _add_workspace(session: CommandContext, /, name: str, owner: str, **given: Any) -> None:
-    """Create the workspace NAME (ORGANIZATION/NAME), also of another organization.
+    """Create the workspace NAME (ORGANIZATION/NAME), even in another organization.
 
-    Its owner's key is shown once. The server may run meanwhile.
+    Its owner's key is shown once. The server can keep running.
     """
     config = configured(given)
     organization, _, last = name.partition("/")
@@ -137,7 +137,7 @@ def _add_workspace(session: CommandContext, /, name: str, owner: str, **given: A
 
 
 def _address(config: Config) -> str:
-    """The address of the server that uses this database: as configured, or as the server recorded it, or else the
+    """The address of the server that uses this database: the configured one, the one that the server recorded, or the
     default.
     """
     by_default = f"http://{reachable(config.host)}:{config.port}"

@@ -52,7 +52,7 @@ _ANSWERS: Final = {
 )
 def demo(auto: bool, port: int | None, data: Path) -> int:
     """Run a demo: an agent checks a migration, a person approves it, it completes, and the audit trail is printed. The
-    server runs until Ctrl-C; with --auto it stops by itself.
+    server runs until Ctrl-C; with --auto it stops on its own.
     """
     with server_part("signoff demo"):
         from signoff.serving import run
@@ -112,7 +112,8 @@ async def _demo(auto: bool, port: int | None, data: Path) -> int:
 
 
 def typed(command: str, data: Path, program: str = sys.argv[0], path: str | None = None) -> str:
-    """The command as the person has to type it in this folder, with the data folder that it would not find by itself.
+    """The command as the person has to type it in this folder, including the data folder, which it would not find on
+    its own.
 
     path: the search path for programs, as in PATH.
     """
@@ -127,7 +128,7 @@ def typed(command: str, data: Path, program: str = sys.argv[0], path: str | None
 
 
 async def _tell(url: str, login: str, auto: bool, data: Path) -> int:
-    """Run the demo as a client of the server; the exit code tells how the intent ended, as with ``watch``."""
+    """Run the demo as a client of the server; the exit code says how the intent ended, as with ``watch``."""
     folder = example()
     owner = json.loads((data / "credentials.json").read_text(encoding="utf-8"))["api_key"]
     say(f"Server    {url}   database {data / 'signoff.db'}")
@@ -158,7 +159,7 @@ async def _tell(url: str, login: str, auto: bool, data: Path) -> int:
 
 @asynccontextmanager
 async def _validator(script: Path, url: str, key: str) -> AsyncIterator[None]:
-    """The agent as a separate process, stopped by its pid at the end."""
+    """The agent as a separate process, stopped at the end."""
     environment = os.environ | {"SIGNOFF_URL": url, "SIGNOFF_API_KEY": key}
     process = await asyncio.create_subprocess_exec(sys.executable, str(script), env=environment)
     say(f"Agent     infra-validator, process {process.pid}")
@@ -227,7 +228,7 @@ async def _decide(person: AsyncClient, intent_id: str, data: Path | None) -> Non
 
 
 async def _ask() -> str | None:
-    """The outcome that a person types; None without a terminal, when the decision is made elsewhere."""
+    """The outcome that a person types; None without a terminal, because the decision is then made elsewhere."""
     if not sys.stdin.isatty():
         return None
     loop = asyncio.get_running_loop()
@@ -249,7 +250,7 @@ async def _ask() -> str | None:
 
 
 def show_audit(trail: AuditTrail, result: Result) -> int:
-    """Print who did what, when, through which channel, and the head of the hash chain that proves it."""
+    """Print who did what, when and through which channel, and the head of the hash chain."""
     say("")
     say("Audit trail")
     for event in trail.events:

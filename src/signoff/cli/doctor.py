@@ -34,7 +34,7 @@ class DoctorCheck:
 
 
 def _attempt(subject: str, look: Callable[[], Iterator[DoctorCheck]]) -> Iterator[DoctorCheck]:
-    """The result of ``look``. A failure to check is a result too."""
+    """The result of ``look``. If the check itself fails, that is a result too."""
     try:
         yield from look()
     except Exception as error:
@@ -94,7 +94,7 @@ def _self_approval(me: "Me") -> DoctorCheck:
             "self-approval",
             "You may approve your own requests. It ends when a second person is added.",
         )
-    found = "In this workspace people may approve their own requests. That is for trials only."
+    found = "In this workspace people may approve their own requests. Use that only for trials."
     return DoctorCheck(
         "warning", "self-approval", found,
         "Apply workspace: {self_approval: false}, or set self_approval: false in single policies.",
@@ -116,7 +116,7 @@ def _channels(session: Remote) -> Iterator[DoctorCheck]:
             )
         elif one["set_up"]:
             last = as_moment(one.get("last_arrived_at"))
-            said = f"Last sent at {utc(last)}." if last else "Nothing has been sent by it yet."
+            said = f"Last sent at {utc(last)}." if last else "It has not sent anything yet."
             yield DoctorCheck("ok", name, f"{said} ({counts})" if one["failed"] else said)
     if not found:
         yield DoctorCheck(
@@ -198,7 +198,7 @@ def _policies(session: Remote) -> Iterator[DoctorCheck]:
         found = session.client.directory.policies()
     for one in found:
         if one.get("broken"):
-            said = f"This release cannot use it, so requests under it are refused: {one['broken']}"
+            said = f"This release cannot use it, so requests that need it are refused: {one['broken']}"
             yield DoctorCheck(
                 "problem", f"policy {one['name']}", visible(said), "Correct it, then: signoff apply -f FILE"
             )
@@ -218,7 +218,7 @@ def _unlisted(me: Any) -> Iterator[DoctorCheck]:
         found = f"Human steps of a request without a workflow are decided under {policy}; it may have none."
         yield DoctorCheck("note", subject, found, "Set workspace: {unlisted_types: gate}, or refuse.")
     elif me.unlisted_types and not me.self_approval:
-        found = "If a type has no workflow, the requester says who decides, or that nobody does."
+        found = "If a type has no workflow, the requester chooses who decides, if anyone."
         yield DoctorCheck(
             "note", subject, found, "Set workspace: {default_policy: NAME, unlisted_types: gate}."
         )
@@ -235,8 +235,9 @@ def _proofs(session: Remote, me: "Me") -> Iterator[DoctorCheck]:
     named += [f"workflow {flow.name}" for flow in session.client.workflows() if flow.strength == "session"]
     if named:
         yield DoctorCheck(
-            "warning", "sign-in", f"The server sends no mail, but a sign-in by mail is required by {', '.join(named)}.",
-            "Set SIGNOFF_SMTP_URL; until then, signoff db signin-link EMAIL makes a sign-in link.",
+            "warning", "sign-in",
+            f"The server sends no mail, but a sign-in by e-mail is required by {', '.join(named)}.",
+            "Set SIGNOFF_SMTP_URL; until then, signoff db signin-link EMAIL creates a sign-in link.",
         )  # fmt: skip
 
 

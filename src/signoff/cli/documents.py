@@ -1,4 +1,4 @@
-"""Reads the input of a command: JSON or YAML, from a file, standard input or the command line itself."""
+"""Reads a command's input: JSON or YAML, from a file, standard input or the command line itself."""
 
 import sys
 from pathlib import Path

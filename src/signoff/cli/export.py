@@ -34,7 +34,7 @@ def export_manifest(session: Remote, unmasked: bool) -> None:
     """Print people, teams, policies, workflows and settings as a manifest.
 
     `signoff apply -f FILE` applies it: on this server it changes nothing, on another one it creates everything.
-    Secrets are masked; a document with masked values cannot be applied as it is.
+    Secrets are masked; a document with masked values cannot be applied unchanged.
     """
     from signoff.core.text.masking import masked
 
@@ -53,7 +53,7 @@ def _options(command: Any) -> Any:
 @export.command("intents", cls=RemoteCommand)
 @_options
 def export_intents(session: Remote, form: str, since: str | None) -> None:
-    """Print every request of the workspace as it is now, oldest first; secrets masked."""
+    """Print the current state of every request of the workspace, oldest first, with secrets masked."""
     _write(_pages(session, "intents", since=since), form, IntentRecord.__struct_encode_fields__)
 
 
@@ -63,13 +63,13 @@ def export_intents(session: Remote, form: str, since: str | None) -> None:
 )
 @_options
 def export_audit(session: Remote, form: str, since: str | None, bodies: bool) -> None:
-    """Print every event of every request, in order; secrets masked.
+    """Print every event of every request, in order, with secrets masked.
 
     Each request's events are together, oldest request first.
     """
     if bodies and form == "csv":
         raise click.UsageError(
-            "--bodies needs --format ndjson: CSV cells are escaped, and hashed bytes must not be."
+            "--bodies needs --format ndjson: CSV escapes its cells, and hashed bytes must not change."
         )
     fields = [
         name for name in AuditRecord.__struct_encode_fields__ if bodies or name not in ("body", "private")
@@ -116,7 +116,7 @@ def _write(records: Records, form: str, fields: Any) -> None:
 
 
 def _cell(value: object) -> object:
-    """The value, made safe for terminals. Text is prefixed if a spreadsheet would read it as a formula."""
+    """The value, made safe for terminals. Text that a spreadsheet would read as a formula gets a prefix."""
     if isinstance(value, dict | list):
         return safe_json(value)
     if not isinstance(value, str):

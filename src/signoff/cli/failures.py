@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class ExitCode(IntEnum):
-    """Exit codes. Those from 10 on report how a watched intent ended.
+    """Exit codes. Codes from 10 up report how a watched intent ended.
 
     MEANING describes each for the reference page.
     """
@@ -48,7 +48,7 @@ MEANING: Final = {
     ExitCode.DECLINED: "aborted at a prompt; nothing was done",
     ExitCode.UNAUTHENTICATED: "no server or key is configured, or the key is invalid",
     ExitCode.NOT_FOUND: "not found, or not visible to this key",
-    ExitCode.CONFLICT: "conflict: already decided, changed meanwhile, in use",
+    ExitCode.CONFLICT: "conflict: already decided, changed in the meantime, in use",
     ExitCode.TIMEOUT: "`--timeout` elapsed first (the intent continues), or a sign-in was not allowed in time",
     ExitCode.FORBIDDEN: "not allowed for this key, or only with a stronger sign-in",
     ExitCode.UNREACHABLE: "no server responded at its address, or its certificate is not trusted",
@@ -98,7 +98,7 @@ def stopped(error: BaseException) -> CommandFailed | None:
         return CommandFailed(ExitCode.FAILURE, error.format_message())
     if isinstance(error, MemoryError):
         return CommandFailed(
-            ExitCode.FAILURE, "Out of memory.", "Raise this process's memory limit: 400 MiB are enough."
+            ExitCode.FAILURE, "Out of memory.", "Raise this process's memory limit: 400 MiB is enough."
         )
     if isinstance(error, click.Abort | KeyboardInterrupt):
         return CommandFailed(ExitCode.INTERRUPTED, "Interrupted.")
@@ -160,7 +160,7 @@ def _refused(error: Refused) -> ExitCode:
 
 
 def _misplaced(error: click.UsageError) -> CommandFailed | None:
-    """The hint for an option that was given before the command that it belongs to."""
+    """The hint for an option that comes before the command that it belongs to."""
     group = isinstance(error, click.NoSuchOption) and error.ctx is not None
     if not (group and isinstance(error.ctx.command, click.Group)):  # type: ignore[union-attr]
         return None
@@ -243,7 +243,7 @@ def _next(error: Exception) -> str:
         if error.code in _LISTS:
             return f"List them: signoff {_LISTS[error.code]} list"
     if isinstance(error, e.StaleRevision):
-        return "It has changed since it was shown. Read it again, then answer."
+        return "It has changed since you read it. Read it again, then answer."
     if isinstance(error, e.AuthenticationFailed):
-        return "Set SIGNOFF_API_KEY to a valid key; on the server, `signoff keys create` makes one."
+        return "Set SIGNOFF_API_KEY to a valid key; on the server, `signoff keys create` creates one."
     return ""

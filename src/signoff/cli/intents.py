@@ -129,7 +129,7 @@ def list_intents(session: Remote, /, **wanted: Any) -> None:
 @click.argument("intent", shell_complete=of_intents)
 @click.pass_obj
 def get(session: Remote, intent: str) -> None:
-    """Show one intent. INTENT is its id, or a unique beginning or end of it."""
+    """Show one intent. INTENT is its id, or a unique prefix or suffix of it."""
     found = session.client.get_intent(session.intent_id(intent))
     session.out.one(found, "intent_id", _lines(session, found))
 

@@ -15,7 +15,7 @@ _MOST: Final = 20
 
 
 def remember(url: str, intent_id: str, environ: Mapping[str, str] = os.environ) -> None:
-    """Note an intent that was sent. This is only a convenience: no command fails because the folder is not writable."""
+    """Remember an intent that was sent. This is only a convenience: no command fails if the folder is not writable."""
     folder = config_folder(environ)
     if folder is None:
         return

@@ -43,7 +43,7 @@ _RETRY: Final = 15.0  # the key was created a moment ago and is not shown, so it
     default=None,
     help="Open the page in a browser, or only show its address; the default at a terminal is to open it.",
 )
-@click.option("--with-key", is_flag=True, help="Sign in with a key that you have; the command asks for it.")
+@click.option("--with-key", is_flag=True, help="Sign in with an existing key; the command asks for it.")
 @click.option("--key-file", metavar="FILE", help="File that holds the key; - is standard input.")
 @click.pass_obj
 def login(

@@ -60,7 +60,7 @@ SECTIONS: Final = {
 
 
 class Root(Lazy):
-    """The whole command line. Every exception of a command becomes an exit code and a message on stderr."""
+    """The whole command line. Every exception in a command becomes an exit code and a message on stderr."""
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> NoReturn:
         extra.update(standalone_mode=False, prog_name="signoff")
@@ -74,7 +74,7 @@ class Root(Lazy):
             sys.stdout.flush()
             code = result if isinstance(result, int) else ExitCode.OK
         except BrokenPipeError:
-            # The reader has ended, as with `| head`; buffered output must not raise at exit.
+            # The reader has closed the pipe, as with `| head`; buffered output must not raise at exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             code = ExitCode.FAILURE
         except (Exception, KeyboardInterrupt) as error:
@@ -83,7 +83,7 @@ class Root(Lazy):
 
 
 def open_closed_streams() -> None:
-    """Open replacements for standard streams that the caller has closed (``>&-``)."""
+    """Replace standard streams that the caller has closed (``>&-``)."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 - for as long as the process runs
@@ -126,7 +126,7 @@ main = Root(
     name="signoff",
     sections=SECTIONS,
     help="Durable execution with human approval built in.",
-    epilog="Start with: signoff demo. Every command has --help; those that print data have --json.",
+    epilog="Start with: signoff demo. Every command has --help; commands that print data also have --json.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     params=[
         click.Option(

@@ -30,8 +30,8 @@ def _mcp(**given: Any) -> None:
     """Run an MCP server, through which agents request approvals.
 
     It uses stdin and stdout, as MCP hosts expect, or with --http streamable HTTP, where every request sends its key
-    as a bearer token. Agents cannot decide through it, whatever key it has. With --gateway it offers the tools of
-    another MCP server, and holds the calls that the file names until people have approved them.
+    as a bearer token. Agents cannot decide through it, no matter which key it has. With --gateway it offers the tools
+    of another MCP server, and holds the calls that the file names until people have approved them.
     """
     for name in _HTTP:
         if given[name] and not given["http"]:
@@ -107,7 +107,7 @@ async def _gateway(file: Path, callers: "Callers") -> "tuple[Any, Upstream]":
         return await Gateway(config, upstream, callers, HeldCalls(config)).build(), upstream
     except UpstreamFailed as error:
         await upstream.close()
-        hint = "Check upstream in the gateway's file, and that it starts by itself."
+        hint = "Check upstream in the gateway's file, and that it starts on its own."
         raise CommandFailed(ExitCode.FAILURE, str(error), hint) from None
 
 
@@ -128,7 +128,7 @@ async def _greet(callers: "OneKey", people: bool) -> None:
         raise CommandFailed(ExitCode.FORBIDDEN, str(error), hint) from None
     except (ConnectionFailed, TimeoutError) as error:
         _note(
-            f"{str(error) or 'The server did not answer in time.'} Continuing; calls fail until it answers."
+            f"{str(error) or 'The server did not answer in time.'} Continuing; calls fail until it responds."
         )
         return
     actor = requests.me.actor
@@ -183,14 +183,14 @@ mcp = OnceCommand(
             ["--allowed-host"],
             multiple=True,
             metavar="NAME",
-            help="With --http: a host name by which clients reach it, besides those of this machine. Repeatable.",
+            help="With --http: a host name by which clients reach it, in addition to this machine's. Repeatable.",
         ),
         click.Option(
             ["--repeat-for"],
             default="10m",
             metavar="DURATION",
             callback=seconds,
-            help="How long a decision that no call has returned yet is returned to a repeated call. Default: 10m.",
+            help="How long a repeated call gets a decision that no call has returned yet. Default: 10m.",
         ),
         click.Option(
             ["--allow-person-key"],

@@ -1,7 +1,7 @@
 """What a command prints: data on stdout, everything else on stderr.
 
-One record or many, as a table for people or as json, jsonl or ids for programs. JSON keys are the API's. Colour is used
-only on a terminal that supports it, and never as the only signal.
+One record or many, as a table for people or as json, jsonl or ids for programs. JSON keys are the API's. Color is used
+only on a terminal that supports it, and never carries information on its own.
 """
 
 import os
@@ -27,7 +27,7 @@ _CONTENT: Final = frozenset({
     "description", "comment", "comments", "votes", "evidence", "message", "human_task", "fault",
     "title", "reason", "changes", "summary", "text", "before", "after", "correlation_id", "display_name",
 })  # fmt: skip
-_READABLE: Final = 24  # minimum width of a text before other columns are left out
+_READABLE: Final = 24  # minimum width of text before other columns are left out
 _NARROWEST: Final = 8
 _COLOURS: Final = {"good": "32", "bad": "31", "wait": "33", "dim": "2", "bold": "1"}
 _MOOD: Final = {
@@ -38,7 +38,7 @@ _MOOD: Final = {
 
 
 class Painted(str):
-    """A line that is safe to print, with its colour for terminals that have colours."""
+    """A line that is safe to print, with its color for terminals that have colors."""
 
     mood: str
 
@@ -120,7 +120,7 @@ class Output:
             self.note(f"There are more; --limit shows more than {limit}.")
 
     def each(self, record: Mapping[str, Any], key: str) -> None:
-        """Print one line of a list that grows while it is read, as JSON lines or ids."""
+        """Print one record of a list that grows while it is printed, as JSON lines or ids."""
         row = plain(record)
         self.line(visible(row.get(key, "")) if self.format == "id" else safe_json(self._picked(row)))
 
@@ -149,7 +149,7 @@ class Output:
             print(visible(text), file=sys.stderr)
 
     def paint(self, text: str) -> str:
-        """The text in the colour of its value, if colours are on."""
+        """The text in the color for its value, if colors are on."""
         mood = _MOOD.get(text.split(" ")[0])
         return self.tint(text, mood) if mood else text
 
@@ -157,7 +157,7 @@ class Output:
         return f"\x1b[{_COLOURS[mood]}m{text}\x1b[0m" if self.colour else text
 
     def coloured(self, line: str) -> str:
-        """A line in its own colour, if it has one and colours are on."""
+        """A line in its own color, if it has one and colors are on."""
         return self.tint(line, line.mood) if isinstance(line, Painted) and line.mood else line
 
     def cell(self, value: object) -> str:
@@ -195,7 +195,7 @@ class Output:
 
 
 def kept_columns(columns: Sequence[Column], widths: Sequence[int], terminal: int) -> list[Column]:
-    """The columns that fit on a terminal with readable texts. Columns that may be dropped are left out one by one."""
+    """The columns that fit on a terminal and stay readable. Columns that may be dropped are left out one by one."""
     kept = list(zip(columns, widths, strict=True))
     while any(item.drop for item, _ in kept):
         least = sum(wide if item.whole else min(wide, _READABLE) for item, wide in kept)
@@ -206,7 +206,7 @@ def kept_columns(columns: Sequence[Column], widths: Sequence[int], terminal: int
 
 
 def fitted(widths: list[int], columns: int, whole: Sequence[bool] = ()) -> list[int]:
-    """Column widths that fit on a terminal: the widest text shrinks first, but none below eight. Whole columns never
+    """Column widths that fit on a terminal: the widest column shrinks first, but none below eight. Whole columns never
     shrink, even if lines are then longer than the terminal.
     """
     widths = list(widths)
@@ -258,7 +258,7 @@ def block(label: str, value: object) -> list[str]:
 
 
 def wants_colour(choice: str, stream: TextIO, environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether to use colours. The first of these decides: the flag, NO_COLOR, CLICOLOR_FORCE or FORCE_COLOR, the
+    """Whether to use colors. The first of these decides: the flag, NO_COLOR, CLICOLOR_FORCE or FORCE_COLOR, the
     terminal.
     """
     if choice != "auto":

@@ -148,7 +148,7 @@ def waiting(session: Remote, /, who: str) -> None:
 @click.option("--comment", default="", metavar="TEXT", help="Reason, recorded in the history of each task.")
 @click.pass_obj
 def reassign(session: Remote, /, who: str, to: str, comment: str) -> ExitCode:
-    """Replace FROM by TO in every open task that asks FROM.
+    """Replace FROM with TO in every open task that asks FROM.
 
     Only for admins. Each task records it. Tasks requested by the admin's own side, and tasks that TO may not decide,
     are left unchanged. Exit code 1 if any task is left unchanged.
@@ -166,7 +166,7 @@ def reassign(session: Remote, /, who: str, to: str, comment: str) -> ExitCode:
 @click.argument("who", shell_complete=of_people)
 @click.option("--from", "start", metavar="WHEN", help="First day away (2026-03-02), or a time.")
 @click.option("--until", metavar="WHEN", help="Last day away, or a time.")
-@click.option("--delegate", metavar="EMAIL", help="Delegate who may answer meanwhile.")
+@click.option("--delegate", metavar="EMAIL", help="Delegate who may answer during the absence.")
 @click.option("--clear", is_flag=True, help="Remove all absences.")
 @click.pass_obj
 def absent(session: Remote, /, who: str, clear: bool, **away: str | None) -> None:
@@ -259,14 +259,17 @@ def erase(session: Remote, /, who: str, yes: bool) -> ExitCode:
     """Erase the name, addresses and comments of a removed person. It cannot be undone.
 
     WHO is their id, or the address that they had. What was decided stays and can still be verified. Exit code 1 if open
-    requests still hold comments: repeat it after they have ended.
+    requests still hold comments: repeat the command when those requests are final.
     """
-    session.confirm(f"Erase what {who} typed, and their name and addresses, for ever?", yes)
+    session.confirm(f"Erase what {who} typed, and their name and addresses, forever?", yes)
     done = session.client.directory.erase_person(who)
     counts = ", ".join(f"{done.get(name)} {name}" for name in ("comments", "messages", "records"))
     lines = [f"erased: {done.get('person_id')}: {counts}"]
     if done.get("waiting"):
-        lines.append(f"{done['waiting']} open requests still hold comments: repeat it after they have ended.")
+        lines.append(
+            f"{done['waiting']} open requests still hold comments: "
+            "repeat the command when those requests are final."
+        )
     session.out.one(done, "person_id", [visible(line) for line in lines])
     return ExitCode.FAILURE if done.get("waiting") else ExitCode.OK
 

@@ -49,14 +49,16 @@ def show(session: Remote, name: str) -> None:
 
 @policies.command("explain", cls=RemoteCommand, fields=ExplainOut)
 @click.argument("task_or_name", shell_complete=of_policies)
-@click.option("--at", metavar="WHEN", help="For a policy: as if a task opened at this time (RFC 3339).")
+@click.option("--at", metavar="WHEN", help="For a policy: assume that a task opens at this time (RFC 3339).")
 @click.pass_obj
 def explain(session: Remote, task_or_name: str, at: str | None) -> None:
     """Show who may decide, and each scheduled contact, for an open task or a policy."""
     if _named(session, task_or_name) is not None:
         made = session.client.directory.explain_policy(task_or_name, at)
     elif at and _TASK.fullmatch(task_or_name):
-        raise CommandFailed(ExitCode.USAGE, "--at needs a policy's name; a task is explained as it is now.")
+        raise CommandFailed(
+            ExitCode.USAGE, "--at needs a policy's name; a task is explained in its current state."
+        )
     elif at or not _TASK.fullmatch(task_or_name):
         raise CommandFailed(
             ExitCode.NOT_FOUND, f"There is no policy {task_or_name}.", hint="See: signoff policies list"

@@ -11,7 +11,7 @@ from signoff.cli.text_safety import visible
 
 _NAMES = {"people": "person", "teams": "team", "policies": "policy", "workflows": "workflow"}
 _KEPT = {
-    "teams": "Its members can no longer decide as such; tasks without enough eligible people follow their policy.",
+    "teams": "Its members can no longer decide as members; tasks without enough eligible people follow their policy.",
     "policies": "Open tasks keep this policy.",
     "workflows": "Open requests continue with it; new ones of the type are requests without a workflow.",
 }

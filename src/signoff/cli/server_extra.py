@@ -1,4 +1,6 @@
-"""The server and the MCP server are optional extras. A command that needs a missing one says what to install."""
+"""The server and the MCP server are optional extras. A command that needs an extra that is missing says what to
+install.
+"""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager

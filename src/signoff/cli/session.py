@@ -50,7 +50,7 @@ class CommandContext:
         sys.stderr.flush()
         line = sys.stdin.readline()
         if not line:
-            raise CommandFailed(ExitCode.DECLINED, "Canceled: no answer.")
+            raise CommandFailed(ExitCode.DECLINED, "Canceled: no answer given.")
         return line.strip()
 
     def show(self, lines: Iterable[str], yes: bool) -> None:
@@ -61,7 +61,7 @@ class CommandContext:
                 print(self.out.coloured(safe) if sys.stderr.isatty() else safe, file=sys.stderr)
 
     def confirm(self, question: str, yes: bool) -> None:
-        """Return only after confirmation; otherwise stop the command. yes: the flag --yes was given."""
+        """Return if the person confirms; otherwise stop the command. yes: the flag --yes was given."""
         if yes:
             return
         if not self.interactive:
@@ -118,7 +118,7 @@ class Remote(CommandContext):
     def task_id(self, text: str) -> str:
         """The full id of the task that ``text`` means. An intent's id means its open task.
 
-        A task that was closed meanwhile can still be named by its short id; the response then says who decided it.
+        A task that has been closed can still be named by its short id; the response then says who decided it.
         """
         if text == LAST:
             intent_id = self._last()

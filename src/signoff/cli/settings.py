@@ -49,7 +49,7 @@ def shown_settings(loaded: LoadedSettings) -> Iterator[dict[str, str]]:
 
 
 def _client() -> Iterator[dict[str, str]]:
-    """The server and key that commands use; nothing if they would not find a server."""
+    """The server and key that commands use; empty if they would not find a server."""
     from signoff.client.errors import NotConfigured
     from signoff.client.settings import find_settings
 

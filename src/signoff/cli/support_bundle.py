@@ -48,7 +48,7 @@ Secrets are masked. Names of people, agents, policies and addresses are not: rea
 
 
 class _Cleaner:
-    """Removes secrets from a text: those of the settings by their value, others by their form."""
+    """Removes secrets from text: those of the settings by their value, others by their form."""
 
     def __init__(self, loaded: LoadedSettings, more: Iterator[str]) -> None:
         found = set(more)
@@ -83,7 +83,7 @@ def _parts(value: str) -> Iterator[str]:
 def _bundle(session: Remote, /, file: Path, logs: tuple[Path, ...], **given: Any) -> ExitCode:
     """Write a zip file for support: versions, settings, checks, metrics and the end of log files.
 
-    Secrets are masked; names are not, so read it before you send it. It is written even if the server does not answer.
+    Secrets are masked; names are not, so read it before you send it. It is written even if the server does not respond.
     """
     if file.exists():
         raise CommandFailed(
@@ -145,7 +145,7 @@ def _server(session: Remote) -> Iterator[tuple[str, Any]]:
 
 
 def _metrics(session: Remote) -> str:
-    """The metrics' text, fetched without the client, which expects JSON."""
+    """The text of the metrics, fetched without the client, which expects JSON."""
     from urllib.request import Request, urlopen
 
     settings = session.client.settings
@@ -163,7 +163,7 @@ def _tail(path: Path) -> str:
 
 
 def _tried(read: Callable[[], str]) -> str:
-    """The text, or the reason why there is none, which helps too."""
+    """The text, or the reason why there is none, which is useful too."""
     try:
         return read()
     except Exception as error:

@@ -13,12 +13,12 @@ from signoff.core.text.hidden_characters import escaped, plain_json
 
 
 def visible(text: object) -> str:
-    """The text on one line, with everything escaped that could move the cursor or hide text, also line ends."""
+    """The text on one line, with everything escaped that could move the cursor or hide text, including line breaks."""
     return escaped(str(text))
 
 
 def visible_lines(text: object) -> list[str]:
-    """Text of several lines, each made safe as by ``visible``."""
+    """Multi-line text; each line is made safe like ``visible`` does."""
     return [visible(line) for line in str(text).expandtabs(4).replace("\r\n", "\n").split("\n")]
 
 

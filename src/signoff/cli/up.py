@@ -26,8 +26,8 @@ _FIRST: Final = ("host", "port", "data", "database", "base_url", "organization",
 
 
 def flag(row: SettingRow) -> click.Option:
-    """The option for a setting. The setting's row parses its text, so that flag and environment variable mean the
-    same.
+    """The option for a setting. The setting's row parses its text, so that the flag and the environment variable accept
+    the same values.
     """
     shown = row.shown or row.show(row.default)
     text = f"{row.text} Default: {shown}." if shown else row.text
@@ -53,7 +53,7 @@ def flags(*names: str) -> list[click.Parameter]:
 
 
 def configured(given: Mapping[str, Any]) -> Config:
-    """The active settings. Warns on stderr of each variable that looks like a setting but is none."""
+    """The active settings. Warns on stderr about each variable that looks like a setting but is not one."""
     loaded = load(given, os.environ)
     for warning in loaded.warnings:
         Output().note(f"warning: {warning}")
@@ -63,7 +63,7 @@ def configured(given: Mapping[str, Any]) -> Config:
 
 @contextmanager
 def database_named(config: Config) -> Iterator[None]:
-    """Wraps code that needs the database. If it is unreachable, the hint names the database."""
+    """Wraps code that needs the database. If the database is unreachable, the hint names it."""
     try:
         yield
     except Busy as busy:
@@ -102,7 +102,7 @@ def _up(ctx: click.Context, /, open_browser: bool, **given: Any) -> None:
 
 
 def _command(config: Config, name: str) -> str:
-    """A command of ``signoff db``, with the data folder that it would not find by itself."""
+    """A command of ``signoff db``, including the data folder, which it would not find on its own."""
     known = config.data.absolute() == Path(".signoff").absolute()
     return f"signoff db {name}" + ("" if known else f" --data {shlex.quote(str(config.data))}")
 

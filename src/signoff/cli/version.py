@@ -19,7 +19,7 @@ def version(session: Remote) -> None:
         lines.append(f"server {session.out.cell(found['server'])} at {session.out.cell(found['url'])}")
     session.out.one(found, "version", lines)
     if found["server"] and _line(found["server"]) != _line(__version__):
-        session.out.note("warning: this program and the server are of incompatible versions.")
+        session.out.note("warning: this program and the server have incompatible versions.")
 
 
 def _server(session: Remote) -> dict[str, str]:

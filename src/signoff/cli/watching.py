@@ -1,4 +1,4 @@
-"""Follows an intent on a terminal or in a script, and sets the exit code for its end."""
+"""Follows an intent on a terminal or in a script, and returns an exit code for how it ended."""
 
 from collections.abc import Mapping
 from contextlib import suppress
@@ -15,7 +15,7 @@ _KIND_WIDTH: Final = 19
 
 
 class ActorNames:
-    """Names for the ids in an intent's events, fetched once for each new id."""
+    """Names for the ids in an intent's events; each id is looked up once."""
 
     def __init__(self, session: Remote, intent_id: str) -> None:
         self._session = session
@@ -23,7 +23,7 @@ class ActorNames:
         self._known: dict[str, str] = {}
 
     def of(self, actor: str) -> str:
-        """The name for an id; the id itself if this key can see no name."""
+        """The name for an id; the id itself if this key cannot see the name."""
         from signoff.client.errors import SignoffError
 
         if actor and actor not in self._known:
@@ -35,7 +35,7 @@ class ActorNames:
 
 
 def refuse_timeout_alone(watch: bool, timeout: float | None) -> None:
-    """Refuse --timeout without ``--watch``, because then the command follows nothing."""
+    """Refuse --timeout without ``--watch``, because the command then waits for nothing."""
     if timeout is not None and not watch:
         raise CommandFailed(ExitCode.USAGE, "--timeout has an effect only with --watch.")
 
@@ -66,7 +66,7 @@ def watch_intent(
 
 
 def _stop_word(until: str) -> str:
-    """Check a status or the name of an event; the command would wait for anything else for ever."""
+    """Check a status or the name of an event; the command would wait forever for anything else."""
     from signoff.core.intent.model import Status
     from signoff.core.intent.states import EFFECTS
     from signoff.core.text.describe import suggestion
@@ -82,7 +82,7 @@ def _stop_word(until: str) -> str:
 
 
 def _whole(session: Remote, intent: Mapping[str, Any], intent_id: str) -> str:
-    """The id of the request that a step belongs to, because the end of a step is not the end of the request."""
+    """The id of the request that a step belongs to, because a step can end before its request does."""
     whole = intent.get("parent_intent_id")
     if not isinstance(whole, str) or not whole:
         return intent_id
@@ -91,7 +91,9 @@ def _whole(session: Remote, intent: Mapping[str, Any], intent_id: str) -> str:
 
 
 def ending(intent: Mapping[str, Any]) -> ExitCode:
-    """The exit code of a final intent: 0 only if ``raise_for_status`` raises nothing, otherwise by its error."""
+    """The exit code of a final intent: 0 only if ``raise_for_status`` raises nothing, otherwise the code for its
+    error.
+    """
     from signoff.client import errors as e
     from signoff.client.types import Result
 

@@ -22,7 +22,7 @@ def workflows() -> None:
 @workflows.command("apply", cls=RemoteCommand, fields=("file", "changed", "workflow"))
 @click.argument("files", nargs=-1, required=True)
 @click.option(
-    "--dry-run", is_flag=True, help="Only check, and report whether it differs from the active one."
+    "--dry-run", is_flag=True, help="Only check it, and report whether it differs from the active one."
 )
 @click.pass_obj
 def apply(session: Remote, files: tuple[str, ...], dry_run: bool) -> None:

@@ -34,7 +34,7 @@ def list_workspaces(session: Remote) -> None:
 def create_workspace(session: Remote, /, name: str, owner: str, owner_name: str) -> None:
     """Create a workspace in your organization.
 
-    If you are its owner, your key for it is shown, once. Another owner signs in by mail.
+    If you are its owner, your key for it is shown, once. Any other owner signs in by e-mail.
     """
     made = session.client.directory.create_workspace(name, owner, owner_name)
     full = _full_name(made.get("workspace") or {})

@@ -1,7 +1,7 @@
 """An agent: handlers for the work of agent steps, by intent type.
 
-``run`` claims deliveries under a lease, calls the handlers, renews the leases meanwhile, and reports the results. It
-survives restarts of the server, and stops on SIGINT or SIGTERM after the running handlers have finished.
+``run`` claims deliveries under a lease, calls the handlers, renews the leases while they run, and reports the results.
+It survives restarts of the server, and stops on SIGINT or SIGTERM after the running handlers have finished.
 """
 
 import asyncio
@@ -36,8 +36,8 @@ class Agent:
     """A worker for the steps of one agent address.
 
     name: the agent's name or ``agent://`` address. client: the Client or AsyncClient to use; without one, url and
-    api_key are found as by Client. concurrency: how many handlers run at a time. lease: how long a delivery is held
-    without renewal. grace: for how many seconds running handlers may finish when the agent stops.
+    api_key are found the way Client finds them. concurrency: how many handlers run at a time. lease: how long a
+    delivery is held without renewal. grace: for how many seconds running handlers may finish when the agent stops.
     """
 
     def __init__(
@@ -184,8 +184,8 @@ class Agent:
 
 @contextlib.contextmanager
 def _signals(stop: Callable[[], None], outer: Dispositions) -> Iterator[None]:
-    """Call ``stop`` on SIGINT and SIGTERM; only in the main thread, where signals arrive. In a process that a
-    handler forked, a signal does what ``outer`` says.
+    """Call ``stop`` on SIGINT and SIGTERM; only in the main thread, where signals arrive. In a process that
+    a handler forked, ``outer`` handles a signal.
     """
     if threading.current_thread() is not threading.main_thread():
         yield

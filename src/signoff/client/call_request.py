@@ -5,7 +5,7 @@ Shared by everything that gates calls (gate.py, the integrations, the MCP gatewa
 
 The key is derived only from the call: its name, all its arguments in canonical JSON, and the caller's own ``key``.
 So a program that crashed and makes the same call again finds its earlier request, and a call with other arguments
-never does. Hidden arguments are replaced by a keyed hash: people see that they exist, the payload binds their
+never does. Hidden arguments are replaced by a keyed hash: people see that they exist, the payload commits to their
 values, and nobody without the secret can guess them.
 """
 
@@ -39,7 +39,7 @@ class CannotBeSent(TypeError):
 
 @dataclass(frozen=True)
 class CallRequest:
-    """One call about which people are asked.
+    """One call that people are asked about.
 
     name: the name of the function or tool; arguments: by name, as the caller passed them; asked: their values at
     that time, which the caller can no longer change; payload: what is sent, with hidden arguments replaced;
@@ -146,7 +146,7 @@ class CallSignature:
         more = iter(args)
         first = [next(more, _PLACE) if value is _PLACE else value for value in held]
         if any(value is _PLACE for value in first):
-            raise TypeError(f"{self.name}() lacks arguments that its partial leaves open")
+            raise TypeError(f"{self.name}() is missing arguments that its partial does not bind")
         bound = self._signature.bind(*first, *more, **{**named, **kwargs})
         bound.apply_defaults()
         return bound
@@ -191,8 +191,9 @@ class CallSignature:
 
 
 def fitting(value: Any, hint: Any, what: str) -> Any:
-    """JSON converted to a type; raises InvalidEdit if it does not fit. A type without a JSON form accepts
-    everything."""
+    """JSON converted to a type; raises InvalidEdit if it does not fit. A type that has no JSON form accepts
+    everything.
+    """
     try:
         return msgspec.convert(value, hint)
     except msgspec.ValidationError as error:
@@ -202,14 +203,14 @@ def fitting(value: Any, hint: Any, what: str) -> Any:
 
 
 def canonical_json(value: Any) -> str:
-    """The same text for equal JSON: sorted names, no spaces, numbers without a fraction as integers."""
+    """Equal JSON gives the same text: sorted names, no spaces, whole numbers as integers."""
     return json.dumps(
         _plain(value), ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")
     )
 
 
 def same_json(left: Any, right: Any) -> bool:
-    """Whether two values are the same JSON (True is not 1, but 1.0 is)."""
+    """Whether two values are the same JSON (True does not equal 1, but 1.0 does)."""
     return canonical_json(left) == canonical_json(right)
 
 

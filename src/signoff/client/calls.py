@@ -1,7 +1,7 @@
 """Every API call as a value: method, path, query, body, how to read the response, and whether it is safe to repeat.
 
-Nothing here touches the network. A write sends an Idempotency-Key, created once per call, so that a retry after a
-lost response has no second effect. Calls that are harmless when repeated are marked ``repeatable``.
+Nothing here touches the network. A write sends an Idempotency-Key, created once per call, so that a retry after a lost
+response does not repeat the effect. Calls that are harmless when repeated are marked ``repeatable``.
 """
 
 import json
@@ -65,7 +65,7 @@ class ApiCall(Generic[T]):
                 raise WrongAnswer(f"Asked for {kind.removesuffix('s')} {wanted}, got a response for {said}.")
 
     def then(self, read: Callable[[T], U]) -> "ApiCall[U]":
-        """The same call, with a further step of reading its response."""
+        """The same call, with an additional step after its response is read."""
         return cast(
             "ApiCall[U]", replace(cast("ApiCall[Any]", self), read=lambda answer: read(self.read(answer)))
         )
@@ -169,7 +169,9 @@ def get_result(intent_id: str) -> ApiCall[Result]:
 
 
 def use(intent_id: str, use: str) -> ApiCall[None]:
-    """Not used before the response names this very use: a proxy may answer for the server, or repeat an answer."""
+    """Accept the outcome only if the response names this very use: a proxy may answer for the server, or repeat an old
+    answer.
+    """
 
     def confirmed(answer: Json) -> None:
         if answer["use"] != use:
@@ -199,7 +201,7 @@ def retry(intent_id: str, idempotency_key: str | None = None) -> ApiCall[Submitt
 def named(
     task: str | Task, stage: int | None, revision: int | None, digest: str | None
 ) -> dict[str, int | str | None]:
-    """The target of an answer: as given, or else that of the task that was shown."""
+    """The target of an answer: the given one, or else the target of the task that was shown."""
     if isinstance(task, str):
         return {"stage": stage, "revision": revision, "digest": digest}
     return {
@@ -248,8 +250,8 @@ def report_result(delivery: Delivery, result: Json) -> ApiCall[None]:
 
 
 def report_fault(delivery: Delivery, code: str, message: str, retryable: bool) -> ApiCall[None]:
-    """The report of a failure. Its text is cut to what the server accepts, because a refused report would lose the
-    failure.
+    """The report of a failure. Its text is cut to what the server accepts; if the report were refused, the failure
+    would be lost.
     """
     code, message = (str(text).encode("utf-8", "backslashreplace").decode() for text in (code, message))
     error = {

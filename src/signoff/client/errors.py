@@ -1,4 +1,5 @@
-"""Every error that the SDK raises, in one tree. The only other exception of a call is TypeError, for a wrong argument.
+"""Every error that the SDK raises, in one tree. A call raises only one other exception: TypeError, for a wrong
+argument.
 
 SignoffError
     NotConfigured, ConnectionFailed, WrongAnswer, ClientClosed, WaitTimeout
@@ -49,7 +50,7 @@ class ConnectionFailed(SignoffError):
 
 
 class WrongAnswer(SignoffError):
-    """The response is for another request. It was discarded; the request may or may not have taken effect."""
+    """The response belongs to another request and was discarded. This request may or may not have taken effect."""
 
 
 class ClientClosed(SignoffError):
@@ -73,7 +74,7 @@ class RequestRefused(SignoffError):
     """The server responded with an error.
 
     code: a stable code for programs; status: the HTTP status; message: a sentence; hint: what to do next, or None;
-    field: the offending field, or None; details: further values; request_id: finds the request in the server's log,
+    field: the offending field, or None; details: additional values; request_id: finds the request in the server's log,
     or None; retry_after: for how many seconds the server asked to wait, or None; genuine: False if the response is
     not in Signoff's format (it came from a proxy or another program).
     """
@@ -121,7 +122,7 @@ class NotFound(RequestRefused):
 
 
 class Conflict(RequestRefused):
-    """409: the state has moved on; ``code`` says how."""
+    """409: the state has changed; ``code`` says how."""
 
 
 class AlreadyDecided(Conflict):
@@ -133,11 +134,11 @@ class AlreadyDecided(Conflict):
 
 
 class AlreadyUsed(Conflict):
-    """409: the outcome was used before; it may be used once."""
+    """409: the outcome has already been used; it can be used only once."""
 
 
 class StaleRevision(Conflict):
-    """409: what is being decided is not what was shown: another revision, stage or task. Read it again, then answer."""
+    """409: what is being decided now (revision, stage or task) is not what was shown. Read it again, then answer."""
 
 
 class Invalid(RequestRefused):
@@ -189,7 +190,7 @@ class IntentTimedOut(IntentFailed):
 
 
 class IntentExpired(IntentTimedOut):
-    """There was no decision before the deadline. Silence is never consent; it is not a rejection either."""
+    """Nobody decided before the deadline. Silence is never consent; it is not a rejection either."""
 
 
 class InvalidEdit(SignoffError):
@@ -199,7 +200,7 @@ class InvalidEdit(SignoffError):
 class StepFailed(SignoffError):
     """Raise it in an agent's handler to fail the step on purpose.
 
-    code: a stable machine-readable code (``table_locked``); retryable: whether the plan's retries apply.
+    code: a stable code for programs (``table_locked``); retryable: whether the plan's retries apply.
     """
 
     def __init__(self, code: str, message: str, retryable: bool = False) -> None:
@@ -259,8 +260,8 @@ def may_repeat(failure: SignoffError) -> bool:
 
 
 def may_pass(failure: SignoffError) -> bool:
-    """``may_repeat`` for a caller that can wait for days: also true for any 5xx, and for what a proxy returns while
-    its server is down.
+    """``may_repeat`` for a caller that can wait for days: also true for any 5xx, and for the errors of a proxy
+    whose server is down.
     """
     if isinstance(failure, RequestRefused):
         stray = not failure.genuine and failure.status in (200, 404, 408)
@@ -298,7 +299,7 @@ def _strange(status: int, headers: Mapping[str, str], body: bytes) -> RequestRef
 
 
 def _seconds(text: str | None) -> float | None:
-    """Retry-After as seconds. Its other form, a date, is ignored, because it would need a trusted clock."""
+    """Retry-After as seconds. The other form, a date, is ignored, because it would require a trusted clock."""
     try:
         seconds = float(text) if text else None
     except ValueError:

@@ -108,7 +108,7 @@ class Retries:
 
 
 def check_seconds(name: str, seconds: object) -> None:
-    """Raise TypeError or ValueError unless it is a number of seconds or infinity; NaN would never be over."""
+    """Raise TypeError or ValueError unless it is a number of seconds or infinity; NaN would never elapse."""
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise TypeError(f"{name} is a number of seconds, not {seconds!r}")
     if math.isnan(seconds):
@@ -123,7 +123,7 @@ class JitteredBackoff:
         self._bound = FIRST_PAUSE
 
     def after(self, failure: SignoffError | None) -> float:
-        """Seconds to pause after this failure; None means that nothing arrived."""
+        """Seconds to pause after this failure; None means that no response arrived."""
         asked = (failure.retry_after if isinstance(failure, Refused) else None) or 0.0
         pause = min(asked, LONGEST_ASKED) + self._chance() * self._bound
         self._bound = min(self._bound * 2, LONGEST_PAUSE)
@@ -135,7 +135,7 @@ class JitteredBackoff:
 
 
 class MonotonicDeadline:
-    """A deadline on the monotonic clock; there is none if seconds is None."""
+    """A deadline on the monotonic clock; seconds None means no deadline."""
 
     def __init__(self, seconds: float | None, clock: Callable[[], float]) -> None:
         if seconds is not None:
@@ -145,7 +145,7 @@ class MonotonicDeadline:
 
     @property
     def left(self) -> float:
-        """Seconds left; not positive if it has passed; infinite if it never will."""
+        """Seconds left: zero or less once it has passed, infinite if there is no deadline."""
         return self._at - self._clock()
 
 
@@ -156,9 +156,9 @@ def perform(
     retry_for: float | None = None,
     passing: Callable[[SignoffError], bool] = may_repeat,
 ) -> Flow[T]:
-    """Send a call until it gets a response, as long as repeating it is safe; then read the response.
+    """Send a call until it gets a response, as long as a retry is safe; then read the response.
 
-    retry_for: seconds, in place of the value of ``retries``; passing: tells which failures to retry.
+    retry_for: seconds, in place of the value of ``retries``; passing: says which failures to retry.
     """
     end = MonotonicDeadline(retries.retry_for if retry_for is None else retry_for, retries.clock)
     backoff = JitteredBackoff(retries.chance)
@@ -225,7 +225,7 @@ def _parsed(body: bytes) -> object:
 
 
 class Stepper(Generic[T]):
-    """A running flow: its next effect, and in the end its result."""
+    """A running flow: its next effect, and finally its result."""
 
     def __init__(self, flow: Flow[T]) -> None:
         self._flow = flow

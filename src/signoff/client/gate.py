@@ -1,7 +1,7 @@
 """``gate``: runs a function, or a block of code, only after people have approved exactly this call.
 
 A call becomes a durable request, waits for the decision, and runs with the approved arguments, or raises. The
-request is found by the call's content (call_request.py), so a program that crashed continues to wait after a
+request is found by the call's content (call_request.py), so a program that crashed resumes waiting after a
 restart.
 """
 
@@ -35,7 +35,7 @@ _OPEN_CLIENTS: Final[dict[tuple[type, Settings], Client | AsyncClient]] = {}
 
 
 class PendingCall(Generic[R]):
-    """A call that was submitted and has not run yet. ``intent_id``: the id of its request, which changes if people
+    """A call that has been submitted and has not run yet. ``intent_id``: the id of its request, which changes if people
     have to be asked again.
     """
 
@@ -52,7 +52,7 @@ class PendingCall(Generic[R]):
 
     def wait(self, timeout: float | None = None) -> R:
         """Wait for the decision, run the function once, and return or raise what it does. Every call of ``wait`` has
-        the same result, also in several threads.
+        the same result, even from several threads.
 
         timeout: seconds to wait for the decision; then raises WaitTimeout, after which you can wait again.
         """
@@ -72,7 +72,7 @@ class PendingCall(Generic[R]):
 
 
 class AsyncPendingCall(Generic[R]):
-    """Like PendingCall, for asyncio."""
+    """The asyncio form of PendingCall."""
 
     def __init__(
         self, call: GatedCall, client: AsyncClient, run: Callable[[Decision], Coroutine[Any, Any, R]]
@@ -145,7 +145,7 @@ class Block:
 
 
 class Gated(Protocol[P, R]):
-    """A gated function, which is called as before.
+    """A gated function. It is called like the original.
 
     ask: submit the call and return a handle; within: wait for at most this many seconds, then return a handle instead.
     """
@@ -186,7 +186,7 @@ class AsyncGated(Protocol[P, R]):
 
 
 class Gate:
-    """How calls are gated, as made by ``gate(...)``. It is a decorator for functions, and can gate single calls and
+    """How calls are gated; created by ``gate(...)``. It is a decorator for functions, and can gate single calls and
     blocks.
     """
 
@@ -207,7 +207,7 @@ class Gate:
             raise ValueError(f"again is one of {', '.join(AGAIN)}, not {again!r}")
         for name, given in (("hide", hide), ("omit", omit)):
             if isinstance(given, str):
-                raise TypeError(f"{name} is a list of names, not a text: {name}=[{given!r}]")
+                raise TypeError(f"{name} must be a list of names, not a string: {name}=[{given!r}]")
         self._intent_type = intent_type
         self._terms = GateTerms(intent_type or "", title, frozenset(hide), on_behalf_of, again)
         self._key = key
@@ -257,7 +257,7 @@ class Gate:
         if self._intent_type is None:
             raise TypeError('a block has no name: gate("intent.area.name.v1").approved(...)')
         if self._omit:
-            raise TypeError("omit has no effect on a block: do not pass it what is not to be sent")
+            raise TypeError("omit has no effect on a block: just do not pass what should not be sent")
         if unknown := sorted(self._terms.hide - arguments.keys()):
             raise TypeError(f"the block has no argument to hide named {', '.join(unknown)}")
         return Block(self, self._intent_type, arguments, self._key_of("the block", (), arguments))
@@ -306,7 +306,9 @@ class Gate:
         return cast(AsyncClient, self._client_as(AsyncClient))
 
     def _client_as(self, kind: type[Client] | type[AsyncClient]) -> Client | AsyncClient:
-        """The given client, or one of the other kind with its settings, or else one for the settings that are found."""
+        """The given client, one of the other kind with the same settings, or a client for the settings that are
+        found.
+        """
         given = self._client
         if given is None:
             return _client_of(kind, find_settings())
@@ -332,7 +334,7 @@ class Gate:
         """What distinguishes this call from others with the same arguments."""
         key = self._key if isinstance(self._key, str) else self._key(*args, **kwargs)
         if not isinstance(key, str):
-            raise TypeError(f"the key of {what} is a text, not {type(key).__name__}")
+            raise TypeError(f"the key of {what} must be a string, not {type(key).__name__}")
         return key
 
     def _request(self, name: str, arguments: Mapping[str, Any], key: str, **more: str) -> GatedCall:
@@ -446,9 +448,9 @@ def gate(intent_type: Any = None, /, **options: Any) -> Any:
 
     intent_type: chooses the workflow, and so who decides; for a function, by default ``intent.gate.NAME.v1``. title:
     the question if there is no workflow; ``{name}`` stands for the function's name. key: distinguishes calls with
-    the same arguments: a text, or a function of the arguments. hide: arguments that people do not see. omit:
-    arguments that are not sent at all. again: if an approval of the same call was used before, ``ask`` people again,
-    ``refuse`` (AlreadyUsed), or ``run`` under the same approval. timeout: seconds to wait before WaitTimeout is
+    the same arguments: a string, or a function of the arguments. hide: arguments that people do not see. omit:
+    arguments that are not sent at all. again: if an approval of the same call has already been used, ``ask`` people
+    again, ``refuse`` (AlreadyUsed), or ``run`` under the same approval. timeout: seconds to wait before WaitTimeout is
     raised. on_behalf_of: the person whom it is for. client: the client to use.
     """
     return Gate()(intent_type) if callable(intent_type) else Gate(intent_type, **options)

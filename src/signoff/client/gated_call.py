@@ -1,8 +1,8 @@
 """One gated call: submits its request, waits for the outcome and uses it, all as flows without I/O.
 
 The server knows the request by the call's idempotency key, and whether its outcome was used. So the same call, made
-again after a crash, continues where it was: people are not asked again while they decide, but are once the outcome
-was used, because an approval is good for one call.
+again after a crash, continues where it left off. While people are deciding they are not asked again; once the outcome
+has been used they are, because an approval is good for one call.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ from signoff.client.types import Result
 log = logging.getLogger("signoff")
 Again = Literal["ask", "refuse", "run"]
 AGAIN: Final = ("ask", "refuse", "run")
-NOBODY_ASKED: Final = "Nobody was asked; the workflow let it go on."
+NOBODY_ASKED: Final = "Nobody was asked; the workflow allows it."
 _REMEMBERED: Final = 10_000
 # How many requests for the same call of the same principal were used, as far as this process knows, so that it need
 # not try their keys again.
@@ -45,7 +45,7 @@ _used_before: OrderedDict[str, int] = OrderedDict()
 @dataclass(frozen=True)
 class Decision:
     """What people decided about a call. arguments: the approved ones, empty unless it was approved; edited: whether
-    people changed them; result: the final intent; reason: a text for a person or a model.
+    people changed them; result: the final intent; reason: text for a person or a model.
     """
 
     approved: bool
@@ -59,8 +59,8 @@ class Decision:
 class GateTerms:
     """How people are asked about calls. intent_type: chooses the workflow; title: the task's title if there is no
     workflow, with ``{name}`` for the call's name; hide: arguments that people do not see; on_behalf_of: the person
-    whom the request is for; again: what happens if the outcome was used before; task_type: the task's type, if there
-    is no workflow.
+    whom the request is for; again: what happens if the outcome has already been used; task_type: the task's type, if
+    there is no workflow.
     """
 
     intent_type: str
@@ -82,8 +82,8 @@ class GateTerms:
         use: str = "",
     ) -> "GatedCall":
         """Prepare the call of a function or tool. key: distinguishes it from other calls with the same arguments;
-        settings: the server and the API key; correlation_id: that of its request; use: names this use of the outcome,
-        for callers that repeat until they succeed. Raises TypeError for arguments that cannot be sent.
+        settings: the server and the API key; correlation_id: its request's correlation id; use: names this use of the
+        outcome, for callers that repeat until they succeed. Raises TypeError for arguments that cannot be sent.
         """
         task = {"title": self.title.replace("{name}", name)[:200] or name}
         if description:
@@ -105,7 +105,7 @@ class GateTerms:
 
 
 def principal_of(settings: Settings) -> str:
-    """Names who asks, and at which server, without showing the key."""
+    """Identifies the requester and the server, without revealing the key."""
     return f"{settings.url} {hashlib.sha256(settings.api_key.encode()).hexdigest()}"
 
 
@@ -182,13 +182,13 @@ class GatedCall:
             # Not worth a warning, because the task is only for types without a workflow.
             warnings = tuple(one for one in sent.warnings if not one.startswith("human_task is ignored"))
             found = calls.id_after_logging_warnings(replace(sent, warnings=warnings))
-            # Another waiter may have found meanwhile that this request was used.
+            # Another waiter may have found in the meantime that this request has been used.
             if asked_before == self._asked_before:
                 self.intent_id = found
         return intent_id
 
     def _settle(self, intent_id: str, result: Result, retries: Retries) -> Flow[None]:
-        """Use the outcome. If it was used before, the terms determine whether it still counts or people are asked
+        """Use the outcome. If it has already been used, the terms determine whether it still counts or people are asked
         again.
         """
         try:
@@ -219,12 +219,12 @@ def failure_of(result: Result) -> type[IntentFailed] | None:
     """What a call raises for this outcome; None if it may run, because it was approved, or completed without asking
     anybody.
 
-    A workflow may declare the route of a rejection or an expiry a success (``as: success``). The intent is then
+    A workflow may declare the route after a rejection or an expiry a success (``as: success``). The intent is then
     COMPLETED, although nobody has approved this call.
     """
     if result.failure is not None:
         return result.failure
-    # Only an ending that is absent, or "", says that nobody was asked: not one that is no text.
+    # Only an ending that is absent, or "", says that nobody was asked: not one that is not text.
     if not isinstance(result.raw.get("ending", ""), str):
         return IntentFailed
     if result.ending in ("approved", ""):
@@ -233,7 +233,7 @@ def failure_of(result: Result) -> type[IntentFailed] | None:
 
 
 def reason_of(result: Result) -> str:
-    """Why a call was not approved, as a sentence."""
+    """A sentence that says why a call was not approved."""
     said = _SAID.get(result.ending) or _ENDED.get(result.status, "It failed.")
     words = said[:-1]
     if result.comment:
@@ -254,7 +254,7 @@ _SAID: Final = {
     "expired": "Nobody decided in time; the call was not approved.",
     "withdrawn": "The request was withdrawn.",
     "superseded": "Changes were requested, and the call was not approved.",
-    "undeliverable": "Nobody who may decide could be reached; the call was not approved.",
+    "undeliverable": "No eligible approver could be reached; the call was not approved.",
 }
 _ENDED: Final = {
     "CANCELED": "The request was canceled.",

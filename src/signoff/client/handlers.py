@@ -48,7 +48,7 @@ class Handlers:
         if held is not None and held is not self._warned and self.clock() - held[1] >= BLOCKED:
             self._warned = held
             log.warning(
-                "handler %s has been blocking the event loop for %.0f s; its lease is renewed meanwhile. %s",
+                "handler %s has been blocking the event loop for %.0f s; its lease is still being renewed. %s",
                 held[0], self.clock() - held[1], _ADVICE.capitalize() + ".",
             )  # fmt: skip
 
@@ -165,7 +165,7 @@ def _value(outcome: Outcome) -> Any:
 def _handed_over(
     loop: asyncio.AbstractEventLoop,
 ) -> tuple[Callable[[Outcome], None], "asyncio.Future[Outcome]"]:
-    """A future of this loop, and a function that sets it from any thread."""
+    """A future of this loop, and a function that resolves it from any thread."""
     done: asyncio.Future[Outcome] = loop.create_future()
 
     def settle(outcome: Outcome) -> None:
@@ -184,18 +184,18 @@ def _is_async(function: Function) -> bool:
 
 
 def refuse_generator(function: Any) -> None:
-    """Raise TypeError for a generator function, because calling it does none of its work."""
+    """Raise TypeError for a generator function, because calling one runs none of its code."""
     call = type(function).__call__
     for kind in (inspect.isgeneratorfunction, inspect.isasyncgenfunction):
         if kind(function) or kind(call):
             raise TypeError(
-                f"handler {name_of(function)} is a generator: it would do nothing when called. "
+                f"handler {name_of(function)} is a generator, so calling it would do nothing. "
                 "A handler returns its result (a mapping, or None)."
             )
 
 
 def name_of(function: Any) -> str:
-    """The name of a function, for people."""
+    """A function's name, for messages."""
     while isinstance(function, functools.partial):
         function = function.func
     return str(getattr(function, "__qualname__", None) or type(function).__qualname__)

@@ -1,4 +1,4 @@
-"""Records: the structs of ``signoff.wire`` for users of the SDK. They are frozen, tolerate responses of other
+"""Records: the structs of ``signoff.wire`` for users of the SDK. They are frozen, tolerate responses from other
 releases of the server, and are mappings of the JSON that they came from.
 """
 
@@ -29,7 +29,7 @@ def _is_struct(hint: Any) -> bool:
 
 
 class _RecordMeta(msgspec.StructMeta, ABCMeta):
-    """Gives every field of a wire struct an empty default, for values that a server did not send."""
+    """Gives every field of a wire struct an empty default, for values that the server did not send."""
 
     def __new__(mcs, name: str, bases: tuple[type, ...], space: dict[str, Any], **options: Any) -> Any:
         bases = tuple(_with_defaults(base) if _is_struct(base) else base for base in bases)
@@ -104,7 +104,7 @@ def _readers(record: type[Record]) -> dict[str, Reader]:
 
 
 def _field(hint: Any) -> tuple[Reader, Empty]:
-    """How to read a value of this type, and how to make an empty one."""
+    """How to read a value of this type, and how to create an empty one."""
     origin, parts = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, builtin_types.UnionType):
         read, empty = _field(parts[0])
@@ -122,7 +122,7 @@ def _field(hint: Any) -> tuple[Reader, Empty]:
 
 @cache
 def _record_of(struct: type[msgspec.Struct]) -> type[Record]:
-    """The record for a struct that the SDK does not name."""
+    """The record for a struct that has no name in the SDK."""
     name = struct.__name__.removesuffix("Out")
     made = _RecordMeta(name, (Record, struct), {"__module__": __name__}, kw_only=True, eq=False)
     return cast(type[Record], made)

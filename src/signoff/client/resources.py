@@ -44,10 +44,10 @@ class ClientMethods(Methods):
 
     @flow
     def wait_for(self, intent_id: str, *, timeout: float | None = None) -> Flow[Result]:
-        """Wait until the intent is final, even across restarts of client and server; returns its Result, whatever
-        the ending.
+        """Wait until the intent is final, even across restarts of client and server; returns its Result for
+        any ending.
 
-        timeout: seconds before WaitTimeout is raised; None waits for ever.
+        timeout: seconds before WaitTimeout is raised; None waits forever.
         """
         return Follower(intent_id, 0, timeout, self.retries).result()
 
@@ -163,12 +163,13 @@ class ClientMethods(Methods):
         stage: int | None = None,
         answer_number: int | None = None,
     ) -> ApiCall[Task]:
-        """Answer a task; returns the task after it. Raises AlreadyDecided if late, StaleRevision if it has changed.
+        """Answer a task; returns the task after it. Raises AlreadyDecided if it has been decided, StaleRevision if it
+        has changed.
 
         task_id: the task that you were shown, or its id together with the task's stage, revision and digest: then
-        the answer counts for that or not at all, however often it is sent. Without them it counts only for what you
-        have read before. answer_number: the number of your answer at this stage; only needed to return to an earlier
-        answer.
+        the answer counts for exactly that or not at all, no matter how often it is sent. Without them it counts only
+        for what you have read. answer_number: the number of your answer at this stage; only needed to return to an
+        earlier answer.
         """
         given = {"outcome": outcome, "comment": comment, "data": data, "number": answer_number}
         return _answer(task_id, {**given, **calls.named(task_id, stage, revision, digest)})
@@ -296,7 +297,7 @@ class TaskMethods(Methods):
 
     @request
     def answer_many(self, tasks: Sequence[Task], outcome: str, comment: str | None = None) -> ApiCall[Json]:
-        """Answer up to 100 equal tasks of low risk at once: those with the same ``bulk_form``. Each answer is
+        """Answer up to 100 similar low-risk tasks at once: those with the same ``bulk_form``. Each answer is
         recorded separately, for the stage, revision and digest that the task showed; ``results`` has the result for
         each.
         """
@@ -342,7 +343,7 @@ class TaskMethods(Methods):
         self, task_id: str, payload: Mapping[str, Any], comment: str | None = None, digest: str | None = None,
         outcome: str | None = None,
     ) -> ApiCall[Task]:  # fmt: skip
-        """Change what is decided; earlier votes become void. digest: that of what was shown. outcome: also approve
+        """Change what is decided; earlier votes become void. digest: the digest that was shown. outcome: also approve
         the change, if the task's ``edits`` is ``approve``; needs the digest.
         """
         return _act(task_id, "revise", payload=dict(payload), comment=comment, digest=digest, outcome=outcome)
@@ -489,8 +490,8 @@ class DirectoryMethods(Methods):
     ) -> ApiCall[Json]:
         """Apply people, teams, policies and workflows, all or nothing. dry_run: only report what would change.
 
-        seen: the value of ``seen`` of a dry run; raises Conflict (``stale_manifest``) if the manifest would now do
-        something else.
+        seen: the value of ``seen`` of a dry run; raises Conflict (``stale_manifest``) if the result would now
+        be different.
         """
         # Repeatable without a key, because applying it again changes nothing.
         body = dict(document)
@@ -508,7 +509,7 @@ class DirectoryMethods(Methods):
         self, what: str, *, cursor: str | None = None, since: str | None = None, bodies: bool | None = None
     ) -> ApiCall[Json]:
         """One page of all ``intents`` or of the whole ``audit``, oldest first: ``records``, and ``next_cursor`` if
-        there are more. since: only what was created from then on (RFC 3339); bodies: include the hashed bytes.
+        there are more. since: only records created at or after this time (RFC 3339); bodies: include the hashed bytes.
         """
         return _get(f"/v1/export/{one_segment(what)}", {"cursor": cursor, "since": since, "bodies": bodies})
 
@@ -592,8 +593,8 @@ def _write(
     method: str, path: str, name: str, body: Mapping[str, Any], *, repeatable: bool = False
 ) -> ApiCall[Json]:
     """A write to the directory; ``name`` is the member of its response. The server stores no responses for
-    idempotency keys here, so a call that sets a state may be repeated, but one that creates or ends something may
-    not.
+    idempotency keys here, so a call that sets a state may be repeated, but not one that creates or ends
+    something.
     """
 
     def read(answer: Json) -> Json:

@@ -1,4 +1,4 @@
-"""Finds out why a handler's return value cannot be reported, and saves it so that the work is not lost."""
+"""Determines why a handler's return value cannot be reported, and saves it so that the work is not lost."""
 
 import json
 import math
@@ -15,7 +15,7 @@ DEEPEST: Final = 30
 
 
 def fault_in(value: object, where: str = "result", depth: int = 0) -> str:
-    """What in this value the server cannot store, with its path; "" if it can store everything."""
+    """The part of this value that the server cannot store, with its path; "" if it can store all of it."""
     if depth > DEEPEST:
         return f"it is nested deeper than {DEEPEST} levels"
     if value is None or isinstance(value, bool):
@@ -51,8 +51,8 @@ def _is_text(value: str) -> bool:
 
 
 def kept(delivery: Delivery, value: object) -> str:
-    """Save a result in a file that only this user can read; returns a sentence with its path. Never raises, whatever
-    the value's own methods do, because the work is done.
+    """Save a result in a file that only this user can read; returns a sentence with its path. Never raises, even
+    if the value's own methods do, because the work is already done.
     """
     try:
         text = json.dumps(value, default=_shown, ensure_ascii=True, indent=1, skipkeys=True)
@@ -73,7 +73,7 @@ def kept(delivery: Delivery, value: object) -> str:
 
 
 def _shown(value: object) -> str:
-    """A text for a value that JSON does not support, whatever its methods do."""
+    """Text for a value that JSON does not support, even if its methods raise."""
     try:
         return repr(value)
     except Exception as error:

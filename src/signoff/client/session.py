@@ -70,7 +70,7 @@ class BlockingSession:
     def watch(
         self, sends: Callable[[httpx2.Request], None], receives: Callable[[httpx2.Response], None]
     ) -> None:
-        """Call ``sends`` before each request from now on, and ``receives`` after its response's headers."""
+        """From now on, call ``sends`` before each request and ``receives`` after the headers of its response."""
         self._options |= {"event_hooks": {"request": [sends], "response": [receives]}}
         self._http.event_hooks = self._options["event_hooks"]
 
@@ -429,12 +429,12 @@ def _request(http: httpx2.Client | httpx2.AsyncClient, effect: Exchange | Open) 
 
 
 def _reply(request: httpx2.Request, response: httpx2.Response, body: bytes | None = None) -> HttpReply:
-    """Return the response if it belongs to this request, whose mark the server echoes."""
+    """Return the response if it belongs to this request: the server echoes the request's mark."""
     headers = {name.lower(): value for name, value in response.headers.items()}
     if headers.get(MARK, request.headers[MARK]) != request.headers[MARK]:
         raise WrongAnswer(
-            f"The response to {request.method} {request.url.path} belongs to another request. "
-            "A proxy, or this program, mixes up connections; it was discarded."
+            f"The response to {request.method} {request.url.path} belongs to another request "
+            "and was discarded: a proxy, or this program, mixes up connections."
         )
     reply = HttpReply(response.status_code, headers, response.content if body is None else body)
     return reply.without(request.headers["x-api-key"])
@@ -450,7 +450,9 @@ def _failed(
     why = str(error).strip() or "no words"
     message = f"No response from {settings.url} ({type(error).__name__}: {why})."
     if "CERTIFICATE_VERIFY_FAILED" in why:
-        message += " Its certificate is not trusted here; set SSL_CERT_FILE to the authority to trust."
+        message += (
+            " Its certificate is not trusted here; set SSL_CERT_FILE to a certificate authority to trust."
+        )
     elif unsent and settings.loopback:
         message += " Is it running? Start it with `signoff up`."
     return ConnectionFailed(message, unsent=unsent)

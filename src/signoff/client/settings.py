@@ -35,7 +35,7 @@ class Settings:
 
 @dataclass(frozen=True)
 class Words:
-    """How messages describe the settings: the names of both arguments, and what to do if one is missing."""
+    """How messages refer to the settings: the names of both arguments, and what to do if one is missing."""
 
     url: str = "the argument url"
     api_key: str = "the argument api_key"
@@ -112,7 +112,7 @@ def _key_from(environ: Mapping[str, str]) -> str | None:
 
 
 def _places(environ: Mapping[str, str], folder: Path | None) -> Iterator[tuple[Path, bool]]:
-    """The files to look at, nearest first, and whether each was found by walking up the folders."""
+    """The files to check, nearest first, and whether each was found by walking up the directory tree."""
     if environ.get("SIGNOFF_DATA"):
         yield Path(environ["SIGNOFF_DATA"]) / FILE_NAME, False
     here = (folder or Path.cwd()).absolute()
@@ -174,7 +174,7 @@ def checked_url(url: str, source: str) -> str:
         sound = False
     if sound and parts.username is not None:
         raise NotConfigured(
-            f"The address in {source} contains a user name, and is shown in messages: remove it."
+            f"The address in {source} contains a user name, which messages would show: remove it."
         )
     if not sound:
         # text with an @ may contain a password
@@ -196,7 +196,7 @@ def is_loopback(url: str) -> bool:
 
 
 def same_server(left: str, right: str) -> bool:
-    """Whether two addresses are of the same server, to which the same key may be sent."""
+    """Whether two addresses belong to the same server, so that the same key may be sent to both."""
     return _origin(left) == _origin(right)
 
 

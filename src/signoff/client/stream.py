@@ -1,7 +1,7 @@
 """Follows an intent: every event once, in order, across lost connections and restarts of the server.
 
 The position in the history is the last event's ``seq``; a new connection asks for the events after it. An event that
-was cut off is read again, complete, on the next connection.
+was cut off is read again in full on the next connection.
 """
 
 import json
@@ -45,7 +45,9 @@ class Frame:
 
 
 class SseParser:
-    """Parses bytes into frames (WHATWG server-sent events), with any chunking and line ends; comments are dropped."""
+    """Parses bytes into frames (WHATWG server-sent events), with any chunking and line endings; comments are
+    dropped.
+    """
 
     def __init__(self) -> None:
         self._rest = b""
@@ -54,8 +56,8 @@ class SseParser:
         self._start()
 
     def feed(self, chunk: bytes) -> list[Frame]:
-        """The frames that this chunk completes; raises ValueError if one grows beyond 4 MiB."""
-        # A CR LF may be split between two chunks; its CR has ended the line already.
+        """The frames that this chunk completes; raises ValueError if one exceeds 4 MiB."""
+        # A CR LF may be split between two chunks; its CR has already ended the line.
         start = 1 if self._after_cr and chunk.startswith(b"\n") else 0
         self._after_cr = chunk.endswith(b"\r")
         lines = (self._rest + chunk[start:]).replace(b"\r\n", b"\n").replace(b"\r", b"\n").split(b"\n")
@@ -119,7 +121,7 @@ class Follower:
                 self._check()
 
     def result(self) -> Flow[Result]:
-        """Follow the intent to its end and read its result. If there is no time to wait, only read it."""
+        """Follow the intent to its end and read its result. If no time is left, only read it."""
         if self.end.left > 0:
             yield from self.follow()
         while True:
@@ -131,7 +133,7 @@ class Follower:
                 whole = result.get("parent_intent_id")
                 if not isinstance(whole, str) or not whole:
                     return result
-                # the end of a step is not the end of the request
+                # a step can end before its request does
                 return (yield from Follower(whole, 0, self.end.left, self._retries).result())
             self._check()
             yield Pause(min(FIRST_PAUSE, self.end.left))
@@ -162,8 +164,8 @@ class Follower:
         return False
 
     def _rest(self) -> Flow[bool]:
-        """Whether the intent was final at the beginning; otherwise a late caller might wait for an event that it
-        already has.
+        """Whether the intent was final at the beginning; otherwise a caller that connects late might wait for an event
+        that it already has.
         """
         if not (yield from self._fetch(calls.get_intent(self.intent_id), self.end)).final:
             return False
@@ -228,7 +230,7 @@ class Follower:
         seen = f"it was {self.status} when last seen" if self.status else "no event was received"
         why = f" The event stream failed: {self._trouble}" if self._trouble is not None else ""
         return WaitTimeout(
-            f"No result of intent {self.intent_id} in time: {seen}. It continues; wait for it again.{why}",
+            f"No result of intent {self.intent_id} in time: {seen}. It is still running; wait for it again.{why}",
             intent_id=self.intent_id,
             status=self.status,
             since=self.since,

@@ -17,11 +17,11 @@ from signoff.client.types import Event
 
 
 class Client(ClientMethods, Blocking):
-    """A client of a Signoff server with blocking calls. It may be shared between threads.
+    """A client of a Signoff server with blocking calls. Safe to share between threads.
 
     url, api_key: by default SIGNOFF_URL and SIGNOFF_API_KEY, or else the nearest .signoff/credentials.json. timeout:
-    seconds for one request. retry_for: for how many seconds a repeatable call is retried. program: the name that
-    this program tells the server. transport: another HTTP transport, for tests. tasks: list and read tasks, and act
+    seconds for one request. retry_for: for how many seconds a repeatable call is retried. program: this program's name,
+    which is sent to the server. transport: another HTTP transport, for tests. tasks: list and read tasks, and act
     on one. directory: people, teams and policies. Raises NotConfigured if no server is found; every method raises
     the errors of signoff.client.errors.
     """
@@ -60,6 +60,6 @@ class Client(ClientMethods, Blocking):
     def observe(self, intent_id: str, since: int = 0, *, timeout: float | None = None) -> Generator[Event]:
         """The intent's events after ``since``, each once, as they happen, up to the final one.
 
-        timeout: seconds in total before WaitTimeout is raised; None waits for ever.
+        timeout: seconds in total before WaitTimeout is raised; None waits forever.
         """
         return self.session.events(Follower(intent_id, since, timeout, self.retries).follow())

@@ -91,4 +91,4 @@ def _tried(act: Callable[[], object]) -> None:
 
 
 def _nothing(failure: BaseException | None) -> None:
-    """Used in place of a span that was not begun."""
+    """Used in place of a span that was not started."""

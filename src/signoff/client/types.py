@@ -59,7 +59,7 @@ class Intent(Record, wire.intents.IntentOut, eq=False, kw_only=True):
     @property
     def completed(self) -> bool:
         """Whether it achieved its purpose: the last decision on its path was an approval, or no one was asked and
-        nothing failed, or its workflow declares the path a success. Code should continue only then.
+        nothing failed, or its workflow declares the path a success. Continue only if it is true.
         """
         return self.status == "COMPLETED"
 
@@ -88,8 +88,8 @@ class Result(Intent, eq=False, kw_only=True):
 
     @property
     def failure(self) -> type[IntentFailed] | None:
-        """What ``raise_for_status`` raises; None if it raises nothing. A person's decision counts if it is the
-        reason why the intent ended; an agent's error may have any code.
+        """What ``raise_for_status`` raises; None if it raises nothing. A person's decision counts if it
+        ended the intent; an agent's error may have any code.
         """
         if self.completed:
             return None
@@ -136,11 +136,11 @@ class Task(Record, wire.tasks.TaskOut, eq=False, kw_only=True):
 
 
 class Delivery(Record, wire.deliveries.DeliveryOut, eq=False, kw_only=True):
-    """An agent step that this process has claimed, as a handler of an Agent gets it.
+    """An agent step that this process has claimed, as passed to a handler of an Agent.
 
-    idempotency_key: the same on every attempt; pass it on to the services that the handler calls. revision: that of
-    the request, as it was decided; result_revisions: the revision that each previous result belongs to. lease_lost:
-    set when another process may have the step too, so that further work may be done twice. max_report_bytes: the
+    idempotency_key: the same on every attempt; pass it on to the services that the handler calls. revision: the
+    decided revision of the request; result_revisions: the revision that each previous result belongs to. lease_lost:
+    set when another process may have the step too, so that any more work may be done twice. max_report_bytes: the
     maximum size of the result, as JSON with its envelope; 0 if the server does not send it.
     """
 

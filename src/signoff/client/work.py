@@ -3,8 +3,8 @@ reports.
 
 It runs on its own event loop in its own thread, so that a handler that blocks the agent's loop delays neither the
 renewal of leases nor the reports of other work (handlers.py calls the handlers). It claims only as many deliveries
-as it has free slots. A late report is refused because of its token, and dropped. Interrupted work is not reported;
-when its lease expires, the server gives it to another worker.
+as it has free slots. A late report is refused because its token is stale, and is dropped. Interrupted work is not
+reported; when its lease expires, the server gives it to another worker.
 """
 
 import asyncio
@@ -45,7 +45,7 @@ REPORT_FOR: Final = 600.0
 
 @dataclass(frozen=True)
 class WorkerOptions:
-    """address: the agent's name or address; holder: names this process to the server; lease, grace: seconds."""
+    """address: the agent's name or address; holder: this process's name, for the server; lease, grace: seconds."""
 
     address: str
     holder: str
@@ -151,7 +151,7 @@ class WorkerLoop:
                 if not _passes(failure):
                     raise
                 if not trouble:
-                    log.warning("agent %s gets no work, still trying: %s", self._terms.address, failure)
+                    log.warning("agent %s cannot get work, still trying: %s", self._terms.address, failure)
                 trouble = True
                 await self._or_stop(asyncio.sleep(backoff.after(failure)))
             else:
@@ -225,7 +225,7 @@ class WorkerLoop:
             await asyncio.gather(keeping, return_exceptions=True)
 
     async def _keep(self, delivery: Delivery) -> None:
-        """Renew the lease after each third of it; tell the handler when it may be lost."""
+        """Renew the lease each time a third of it has passed; tell the handler when it may be lost."""
         clock, lease = self._retries.clock, self._terms.lease
         until = clock() + lease
         while True:
@@ -245,7 +245,7 @@ class WorkerLoop:
                 if not _passes(failure):
                     return
             else:
-                # Renewed under the same token, so no other worker got it meanwhile.
+                # Renewed under the same token, so no other worker got it in the meantime.
                 delivery.lease_lost.clear()
                 until = began + lease
 
@@ -279,7 +279,9 @@ class WorkerLoop:
             return _invalid(delivery, why, given)
 
     async def _fitting(self, delivery: Delivery, named: str, given: object) -> calls.ApiCall[None]:
-        """The report of a handler's return value, or of why it cannot be reported; then it is saved to a file."""
+        """The report of a handler's return value. If it cannot be reported, the report says why, and the value is saved
+        to a file.
+        """
         given = {} if given is None else given
         if isinstance(given, Mapping) and self._shrink and _size(delivery, given) > _most(delivery):
             try:
@@ -315,7 +317,7 @@ class WorkerLoop:
                 await self._report(delivery, _invalid(delivery, why, report.body["result"]))
         except (Conflict, NotFound) as refusal:
             delivery.lease_lost.set()
-            log.warning("the report of %s came too late and was dropped: %s", _name(delivery), refusal)
+            log.warning("the report of %s was too late and was dropped: %s", _name(delivery), refusal)
         except SignoffError as failure:
             level = logging.ERROR if isinstance(failure, RequestRefused) else logging.WARNING
             log.log(level, "%s could not be reported; its lease will expire: %s", _name(delivery), failure)
@@ -329,7 +331,7 @@ def _name(delivery: Delivery) -> str:
 
 
 def _text_of(error: BaseException) -> str:
-    """The text of an exception, or a note if it has none that can be read."""
+    """The text of an exception, or a note if the text cannot be read."""
     try:
         return str(error)
     except Exception as odd:
@@ -359,8 +361,8 @@ def _invalid(delivery: Delivery, why: str, given: object) -> calls.ApiCall[None]
 
 
 def _unstored(delivery: Delivery, code: str, why: str, given: object) -> calls.ApiCall[None]:
-    """The failure of a step whose work is done but whose result cannot be reported. It is not retried, because that
-    would do the work twice.
+    """The failure of a step whose work is done but whose result cannot be reported. It is not retried, because a
+    retry would repeat the work.
     """
     where = kept(delivery, given)
     log.error("%s: %s %s", _name(delivery), why, where)

@@ -7,17 +7,17 @@
                                                            └─ Busy 503
 
 A refusal carries a stable ``code``, a sentence for a person, the field at fault, and what to do next.
-Raising one rolls back its transaction: nothing is left half-done.
+Raising one rolls back its transaction, so nothing is left half-done.
 """
 
 from typing import Any, ClassVar
 
 
 class Refused(Exception):
-    """The request was understood and is refused.
+    """The request was understood but refused.
 
     code: a stable code for programs; field: the dotted path of the offending field, or None; hint: the next step for
-    the caller, or None; details: further values, as JSON.
+    the caller, or None; details: additional values, as JSON.
     """
 
     status: ClassVar[int] = 400
@@ -91,7 +91,7 @@ class Misdirected(Refused):
 
 
 class Invalid(Refused):
-    """Well-formed, but not a valid request."""
+    """Well-formed, but invalid."""
 
     status = 422
 

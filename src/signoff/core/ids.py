@@ -21,7 +21,7 @@ def uuid7(millis: int, entropy: bytes) -> str:
 
 
 def new_intent_id(millis: int, entropy: bytes) -> str:
-    """A fresh intent id: a UUIDv7 with room for the number of a step run (58 random bits remain)."""
+    """A new intent id: a UUIDv7 that leaves room for the number of a step run (58 random bits remain)."""
     return uuid7(millis, entropy)[:-4] + "0000"
 
 
@@ -39,5 +39,5 @@ def split_ref(ref: str) -> tuple[str, int]:
 
 
 def shard(intent_id: str) -> int:
-    """0..255 from random bits of the id: the distribution key of every hot table."""
+    """A value from 0 to 255, taken from random bits of the id: the distribution key of every hot table."""
     return int(intent_id[24:26], 16)

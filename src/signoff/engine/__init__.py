@@ -2,7 +2,7 @@
 notify).
 
 Packages, from the bottom up: ``directory`` (the cached directory), ``planning`` (request to plan), ``identity`` (keys,
-sessions, limits), ``commit`` (the one way to change an intent), ``admin`` (changes of the directory), ``delivery``
+sessions, limits), ``commit`` (the one way to change an intent), ``admin`` (changes to the directory), ``delivery``
 (everything that is sent), ``read`` (everything that is shown).
 
 Below them: ``clock``, ``loop``, ``feed`` (wakes waiters after a commit), ``metrics``, ``tracing``, ``off_loop`` (long

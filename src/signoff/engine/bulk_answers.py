@@ -1,4 +1,4 @@
-"""One person's answer to many equal tasks at once. Each answer is a separate command with its own target, checks and
+"""One person's answer to many similar tasks at once. Each answer is a separate command with its own target, checks and
 record; if one is refused, the others still count.
 """
 
@@ -91,7 +91,7 @@ class BulkAnswers:
 def refuse_repeated(targets: Sequence[Target]) -> None:
     """Raise Invalid if a bulk answer has too many tasks, or names one twice."""
     if len(targets) > MOST:
-        raise Invalid("too_many_tasks", f"At most {MOST} tasks are decided in one act.", field="tasks")
+        raise Invalid("too_many_tasks", f"At most {MOST} tasks can be decided at once.", field="tasks")
     seen = set[str]()
     for number, target in enumerate(targets):
         ref = target.intent_id if _names_intent(target) else target.ref
@@ -112,7 +112,7 @@ def _names_intent(target: Target) -> bool:
 
 
 def bulk_form(stored: Stored) -> str:
-    """The digest that equal open tasks share; "" if this intent's task is not decided in bulk."""
+    """The digest that similar open tasks share; "" if this intent's task is not decided in bulk."""
     task = stored.intent.open
     if not isinstance(task, Task) or why_alone(stored.intent, task):
         return ""
@@ -138,8 +138,8 @@ def cautions(stored: Stored, task: Task, payload: object) -> tuple[str, ...]:
 
 
 def _refusals(targets: Sequence[Target], found: Mapping[str, Stored]) -> dict[str, Refused]:
-    """The refusals that follow from the requests: every task is compared with the first one that is still as it was
-    shown. A task that has changed is refused later, on its locked row.
+    """The refusals that follow from the requests: every task is compared with the first one that has not changed since
+    it was shown. A task that has changed is refused later, on its locked row.
     """
     first: tuple[Stored, str] | None = None
     refused: dict[str, Refused] = {}

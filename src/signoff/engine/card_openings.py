@@ -1,7 +1,7 @@
-"""Records who opened which task, when and through which channel, and how much of it a person had seen when they
+"""Records who opened which task, when and through which channel, and how much of it people had seen when they
 answered.
 
-Opening is recorded at most once in ten minutes for each person, task and channel, so that reading does not cost a
+Opening is recorded at most once every ten minutes for each person, task and channel, so that reading does not cause a
 write each time, and nobody can make a history grow by reading. Mail scanners open links in messages too, so opening a
 link is recorded only with the answer that is given on its page. No rule depends on these records: rules use only what
 a person was shown (``store.tables.showings``), whether or not they opened it.
@@ -35,7 +35,7 @@ def may_see_openings(reader: Actor, person: str) -> bool:
 
 
 class CardOpenings:
-    """Records who opened a task, and when. ``remembers``: how many of the latest openings are kept in memory."""
+    """Records who opened a task, and when. ``remembers``: how many of the most recent openings are kept in memory."""
 
     def __init__(self, store: Store, clock: Clock, remembers: int = _REMEMBERED) -> None:
         self._store = store
@@ -46,7 +46,7 @@ class CardOpenings:
         )  # the first and the last recorded time
 
     async def opened(self, actor: Actor, intent_id: str, step_run: int, *, unfolded: bool = False) -> None:
-        """Record that a person opens an open task. An error in writing is only logged."""
+        """Record that a person has opened an open task. A write error is only logged."""
         if actor.kind is not ActorKind.PERSON:
             return
         key, now = (intent_id, step_run, actor.id, actor.via, unfolded), self._clock.now()
@@ -64,14 +64,14 @@ class CardOpenings:
             self._recent.popitem(last=False)
 
     def remembered(self, actor: Actor, intent_id: str, step_run: int) -> Viewed | None:
-        """How a person saw the task through this channel, as far as this process has it in memory; makes no query."""
+        """How a person saw the task through this channel, as far as this process has that in memory; makes no query."""
         if actor.kind is not ActorKind.PERSON:
             return None
         known = self._recent.get((intent_id, step_run, actor.id, actor.via, False))
         return Viewed(*known, (actor.via,)) if known else None
 
     async def seen(self, actor: Actor, intent_id: str, step_run: int, folded: str) -> Viewed:
-        """How a person saw the task until now, through all channels. ``folded``: what their page had folded."""
+        """How a person saw the task until now, through all channels. ``folded``: what their page had collapsed."""
         found = await self._store.views.of_person(intent_id, step_run, actor.id)
         channels = tuple(dict.fromkeys((*(one.channel for one in found), actor.via)))
         if not found:

@@ -1,7 +1,7 @@
 """The only reader of the system clock; all other code receives the time.
 
-The database's clock is authoritative: a transaction reads it, and outside of one ``now`` continues from the last
-reading. So a wrong clock on a server has no effect. ``shift`` moves the time, for tests.
+The database's clock is authoritative: a transaction reads it, and outside a transaction, ``now`` continues from the
+last reading. So a server whose clock is wrong has no effect. ``shift`` moves the time, for tests.
 """
 
 import time
@@ -27,7 +27,7 @@ class Clock:
         return datetime.now(UTC)  # noqa: TID251
 
     def steady(self) -> float:
-        """Monotonic seconds, independent of changes of the machine's time."""
+        """Monotonic seconds, independent of changes to the machine's time."""
         return time.monotonic()
 
     def now(self) -> datetime:
@@ -37,7 +37,7 @@ class Clock:
         return _EPOCH + timedelta(seconds=self.steady()) + self._ahead + self.shift
 
     def of(self, database_time: datetime) -> datetime:
-        """The database's time, with the shift of tests."""
+        """The database's time, shifted if a test has moved it."""
         return database_time + self.shift
 
     def hear(self, database_time: datetime) -> datetime:

@@ -1,9 +1,11 @@
-"""Notifies waiters of commits. A notification is a hint; the table is the truth: register, read, then wait. A waiter
-for an intent receives the changes that this process committed, and reads the table only if some are missing.
+"""Notifies waiters of commits. A notification is only a hint, and the table is authoritative: register, read, then
+wait. A waiter for an intent receives the changes that this process committed, and reads the table only if some are
+missing.
 
 Topics name what may have changed: an intent's id, ``agent:<workspace>:<address>`` for new deliveries,
 ``tasks:<workspace>``, ``directory:<workspace>``, ``session:<person>``. Other replicas are notified a few milliseconds
-later, at most one announcement per ``_PAUSE``; never inside a write transaction, where it would serialize all commits.
+later, at most one announcement per ``_PAUSE``; never inside a write transaction, because that would serialize all
+commits.
 """
 
 import asyncio
@@ -31,7 +33,7 @@ def agent_topic(workspace: str, address: str) -> str:
 
 
 def stream_topic(workspace: str, address: str) -> str:
-    """A topic that is never published: its waiters are the streams that send the agent's deliveries."""
+    """A topic that is never published; its waiters are the streams that send the agent's deliveries."""
     return f"stream:{workspace}:{address}"
 
 
@@ -150,7 +152,7 @@ class Feed:
         self.relay(topics, changes)
 
     def relay(self, topics: Sequence[str], changes: Iterable[Change] = ()) -> None:
-        """Do the same for what another worker of this server has published."""
+        """Do the same for topics that another worker of this server has published."""
         for change in changes:
             for waiter in self.waiters.get(change.after.id, ()):
                 waiter.tell(change)
@@ -181,7 +183,7 @@ class Feed:
             notified("")
 
     async def run(self) -> None:
-        """Announce published topics until cancelled. A lost announcement only delays readers."""
+        """Announce published topics until canceled. A lost announcement only delays readers."""
         if self._announce is None:
             return
         while True:

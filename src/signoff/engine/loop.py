@@ -12,14 +12,16 @@ from signoff.core.plan.schedules import LOOP
 log = logging.getLogger("signoff.loop")
 
 _TRIES = 3
-_LONGEST_TURN = 300.0  # longer than any turn can take, because every send and every statement has a timeout
+_LONGEST_TURN = (
+    300.0  # longer than any iteration can take, because every send and every statement has a timeout
+)
 
 
 class Loop:
-    """``once`` returns how many seconds to pause before the next turn; 0 means no pause.
+    """``once`` returns how many seconds to pause before the next iteration; 0 means no pause.
 
-    rest: the minimum pause in seconds, which no nudge ends, so that many nudges in a short time cause one turn
-    (debounce). clock: monotonic seconds.
+    rest: the minimum pause in seconds, which a nudge cannot shorten, so that many nudges in a short time cause one
+    iteration (debouncing). clock: monotonic seconds.
     """
 
     def __init__(
@@ -34,7 +36,7 @@ class Loop:
         self._rest = rest
         self._nudge = asyncio.Event()
         self._clock = clock
-        self._began: float | None = None  # when the current turn began
+        self._began: float | None = None  # when the current iteration began
         self.failures = 0
         self._outage = False
 
@@ -44,7 +46,7 @@ class Loop:
 
     @property
     def state(self) -> str:
-        """``ok``; ``failing`` after several failed turns; ``stuck`` if a turn does not end."""
+        """``ok``; ``failing`` after several failed iterations; ``stuck`` if one does not end."""
         if self._began is not None and self._clock() - self._began > _LONGEST_TURN:
             return "stuck"
         return "ok" if self.failures < _TRIES else "failing"
@@ -55,12 +57,12 @@ class Loop:
             try:
                 pause = await self._once()
                 if self._outage:
-                    log.warning("%s: works again after %d failed turns", self.name, self.failures)
+                    log.warning("%s: working again after %d failed iterations", self.name, self.failures)
                 self.failures, self._outage = 0, False
             except Busy as busy:
                 self.failures += 1
                 pause = LOOP.after(self.failures).total_seconds()
-                # An outage causes two log lines, however long it lasts.
+                # An outage causes only two log lines, no matter how long it lasts.
                 log.log(logging.DEBUG if self._outage else logging.WARNING, "%s: %s", self.name, busy.message)
                 self._outage = True
             except Exception:

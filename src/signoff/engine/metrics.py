@@ -1,5 +1,5 @@
-"""The server's own metrics, for ``/metrics``: plain numbers in memory, so that counting costs next to nothing.
-``METRICS`` declares each metric once; ``web/api/metrics.py`` writes them in Prometheus' format.
+"""The server's own metrics, for ``/metrics``: plain numbers in memory, so that counting is almost free.
+``METRICS`` declares each metric once; ``web/api/metrics.py`` writes them in the Prometheus format.
 """
 
 from bisect import bisect_left
@@ -14,7 +14,7 @@ from signoff.core.intent.advance import Change
 from signoff.core.intent.model import Task
 
 _MOST_SERIES: Final = (
-    2_000  # series per metric; further ones are counted under OTHER, so that labels cannot exhaust memory
+    2_000  # series per metric; any more are counted under OTHER, so that labels cannot exhaust memory
 )
 OTHER: Final = "other"
 WORKSPACE: Final = "workspace"  # the first label of metrics of a workspace; inside the server, its id

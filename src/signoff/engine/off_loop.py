@@ -1,5 +1,5 @@
-"""Runs a request's long work off the event loop, so that requests that reject, cancel or revoke are answered
-meanwhile.
+"""Runs a request's long work off the event loop, so that requests that reject, cancel or revoke are not held
+up.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ from signoff.engine.directory.snapshot import Snapshot
 
 T = TypeVar("T")
 
-# In a workspace with more people than this, computing who will be notified when takes long.
+# In a workspace with more people than this, computing who will be notified when is slow.
 _MANY: Final = 50
 # Bytes of JSON that can be masked, compared and searched quickly: in a few milliseconds at worst.
 SHORT: Final = 4 * 1024
@@ -36,5 +36,5 @@ class Aside:
 
 
 def populous(directory: Snapshot) -> bool:
-    """Whether this workspace has so many people that going through all of them takes long."""
+    """Whether this workspace has so many people that going through all of them is slow."""
     return len(directory.people) > _MANY

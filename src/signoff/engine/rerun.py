@@ -83,8 +83,8 @@ class Reruns:
 
 
 def _refuse_changed(source: Intent, directory: Snapshot) -> None:
-    """Raise Conflict if the rules for such requests have changed since then, so that now other people would be
-    asked, or people would be asked differently.
+    """Raise Conflict if the rules for such requests have changed since then, so that other people would be asked
+    now, or people would be asked differently.
     """
     workflow = directory.workflows.get(source.type)
     governed = from_workflow(source.plan)

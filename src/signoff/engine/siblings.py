@@ -1,8 +1,8 @@
 """Messages between the worker processes of one server (``signoff up --workers N``), over sockets that they inherited
 from the supervisor, which forwards every message to the others.
 
-Commits are sent as rows, so that no worker has to read what another wrote. Messages are only hints; the tables are
-the truth. A worker that may have missed messages (``Missed``) drops what it has cached of the others' commits.
+Commits are sent as rows, so that no worker has to read what another one wrote. Messages are only hints; the
+tables are authoritative. A worker that may have missed messages (``Missed``) drops its cache of the others' commits.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ _BACKLOG: Final = 8 * 1024 * 1024  # unread bytes of a worker beyond which messa
 
 class Row(msgspec.Struct, gc=False, array_like=True):
     """One committed change, as its rows. ``before``: how many facts the intent had before, 0 if it is new; ``plan``:
-    the encoded plan, if the others may not know it yet.
+    the encoded plan, if the others may not have it yet.
     """
 
     id: str
@@ -68,7 +68,7 @@ class Announced(msgspec.Struct, gc=False, tag=8, array_like=True):
 
 
 class Used(msgspec.Struct, gc=False, tag=2, array_like=True):
-    """What callers have used of their limits at the sender: requests and new intents since its last report, and
+    """How much of their limits callers have used at the sender: requests and new intents since its last report, and
     attempts by the number of their limit.
     """
 
@@ -78,7 +78,7 @@ class Used(msgspec.Struct, gc=False, tag=2, array_like=True):
 
 
 class Streams(msgspec.Struct, gc=False, tag=3, array_like=True):
-    """How many streams each caller has open at the sender, for callers with a change; 0 if none is left."""
+    """How many streams each caller has open at the sender, for callers whose number has changed; 0 if none is left."""
 
     worker: int
     open: dict[str, int]
@@ -94,13 +94,13 @@ class WorkerHealth(msgspec.Struct, gc=False, tag=4, array_like=True):
 
 
 class Ended(msgspec.Struct, gc=False, tag=5, array_like=True):
-    """Sent by the supervisor: this worker has ended, and a new one takes its place."""
+    """Sent by the supervisor: this worker has exited, and a new one takes its place."""
 
     worker: int
 
 
 class Missed(msgspec.Struct, gc=False, tag=6, array_like=True):
-    """Sent by the supervisor: messages of other workers were dropped."""
+    """Sent by the supervisor: messages from other workers were dropped."""
 
 
 class Ready(msgspec.Struct, gc=False, tag=7, array_like=True):
@@ -153,7 +153,7 @@ class Siblings:
         self, feed: Feed, recent: RecentCommits, admission: Admission, store: Store, clock: Clock,
         limits: Sequence[Limit], metrics: Metrics,
     ) -> None:  # fmt: skip
-        """Set what this worker reports from, and what it applies the messages of the others to."""
+        """Set the sources of this worker's reports, and the components that handle the others' messages."""
         self._feed, self._recent, self._admission = feed, recent, admission
         self._plans, self._states = store.plans, store.states
         self._clock, self._limits, self._metrics = clock, limits, metrics
@@ -168,7 +168,7 @@ class Siblings:
 
     @property
     def complete(self) -> bool:
-        """Whether the others' commits arrive here: whether the connection is open."""
+        """Whether the others' commits arrive here, that is, whether the connection is open."""
         return self._writer is not None and not self._writer.is_closing()
 
     def health(self) -> dict[int, WorkerHealth | None]:
@@ -180,12 +180,14 @@ class Siblings:
         }
 
     def silent(self, number: int) -> bool:
-        """Whether a worker has stopped reporting. It hangs, until the supervisor replaces it."""
+        """Whether a worker has stopped reporting. It hangs and will be replaced by the supervisor."""
         found = self._others.get(number)
         return found is not None and not self._fresh(found[0])
 
     def metrics(self) -> dict[int, Snapshot]:
-        """The others' last reported metrics. Those of an ended worker are lost, and its successor's start at zero."""
+        """The others' last reported metrics. The metrics of a worker that has exited are lost, and its successor starts
+        at zero.
+        """
         return self._counted
 
     def _fresh(self, at: float) -> bool:
@@ -216,8 +218,8 @@ class Siblings:
         return Row(after.id, before, after.plan_digest, state, facts, payloads.get(after.id), plan)
 
     def pass_on(self, topics: Sequence[str]) -> None:
-        """Forward topics that a server on another machine announced, so that the others drop what they have cached of
-        them.
+        """Forward topics that a server on another machine announced, so that the others drop them from their
+        caches.
         """
         self._send(Announced(list(topics)))
 
@@ -240,7 +242,7 @@ class Siblings:
     # -- listening
 
     async def run(self, health: Callable[[], Awaitable[tuple[bool, dict[str, Any], bool]]]) -> None:
-        """Exchange messages with the others until cancelled. If the supervisor has ended, this process shuts down
+        """Exchange messages with the others until canceled. If the supervisor has exited, this process shuts down
         too.
         """
         reader, self._writer = await asyncio.open_unix_connection(sock=self._socket)
@@ -255,9 +257,9 @@ class Siblings:
                 try:
                     self._hear(decode(await reader.readexactly(size)))
                 except (msgspec.MsgspecError, KeyError):
-                    log.exception("a message of another worker is unreadable")
+                    log.exception("a message from another worker is unreadable")
         except (asyncio.IncompleteReadError, ConnectionError):
-            log.error("the supervisor has ended, and so does this worker")
+            log.error("the supervisor has exited, so this worker exits too")
             os.kill(os.getpid(), signal.SIGTERM)
         finally:
             reports.cancel()
@@ -327,7 +329,7 @@ class Siblings:
         self._feed.relay(topics, changes)
 
     def _change(self, row: Row) -> Change | None:
-        """Rebuild the change, as far as waiters and the cache need it; None if its plan is unknown here."""
+        """Rebuild the parts of the change that waiters and the cache need; None if its plan is unknown here."""
         if row.plan is not None:
             self._plans.learn([(row.digest, row.plan)])
         plans = self._plans.known({row.digest})

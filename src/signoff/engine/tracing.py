@@ -81,7 +81,7 @@ class Tracer:
                 self._since(f"intent {intent.type}", intent, intent.created_at, intent.updated_at, said)
 
     def close(self) -> None:
-        """Send what is left; waits for a few seconds at most."""
+        """Send the remaining spans; waits for at most a few seconds."""
         self._provider.force_flush(3_000)
         self._provider.shutdown()
 

@@ -9,8 +9,8 @@ approved:
     )
     refund(approve.output["arguments"])
 
-The triggerer waits for all tasks together. Triggerer and workers find the server by SIGNOFF_URL and SIGNOFF_API_KEY
-(or SIGNOFF_API_KEY_FILE) in their environments, so no key is stored in Airflow's database.
+The triggerer waits for all such tasks together. Triggerer and workers find the server by SIGNOFF_URL and
+SIGNOFF_API_KEY (or SIGNOFF_API_KEY_FILE) in their environments, so no key is stored in Airflow's database.
 """
 
 import asyncio
@@ -52,7 +52,7 @@ class DecisionTrigger(BaseTrigger):
                 break
             except SignoffError as error:
                 # A task that only waits must not fail because the server is unreachable for long.
-                self.log.warning("%s: waiting goes on: %s", self.intent_id, error)
+                self.log.warning("%s: still waiting: %s", self.intent_id, error)
                 await asyncio.sleep(_PAUSE)
         yield TriggerEvent({"intent_id": self.intent_id})
 
@@ -61,7 +61,7 @@ class ApprovalOperator(BaseOperator):
     """Ask people about one call, and wait without a worker.
 
     tool: the name of what is called; arguments: exactly what people are asked about (a template field); function:
-    edited arguments must match its annotations; wait: how long the task waits, by default for ever. intent_type,
+    edited arguments must match its annotations; wait: how long the task waits, by default forever. intent_type,
     title, hide, again, on_behalf_of, client: as for ``gate``.
 
     Returns the approved ``arguments``, ``edited``, the approver's ``comment`` and the ``intent_id``. Anything else
@@ -105,7 +105,7 @@ class ApprovalOperator(BaseOperator):
                 self.defer(
                     trigger=DecisionTrigger(call.intent_id), method_name="execute_complete", timeout=self.wait
                 )
-                raise AssertionError("a deferred task goes on")
+                raise AssertionError("a deferred task continues")
             check = no_check if self.function is None else CallSignature(self.function).check
             verdict = verdict_of(decision, check)
         except UNFIT as error:
@@ -138,7 +138,7 @@ class DecisionSensor(BaseSensorOperator):
     """Wait for a request that another program sent. intent_id: the request's id (a template field).
 
     Returns its ``outcome``, ``ending``, ``comment``, ``result`` and ``payload``. If it was not approved, or failed, the
-    task fails with the reason, without a retry. With ``deferrable=False`` it pokes.
+    task fails with the reason, without a retry. With ``deferrable=False`` it pokes, like an ordinary sensor.
     """
 
     template_fields = ("intent_id",)

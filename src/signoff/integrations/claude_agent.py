@@ -18,8 +18,8 @@ from signoff.integrations.tools import UNFIT, ToolGate, Verdict, verdict_of
 class Approvals:
     """Decides tool calls. intent_types, options: as for ToolGate.
 
-    The SDK does not propagate a callback's exception. If there is no decision (no server, or the time to wait is
-    over), the call is denied, the run ends, and ``failure`` is the exception.
+    The SDK does not propagate a callback's exception. If there is no decision (no server, or the timeout has elapsed),
+    the call is denied, the run ends, and ``failure`` is the exception.
     """
 
     def __init__(self, intent_types: str | Mapping[str, str] | None = None, **options: Any) -> None:

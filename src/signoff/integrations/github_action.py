@@ -1,5 +1,5 @@
-"""The step of the GitHub action in ``clients/github-action``: asks people about this job, waits, and ends with the
-decision.
+"""The step of the GitHub action in ``clients/github-action``: asks people about this job, waits, and exits according to
+the decision.
 
 Exit codes are those of ``signoff intents watch``: 0 approved, 10 rejected, 11 nobody decided in time, 1 anything
 else. Each attempt of a run asks again; a step that is repeated within one attempt continues to wait for the same

@@ -3,8 +3,8 @@
     uvicorn --factory signoff.integrations.github_deployments:app
 
 GitHub calls this small service for each deployment to a protected environment. People are asked, and their decision
-is reported to GitHub. The service keeps no state: the request contains whom to report to, so after a restart it finds
-the requests that were waiting and those that have been decided meanwhile.
+is reported to GitHub. The service keeps no state: the request says where to report, so after a restart it finds
+the requests that were waiting and those that have been decided since.
 """
 
 import asyncio
@@ -53,8 +53,8 @@ _UNREADABLE: Final = (httpx2.HTTPError, KeyError, TypeError, ValueError)  # of G
 class ProtectionRule:
     """The rule as an ASGI application. secret: the secret of the app's webhook; app_id, key: those of the app, which
     needs the permission to write deployments; intent_type: chooses the workflow; api: the URL of GitHub's API,
-    possibly of an enterprise server; client: as for ``gate``; pause: seconds before something that failed is tried
-    again.
+    possibly of an enterprise server; client: as for ``gate``; pause: seconds before something that failed is
+    retried.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class ProtectionRule:
         await send({"type": "lifespan.shutdown.complete"})
 
     async def resume(self) -> None:
-        """Wait again for every deployment that people have not decided yet; report those that were decided meanwhile
+        """Wait again for every deployment that people have not decided yet; report those that have been decided since
         to GitHub.
         """
         waiting = await self._found("pending", 10_000)
@@ -125,7 +125,7 @@ class ProtectionRule:
                 await asyncio.sleep(self._pause)
 
     async def _catch_up(self, intents: Sequence[Intent]) -> None:
-        """Report decisions that were not reported yet. intents: the newest first."""
+        """Report decisions that have not been reported yet. intents: the newest first."""
         asked_again = set[tuple[str, str]]()
         for intent in intents:
             try:
@@ -138,7 +138,7 @@ class ProtectionRule:
                 if intent.final and not superseded and await self._still_waits(intent, asked):
                     self._follow(intent.intent_id, intent.correlation_id)
             except (SignoffError, *_UNREADABLE) as error:
-                log.warning("%s: it is unknown whether GitHub was told: %s", intent.intent_id, error)
+                log.warning("%s: it is unknown whether GitHub got the decision: %s", intent.intent_id, error)
 
     async def _still_waits(self, intent: Intent, asked: Json) -> bool:
         """Whether GitHub is waiting for this deployment."""
@@ -226,7 +226,7 @@ class ProtectionRule:
                 asked = await self._asked(intent_id)
                 break
             except SignoffError as error:
-                log.warning("%s: waiting goes on: %s", intent_id, error)
+                log.warning("%s: still waiting: %s", intent_id, error)
                 await asyncio.sleep(self._pause)
         if (
             asked is None
@@ -243,13 +243,15 @@ class ProtectionRule:
             pause = self._pause
             try:
                 if await self._asked_again(intent_id, correlation_id, asked):
-                    log.info("%s: the run was run again; this decision is not about that", intent_id)
+                    log.info(
+                        "%s: the run was run again; this decision is not about the new attempt", intent_id
+                    )
                     return
                 token = await self._token(int(installation))
                 answer = await self._github.post(asked["callback"], json=said, headers=_headers(token))
                 # 404 and 422: the run has ended, or the decision was reported before.
                 if answer.is_success or answer.status_code in (404, 422):
-                    log.info("%s: told GitHub %s: %d", intent_id, state, answer.status_code)
+                    log.info("%s: reported to GitHub: %s: %d", intent_id, state, answer.status_code)
                     return
                 log.warning("%s: GitHub answered %d", intent_id, answer.status_code)
             except SignoffError as error:
@@ -258,9 +260,9 @@ class ProtectionRule:
                     break
                 pause = max(pause, getattr(error, "retry_after", None) or 0)
             except _UNREADABLE as error:
-                log.warning("%s: GitHub did not answer as it should: %s", intent_id, type(error).__name__)
+                log.warning("%s: unexpected answer from GitHub: %s", intent_id, type(error).__name__)
             await asyncio.sleep(pause)
-        log.error("%s: GitHub was not told that the deployment is %s", intent_id, state)
+        log.error("%s: could not report to GitHub that the deployment is %s", intent_id, state)
 
     async def _asked_again(self, intent_id: str, correlation_id: str, asked: Json) -> bool:
         """Whether a later request, sent by any instance of this service, is about the same run and environment.
@@ -279,7 +281,7 @@ class ProtectionRule:
         return await self._asked_again_before(intent_id, _place(asked))
 
     async def _asked_again_before(self, intent_id: str, place: tuple[str, str]) -> bool:
-        """The same among the requests of earlier releases."""
+        """The same for requests from earlier releases."""
         page_at = pages("/v1/intents", {"intent_type": self._intent_type}, "intents", Intent.read)
         cursor: str | None = None
         while True:
@@ -355,7 +357,7 @@ def _run(asked: Json) -> str:
 
 
 def _correlation(installation: int, asked: Json) -> str:
-    """The same for all requests about one run and environment, so that they can be listed."""
+    """Identical for all requests about one run and environment, so that they can be listed."""
     return f"{_PREFIX}{installation}:{_run(asked)}"
 
 

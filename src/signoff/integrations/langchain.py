@@ -3,7 +3,7 @@ interrupts.
 
 ``SignoffMiddleware`` waits inside the run. ``Approvals`` is for programs that pause with LangChain's own
 ``HumanInTheLoopMiddleware``: the graph's state stays in its checkpointer, no process waits, and ``Approvals.answers``
-returns what to resume it with.
+returns the value to resume it with.
 """
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
@@ -42,7 +42,7 @@ class SignoffMiddleware(AgentMiddleware):
     def __init__(self, tools: Mapping[str, str] | Collection[str] | None = None, **options: Any) -> None:
         super().__init__()
         if isinstance(tools, str):
-            raise TypeError(f"tools is a list of names, not a text: tools=[{tools!r}]")
+            raise TypeError(f"tools must be a list of names, not a string: tools=[{tools!r}]")
         self._tools = None if tools is None else frozenset(tools)
         self._gate = ToolGate(tools if isinstance(tools, Mapping) else None, **options)
 
@@ -70,7 +70,7 @@ class SignoffMiddleware(AgentMiddleware):
 
 
 class Approvals:
-    """Lets people decide the interrupts of ``HumanInTheLoopMiddleware``, in both of its modes.
+    """Lets people decide the interrupts of ``HumanInTheLoopMiddleware``, in both its modes.
 
     Approve, edit and reject come from the task's answer. A tool that only allows ``respond`` is a question to people:
     their comment is the tool's answer. options: as for ToolGate.
@@ -114,7 +114,7 @@ class Approvals:
 
 
 class _Action:
-    """One tool call that waits for a decision. schema: that of its answers, if LangGraph checks them."""
+    """One tool call that waits for a decision. schema: the schema of its answers, if LangGraph checks them."""
 
     def __init__(self, name: str, args: Json, allowed: frozenset[str], key: str, schema: Any = None) -> None:
         self.name = name
@@ -195,7 +195,7 @@ def _actions(interrupt: Any, thread: str) -> list[_Action]:
             _Action(one["name"], dict(one["args"]), reviews[one["name"]], f"{key}/{place}")
             for place, one in enumerate(value["action_requests"])
         ]
-    raise TypeError("this interrupt is not one of HumanInTheLoopMiddleware: it names no tool call")
+    raise TypeError("this interrupt is not from HumanInTheLoopMiddleware: it names no tool call")
 
 
 def _response(interrupt: Any, decided: list[Json]) -> Any:
@@ -218,7 +218,7 @@ def _allowed(schema: Json) -> frozenset[str]:
 def _thread(config: Mapping[str, Any]) -> str:
     thread = config.get("configurable", {}).get("thread_id")
     if not thread:
-        raise TypeError("the config names no thread_id: {'configurable': {'thread_id': ...}}")
+        raise TypeError("the config has no thread_id: {'configurable': {'thread_id': ...}}")
     return str(thread)
 
 

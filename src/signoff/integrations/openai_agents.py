@@ -71,7 +71,9 @@ class Approvals:
         return [next(found) if isinstance(verdict, dict) else verdict for verdict in verdicts]
 
     def _known(self, item: Any, state: Any) -> Verdict | Json:
-        """The verdict of a call that cannot be sent, or was approved before as an edit; otherwise its arguments."""
+        """The verdict on a call that cannot be sent, or whose edited arguments were approved earlier; otherwise its
+        arguments.
+        """
         try:
             arguments = _arguments(item)
         except CannotBeSent as error:
@@ -88,7 +90,7 @@ class Approvals:
 
 
 def _arguments(item: Any) -> Json:
-    """What people see of a call, which is all of what it does. The calls of some tools (shell, apply_patch, custom
+    """What people see of a call: everything it does. The calls of some tools (shell, apply_patch, custom
     tools) have no JSON arguments. Raises CannotBeSent.
     """
     raw = item.raw_item
@@ -149,7 +151,7 @@ def _edited_reason(item: Any, shown: str) -> str:
 
 
 def _edit_of(item: Any, shown: str) -> str:
-    """Identifies a call with these arguments in this process, because a forked process would use the approval a
-    second time.
+    """Identifies a call with these arguments in this process, because a forked process could otherwise use the approval
+    a second time.
     """
     return f"{os.getpid()} {item.name} {shown}"

@@ -127,7 +127,7 @@ class Approvals:
         if decision is not None:
             return decision
         activity.raise_complete_async()
-        raise AssertionError("the attempt goes on after it ended")
+        raise AssertionError("the attempt continues after it has ended")
 
     async def _waiting(self, gate: Gate, call: GatedCall) -> Decision:
         client = gate.async_client

@@ -1,7 +1,7 @@
-"""Shared by all adapters: which workflow applies to a tool, and what people decide about one of its calls.
+"""Shared by all adapters: which workflow applies to a tool, and what people have decided about one of its calls.
 
 People are asked about each call once; the framework's id identifies it. Only an approval lets a tool run, with the
-approved arguments; everything else is a verdict with a reason, which the adapter passes to the model.
+approved arguments; for everything else the adapter gives the model a reason.
 """
 
 import asyncio
@@ -191,8 +191,8 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
 
 
 def misfit(value: Any, schema: Any, where: str, root: Any = None) -> str:
-    """Where JSON does not match a JSON schema, by its types, enums and members; "" if it matches. One of several
-    alternatives has to match; the tool itself checks other keywords.
+    """Where JSON does not match a JSON schema, considering types, enums and members; "" if it matches. Of several
+    alternatives, one has to match; the tool itself checks other keywords.
     """
     root = schema if root is None else root
     for _ in range(_LONGEST_CHAIN):
@@ -204,7 +204,7 @@ def misfit(value: Any, schema: Any, where: str, root: Any = None) -> str:
     for word in ("anyOf", "oneOf"):
         options = schema.get(word)
         if options and all(misfit(value, option, where, root) for option in options):
-            return f"{where} fits none of its types"
+            return f"{where} does not fit any of its types"
     if "const" in schema and value != schema["const"]:
         return f"{where} is not {schema['const']!r}"
     if "enum" in schema and value not in schema["enum"]:

@@ -1,5 +1,6 @@
-"""Signoff for programs that speak MCP: a server whose tools ask people (``server``), and a gateway in front of
-another server (``gateway``). It is an ordinary client of the API, and cannot decide, whatever key it has (``guard``).
+"""Signoff for programs that use MCP: a server whose tools ask people (``server``), and a gateway in front of
+another server (``gateway``). It is an ordinary client of the API, and cannot decide, no matter which key it has
+(``guard``).
 
 ``tools``, ``resources`` and ``task_handles`` are what a host sees; ``answers`` and ``failures`` what it gets back.
 ``requests``: the requests of one key; ``callers``: whose key that is; ``transports``: stdio and HTTP. Of the gateway:

@@ -1,4 +1,4 @@
-"""What a tool returns: our own text first, then what people and programs wrote, marked as data."""
+"""What a tool returns: our own text first, then text by people and programs, marked as data."""
 
 import json
 import unicodedata
@@ -43,7 +43,7 @@ class Answer(Struct, kw_only=True, omit_defaults=True):
         str, Meta(description="waiting until it is decided.", extra_json_schema={"enum": [*STATES]})
     ]
     approved: Annotated[
-        bool, Meta(description="True only if people approved it. Anything else is no consent.")
+        bool, Meta(description="True only if people approved it. Anything else is not consent.")
     ]
     final: Annotated[bool, Meta(description="No further change is possible.")]
     status: Annotated[
@@ -127,7 +127,7 @@ def _result(intent: Intent) -> Json | None:
 
 def _next(intent: Intent, state: str) -> str:
     if state == "waiting":
-        return f"Not decided yet. Call get_request with request_id {intent.intent_id} to wait on."
+        return f"Not decided yet. Call get_request with request_id {intent.intent_id} to keep waiting."
     if state == "approved" and intent.final and intent.completed:
         return "Approved. Act on exactly data.payload, once."
     if state == "approved":
@@ -135,11 +135,9 @@ def _next(intent: Intent, state: str) -> str:
     if state == "completed":
         return "Finished; nobody was asked."
     if state == "rejected":
-        return "Do not act. data.comment may say why. Do not ask again for the same without a change."
+        return "Do not act. data.comment may say why. Do not ask again for the same thing unchanged."
     if state == "superseded":
-        return (
-            "Do not act. Changes were requested: data.comment says which. Ask again with a changed payload."
-        )
+        return "Do not act. Changes were requested: data.comment says what to change. Ask again with a changed payload."
     return "Do not act: nobody approved it."
 
 

@@ -19,11 +19,11 @@ AGENT_KEY: Final = "signoff keys create --agent NAME"
 
 
 class KeyOfPerson(SignoffError):
-    """The key is a person's: a program that has it could decide elsewhere, in that person's name."""
+    """The key belongs to a person: a program that has it could decide elsewhere in that person's name."""
 
 
 class Callers(Protocol):
-    """Finds the requests of a call's key. ``of`` gets the HTTP request, if there is one."""
+    """Finds the requests of a call's key. ``of`` takes the HTTP request, if there is one."""
 
     async def of(self, request: Any) -> Requests: ...
 
@@ -39,7 +39,7 @@ class KeyCheck(Protocol):
 
 
 class OneKey:
-    """Every call uses one key, that of this process. Its holder is looked up once, when first needed."""
+    """Every call uses one key, this process's key. Its holder is looked up once, when first needed."""
 
     def __init__(
         self,
@@ -107,7 +107,7 @@ class EachKey:
         return await one.of(request)
 
     async def check(self, key: str) -> None:
-        """Check whether the key is valid now. It is checked with every request, so that nothing outlives it."""
+        """Check whether the key is valid now. It is checked with every request, so that nothing outlives the key."""
         name = digest_of(key)
         one = self._known.get(name)
         if one is None:
@@ -128,7 +128,7 @@ class EachKey:
         except SignoffError:
             await one.close()
             raise
-        if name in self._known:  # another call has used it meanwhile
+        if name in self._known:  # another call has used it in the meantime
             await one.close()
             return self._known[name]
         self._known[name] = one

@@ -28,12 +28,12 @@ log = logging.getLogger("signoff.mcp")
 _RESULT: Final[TypeAdapter[Any]] = TypeAdapter(types.CallToolResult | types.InputRequiredResult)
 _HELD: Final = (
     "Some calls of these tools wait until people have approved them. If a call fails with waiting_for_approval it has "
-    "not run: make the same call again to wait on."
+    "not run: make the same call again to keep waiting."
 )
 
 
 class Gateway:
-    """A server in front of ``upstream``. It remembers the clients to notify of changed lists."""
+    """A server in front of ``upstream``. It remembers which clients to notify of changed lists."""
 
     def __init__(self, config: GatewayConfig, upstream: Upstream, callers: Callers, held: HeldCalls) -> None:
         self._config = config
@@ -141,7 +141,7 @@ class Gateway:
         self, ctx: Context, rule: Rule, params: types.CallToolRequestParams, report: Report
     ) -> Any:
         if params.request_state is not None or params.input_responses is not None:
-            message = "A held call is made as a whole: it cannot continue an earlier one."
+            message = "A held call must be complete: it cannot continue an earlier one."
             raise ToolFailed(Problem(code="not_continued", message=message, next="Make a new call."))
         requests = await self._caller(ctx)
 
@@ -153,11 +153,11 @@ class Gateway:
     async def _run(
         self, params: types.CallToolRequestParams, arguments: Json | None, report: Report, *, held: bool
     ) -> Any:
-        """Call the tool. A held call contains only what people saw, without further metadata."""
+        """Call the tool. A held call contains only what people saw, without other metadata."""
         meta = None if held else _meta(params)
         sent = types.CallToolRequestParams(name=params.name, arguments=arguments, _meta=meta)
         if held:
-            await self._passed(lambda client: client.list_tools())  # the upstream may have ended meanwhile
+            await self._passed(lambda client: client.list_tools())  # the upstream may have exited
         else:
             sent.input_responses, sent.request_state = params.input_responses, params.request_state
         request = types.CallToolRequest(params=sent)
@@ -181,7 +181,7 @@ class Gateway:
             message = "The server behind the gateway did not return a result. The call may have taken effect."
             raise ToolFailed(Problem(code="upstream_failed", message=message, next="Check.")) from None
         if isinstance(result, types.InputRequiredResult) and held:
-            message = "The tool asks for further input, which a held call cannot give."
+            message = "The tool asks for more input, which a held call cannot give."
             raise ToolFailed(Problem(code="input_required", message=message, next="Do without it."))
         return result.model_copy(update={"meta": _without_stamp(result.meta)})
 

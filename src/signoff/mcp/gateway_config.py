@@ -56,7 +56,7 @@ class Rule(Struct, kw_only=True, forbid_unknown_fields=True):
 
     @property
     def asks(self) -> list[str]:
-        """The given fields that only have a meaning for a held call."""
+        """The given fields that are only meaningful for a held call."""
         given = (name for name in self.__struct_fields__ if name not in ("tools", "action"))
         return [name for name in given if getattr(self, name) is not None]
 
@@ -66,8 +66,8 @@ class Rule(Struct, kw_only=True, forbid_unknown_fields=True):
 
 class GatewayConfig(Struct, kw_only=True, forbid_unknown_fields=True):
     """The whole file. default: the action for tools that no rule names; name: the upstream's name for people;
-    approval_seconds: how long an approval may wait for its call; rejection_seconds: how long a rejected call is
-    refused without asking again.
+    approval_seconds: how long an approval may wait for its call; rejection_seconds: how long a rejected call is refused
+    without asking people again.
     """
 
     upstream: UpstreamConfig
@@ -85,7 +85,9 @@ class GatewayConfig(Struct, kw_only=True, forbid_unknown_fields=True):
 
 
 def fits(pattern: str, tool: str) -> bool:
-    """Whether a whole tool name matches this pattern. Takes linear time: each star takes the nearest match."""
+    """Whether a whole tool name matches this pattern. Takes linear time, because each star matches as little as
+    possible.
+    """
     first, *rest = pattern.split("*")
     if not rest:
         return tool == pattern
@@ -131,7 +133,7 @@ def checked(found: Any, where: str) -> GatewayConfig:
 
 
 def variables(names: Mapping[str, str], environ: Mapping[str, str]) -> dict[str, str]:
-    """The values of these variables, by their keys. Raises BadConfig for the first that is not set."""
+    """The values of these variables, by key. Raises BadConfig for the first one that is not set."""
     for variable in names.values():
         if not environ.get(variable):
             raise BadConfig(

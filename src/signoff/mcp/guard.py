@@ -1,7 +1,7 @@
-"""Limits what this package may call on a Signoff server. Every call is checked here, so it cannot decide, whatever
-its key could do.
+"""Limits what this package may call on a Signoff server. Every call is checked here, so it cannot decide, no
+matter what its key could do.
 
-A call that is not on the list is refused before it is sent: no answer to a task, no change of tasks, policies, people,
+A call that is not on the list is refused before it is sent: no answer to a task, no change to tasks, policies, people,
 teams, workflows or keys.
 """
 

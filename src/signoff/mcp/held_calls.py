@@ -60,7 +60,7 @@ class HeldCalls:
     ) -> Any:
         """Ask people about the call, wait within limits, and run it if it is approved; raises ToolFailed otherwise.
 
-        Equal calls at the same time are one call. Canceling it ends only the wait; the request stays open.
+        Identical calls at the same time share one request. Canceling ends only the wait; the request stays open.
         """
         gated = self._gated(rule, tool, arguments, requests)
         identity = f"{digest_of(requests.client.settings.api_key)}:{gated.request.identity}"
@@ -140,7 +140,7 @@ class HeldCalls:
         return await run(approved["arguments"], report)
 
     def _refuse_again(self, identity: str) -> None:
-        """Raise the recent rejection of the same call, because asking people again so soon would only annoy them."""
+        """Raise the recent rejection of the same call, because asking people again so soon would be a nuisance."""
         until, problem = self._rejected.get(identity, (0.0, None))
         if problem is not None and self._now() < until:
             raise ToolFailed(problem)
@@ -153,7 +153,7 @@ class HeldCalls:
         if code == "rejected" and self._config.rejection_seconds:
             minutes = max(1, round(self._config.rejection_seconds / 60))
             again = f"for {minutes} minutes the same call is refused"
-            problem.next = f"Do not repeat it: {again}. Change it, or go on without it."
+            problem.next = f"Do not repeat it: {again}. Change it, or continue without it."
             self._rejected[identity] = (self._now() + self._config.rejection_seconds, problem)
             while len(self._rejected) > _REMEMBERED:
                 self._rejected.popitem(last=False)
@@ -166,7 +166,7 @@ _SAID: Final = {
     "expired": "Nobody decided in time. The call has not run.",
     "withdrawn": "The request was withdrawn. The call has not run.",
     "superseded": "Changes were requested. The call has not run.",
-    "undeliverable": "Nobody who may decide could be reached. The call has not run.",
+    "undeliverable": "No eligible approver could be reached. The call has not run.",
 }
 
 
@@ -174,8 +174,8 @@ def _waiting(request_id: str, page: str) -> Problem:
     return Problem(
         code="waiting_for_approval",
         message=f"The call has not run: people have not decided yet. They see it at {page}",
-        next="Make the same call again, with the same arguments, to wait on; it does not ask again. Or go on with "
-        "something else meanwhile.",
+        next="Make the same call again, with the same arguments, to keep waiting; it does not ask again. Or do "
+        "something else in the meantime.",
         request_id=request_id,
     )
 

@@ -59,7 +59,7 @@ class NotMine(SignoffError):
 
 def state_of(intent: Intent) -> str:
     """The state of the request: ``waiting`` until its last human step is decided. An approval does not outlast its
-    request: if that failed or was canceled afterwards, there is no consent.
+    request: if the request then failed or was canceled, there is no consent.
     """
     if intent.final:
         overtaken = intent.ending == "approved" and not intent.completed
@@ -132,7 +132,7 @@ class Requests:
         """The newest request of this key under the correlation id. Others' requests under the same id do not count."""
         for limit in (_CANDIDATES, _CANDIDATES * _PAGES):
             found = await self.client.list_intents(correlation_id=correlation_id, limit=limit)
-            # What is listed beside the filter is another request, whose approval must not count for this one.
+            # What the list returns despite the filter is another request, whose approval must not count for this one.
             own = (
                 one
                 for one in found
@@ -177,7 +177,7 @@ class Requests:
         return intent
 
     async def returned(self, intent: Intent) -> None:
-        """Remember that a call got this decision, so that the next call with the same content, also from another
+        """Remember that a call got this decision, so that the next call with the same content, even from another
         process, makes a new request.
         """
         if decided(intent):
@@ -195,7 +195,7 @@ class Requests:
         return True
 
     async def withdraw(self, request_id: str, reason: str) -> Intent:
-        """Cancel a request of this key, and of no other key, whatever rights this key has."""
+        """Cancel a request of this key, never of another key, no matter what rights this key has."""
         await self.own(request_id)
         intent = await self.client.cancel(request_id, reason or "withdrawn by the agent")
         await self.returned(intent)

@@ -34,7 +34,9 @@ class TaskParams(types.RequestParams):
 
 
 class UpdateParams(TaskParams):
-    """The client's answers to a task's questions. Our tasks ask the client nothing: people are asked elsewhere."""
+    """The client's answers to a task's questions. Our tasks do not ask the client anything: people are asked
+    elsewhere.
+    """
 
     input_responses: dict[str, Any] = {}
 
@@ -76,7 +78,7 @@ def add(server: Server[Any], caller: Caller) -> None:
     async def cancel(ctx: Context, params: TaskParams) -> Json:
         requests = await _asked(ctx, caller)
         intent = await _found(requests, params.task_id)
-        with suppress(Conflict):  # it was decided meanwhile; MCP lets a server ignore a cancellation
+        with suppress(Conflict):  # it has been decided; MCP lets a server ignore a cancellation
             await requests.withdraw(intent.intent_id, "the agent canceled its task")
         return {"resultType": "complete"}
 

@@ -22,7 +22,7 @@ Wait = Annotated[
     Meta(
         ge=0,
         le=LONGEST_WAIT,
-        description="Seconds to wait for the decision before this call returns; the request goes on after it. "
+        description="Seconds to wait for the decision before this call returns; the request continues afterwards. "
         "Most hosts end a call after 60 seconds.",
     ),
 ]

@@ -28,14 +28,16 @@ _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 
 async def serve_stdio(server: Server[Any], changes: bool = False) -> None:
-    """Serve one client over this process's stdin and stdout, until it closes them. changes: if lists may change."""
+    """Serve one client over this process's stdin and stdout until it closes them. changes: whether the lists may
+    change.
+    """
     options = server.create_initialization_options(NotificationOptions(changes, changes, changes))
     async with stdio_server() as (reads, writes):
         await server.run(reads, writes, options)
 
 
 def http_app(server: Server[Any], keys: KeyCheck, hosts: Sequence[str] = ()) -> ASGIApp:
-    """The ASGI application. hosts: the names under which it may be reached, besides those of this machine."""
+    """The ASGI application. hosts: the names under which it may be reached, in addition to those of this machine."""
     names = [*(f"[{name}]" if ":" in name else name for name in _LOOPBACK), *hosts]
     allowed = [form for name in names for form in (name, f"{name}:*")]
     security = TransportSecuritySettings(
@@ -48,7 +50,7 @@ def http_app(server: Server[Any], keys: KeyCheck, hosts: Sequence[str] = ()) -> 
 
 
 class NeedsKey:
-    """Refuses a request without a valid key as its bearer token, and ties a session to the token that began it."""
+    """Refuses a request without a valid key as its bearer token, and ties a session to the token that started it."""
 
     def __init__(self, app: ASGIApp, keys: KeyCheck) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""The MCP server behind the gateway. It is connected when needed, and again after the connection is lost."""
+"""The MCP server behind the gateway. The connection is opened when needed, and again after it is lost."""
 
 import asyncio
 import os
@@ -39,7 +39,7 @@ class UpstreamFailed(SignoffError):
 
 
 def connector(config: UpstreamConfig, environ: Mapping[str, str] = os.environ) -> "Connect":
-    """Make a function that connects to the server that the file names. Raises BadConfig for a variable that is not
+    """Create a function that connects to the server that the file names. Raises BadConfig for a variable that is not
     set.
     """
     if config.command is not None:
@@ -171,13 +171,13 @@ class Upstream:
 
 
 def _why(error: BaseException) -> str:
-    """The first cause in exception groups, without text that it may quote."""
+    """The first cause in an exception group, without any text that it may quote."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     if isinstance(error, OSError) and error.strerror:
         return f"{error.strerror}."
     if isinstance(error, MCPError) and error.code == types.CONNECTION_CLOSED:
-        return "its process or connection ended at once."
+        return "its process or connection ended immediately."
     if isinstance(error, MCPError):
         return f"it refused the connection ({error.code})."
     return f"{type(error).__name__}."

@@ -48,7 +48,7 @@ def parse_urls(text: str) -> tuple[str, ...]:
         if "://" not in url or scheme not in _SERVICES | _HOSTED:
             raise Invalid(
                 "invalid_setting",
-                f"apprise_urls: {scheme[:20]!r} is not a service that may be called."
+                f"apprise_urls: {scheme[:20]!r} is not an allowed service."
                 if "://" in url
                 else "apprise_urls: an entry is not a URL: it has no ://.",
                 field="apprise_urls",
@@ -84,9 +84,9 @@ class Apprise:
             async with asyncio.timeout(_TIMEOUT):
                 sent = await asyncio.to_thread(self._notify, urls, title, body)
         except TimeoutError as error:
-            raise NotSent("the service did not answer in time") from error
+            raise NotSent("the service did not respond in time") from error
         if not sent:
-            raise NotSent("the service did not accept it; Apprise's error is in the server's log")
+            raise NotSent("the service did not accept it; see the server's log for Apprise's error")
 
     def _notify(self, urls: Sequence[str], title: str, body: str) -> bool:
         import apprise  # imported on first use, because that takes half a second and 20 MB
@@ -102,7 +102,7 @@ class Apprise:
         return bool(sender.notify(body=body, title=title, body_format=apprise.NotifyFormat.TEXT))
 
     async def close(self) -> None:
-        """Nothing to release."""
+        """There is nothing to release."""
 
 
 def _open(context: ChannelContext) -> Apprise | None:

@@ -2,8 +2,8 @@
 ``ChannelDeclaration``, and one line in ``registry``. Settings, routing, addresses, pages and API are derived from
 these.
 
-The command line reads the declarations even if no server is installed, so a channel's module imports the libraries
-for sending only when it sends.
+The command line reads the declarations even if no server is installed, so a channel's module imports its
+sending libraries only when it sends.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 
 class NotSent(Exception):
-    """The message did not arrive. permanent: whether a retry cannot help; wait: seconds before the next attempt, if
-    the service asked for that and the attempt does not count; retry_after: the same, for an attempt that counts.
+    """The message did not arrive. permanent: whether a retry is pointless; wait: seconds before the next attempt, if
+    the service asked for a pause and the attempt does not count; retry_after: the same, if the attempt counts.
     """
 
     def __init__(
@@ -52,15 +52,15 @@ class PersonalChannel(Channel, Protocol):
     """Reaches one person at a time."""
 
     async def deliver(self, message: "PersonalMessage") -> str:
-        """Send the message, or update the ones that it follows (``earlier``); returns the provider's id for it.
+        """Send the message, or update the earlier ones that it follows (``earlier``); returns the provider's id for it.
         Raises NotSent.
         """
         ...
 
 
 class ServiceChannel(Channel, Protocol):
-    """Sends each notification once, to a service or to everyone who reads there. ``targets``: where it sends to, in a
-    form that may be shown.
+    """Sends each notification once, to a service or to everyone who reads the channel. ``targets``: its destinations,
+    in a form that may be shown.
     """
 
     @property
@@ -109,8 +109,8 @@ class AddressSource(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Setting:
-    """A setting of the server. hide: returns the value as it may be shown; check: raises Invalid without repeating
-    the value; needs: the setting without which it has no effect.
+    """A setting of the server. hide: returns the value in a form that may be shown; check: raises Invalid, without
+    quoting the value; needs: the setting without which it has no effect.
     """
 
     name: str
@@ -122,8 +122,8 @@ class Setting:
 
 @dataclass(frozen=True, kw_only=True)
 class ChannelContext:
-    """What a channel needs to open. own_poster: posts to URLs that the operator chose, also in private networks;
-    callback_poster: posts to URLs that callers registered, but not in private networks.
+    """What a channel needs to open. own_poster: posts to URLs that the operator chose, including ones in private
+    networks; callback_poster: posts to URLs that callers registered, but not in private networks.
     """
 
     settings: Mapping[str, str]
@@ -138,12 +138,12 @@ class ChannelContext:
 
 @dataclass(frozen=True, kw_only=True)
 class ChannelDeclaration:
-    """label: its name in a sentence; taker: who has accepted a message that was sent, by default the label; open:
+    """label: its name in a sentence; taker: who accepts a sent message, by default the label; open:
     returns the channel, or None if its settings do not configure one; link_command: what a person types to link an
     account (``{code}``); unlink_command: what they type to unlink it; room: a pattern for the ids of rooms, if it
-    also sends to those; inbound: creates what receives button presses and commands, for the open channel; rewrites:
-    whether a personal channel can change a message that it sent; endings: whether a service channel also sends how a
-    request ended (``intent.finished``).
+    also sends to those; inbound: creates the receiver of button presses and commands for the open channel; rewrites:
+    whether a personal channel can update a message that it has sent; endings: whether a service channel also reports
+    how a request ended (``intent.finished``).
     """
 
     name: str

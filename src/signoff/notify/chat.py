@@ -1,5 +1,5 @@
-"""What accounts do in a chat: press a button, or type a command. It is not yet known which person an account belongs
-to. A chat that sends this to the server declares a ``ChatInbound`` (``ChannelDeclaration.inbound``).
+"""What accounts do in a chat: press a button or type a command. At this point it is not known which person an account
+belongs to. A chat that sends such requests to the server declares a ``ChatInbound`` (``ChannelDeclaration.inbound``).
 """
 
 import base64
@@ -33,8 +33,8 @@ class Press(msgspec.Struct, frozen=True):
 
 
 class Pressed(msgspec.Struct, frozen=True):
-    """A person pressed an answer button. ``stranger``: whether they belong to another organization than the one that
-    the card was sent to; ``reply_to``: where the chat accepts the reply.
+    """A person pressed an answer button. ``stranger``: whether they belong to a different organization than the one
+    that the card was sent to; ``reply_to``: where the chat accepts the reply.
     """
 
     team: str
@@ -99,17 +99,17 @@ class ChatInbound(Protocol):
         ...
 
     def challenge(self, payload: Mapping[str, Any]) -> bytes:
-        """The response (JSON) that proves that this address is ours, if the chat asks for that, else empty."""
+        """The response (JSON) that proves that this address is ours, if the chat asks for proof, else empty."""
         ...
 
     async def listen(self, take: Callable[[Mapping[str, Any]], None]) -> None:
-        """Fetch requests until cancelled, if the chat does not call this server; otherwise return."""
+        """Fetch requests until canceled, if the chat does not call this server; otherwise return."""
         ...
 
 
 def short_press(press: Press, number: int) -> str:
-    """The press in 64 characters; "" if it does not fit. ``number``: the outcome's position among the task's
-    outcomes.
+    """The button's value in at most 64 characters; "" if it does not fit. ``number``: the outcome's position among the
+    task's outcomes.
     """
     try:
         task = uuid.UUID(press.task).bytes
@@ -125,7 +125,7 @@ def short_press(press: Press, number: int) -> str:
 
 
 def read_press(text: str) -> Press | None:
-    """Read what ``short_press`` wrote; None for anything else, even if it would decode to the same."""
+    """Parse what ``short_press`` wrote; None for anything else, even if it would decode to the same value."""
     if len(text.encode("utf-8", "replace")) > _MOST or (parts := _SHORT.fullmatch(text)) is None:
         return None
     head, revision, stage, outcome = parts.groups()

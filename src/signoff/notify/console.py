@@ -1,5 +1,5 @@
-"""The server's terminal: one line per notification, with control characters made visible. It immediately shows what
-this process has committed. Nothing is queued for it, because nobody needs what a closed terminal has missed.
+"""The server's terminal: one line per notification, with control characters made visible. It shows immediately what
+this process has committed. Nothing is queued for it, because nobody needs what a closed terminal would have shown.
 """
 
 import logging
@@ -28,7 +28,7 @@ _SILENT: Final = frozenset(
 
 
 class Console:
-    """Writes through ``line``, a function that prints its argument and a line end."""
+    """Writes through ``line``, a function that prints its argument and a newline."""
 
     def __init__(self, line: Callable[[str], None]) -> None:
         self._line = line

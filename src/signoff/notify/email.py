@@ -1,8 +1,8 @@
-"""Sends mail over SMTP: text and HTML from one message, one thread for each task and person, no remote content and
-nothing executable.
+"""Sends mail over SMTP: text and HTML from one message, one thread for each task and person, no remote or
+executable content.
 
-All attempts have the same Message-ID, so that a mail client shows a duplicate once. A subject consists of our text
-and an admin's title; no other text is put into a header.
+All attempts have the same Message-ID, so that a mail client shows duplicates once. A subject consists of our text
+and an admin's title; no other text goes into a header.
 """
 
 import asyncio
@@ -67,7 +67,9 @@ class Smtp:
 
 
 def parse_smtp(url: str) -> Smtp:
-    """Parse ``smtp://user:password@host:587?from=signoff@acme.example``; raises Invalid without the password."""
+    """Parse ``smtp://user:password@host:587?from=signoff@acme.example``; raises Invalid, without quoting the
+    password.
+    """
     hint = "Write smtp://USER:PASSWORD@HOST:587?from=signoff@your.domain; smtps:// for port 465."
     parts = read_url(url, "smtp_url", ("smtp", "smtps"), hint)
     asked = {name: values[-1] for name, values in parse_qs(parts.query).items()}
@@ -203,7 +205,7 @@ def _tls(ca: str) -> ssl.SSLContext:
 def compose(message: "PersonalMessage", smtp: Smtp) -> bytes:
     """The mail to send; raises a permanent NotSent for an invalid address.
 
-    No header value contains a line end: addresses are checked, the subject is a single line, and the rest is our own
+    No header value contains a line break: addresses are checked, the subject is a single line, and the rest is our own
     text.
     """
     if not _mailbox(message.to):

@@ -1,4 +1,4 @@
-"""Libraries that only some servers need. A channel that is configured without its library is refused by name."""
+"""Libraries that only some servers need. A channel that is configured but lacks its library is refused by name."""
 
 from importlib.util import find_spec
 

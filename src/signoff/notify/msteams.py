@@ -1,10 +1,10 @@
 """Microsoft Teams through the Bot Connector: an Adaptive Card for each person, rewritten as the task progresses. A
-person links their account by sending the bot a code in their chat with it; a name or address in Teams proves no
+person links their account by sending the bot a code in their chat with it; a name or address in Teams does not prove an
 identity.
 
 Every request carries a token that the Bot Connector has signed. Its issuer, audience, times, the service's URL and
 the key's endorsement for Teams are verified, with the keys that Microsoft publishes. Cards are sent to one fixed
-address, never to one that a request names. Other people's text is put into text runs, which have no markup.
+address, never to one that a request names. Other people's text goes into text runs, which have no markup.
 """
 
 import asyncio
@@ -70,7 +70,7 @@ class Bot(msgspec.Struct, frozen=True):
 
 
 def parse_bot(text: str) -> Bot:
-    """Parse ``msteams_bot``; raises Invalid without repeating any of it."""
+    """Parse ``msteams_bot``; raises Invalid, without quoting any of it."""
     words = text.split()
     try:
         app, tenant, secret = words
@@ -151,7 +151,7 @@ def _theirs(message: "PersonalMessage") -> tuple[list[dict[str, Any]], int]:
 
 
 def _indented(line: str) -> str:
-    """The line with the spaces at its start as no-break spaces, because Teams drops ordinary ones."""
+    """The line with its leading spaces as no-break spaces, because Teams drops ordinary ones."""
     text = line.lstrip(" ")
     return "\u00a0" * (len(line) - len(text)) + text
 
@@ -209,7 +209,7 @@ class Teams:
         self._client: Any = None
 
     async def deliver(self, message: "PersonalMessage") -> str:
-        """Send or rewrite the card; returns its ``conversation|activity``, or that of the last one if several were
+        """Send or rewrite the card; returns its ``conversation|activity``, or the last one's if several were
         rewritten.
         """
         card = render_card(message)
@@ -265,7 +265,7 @@ class Teams:
         return self._conversations[account]
 
     async def is_member(self, conversation: str, account: str) -> bool:
-        """Whether this account is currently a member of our tenant, not a guest."""
+        """Whether this account is currently a member of our tenant, and not a guest."""
         path = f"/v3/conversations/{quote(conversation, safe='')}/members/{quote(account, safe='')}"
         try:
             said = await self._call("GET", path, None, conversation)
@@ -365,7 +365,7 @@ class Signers:
         self._reading = asyncio.Lock()
 
     async def key(self, id: str) -> dict[str, Any] | None:
-        """The key with this id. Unknown keys are looked up, but not often, because anyone can invent one."""
+        """The key with this id. Unknown keys are looked up, but not often, because anyone can make one up."""
         async with self._reading:
             age = self._now() - self._read_at
             if age >= _KEYS_FOR or (id not in self._keys and age >= _ASK_AGAIN):
@@ -373,7 +373,7 @@ class Signers:
                 about = await self._teams.fetch(self._teams.keys)
                 place = str(about.get("jwks_uri", ""))
                 if urlsplit(place)[:2] != urlsplit(self._teams.keys)[:2]:
-                    raise NotSent("Microsoft's keys are at an unexpected place")
+                    raise NotSent("Microsoft's keys are at an unexpected address")
                 found = (await self._teams.fetch(place)).get("keys")
                 self._keys = {
                     key["kid"]: key
@@ -468,7 +468,7 @@ class TeamsInbound:
             raise NotSent(f"Teams answered {refusal.status} {refusal.code}") from refusal
 
     def response(self, heard: Heard, text: str) -> bytes | None:
-        """Teams shows it to the person who pressed, until they leave the chat."""
+        """Teams shows it only to the person who pressed, until they leave the chat."""
         if not isinstance(heard, Pressed):
             return None
         return json.dumps({"statusCode": 200, "type": _MESSAGE, "value": one_line(text)}).encode()

@@ -16,7 +16,7 @@ GIVEN: Final = "Also passed to the next steps"
 
 class MessageAnswer(Struct, frozen=True):
     """An answer that may be given in the message itself. ``number``: its position among the task's outcomes;
-    ``grave``: it is not a matter of course, so its button is not green.
+    ``grave``: it needs special care, so its button is not green.
     """
 
     outcome: str
@@ -31,7 +31,7 @@ class PersonalMessage(Struct, frozen=True, kw_only=True):
 
     tone: "good" for an approval, "bad" for every other ending, "" for a question. asked_by: the person who wrote the
     leaves. task, stage (from 1), digest, revision: the target of an answer. link: the page to go to. rest: how many
-    values did not fit. earlier: the provider's ids of the person's former messages in this thread. rewrite_only:
+    values did not fit. earlier: the provider's ids of the person's earlier messages in this thread. rewrite_only:
     whether it only rewrites those and is never sent as a new message. shared: whether many people read it, so that
     its link is not personal. below: the provider's id of the card that it replies to, if the channel has threads.
     """
@@ -71,7 +71,7 @@ class PersonalMessage(Struct, frozen=True, kw_only=True):
 
     @property
     def missing(self) -> str:
-        """What is not shown, as text; "" if everything is shown."""
+        """A sentence about what is not shown; "" if everything is shown."""
         every = (*self.leaves, *self.given, *self.reports)
         cut, rest = sum(leaf.hidden for leaf in every), self.rest + sum(leaf.fields for leaf in every)
         parts = []

@@ -1,5 +1,5 @@
-"""Respects a service's requests to wait: no caller tries before the time that the service gave, and those that waited
-retry one after the other.
+"""Respects a service's requests to wait: no caller tries before the time that the service named, and then those that
+waited retry one after another.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ class RateGate:
             raise self._asked_to_wait(turn - now)
 
     def close(self, key: str, wait: float) -> NotSent:
-        """Note that the service asked to wait so many seconds; returns the error to raise."""
+        """Record that the service asked to wait this many seconds; returns the error to raise."""
         until = self._now() + wait
         self._closed[key] = (until, until + self._between)
         return self._asked_to_wait(wait)

@@ -31,7 +31,7 @@ def label_of(name: str) -> str:
 
 
 def taker_of(name: str) -> str:
-    """Who has accepted a message that was sent over a channel; that they pass it on is not known."""
+    """Who accepts a message that is sent over a channel; whether they pass it on is not known."""
     found = find_channel(name)
     return (found.taker if found else "") or label_of(name)
 
@@ -49,7 +49,7 @@ def unlink_text(name: str) -> str:
 
 
 def personal_channels() -> PersonalChannels:
-    """What the directory must know about channels: the names that people's addresses and preferences may use."""
+    """What the directory needs to know about channels: the names that people's addresses and preferences may use."""
     personal = [one for one in CHANNELS if one.kind is ChannelKind.PERSONAL]
     return PersonalChannels(
         names=tuple(one.name for one in personal),

@@ -1,9 +1,9 @@
 """Telegram through its Bot API: a message with buttons for each person, rewritten as the task progresses. A person
-links their account by sending the bot a code; a username proves no identity.
+links their account by sending the bot a code; a username does not prove an identity.
 
 Telegram does not sign requests: they carry a shared secret (``secret_token`` of ``setWebhook``), or this server
-fetches them (``getUpdates``). Other people's text is sent as preformatted text, in which Telegram creates no links,
-mentions or commands. Every URL contains the token, so no URL appears in an error or in the log.
+fetches them (``getUpdates``). Other people's text is sent as preformatted text, in which Telegram does not create
+links, mentions or commands. Every URL contains the token, so no URL appears in an error or in the log.
 """
 
 import asyncio
@@ -68,7 +68,7 @@ class TelegramRefusal(Exception):
 
 
 def parse_bot(text: str) -> tuple[str, str]:
-    """Parse ``telegram_bot`` into (bot token, secret or ""); raises Invalid without repeating either."""
+    """Parse ``telegram_bot`` into (bot token, secret or ""); raises Invalid, without quoting either."""
     token, _, secret = text.strip().partition(" ")
     if not _TOKEN.fullmatch(token) or (secret.strip() and not _SECRET.fullmatch(secret.strip())):
         raise Invalid(
@@ -85,7 +85,7 @@ def parse_bot(text: str) -> tuple[str, str]:
 
 
 class _Text:
-    """A text with its entities, whose offsets are in UTF-16 units."""
+    """Text with its entities, whose offsets are in UTF-16 units."""
 
     def __init__(self) -> None:
         self.text = ""
@@ -182,7 +182,7 @@ class Telegram:
         self._client: Any = None
 
     async def deliver(self, message: "PersonalMessage") -> str:
-        """Send or rewrite the message; returns its ``chat:message``, or that of the last one if several were
+        """Send or rewrite the message; returns its ``chat:message``, or the last one's if several were
         rewritten.
         """
         body = render(message)
@@ -316,7 +316,7 @@ class TelegramInbound:
         return Replied(self._telegram.team, account, text.strip(), card, f"chat:{account}", str(update))
 
     def _typed(self, message: Mapping[str, Any]) -> Typed | None:
-        """A typed command, only in the private chat with the bot, because a code that others can read is not a
+        """A typed command, only in the private chat with the bot, because a code that others can read is not
         secret.
         """
         account, chat, text = _account(message), message.get("chat"), message.get("text")
@@ -357,7 +357,7 @@ class TelegramInbound:
         return b""
 
     async def listen(self, take: Callable[[Mapping[str, Any]], None]) -> None:
-        """Fetch updates. The next call confirms those that were fetched."""
+        """Fetch updates. The next call confirms the fetched ones."""
         if self._secret:
             return
         offset, failed = 0, 0
@@ -388,7 +388,7 @@ class TelegramInbound:
             except Exception:
                 log.exception("an update from Telegram was lost")
             offset = max(offset, number + 1)
-        if updates and offset == since:  # asked again at once, it would answer the same at once
+        if updates and offset == since:  # asked again immediately, it would return the same
             raise NotSent("Telegram sent an invalid answer to getUpdates")
         return offset
 

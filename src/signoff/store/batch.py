@@ -1,7 +1,7 @@
 """One transaction's writes as rows of each table, ready to be written in bulk.
 
-Cursors: an agent's numbers come from one counter row, which the writing transaction updates and so locks until its
-commit. Therefore a reader of "cursor > the last one I saw" never skips a late commit.
+Cursors: an agent's numbers come from one counter row, which the writing transaction updates and thereby locks until it
+commits. So a reader of "cursor > the last one I saw" never skips a late commit.
 """
 
 from collections import Counter
@@ -37,7 +37,7 @@ Agent = tuple[str, str]
 
 
 class WriteBatch(Struct):
-    """Rows in the column order of ``sql``. ``plans``: those that may be missing in the database, or may be deleted
+    """Rows in the column order of ``sql``. ``plans``: those that may be missing from the database, or may be deleted
     soon.
     """
 

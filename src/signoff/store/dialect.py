@@ -14,7 +14,7 @@ _NAME = re.compile(r"(?<!:):([a-z_]+)")
 @lru_cache(maxsize=512)
 def for_sqlite(sql: str) -> str:
     """The statement for SQLite: without row locks, because there is one writer, and with lists as JSON arrays.
-    ``/* indexed by NAME */`` forces an index: without statistics, SQLite takes the one that was created last of those
+    ``/* indexed by NAME */`` forces an index: without statistics, SQLite picks the last created of the indexes
     that seem equally good.
     """
     sql = _INDEX.sub(r"\1", _LOCK.sub("", sql))

@@ -24,8 +24,8 @@ def open_store(
     """Return the store at ``sqlite:///path`` or ``postgresql://…``, not yet opened.
 
     wall: the system clock, which is the database time of SQLite (PostgreSQL has its own). hear: replaces ``clock``
-    for a database with its own clock. listen: False if a connection pooler cannot forward notifications. turns: given
-    if several worker processes share a SQLite file, whose lock their supervisor holds.
+    for a database that has its own clock. listen: False if a connection pooler cannot forward notifications. turns:
+    given if several worker processes share a SQLite file, whose lock their supervisor holds.
     """
     scheme, _, rest = url.partition("://")
     if scheme == "sqlite" and rest.startswith("/") and len(rest) > 1:

@@ -1,7 +1,7 @@
-"""Rebuilds rows from their events by this release's rules, after a migration that changed them.
+"""Rebuilds rows from their events by this release's rules, after a migration that changed the rules.
 
 ``REFOLDED`` names the migrations after which the rows of open intents are rebuilt, ``LISTED`` those after which the
-index of open tasks is filled. A final row needs no further decisions, so it stays as it was written.
+index of open tasks is filled. A final row needs no more decisions, so it stays as it was written.
 """
 
 from collections.abc import Sequence
@@ -31,12 +31,12 @@ SAVE: Final = "update intents set state = :state where id = :id"
 
 
 def in_flight(row: Row, plans: dict[str, Plan]) -> bool:
-    """Whether a step has ended already, and so may have left a setback."""
+    """Whether a step has already ended, and so may have left a setback."""
     return intent_of(row, plans).step_runs > 1
 
 
 def rebuilt(row: Row, events: Sequence[Row], plans: dict[str, Plan]) -> bytes | None:
-    """The state with the setback that the intent's events contain; None if the row has it already."""
+    """The state with the setback that the intent's events imply; None if the row already has it."""
     intent = intent_of(row, plans)
     now = fold((unseal(body, private) for body, private in events), intent.plan)
     if (now.setback, now.changes_requested_by) == (intent.setback, intent.changes_requested_by):

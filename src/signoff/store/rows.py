@@ -1,7 +1,7 @@
 """Converts rows of intents, facts and outbox to values and back.
 
-An intent's ``state`` is its JSON without what has a separate column: its id, its plan and the plan's digest. Many
-intents share a plan: it is stored once under its digest, and decoded plans are cached.
+An intent's ``state`` is its JSON without the values in separate columns: its id, its plan and the plan's digest. Many
+intents share a plan, so it is stored once under its digest, and decoded plans are cached.
 """
 
 import hashlib
@@ -47,7 +47,7 @@ def maybe_moment(value: int | None) -> datetime | None:
 
 
 def encode_plan(plan: Plan) -> bytes:
-    """The canonical encoding of a plan, the input of its digest."""
+    """The canonical encoding of a plan, which is the input of its digest."""
     return _PLAN_OUT.encode(plan)
 
 
@@ -63,8 +63,8 @@ TRUST: Final = timedelta(minutes=10)
 class Plans:
     """A cache of decoded plans by digest; the least recently used is dropped first.
 
-    Every plan in it was in the database. Only ``kept`` says whether it still is, because another server may delete a
-    plan that nothing refers to.
+    Every plan in it was once in the database. Only ``kept`` says whether it still is, because another server may delete
+    a plan that nothing refers to.
     """
 
     def __init__(self, limit: int = 1024) -> None:
@@ -92,7 +92,7 @@ class Plans:
                 self._kept_at.pop(oldest, None)
 
     def kept(self, digest: str, now: datetime) -> bool:
-        """Whether an intent may refer to the plan without the plan being written again."""
+        """Whether an intent may refer to the plan without writing the plan again."""
         with self._lock:
             kept_at = self._kept_at.get(digest)
         return kept_at is not None and kept_at <= now < kept_at + TRUST
@@ -118,8 +118,8 @@ def intent_of(row: Row, plans: dict[str, Plan]) -> Intent:
 
 class LastStates:
     """A cache of the intents that this process has written or received last, with their rows. An intent that is
-    locked with the same row need not be decoded again. Nothing has to be dropped when another server writes, because
-    the row is then different.
+    locked with the same row need not be decoded again. Nothing has to be dropped when another server writes,
+    because the row then differs.
     """
 
     def __init__(self, limit: int = 512) -> None:
@@ -135,7 +135,7 @@ class LastStates:
             del self._written[next(iter(self._written))]
 
     def state_of(self, intent: Intent) -> bytes:
-        """The ``state`` column; not encoded again if this state was written last."""
+        """The ``state`` column; not encoded again if this state was the last one written."""
         written = self._written.get(intent.id)
         return written[0] if written is not None and written[1] is intent else state_of(intent)
 
@@ -215,8 +215,8 @@ _NEVER: Final = 253402214400000000
 
 
 def rank_of(intent: Intent) -> int:
-    """The rank of the intent's open task in lists: by its deadline; tasks without one come after those, by the time
-    at which they opened.
+    """The rank of the intent's open task in lists: by deadline; tasks without one come after the others,
+    by opening time.
     """
     task = intent.open
     if not isinstance(task, Task):
@@ -226,7 +226,7 @@ def rank_of(intent: Intent) -> int:
 
 
 def _sides(intent: Intent) -> tuple[Any, ...]:
-    """The parts of the intent, besides the task itself, that determine the keys and the rank of an open task and may
+    """The parts of the intent other than the task that determine the keys and the rank of an open task and may
     change.
     """
     return intent.editors, intent.approving_editors, intent.deadline_at

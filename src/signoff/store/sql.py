@@ -1,8 +1,8 @@
 """The SQL of intents, facts, jobs and outbox, by name; ``dialect`` adapts it to each database. SQL that only one
 module uses is in that module, in ``tables``.
 
-It is written once for both databases: ``:name`` is a parameter, ``in :name`` takes a list, and ``for update`` is left
-out for SQLite with its single writer. Only this module defines the columns and types of the hot tables.
+Statements are written once for both databases: ``:name`` is a parameter, ``in :name`` takes a list, and ``for update``
+is dropped for SQLite, which has a single writer. Only this module defines the columns and types of the hot tables.
 """
 
 from typing import Final, NamedTuple

@@ -1,7 +1,7 @@
 """The durable store. ``SqliteStore`` and ``PostgresStore`` define only their differences.
 
 ``transact`` is the only way to write intents. An unreachable database raises Busy("database_unavailable") from every
-call, a full disk Busy("storage_full"); a driver's own exception is never raised.
+call, a full disk Busy("storage_full"); the driver's own exceptions are never raised.
 """
 
 from abc import ABC, abstractmethod
@@ -67,7 +67,7 @@ class Store(ABC):
 
     @abstractmethod
     async def look(self, write: bool = False) -> None:
-        """Open the database next to servers that use it: nothing is created or migrated. It is read-only, unless
+        """Open the database alongside servers that use it: nothing is created or migrated. It is read-only, unless
         ``write``.
 
         Raises Refused (database_missing, schema_older, schema_newer) or Busy.
@@ -78,7 +78,7 @@ class Store(ABC):
         """Release everything. Acknowledged writes are on disk."""
 
     def turn(self) -> AbstractAsyncContextManager[None]:
-        """Enter when this process may write. Only processes that share a SQLite file have to wait."""
+        """Wait until this process may write. Only processes that share a SQLite file ever have to wait."""
         return nullcontext()
 
     @abstractmethod
@@ -89,7 +89,7 @@ class Store(ABC):
         """
 
     async def held(self, ids: Sequence[str]) -> set[str]:
-        """Which of these intents another transaction has locked at the moment; none on SQLite, which has one writer."""
+        """Which of these intents another transaction currently has locked; none on SQLite, which has one writer."""
         return set()
 
     @abstractmethod
@@ -119,7 +119,7 @@ class Store(ABC):
 
     @abstractmethod
     async def warm(self) -> None:
-        """Prepare what the first requests would otherwise wait for. A busy database is not an error here."""
+        """Prepare what the first requests would otherwise have to wait for. A busy database is not an error here."""
 
     @abstractmethod
     async def listen(self, notified: Callable[[list[str]], None]) -> None:
@@ -127,10 +127,10 @@ class Store(ABC):
 
     @abstractmethod
     async def backup(self, target: Path) -> None:
-        """Write a consistent copy to ``target``; raises Refused if the database's own tools are to be used."""
+        """Write a consistent copy to ``target``; raises Refused if the database's own tools have to be used."""
 
     async def forget_replies(self, limit: int) -> int:
-        """Delete up to ``limit`` expired answers; returns how many. Those of open intents are kept."""
+        """Delete up to ``limit`` expired responses; returns how many. Responses for open intents are kept."""
         values = {"now": micros(await self.now()), "limit": limit}
         _, rows = await self.write((sql.RENEW_REPLIES, values), (sql.FORGET_REPLIES, values))
         return len(rows)

@@ -14,7 +14,7 @@ from signoff.core.intent.model import Intent
 
 
 class IdempotencyKey(Struct, gc=False, frozen=True):
-    """An Idempotency-Key with its scope: the same key of another actor or route is another key."""
+    """An Idempotency-Key with its scope: the same key from another actor or on another route is a different key."""
 
     workspace: str
     actor: str
@@ -50,8 +50,8 @@ class Locks(Struct, gc=False, frozen=True):
 
 
 class Loaded(Struct):
-    """What was read. ``now``, and ``last_changes`` (the number of the last change of each workspace), were read when
-    every lock was held. The intents of ``claimable`` and ``due`` are in ``intents``.
+    """What was read. ``now``, and ``last_changes`` (the number of the last change to each workspace), were read after
+    every lock was taken. The intents of ``claimable`` and ``due`` are in ``intents``.
     """
 
     now: datetime
@@ -173,7 +173,7 @@ class Stored(Struct, gc=False, frozen=True):
 
 
 class EventRow(Struct, gc=False, frozen=True):
-    """One fact as stored: the hashed bytes, the erasable text (kept apart), and its hash in the chain."""
+    """One fact as stored: the hashed bytes, the erasable text (kept separately), and its hash in the chain."""
 
     seq: int
     body: bytes
@@ -202,7 +202,7 @@ class Filter(Struct, frozen=True, kw_only=True):
 
 
 class CardOpening(Struct, frozen=True):
-    """A person opened a task through a channel. ``times``: how often, at most once in ten minutes."""
+    """A person opened a task through a channel. ``times``: how often, at most once every ten minutes."""
 
     step_run: int
     person: str

@@ -1,5 +1,5 @@
 """The ASGI application: the table of endpoints behind Starlette's routers, one per path prefix, so that no request is
-compared with paths of another prefix. ``server.py`` starts and stops it.
+compared with paths under another prefix. ``server.py`` starts and stops it.
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ def build_app(state: AppState, more: Sequence[BaseRoute] = ()) -> ASGIApp:
 
 
 class Nowhere:
-    """Handles paths that are in no table: a page for a browser, otherwise the API's error."""
+    """Handles paths that are not in the table: a page for a browser, otherwise the API's error."""
 
     def __init__(self, page: ASGIApp, error: ASGIApp) -> None:
         self._page = page

@@ -1,6 +1,6 @@
 """The host names under which pages may be opened, and the client address behind a proxy.
 
-If pages were served under every name, DNS rebinding would be possible, and links could lead to a foreign host. API,
+If pages were served under every name, DNS rebinding would be possible, and links could lead to another host. API,
 probes and metrics use no cookies and may be reached under any name.
 """
 
@@ -39,7 +39,7 @@ def _is_loopback(host: str) -> bool:
 
 def check_host(headers: Sequence[Header], base_url: str, allowed: tuple[str, ...]) -> str:
     """Check the Host header of a request for a page; raises Malformed unless there is exactly one, and Misdirected
-    for a foreign host.
+    for another host.
     """
     given = [value for name, value in headers if name == b"host"]
     if len(given) != 1:
@@ -49,7 +49,7 @@ def check_host(headers: Sequence[Header], base_url: str, allowed: tuple[str, ...
     if not name or name not in own_names(base_url, allowed):
         raise Misdirected(
             "unknown_host", "This server's pages are not served under this host name.",
-            hint="Open the address in base_url; further names are set by allowed_hosts (SIGNOFF_ALLOWED_HOSTS).",
+            hint="Open the address in base_url; other names are set by allowed_hosts (SIGNOFF_ALLOWED_HOSTS).",
         )  # fmt: skip
     return host.lower()
 
@@ -61,9 +61,9 @@ def own_names(base_url: str, allowed: tuple[str, ...]) -> set[str]:
 
 
 def caller_of(peer: str, headers: Sequence[Header], trusted: Sequence[Network]) -> str:
-    """The client's address: that of the connection, or behind trusted proxies the last one that is not a trusted proxy.
+    """The client's address: the connection's, or behind trusted proxies the last one that is not a trusted proxy.
 
-    The header is read from the right, because the client itself may have written what is further left.
+    The header is read from the right, because the client itself may have written what is farther left.
     """
     if not trusted or not _within(peer, trusted):
         return peer
@@ -79,8 +79,8 @@ def caller_of(peer: str, headers: Sequence[Header], trusted: Sequence[Network]) 
 
 
 def _hops(headers: Sequence[Header]) -> list[str]:
-    """The addresses that proxies have written, in the order in which the request passed them; X-Forwarded-For, if
-    both headers are present.
+    """The addresses that proxies have added, in the order in which the request passed them. If both headers are
+    present, X-Forwarded-For is used.
     """
     chain = b",".join(value for name, value in headers if name == b"x-forwarded-for").decode("latin-1")
     if chain:

@@ -37,7 +37,7 @@ async def cached_or_read(call: Call, ref: str) -> Seen:
 
 
 def outdated(seen: Seen, done: Done) -> bool:
-    """Whether the intent's state at the command differs from what the caller had seen."""
+    """Whether the intent's state when the command was applied differs from what the caller had seen."""
     before = done.change.before if done.change else None
     return before is not None and before.seq != seen.stored.intent.seq
 
@@ -90,7 +90,7 @@ def cursor_of(call: Call) -> str:
     except NotFound as error:
         raise Invalid(
             "validation_error", f"cursor: {said[:64]!r} is not a next_cursor.", field="cursor",
-            hint="Send next_cursor of the previous page, unchanged.",
+            hint="Send the previous page's next_cursor unchanged.",
         ) from error  # fmt: skip
 
 
@@ -111,8 +111,8 @@ def statuses(words: list[str], field: str = "status") -> tuple[str, ...]:
 
 
 async def record_shown(call: Call, *intents: Intent) -> None:
-    """Record that a person was shown these tasks, because an answer of theirs without a target may be for one of
-    them.
+    """Record that a person was shown these tasks, because they may later answer one of them without naming a
+    target.
     """
     open_tasks = ((intent.id, intent.open) for intent in intents)
     shown = ((intent_id, target_of(task)) for intent_id, task in open_tasks if isinstance(task, Task))

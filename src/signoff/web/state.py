@@ -1,4 +1,4 @@
-"""The state that the web layer gets from ``components.py``: the engine and a few facts about this process."""
+"""The state that the web layer gets from ``components.py``: the engine, and some facts about this process."""
 
 import asyncio
 import contextlib
@@ -138,7 +138,7 @@ class AppState(msgspec.Struct, kw_only=True):
     _reading: set[asyncio.Task[Any]] = msgspec.field(default_factory=set)
 
     def reading(self) -> "_Reading":
-        """Enter this while reading a body, so that shutdown does not wait long for an incomplete one."""
+        """Enter this while reading a body, so that a shutdown does not wait long for an incomplete one."""
         return _Reading(self._reading)
 
     def _leave(self) -> None:
@@ -147,7 +147,7 @@ class AppState(msgspec.Struct, kw_only=True):
 
     @property
     def mails(self) -> bool:
-        """Whether sign-in links can be mailed."""
+        """Whether sign-in links can be e-mailed."""
         return self.mailed_links is not None and self.mailed_links.possible
 
     def stop(self) -> None:

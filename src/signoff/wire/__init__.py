@@ -1,7 +1,7 @@
 """The JSON of the API, declared once: the requests and responses that the server, the SDK and the command line
 share.
 
-One module per resource, with structs only. It imports nothing else of Signoff.
+One module per resource, with structs only. It imports nothing else from Signoff.
 """
 
 from signoff.wire import (

@@ -85,7 +85,7 @@ class ExistsError(Struct, kw_only=True):
 
     code: Annotated[str, about("A stable code.", "service_account_exists")]
     message: Annotated[str, about("What went wrong.", "The account 'infra-validator' already exists.")]
-    details: Annotated[dict[str, Any], about("Further values.", {})]
+    details: Annotated[dict[str, Any], about("Additional values.", {})]
 
 
 class AccountExists(Struct, kw_only=True):
@@ -183,7 +183,7 @@ class Removed(Ok, kw_only=True):
     """The account and its keys are revoked."""
 
     service_account_id: AccountId
-    status: Annotated[str, about("That it is revoked.", "revoked", words=("revoked",))] = "revoked"
+    status: Annotated[str, about("Its state: revoked.", "revoked", words=("revoked",))] = "revoked"
 
 
 class CreateAccountKey(Struct, kw_only=True):

@@ -10,7 +10,7 @@ from signoff.wire.fields import At, IntentId, Via, about
 
 class ViewedOut(Struct, kw_only=True):
     """How a person had seen the task when they answered, as far as the server knows. ``seconds``: from the first
-    opening to the answer; ``folded``: whether they unfolded the folded parts of the page; ``none`` if there were
+    opening to the answer; ``folded``: whether they expanded the collapsed parts of the page; ``none`` if there were
     none.
     """
 
@@ -19,12 +19,12 @@ class ViewedOut(Struct, kw_only=True):
     seconds: Annotated[OrEmpty[float], about("From the first opening to the answer.", 94.5)] = ABSENT
     channels: Annotated[tuple[str, ...], about("Where they opened it.", ["web"])]
     folded: Annotated[
-        Text, about("Whether folded parts were unfolded: none, opened or closed.", "opened")
+        Text, about("Whether collapsed parts were expanded: none, opened or closed.", "opened")
     ] = ABSENT
 
 
 class AuditEventOut(Struct, kw_only=True):
-    """One event of the hash chain. ``body``: the text that was hashed; ``private``: the erasable text, kept apart.
+    """One event of the hash chain. ``body``: the text that was hashed; ``private``: the erasable text, kept separately.
     An entry whose bytes are no longer an event has the type ``unreadable`` and no time.
     """
 
@@ -48,7 +48,8 @@ class AuditEventOut(Struct, kw_only=True):
     private: Annotated[
         Text,
         about(
-            "The text that can be erased, apart from the body.", '{"comment":"Checked against the runbook."}'
+            "The text that can be erased, kept separately from the body.",
+            '{"comment":"Checked against the runbook."}',
         ),
     ] = ABSENT
     hash: Annotated[
@@ -61,8 +62,8 @@ class AuditEventOut(Struct, kw_only=True):
 
 
 class ViewOut(Struct, kw_only=True):
-    """A person who opened a task. ``times``: how often, at most once in ten minutes; ``unfolded``: whether they
-    unfolded everything on its page.
+    """A person who opened a task. ``times``: how often, at most once every ten minutes; ``unfolded``: whether they
+    expanded everything on its page.
     """
 
     task_id: Annotated[str, about("The task's id.", "0198c0de-0000-7000-8000-000000000002")]
@@ -71,8 +72,8 @@ class ViewOut(Struct, kw_only=True):
     channel: Annotated[str, about("Where: web, api, cli, or a chat.", "web")]
     first_at: At
     last_at: At
-    times: Annotated[int, about("How often, at most once in ten minutes.", 2)]
-    unfolded: Annotated[bool, about("Whether they unfolded everything on its page.", False)]
+    times: Annotated[int, about("How often, at most once every ten minutes.", 2)]
+    unfolded: Annotated[bool, about("Whether they expanded everything on its page.", False)]
 
 
 class AuditAnswer(Ok, kw_only=True):
@@ -94,6 +95,7 @@ class AuditAnswer(Ok, kw_only=True):
     views: Annotated[
         OrEmpty[tuple[ViewOut, ...]],
         about(
-            "Who opened its tasks: everyone, for owners, admins and auditors; else only the caller. Not in the chain."
+            "Who opened its tasks: everyone, for owners, admins and auditors; otherwise only the caller. "
+            "It is not part of the hash chain."
         ),
     ] = ABSENT

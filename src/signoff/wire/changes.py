@@ -27,8 +27,8 @@ class ChangeOut(Struct, kw_only=True):
 
 
 class ProposalOut(Struct, kw_only=True):
-    """A change that needs a second admin, because it relaxes who decides. state: waiting, confirmed, refused, expired;
-    ``relaxations``: kind and name of the relaxed entries; ``why``: the reasons, as text.
+    """A change that needs a second admin, because it relaxes the rules on who decides. state: waiting, confirmed,
+    refused, expired; ``relaxations``: kind and name of the relaxed entries; ``why``: the reasons, as text.
     """
 
     id: Annotated[str, about("The proposal's id.", "prop_01998a3c6f007d1e8a4bc35d9e7f1b25")]

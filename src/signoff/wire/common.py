@@ -12,7 +12,7 @@ T = TypeVar("T")
 ABSENT: Final[Any] = UNSET
 """The value of a member that a response omits, because AXP's clients do not handle null."""
 
-# On the wire such a member is left out. Readers see it as empty, or None.
+# On the wire such a member is omitted. Readers see it as empty, or None.
 if TYPE_CHECKING:
     OrEmpty = Annotated[T, "may be absent"]
     OrNone: TypeAlias = T | None
@@ -44,7 +44,7 @@ class Ok(Struct, gc=False, kw_only=True):
 
 
 class EmptyAnswer(Ok, kw_only=True):
-    """Success, without further data."""
+    """Success, without any data."""
 
 
 class PageAnswer(Ok, kw_only=True):
@@ -92,7 +92,7 @@ class ReceiptOut(Struct, gc=False, kw_only=True):
 Payload: TypeAlias = Annotated[
     JsonObject,
     about(
-        "The request's data: a JSON object whose content is the requester's.",
+        "The request's data: a JSON object with content defined by the requester.",
         {"table": "users", "to_version": 42},
     ),
 ]

@@ -84,7 +84,8 @@ class AuditRecord(Struct, kw_only=True):
     hash: Annotated[str, about("The hash of this event in the hash chain.", SOME_DIGEST)]
     body: Annotated[Text, about("The text that was hashed, if requested.", '{"seq":3}')] = ABSENT
     private: Annotated[
-        Text, about("The erasable text, kept apart, if requested.", '{"comment":"Looks safe.","salt":"5f"}')
+        Text,
+        about("The erasable text, kept separately, if requested.", '{"comment":"Looks safe.","salt":"5f"}'),
     ] = ABSENT
 
 

@@ -160,7 +160,7 @@ LeaseUntil: TypeAlias = Annotated[
 
 PersonId: TypeAlias = Annotated[str, about("The person's id.", "per_01998a3c6f007d1e8a4bc35d9e7f1b20")]
 PersonName: TypeAlias = Annotated[str, about("The display name.", "Ann Berg")]
-Email: TypeAlias = Annotated[str, about("The mail address, which names the person.", "ann@acme.example")]
+Email: TypeAlias = Annotated[str, about("The e-mail address, which names the person.", "ann@acme.example")]
 Zone: TypeAlias = Annotated[str, about("The IANA time zone.", "Europe/Berlin")]
 AccountId: TypeAlias = Annotated[
     str, about("The id of the agent or service.", "sa_01998a3c6f007d1e8a4bc35d9e7f1b21")
@@ -197,7 +197,7 @@ Title: TypeAlias = Annotated[str, about("The question, in one line.", "Migrate u
 Warnings: TypeAlias = Annotated[
     tuple[str, ...],
     about(
-        "Warnings for the caller, as text; the request was carried out nevertheless.",
+        "Warnings for the caller, as text; the request was still carried out.",
         ["unknown field, ignored: priority"],
     ),
 ]

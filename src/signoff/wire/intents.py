@@ -100,7 +100,7 @@ class CreateIntentRequest(Struct, kw_only=True):
     payload: Annotated[
         Object,
         about(
-            "The request's data: a JSON object whose content is the requester's.",
+            "The request's data: a JSON object with content defined by the requester.",
             {"table": "users", "to_version": 42},
         ),
     ] = {}
@@ -128,7 +128,7 @@ class CreateIntentRequest(Struct, kw_only=True):
     remind_interval_seconds: Annotated[Count | None, about("Seconds between reminders.", 7200)] = None
     max_reminders: Annotated[Count | None, about("The maximum number of reminders.", 3)] = None
     escalate_to: Annotated[
-        str, about("Who is asked in addition after the reminders: a person, team or role.", "team:sre-leads")
+        str, about("Who else is asked after the reminders: a person, team or role.", "team:sre-leads")
     ] = ""
     max_delivery_attempts: Annotated[
         Count | None, about("The maximum number of attempts at an agent step.", 3)
@@ -136,7 +136,7 @@ class CreateIntentRequest(Struct, kw_only=True):
     human_task: Annotated[
         Object | None,
         about(
-            "A task in AXP's terms that asks people at once, if its type has no workflow.",
+            "A task in AXP's terms that asks people immediately, if its type has no workflow.",
             {"title": "Migrate users?", "task_type": "approval", "assignees": ["ann@acme.example"]},
         ),
     ] = None
@@ -371,7 +371,7 @@ class ControlPolicy(Struct, gc=False, kw_only=True):
 
 
 class IntentOut(Struct, gc=False, kw_only=True):
-    """An intent. Members that do not apply are left out."""
+    """An intent. Members that do not apply are omitted."""
 
     _EXAMPLE: ClassVar = ("waiting_reason", "pending_with")
 
@@ -413,7 +413,7 @@ class IntentOut(Struct, gc=False, kw_only=True):
     max_reminders: Annotated[OrEmpty[int], about("The maximum number of reminders.", 3)] = ABSENT
     remind_count: ReminderCount = 0
     escalate_to: Annotated[
-        Text, about("Who is asked in addition after the reminders: a person, team or role.", "team:sre-leads")
+        Text, about("Who else is asked after the reminders: a person, team or role.", "team:sre-leads")
     ] = ABSENT
     max_delivery_attempts: Annotated[
         OrEmpty[int], about("The maximum number of attempts at an agent step.", 3)
@@ -491,7 +491,8 @@ class EventOut(Struct, gc=False, kw_only=True):
     pending_with: Annotated[OrNone[PendingWith], about("Who has to act.")] = ABSENT
     human_task: Annotated[OrNone[HumanTask], about("The task that asks people.")] = ABSENT
     details: Annotated[
-        dict[str, Any], about("Further values, which differ by the kind of event.", {"outcome": "approved"})
+        dict[str, Any],
+        about("Additional values, which depend on the kind of event.", {"outcome": "approved"}),
     ]
     result: Annotated[
         OrEmpty[dict[str, Any]],
@@ -520,7 +521,7 @@ class Completion(Struct, gc=False, kw_only=True):
 
 
 class IntentChangedAnswer(Ok, kw_only=True):
-    """The response to a write on an intent. ``applied``: true if the write had an effect, also if it repeats an
+    """The response to a write on an intent. ``applied``: true if the write had an effect, including a repeat of an
     answer that had one; false if the policy generation was stale, or a patch changed nothing. ``receipt``: the
     receipt of a withdrawal.
     """
@@ -533,7 +534,7 @@ class IntentChangedAnswer(Ok, kw_only=True):
     warnings: Annotated[
         OrEmpty[tuple[str, ...]],
         about(
-            "Warnings for the caller, as text; the request was carried out nevertheless.",
+            "Warnings for the caller, as text; the request was still carried out.",
             ["unknown field, ignored: priority"],
         ),
     ] = ABSENT

@@ -116,12 +116,12 @@ class CreateKey(Strict, kw_only=True):
     roles: Annotated[list[str], about("The roles of a new person; approver by default.", ["approver"])] = []
     expires_in_seconds: Annotated[
         Annotated[float, Meta(gt=0, le=315_360_000)] | None,
-        about("How long the key is valid, in seconds; by default for ever.", 2592000),
+        about("How long the key is valid, in seconds; by default it does not expire.", 2592000),
     ] = None
 
 
 class NewKeyOut(Ok, kw_only=True):
-    """A new key. ``api_key``: the secret, shown once and stored nowhere. ``warnings``: the consequences of adding
+    """A new key. ``api_key``: the secret, shown once and not stored. ``warnings``: the consequences of adding
     its person.
     """
 

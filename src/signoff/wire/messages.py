@@ -75,14 +75,14 @@ class NotificationsAnswer(Ok, kw_only=True):
 
 
 class ChannelOut(Struct, kw_only=True):
-    """set_up: whether this server sends over it; failing: whether sends fail at the moment; since: when the oldest
+    """set_up: whether this server sends over it; failing: whether sends are currently failing; since: when the oldest
     failing message was triggered; retrying: how many messages are retried; failed: how many failed permanently
     within a day; last_error: the last of their errors.
     """
 
     channel: ChannelName
     set_up: Annotated[bool, about("Whether this server sends over it.", True)]
-    failing: Annotated[bool, about("Whether sends fail at the moment.", False)]
+    failing: Annotated[bool, about("Whether sends are currently failing.", False)]
     since: Annotated[OrNone[datetime], time("When the oldest failing message was triggered.")] = ABSENT
     retrying: Annotated[int, about("The number of messages that are retried.", 0)]
     failed: Annotated[int, about("The number that failed permanently within a day.", 0)]

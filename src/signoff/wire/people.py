@@ -40,11 +40,11 @@ Preferences: TypeAlias = Annotated[Object | None, about("How to contact them.", 
 
 
 class AbsenceOut(Struct, kw_only=True):
-    """Absent from ``from`` until ``until``, exclusive; the delegate may answer meanwhile."""
+    """Absent from ``from`` until ``until``, exclusive; the delegate may answer in the meantime."""
 
     begins: Annotated[datetime, time("From when.", "2030-02-01T00:00:00Z")] = msgspec.field(name="from")
     until: Annotated[datetime, time("Until when, exclusive.", "2030-02-08T00:00:00Z")]
-    delegate: Annotated[Text, about("Who may answer meanwhile.", "ben@acme.example")] = ABSENT
+    delegate: Annotated[Text, about("Who may answer in the meantime.", "ben@acme.example")] = ABSENT
 
 
 class HoursOut(Struct, kw_only=True):
@@ -154,7 +154,7 @@ class CreatePerson(Strict, kw_only=True):
 
     _EXAMPLE: ClassVar = ("name", "roles")
 
-    email: Annotated[str, about("The mail address, which names the person.", "carla@acme.example")]
+    email: Annotated[str, about("The e-mail address, which names the person.", "carla@acme.example")]
     name: Annotated[str, about("The display name.", "Carla Diaz")] = ""
     roles: GivenRoles = None
     active: MaySignIn = None

@@ -28,7 +28,7 @@ class BundleRequest(Struct, kw_only=True):
     title: Annotated[str, about("What it is, in one line.", "Nightly migration")] = ""
     description: Annotated[str, about("What it is for.", "Migrates the tables at night.")] = ""
     idempotency_key: Annotated[
-        str, about("A repeated request with the same key starts nothing again.", "night-2030-01-31")
+        str, about("Repeating a request with the same key does not start it again.", "night-2030-01-31")
     ] = ""
     agents: Annotated[
         list[Object],

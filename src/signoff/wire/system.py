@@ -24,26 +24,28 @@ class HealthAnswer(Ok, kw_only=True):
 
 
 class ReadyAnswer(Struct, kw_only=True):
-    """Whether the process is ready, and for each loop and part why not."""
+    """Whether the process is ready; for each loop and component that is not, why."""
 
     ok: Annotated[bool, about("The same as ready.", True)]
     ready: Annotated[bool, about("Whether it is ready for requests.", True)]
-    details: Annotated[dict[str, Any], about("Each part and loop: ok, or why not.", {"database": "ok"})]
+    details: Annotated[
+        dict[str, Any], about("Each component and loop: ok, or what is wrong.", {"database": "ok"})
+    ]
 
 
 class SelfOut(ActorOut, kw_only=True):
     """The key's actor."""
 
-    email: Annotated[Text, about("The mail address, for a person.", "ann@acme.example")] = ABSENT
+    email: Annotated[Text, about("The e-mail address, for a person.", "ann@acme.example")] = ABSENT
     roles: Annotated[tuple[str, ...], about("The roles, for a person.", ["approver"])]
 
 
 class ServerOut(Struct, kw_only=True):
-    """mail: whether it can mail people, including sign-in links."""
+    """mail: whether it can e-mail people, including sign-in links."""
 
     version: Annotated[str, about("The server's version.", "1.0.0")]
     database: Annotated[str, about("The kind of database.", "postgresql")]
-    mail: Annotated[bool, about("Whether it can mail people, including sign-in links.", True)]
+    mail: Annotated[bool, about("Whether it can e-mail people, including sign-in links.", True)]
 
 
 class MeAnswer(Ok, kw_only=True):

@@ -121,7 +121,7 @@ class BulkTask(Strict, kw_only=True):
 
 
 class BulkAnswerRequest(Strict, kw_only=True):
-    """One answer to up to 100 equal tasks of low risk (those with the same ``bulk_form``)."""
+    """One answer to up to 100 similar low-risk tasks (those with the same ``bulk_form``)."""
 
     outcome: Annotated[
         str, Meta(min_length=1, max_length=64), about("The outcome for all of them.", "approved")
@@ -188,7 +188,7 @@ class SnoozeRequest(Strict, kw_only=True, rename={"lasts": "for"}):
 
 
 class EmptyRequest(Strict, kw_only=True):
-    """An empty body. A comment is refused, because it would not be recorded anywhere."""
+    """An empty body. A comment is refused, because it would not be recorded."""
 
 
 class CommentRequest(Strict, kw_only=True):
@@ -200,7 +200,7 @@ class CommentRequest(Strict, kw_only=True):
 
 
 class ReviseRequest(Strict, kw_only=True):
-    """What to decide instead. ``digest``: that of what was shown; a mismatch is a 409. ``outcome``: also approve the
+    """What to decide instead. ``digest``: the digest that was shown; a mismatch is a 409. ``outcome``: also approve the
     change, if the task's ``edits`` is ``approve``; needs the digest. ``stage``, ``data``: those of this answer.
     """
 
@@ -279,7 +279,7 @@ class ExplainOut(Ok, kw_only=True):
     opened_at: OpenedAt
     due_at: OrNone[DueAt] = ABSENT
     strength: Strength
-    proof: Annotated[str, about("The required sign-in, as text.", "a mailed sign-in link")]
+    proof: Annotated[str, about("The required sign-in, as text.", "an e-mailed sign-in link")]
     risk: Risk
     self_approval: Annotated[bool, about("Whether the requester's side may decide.", False)]
     may_decide: Annotated[list[DeciderOut], about("Who may decide now.")]
@@ -408,7 +408,7 @@ class RevisionOut(Struct, kw_only=True):
 
 
 class SinceApprovedOut(Struct, kw_only=True):
-    """The difference to the last approved request of the same workflow with the same target (``target`` in the
+    """The difference from the last approved request of the same workflow with the same target (``target`` in the
     workflow); changed: at most 200 values.
     """
 
@@ -418,13 +418,13 @@ class SinceApprovedOut(Struct, kw_only=True):
         tuple[str, ...], about("The payload fields that are equal in both: the target.", ["cluster"])
     ]
     changed: Annotated[tuple[ValueOut, ...], about("The values that differ; none if nothing differs.")]
-    more: Annotated[int, about("How many further values differ.", 0)] = 0
+    more: Annotated[int, about("How many more values differ.", 0)] = 0
 
 
 class TaskOut(Struct, gc=False, kw_only=True):
     """A human step opened for people. ``stage``, ``revision`` and ``digest`` name exactly what is decided.
 
-    result_revisions: the revision of the request that each previous result belongs to; results of other revisions
+    result_revisions: the revision of the request that each previous result belongs to; results of revisions other
     than the task's do not count. changes: from revision to revision, not in lists. edits: ``approve`` if approvers
     may change values and approve that at the same time, else ``propose``. bulk_form: the same for tasks that may be
     answered together, absent for a task that has to be decided separately. next_steps: everything that may run after
@@ -488,7 +488,7 @@ class TaskOut(Struct, gc=False, kw_only=True):
     ] = ABSENT
     since_approved: Annotated[
         OrEmpty[SinceApprovedOut],
-        about("The difference to what was approved last for the same target; not in lists."),
+        about("The difference from what was approved last for the same target; not in lists."),
     ] = ABSENT
     outcome: OrEmpty[Outcome] = ABSENT
     ending: OrEmpty[Ending] = ABSENT

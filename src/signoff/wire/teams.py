@@ -10,9 +10,11 @@ from signoff.wire.fields import Warnings, Zone, about, time
 
 
 class RotationOut(Struct, kw_only=True):
-    """Who is on call when. ``handover``: a weekday and a local time."""
+    """Who is on call, and when. ``handover``: a weekday and a local time."""
 
-    order: Annotated[list[str], about("The order of turns.", ["ann@acme.example", "ben@acme.example"])]
+    order: Annotated[
+        list[str], about("The on-call order of the members.", ["ann@acme.example", "ben@acme.example"])
+    ]
     handover: Annotated[str, about("The weekday and local time of the handover.", "mon 09:00")]
     zone: Zone
     anchor: Annotated[date, about("A day in a week in which the first member is on call.", "2030-01-07")]

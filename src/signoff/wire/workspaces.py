@@ -48,7 +48,7 @@ class CreateWorkspace(Strict, kw_only=True):
 
     name: Annotated[str, about("The workspace's name.", "staging")]
     owner: Annotated[
-        str, about("The mail address of its first owner; the caller's by default.", "ann@acme.example")
+        str, about("The e-mail address of its first owner; the caller's by default.", "ann@acme.example")
     ] = ""
     owner_name: Annotated[Name, about("The first owner's name.", "Ann Berg")] = ""
 
@@ -63,10 +63,10 @@ class RenameWorkspace(Strict, kw_only=True):
 
 
 class NewWorkspaceOut(Ok, kw_only=True):
-    """A new workspace. ``api_key``: its owner's key, shown once and stored nowhere; only if the owner is the caller."""
+    """A new workspace. ``api_key``: its owner's key, shown once and not stored; only if the owner is the caller."""
 
     workspace: Annotated[WorkspaceOut, about("The workspace.")]
-    owner: Annotated[str, about("The mail address of its owner.", "ann@acme.example")]
+    owner: Annotated[str, about("The e-mail address of its owner.", "ann@acme.example")]
     api_key: Annotated[
         Text,
         about(

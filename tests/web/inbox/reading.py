@@ -108,7 +108,7 @@ class Reader:
         )
 
     async def sign_in(self, *, key: bool = False) -> "Reader":
-        """By a sign-in link, as it comes by mail; or by the persona's key, which proves less."""
+        """By a sign-in link, as it comes by e-mail; or by the persona's key, which proves less."""
         if key:
             answer = await self.post("/login", key=self.web.keys[self.who])
         else:

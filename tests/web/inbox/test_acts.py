@@ -139,7 +139,7 @@ async def test_the_loser_of_two_sees_who_decided_what_and_when(web: WebEnv) -> N
     assert answer.status == 409
     for said in (
         "was not counted. You wrote: Go",
-        "already decided: rejected",
+        "already been decided: rejected",
         "Ann decided: rejected",
         "through the pages",
         "Not today.",

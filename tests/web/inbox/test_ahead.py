@@ -85,8 +85,8 @@ async def test_what_runs_when_a_step_fails_is_on_the_page_as_that(web: WebEnv) -
 @pytest.mark.parametrize(
     ("given", "folded"),
     [
-        ({"script": "\n".join(["echo fine"] * 500 + [DANGER])}, "characters are folded"),
-        ({f"n{n}": n for n in range(100)} | {"last": DANGER}, "more fields are folded"),
+        ({"script": "\n".join(["echo fine"] * 500 + [DANGER])}, "characters are hidden"),
+        ({f"n{n}": n for n in range(100)} | {"last": DANGER}, "more fields are hidden"),
         ({"password": DANGER}, "Hidden: its name suggests a secret"),
     ],
 )

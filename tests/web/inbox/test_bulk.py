@@ -1,4 +1,4 @@
-"""The page on which many equal tasks are decided in one act, without scripts."""
+"""The page on which many similar tasks are decided at once, without scripts."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def links(page: Shown) -> list[str]:
 
 
 async def opened(web: WebEnv, count: int, **payload: Any) -> tuple[Reader, Shown, list[dict[str, Any]]]:
-    """Ann on the page of so many equal tasks."""
+    """Ann on the page of so many similar tasks."""
     await workflow(web)
     tasks = await ask(web, count, **payload)
     ann = await reader(web, "ann")
@@ -39,7 +39,7 @@ async def press(ann: Reader, page: Shown, outcome: str = "approved", **changed: 
 async def test_equal_tasks_are_offered_and_decided_with_one_press(web: WebEnv) -> None:
     ann, page, tasks = await opened(web, 3, currency="EUR")
     assert (page.status, page.heading) == (200, "Decide together")
-    assert "3 equal tasks of low risk: the same question" in page.text
+    assert "3 similar low-risk tasks: the same question" in page.text
     assert "The same in all tasks currency EUR" in page.text
     assert page.text.count("currency EUR") == 1
     assert "customer c1" in page.text
@@ -47,7 +47,7 @@ async def test_equal_tasks_are_offered_and_decided_with_one_press(web: WebEnv) -
     done = await press(ann, page, comment="routine")
     assert done.status == 200
     assert "Recorded for 3 of 3 tasks, each separately: approved. 3 are decided." in done.text
-    assert "No more equal tasks wait for you." in done.text
+    assert "No more similar tasks wait for you." in done.text
     for task in tasks:
         [vote] = [event for event in await trail(web, task) if event["type"] == "answered"]
         assert (vote["via"], vote["comment"]) == ("web", "routine")
@@ -77,7 +77,7 @@ async def test_what_was_changed_since_is_listed_with_its_reason(web: WebEnv) -> 
     done = await press(ann, page)
     assert "Recorded for 1 of 2 tasks" in done.text
     assert "1 was refused; see the reason of each." in done.text
-    assert f"{TYPE}, amount 0, customer c0 : This was already decided: rejected." in done.text
+    assert f"{TYPE}, amount 0, customer c0 : This has already been decided: rejected." in done.text
     again = await press(ann, page)  # the browser sends it once more
     assert "Recorded for 1 of 2 tasks" in again.text
     assert [event["type"] for event in await trail(web, tasks[1])].count("answered") == 1
@@ -90,7 +90,7 @@ async def test_what_was_refused_is_named_beside_the_event_loop(web: WebEnv) -> N
     picks = [f"{task['task_id']}.1.1.{task['digest']}" for task in tasks]  # folded, so none is ticked
     fields = [*page.form("/bulk")["fields"], *(("pick", pick) for pick in picks), ("outcome", "approved")]
     done, times = await on_the_loop(lambda: ann.post("/bulk", fields), of="_known_as")
-    assert done.text.count("This was already decided: rejected.") == 2
+    assert done.text.count("This has already been decided: rejected.") == 2
     assert times == 0
 
 
@@ -160,7 +160,7 @@ async def test_a_selection_of_the_inbox_is_reviewed_together(web: WebEnv) -> Non
     chosen = [tasks[0], tasks[2], tasks[3]]
     page = await ann.get("/bulk?" + "&".join(f"task={task['task_id']}" for task in chosen))
     assert {box["value"][:36] for box in boxes(page)} == {task["task_id"] for task in (tasks[0], tasks[2])}
-    assert "Not equal, or decided one by one" in page.text
+    assert "Different, or decided one by one" in page.text
     done = await press(ann, page)
     assert [box["value"][:36] for box in boxes(done)] == [tasks[1]["task_id"]]  # the next equal one
 
@@ -173,8 +173,8 @@ async def test_a_single_task_and_what_is_for_others_are_not_offered(web: WebEnv)
     emma = await reader(web, "emma")
     assert boxes(await emma.get("/?view=all")) == []
     page = await emma.get(f"/bulk?form={tasks[0]['bulk_form']}&x=1")
-    assert "No open tasks of yours" in page.text
-    assert "No open tasks of yours" in (await emma.get(f"/bulk?task={tasks[0]['task_id']}&task=x")).text
+    assert "You have no open tasks" in page.text
+    assert "You have no open tasks" in (await emma.get(f"/bulk?task={tasks[0]['task_id']}&task=x")).text
 
 
 async def test_an_incomplete_form_decides_nothing(web: WebEnv) -> None:
@@ -197,7 +197,7 @@ async def test_an_incomplete_form_decides_nothing(web: WebEnv) -> None:
 
 async def test_a_task_that_is_not_whole_on_the_page_is_not_selected_for_the_reader(web: WebEnv) -> None:
     _, page, _ = await opened(web, 2, note="x" * 2000)
-    assert page.text.count("Part of it is folded: open it first.") == 2
+    assert page.text.count("Part of it is collapsed: open it first.") == 2
     assert all("checked" not in box for box in boxes(page))
 
 
@@ -211,7 +211,7 @@ async def test_the_question_of_several_requests_names_none_of_their_values(web: 
     tasks = await ask(web, 2)
     ann = await reader(web, "ann")
     inbox = await ann.get("/")
-    assert "2 equal tasks of low risk: Refund [customer]?" in inbox.text
+    assert "2 similar low-risk tasks: Refund [customer]?" in inbox.text
     page = await ann.get(links(inbox)[0])
     assert "Refund [customer]?" in page.text
     assert "Refund “c" not in page.text
@@ -231,7 +231,7 @@ async def test_three_hundred_wait_and_three_presses_decide_them(web: WebEnv) -> 
     ann = await reader(web, "ann")
     page = await ann.get(links(await ann.get("/"))[0])
     for left in (200, 100, 0):
-        assert "100 equal tasks of low risk" in page.text
+        assert "100 similar low-risk tasks" in page.text
         page = await press(ann, page)
         assert "Recorded for 100 of 100 tasks" in page.text
         assert (await web.get("/v1/tasks?mine=true&limit=200", "ann")).json["tasks"][:1] != [] or left == 0

@@ -186,7 +186,7 @@ async def test_two_who_decide_at_once_hear_of_each_other(web: WebEnv) -> None:
     assert (await ann.decide(task_id, "rejected", comment="No.")).status == 303
     page = await otto.press(late, f"/tasks/{task_id}", "approved")
     assert page.status == 409
-    assert "This was already decided: rejected." in page.text
+    assert "This has already been decided: rejected." in page.text
     assert "Ann decided" in page.text
     assert "No." in page.text
 
@@ -230,12 +230,12 @@ async def test_what_is_folded_is_opened_before_a_yes(web: WebEnv) -> None:
     ann = await reader(web, "ann")
     page = await ann.get(f"/tasks/{task_id}")
     assert "DROP TABLE" not in page.text
-    assert "characters are folded" in page.text
+    assert "characters are hidden" in page.text
     assert page.form(f"/tasks/{task_id}")["buttons"] == ["1", "rejected"], "show everything, or reject"
     forced = dict(page.form(f"/tasks/{task_id}")["fields"])
     refused = await ann.post(f"/tasks/{task_id}", outcome="approved", **forced)
     assert refused.status == 409
-    assert "not opened" in refused.text
+    assert "never opened" in refused.text
     opened = await ann.get(f"/tasks/{task_id}?open=1")
     assert "DROP TABLE users;" in opened.text
     shown = await ann.post(f"/tasks/{task_id}", **forced | {"show": "1", "comment": "Not yet sure"})

@@ -56,7 +56,7 @@ async def type_code(person: Window, code: str, scripts: bool) -> None:
 @pytest.mark.timeout(150)
 @pytest.mark.parametrize("setting", SETTINGS)
 async def test_signed_out_to_signed_in(web: WebEnv, tmp_path: Path, setting: dict[str, Any]) -> None:
-    """The person is signed out: a link by mail signs them in, and they go on where they were."""
+    """The person is signed out: a link by e-mail signs them in, and they go on where they were."""
     scripts = setting.get("java_script_enabled", True)
     async with mailing(web) as server, serving(web) as url, chromium() as browser:
         terminal = await command(url, tmp_path, "login", url, "--no-browser")

@@ -184,7 +184,7 @@ async def test_a_wrong_entry_is_said_beside_the_form(web: WebEnv) -> None:
         (
             "leave",
             {"from": "2026-03-02", "until": "2026-03-03", "delegate": "ann@acme.example"},
-            "another person",
+            "Choose another delegate.",
         ),
     ):
         answer = await ann.post(f"{ANN}/{act}", [*fields.items()])
@@ -261,7 +261,7 @@ async def test_a_policy_is_told_in_plain_words_with_every_contact_to_come(web: W
         "After 30m Otto Berg may also decide",
         "On expiry after 8h the task expires; nothing is approved",
         "Hours mon to fri, 08:00 to 18:00, Europe/Berlin; outside them reminders and escalation pause",
-        "Assurance the approver must sign in by mail",
+        "Assurance the approver must sign in by e-mail",
         "Reminder 1 of 5, to Ann Lee",
         "2 more reminders",
         "The task expires",

@@ -130,7 +130,7 @@ async def test_the_dangerous_last_line_of_200_kilobytes_is_there_once_opened(web
     ann = await reader(web, "ann")
     folded = await ann.get(f"/tasks/{task_id}")
     assert "DROP TABLE" not in folded.html
-    assert "more characters are folded" in folded.text
+    assert "more characters are hidden" in folded.text
     assert "DROP TABLE customers;" in (await ann.get(f"/tasks/{task_id}?open=1")).html
 
 

@@ -47,7 +47,7 @@ async def test_everybody_makes_their_own_key_once_signed_in_by_mail(web: WebEnv)
 
 async def test_a_key_makes_no_key(web: WebEnv) -> None:
     ann = await Reader(web, "ann").sign_in(key=True)
-    assert "Sign in by mail to create your own key" in (await ann.get("/me")).text
+    assert "Sign in by e-mail to create your own key" in (await ann.get("/me")).text
     assert (await ann.post("/me/keys", life="30")).status == 403
     assert (await web.post("/v1/keys", {"person": "ann@acme.example"}, "ann")).status == 403
     mailed = await reader(web, "ann")

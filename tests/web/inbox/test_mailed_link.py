@@ -1,4 +1,4 @@
-"""A sign-in link by mail: for whoever asks, with one answer for everybody, and not too often."""
+"""A sign-in link by e-mail: for whoever asks, with one answer for everybody, and not too often."""
 
 import logging
 import re

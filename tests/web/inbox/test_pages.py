@@ -129,18 +129,18 @@ async def test_an_open_agent_step_says_what_it_waits_for_and_why_it_failed(web: 
     assert "agent://acme/prod/validator, waits for a worker" in await shown()
     [held] = (await web.post("/v1/agents/validator/deliveries/claim", {}, "agent"))["deliveries"]
     assert "agent://acme/prod/validator, in progress" in await shown()
-    fault = {"code": "down", "message": "replica-3 does not answer", "retryable": True}
+    fault = {"code": "down", "message": "replica-3 does not respond", "retryable": True}
     report = {"token": held["token"], "error": fault}
     await web.post(f"/v1/deliveries/{held['delivery_id']}/report", report, "agent")
     page = await shown()
     assert "waits for the next attempt, 2 Mar 2026, 09:00:30" in page
-    assert "The last attempt failed: replica-3 does not answer" in page
+    assert "The last attempt failed: replica-3 does not respond" in page
 
 
 async def test_a_request_that_nothing_handles_says_so(web: WebEnv) -> None:
-    sent = await web.post("/v1/intents", {"intent_type": "intent.misspelt.v1", "payload": {}}, "ci")
+    sent = await web.post("/v1/intents", {"intent_type": "intent.misspelled.v1", "payload": {}}, "ci")
     [warning] = sent["warnings"]
-    assert "no workflow handles intent.misspelt.v1, and the request names no agent" in warning
+    assert "no workflow handles intent.misspelled.v1, and the request names no agent" in warning
     page = await (await reader(web, "oscar")).get(f"/intents/{sent['intent_id']}")
     assert "The request names no agent, and no workflow handles its type" in page.text
 

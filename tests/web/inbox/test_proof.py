@@ -41,7 +41,7 @@ async def test_a_session_that_a_key_opened_decides_nothing_of_high_risk(web: Web
     page = await press(thief, task_id, outcome="approved", comment="Mine now.")
     assert page.status == 403
     assert (
-        "You are signed in with a key. This decision requires a sign-in by mail. Nothing was recorded."
+        "You are signed in with a key. This decision requires a sign-in by e-mail. Nothing was recorded."
         in page.text
     )
     assert await votes(web, task_id) == []
@@ -57,7 +57,7 @@ async def test_what_is_of_low_or_medium_risk_is_decided_by_key_as_before(web: We
 async def test_a_check_that_finds_the_risk_high_demands_more_than_the_policy(web: WebEnv) -> None:
     task_id = await gate(web, {"risk": "critical"}, risk="low")
     assert (
-        "requires a sign-in by mail"
+        "requires a sign-in by e-mail"
         in (await press(await by_key(web, "ann"), task_id, outcome="approved")).text
     )
     assert (await web.answer(task_id)).code == "stronger_sign_in_required"
@@ -93,7 +93,7 @@ async def test_the_way_out_is_one_button_and_leads_back_to_the_task_with_what_wa
     async with mailing(web) as server:
         ann = await by_key(web, "ann")
         page = await ann.get(f"/tasks/{task_id}")
-        assert "You are signed in with a key. This decision requires a sign-in by mail." in page.text
+        assert "You are signed in with a key. This decision requires a sign-in by e-mail." in page.text
         form = page.form(f"/tasks/{task_id}")
         assert form["buttons"] == ["1", "rejected"]  # no outcome is offered that would be refused
         fields = [(name, "Checked with Otto; <b>fine</b>." if name == "comment" else value)
@@ -150,7 +150,7 @@ async def test_by_a_link_from_a_message_the_same_button_is_offered(web: WebEnv) 
         token = await web.state.sessions.task_link(HOME, "per_ann", f"{task_id[:-4]}0000", 2, digest)
         scanner = Reader(web)
         page = await scanner.get(f"/t/{token}")
-        assert "You followed a link from a message. This decision requires a sign-in by mail." in page.text
+        assert "You followed a link from a message. This decision requires a sign-in by e-mail." in page.text
         pressed = await scanner.post(f"/t/{token}", outcome="approved", revision="1", digest=digest)
         assert (pressed.status, await votes(web, task_id)) == (403, [])
         assert (await scanner.post(f"/t/{token}", mail="1")).status == 200
@@ -208,5 +208,5 @@ async def test_a_session_keeps_what_opened_it_until_it_ends(web: WebEnv) -> None
     ann, mailed = await by_key(web, "ann"), await reader(web, "ann")
     web.clock.move(timedelta(hours=6))
     assert (await ann.post(f"/tasks/{task_id}/mark-reviewing")).status in (303, 403)  # renews it
-    assert "requires a sign-in by mail" in (await ann.get(f"/tasks/{task_id}")).text
-    assert "requires a sign-in by mail" not in (await mailed.get(f"/tasks/{task_id}")).text
+    assert "requires a sign-in by e-mail" in (await ann.get(f"/tasks/{task_id}")).text
+    assert "requires a sign-in by e-mail" not in (await mailed.get(f"/tasks/{task_id}")).text

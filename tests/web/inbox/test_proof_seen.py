@@ -46,7 +46,7 @@ async def test_the_card_says_what_is_missing_and_keeps_what_is_written(
         await page.get_by_label("Or your key").fill(web.keys["ann"])
         await page.get_by_role("button", name="Sign in", exact=True).click()
         await expect(
-            page.get_by_text("You are signed in with a key. This decision requires a sign-in by mail.")
+            page.get_by_text("You are signed in with a key. This decision requires a sign-in by e-mail.")
         ).to_be_visible()
         if scripts:
             await ann.check()
@@ -81,7 +81,7 @@ async def test_a_proposed_change_is_confirmed_on_its_page_after_a_sign_in_by_mai
             await oscar.open(f"/login?next={path}")
             await oscar.page.get_by_label("Your key").fill(web.keys["oscar"])
             await oscar.page.get_by_role("button", name="Sign in", exact=True).click()
-            await expect(oscar.page.get_by_text("Confirming requires a sign-in by mail.")).to_be_visible()
+            await expect(oscar.page.get_by_text("Confirming requires a sign-in by e-mail.")).to_be_visible()
             await oscar.check()
             return
         await oscar.sign_in(await web.state.sessions.login_link(HOME, "per_oscar"))

@@ -32,13 +32,13 @@ ACTS: list[tuple[str, dict[str, str], str]] = [
     (
         "comment",
         {"words": "why <now>?"},
-        "Your comment is recorded. The requester and earlier",
+        "Your comment was recorded. The requester and earlier",
     ),
     ("mark-reviewing", {}, "It is marked as being reviewed by you. Others see that. Nothing is locked."),
     (
         "delegate",
         {"to": "otto@acme.example"},
-        "Delegated to Otto. Otto decides for you, and you no longer can.",
+        "Delegated to Otto. Otto now decides for you; you no longer can.",
     ),
     ("withdraw", {}, "You withdrew the request"),
 ]

@@ -40,7 +40,7 @@ async def test_a_link_dies_with_its_task(web: WebEnv) -> None:
         await Reader(web).post(f"/t/{token}", outcome="approved"),
     ):
         assert answer.status == 410
-        assert "already decided: rejected, by Ann, 02 Mar 2026, 09:00 UTC." in answer.text
+        assert "already been decided: rejected, by Ann, 02 Mar 2026, 09:00 UTC." in answer.text
         assert "May we?" not in answer.text
 
 
@@ -87,6 +87,6 @@ async def test_a_link_is_not_enough_where_a_session_is_wanted(web: WebEnv) -> No
     intent_id = await web.send(intent_type="intent.strong.v1")
     task_id = intent_id[:-4] + "0001"
     page = await Reader(web).get(f"/t/{await link(web, task_id)}")
-    assert "You followed a link from a message. This decision requires a sign-in by mail." in page.text
+    assert "You followed a link from a message. This decision requires a sign-in by e-mail." in page.text
     assert [form["buttons"] for form in page.forms] == [["rejected"]]
     assert (await (await reader(web, "ann")).decide(task_id, "approved")).status == 303

@@ -64,7 +64,7 @@ async def test_long_text_has_the_whole_width_and_what_is_folded_opens_where_it_s
         await ann.check()
         await ann.page.get_by_role("button", name="Show everything").click()
         await ann.page.get_by_role("button", name="Approve", exact=True).wait_for()
-        assert ann.page.url.endswith("#changes"), "one goes on reading where it was folded"
+        assert ann.page.url.endswith("#changes"), "one goes on reading where it was collapsed"
         await ann.page.emulate_media(media="print", color_scheme="dark")
         assert await ann.page.locator(".side").is_hidden()
         ink = await ann.page.evaluate("getComputedStyle(document.documentElement).color")

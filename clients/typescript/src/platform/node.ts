@@ -1,4 +1,4 @@
-/** What only Node (and Bun and Deno, which have its modules) can do. Chosen by `imports` in package.json. */
+/** For Node, and for Bun and Deno, which have its modules. Chosen by `imports` in package.json. */
 import { mkdtempSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
@@ -17,7 +17,7 @@ export function readText(path: string): string {
   return readFileSync(path, "utf8");
 }
 
-/** The credentials files to look at, the nearest first, each with its text or why it is not used. */
+/** The credentials files to check, nearest first, each with its text or the reason why it is not used. */
 export function* credentialsFiles(): Generator<CredentialsFile> {
   const data = environment("SIGNOFF_DATA");
   if (data) yield read(join(data, FILE_NAME), false);
@@ -35,7 +35,7 @@ function read(path: string, walked: boolean): CredentialsFile {
   try {
     const owner = statSync(path).uid;
     const text = readFileSync(path, "utf8");
-    // In a shared folder such as /tmp anyone could leave a file that chooses where payloads go.
+    // In a shared folder such as /tmp, anyone could put a file that determines where payloads are sent.
     const user = process.geteuid?.();
     if (walked && user !== undefined && owner !== user && owner !== 0) {
       return { path, why: "belongs to another user, ignored" };
@@ -47,7 +47,7 @@ function read(path: string, walked: boolean): CredentialsFile {
   }
 }
 
-/** Names this process to the server. */
+/** This process's name, for the server. */
 export function processName(): string {
   return `${hostname()}:${process.pid}`;
 }

@@ -1,4 +1,4 @@
-/** What browsers and edge runtimes have in place of the modules of Node: no environment, no files, no signals. */
+/** For browsers and edge runtimes, which lack Node's modules: no environment, no files, no signals. */
 
 /** A credentials file: its text, or why it is not used. */
 export interface CredentialsFile {

@@ -1,4 +1,4 @@
-// The initiator: asks for a migration and waits for its end, for days if need be. Run it with: go run ./request
+// The requester: asks for a migration and waits until it ends, for days if necessary. Run it with: go run ./request
 package main
 
 import (

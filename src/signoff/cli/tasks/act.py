@@ -60,7 +60,7 @@ def snooze(session: Remote, task: str, until: str | None, lasts: str | None) -> 
     """
     if (until is None) == (lasts is None):
         raise CommandFailed(
-            ExitCode.USAGE, "An end is required.", hint="Pass --until WHEN or --for DURATION."
+            ExitCode.USAGE, "An end time is required.", hint="Pass --until WHEN or --for DURATION."
         )
     after = session.client.tasks.snooze(session.task_id(task), until, lasts)
     session.out.one(after, "task_id", receipt_lines(after, "snoozed"))
@@ -120,7 +120,7 @@ def intent_messages(session: Remote, intent: str) -> None:
 
 
 @click.command("watch", cls=RemoteCommand, fields=TaskOut)
-@click.option("--mine", is_flag=True, help="Only those that you may answer.")
+@click.option("--mine", is_flag=True, help="Only tasks that you may answer.")
 @click.option(
     "--every", type=click.FloatRange(0.2, 60), default=2.0, show_default=True, help="Seconds between polls."
 )

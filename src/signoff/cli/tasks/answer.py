@@ -92,7 +92,7 @@ def list_tasks(session: Remote, /, mine: bool, state: str, intent: str | None, *
 @click.option("--whole", is_flag=True, help="Also show the unchanged values of a difference.")
 @click.pass_obj
 def get(session: Remote, task: str, whole: bool) -> None:
-    """Show one task. TASK is its id or the intent's, or a unique beginning or end of it."""
+    """Show one task. TASK is its id or the intent's, or a unique prefix or suffix of it."""
     found = session.client.tasks.get(session.task_id(task))
     session.out.one(found, "task_id", task_lines(found, session.out, whole))
 
@@ -119,14 +119,14 @@ def next_task(session: Remote) -> None:
     if not session.interactive:
         session.out.note(f"Answer it with: {command} --outcome {' | '.join(task.allowed_outcomes)}")
         return
-    word = session.ask(f"Answer with {', '.join(task.allowed_outcomes)}, or press Enter to leave it:")
+    word = session.ask(f"Answer with {', '.join(task.allowed_outcomes)}, or press Enter to skip it:")
     if word:
         outcome = _named(task, word)
         _send(session, task, outcome, GivenAnswer(outcome, None, None, False, False))
 
 
 def _most_urgent(session: Remote) -> "Task | None":
-    """The task that is due first among those that this key's person has neither answered nor snoozed."""
+    """Of the tasks that this key's person has neither answered nor snoozed, the one that is due first."""
     me = session.client.me().actor.id
     waiting = [
         task
@@ -145,7 +145,7 @@ def _urgency(task: "Task") -> tuple[bool, str, int, str]:
 
 
 def _named(task: "Task", word: str) -> str:
-    """The outcome that a typed word means: its name, or the beginning of only one name."""
+    """The outcome for a typed word: an outcome's name, or an unambiguous prefix of one."""
     fits = [name for name in task.allowed_outcomes if name.startswith(word.lower())]
     if word in task.allowed_outcomes or len(fits) == 1:
         return word if word in task.allowed_outcomes else fits[0]
@@ -204,7 +204,7 @@ def _answer_options(command: Any) -> Any:
 @filter_options
 @_answer_options
 def approve(session: Remote, /, evidence: str | None, **said: Any) -> None:
-    """Approve a task, or several equal ones of low risk (shows them first).
+    """Approve a task, or several similar low-risk ones (shows them first).
 
     Each is recorded separately, for exactly what was shown.
     """
@@ -216,7 +216,7 @@ def approve(session: Remote, /, evidence: str | None, **said: Any) -> None:
 @filter_options
 @_answer_options
 def reject(session: Remote, /, **said: Any) -> None:
-    """Reject a task, or several equal ones of low risk (shows them first).
+    """Reject a task, or several similar low-risk ones (shows them first).
 
     Each is recorded separately, for exactly what was shown.
     """
@@ -290,7 +290,7 @@ def _send(session: Remote, task: "Task", outcome: str, given: GivenAnswer) -> No
 
 
 def _meant(task: "Task", word: str) -> str:
-    """The task's own outcome for ``approved`` or ``rejected``; if several approve, one has to be named."""
+    """The task's own outcome for ``approved`` or ``rejected``; if several approve, the caller must name one."""
     means = {"approved": "approve", "rejected": "reject"}.get(word)
     names = [one.name for one in task.outcomes if one.means == means]
     if means != "approve" or word in names or len(names) < 2:
@@ -335,8 +335,8 @@ def _decision(task: Mapping[str, Any]) -> str:
 
 
 def task_lines(task: Mapping[str, Any], out: Output, whole: bool) -> list[str]:
-    """The lines of a task for a person who is to decide: escaped text, each value next to or under its name.
-    ``whole``: do not fold the unchanged values of a difference.
+    """The lines of a task for a person who has to decide: escaped text, with each value next to its name or below it.
+    ``whole``: do not collapse the unchanged values of a difference.
     """
     lines = block("title", task.get("title"))
     lines += block("asked by", _requester(task.get("requester")))
@@ -399,7 +399,7 @@ def _change(change: Mapping[str, Any]) -> list[str]:
 
 
 def _since_approved(since: Mapping[str, Any] | None) -> list[str]:
-    """What differs from the request of the same target that was approved last."""
+    """What differs from the last approved request with the same target."""
     if not since:
         return []
     same = ", ".join(map(str, since.get("target") or ()))

@@ -1,4 +1,4 @@
-"""Reports what a key cannot decide, before the person is asked anything."""
+"""Reports what a key cannot decide, before asking the person anything."""
 
 from typing import TYPE_CHECKING
 
@@ -20,7 +20,7 @@ def refuse_what_a_key_cannot(session: Remote, task: "Task", yes: bool, open_page
         how = "" if open_page else "; --open opens it here"
         raise CommandFailed(
             ExitCode.FORBIDDEN,
-            "This decision requires a sign-in by mail; a key is not enough, so nothing was recorded.",
+            "This decision requires a sign-in by e-mail; a key is not enough, so nothing was recorded.",
             hint=f"Decide on its page{how}: {page}",
         )
     if yes and task.risk in ("high", "critical"):

@@ -70,8 +70,8 @@ def answer_many(
     if len(kinds) > 1:
         groups = "\n".join(f"  {count} x {_of_kind(tasks, kind)}" for kind, count in kinds.most_common(10))
         raise CommandFailed(
-            ExitCode.USAGE, f"These tasks are not equal:\n{groups}",
-            hint="Answer equal ones together: name them, or narrow the filters. Answer the others one by one.",
+            ExitCode.USAGE, f"These tasks differ too much to be answered together:\n{groups}",
+            hint="Answer similar ones together: name them, or narrow the filters. Answer the others one by one.",
         )  # fmt: skip
     session.show([line for task in tasks for line in _lines(task)], yes)
     session.confirm(f"Answer {outcome!r} to {len(tasks)} tasks?", yes)
@@ -82,7 +82,7 @@ def answer_many(
         session.out.one(done, "recorded", _outcome_lines(done, tasks), followed=len(tasks) > MOST)
     if refused:
         raise CommandFailed(
-            ExitCode.CONFLICT, f"{refused} of {len(tasks)} were refused; the others are recorded."
+            ExitCode.CONFLICT, f"{refused} of {len(tasks)} were refused; the others were recorded."
         )
 
 

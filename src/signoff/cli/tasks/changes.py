@@ -25,7 +25,7 @@ _INDENT: Final = "    "
 
 
 def payload_lines(label: str, value: Any, whole: bool) -> list[str]:
-    """The lines of a payload: as JSON, or value by value if it describes a change. ``whole``: do not fold unchanged
+    """The lines of a payload: as JSON, or value by value if it describes a change. ``whole``: do not collapse unchanged
     values.
     """
     found = list(leaves(value, masked(value), whole=whole, brief=True))

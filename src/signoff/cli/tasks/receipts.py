@@ -1,4 +1,4 @@
-"""The receipt of an action on a task, as lines for a terminal, with the server's text, which is the same as on the
+"""The receipt of an action on a task, as lines for a terminal. The text comes from the server and is the same as on the
 page.
 """
 
@@ -16,7 +16,7 @@ _COMMANDS: Final = {
 
 
 def receipt_lines(after: Mapping[str, Any], otherwise: str) -> list[str]:
-    """What was recorded, what happens next, and how to undo it. ``otherwise``: the text if the server sends no
+    """What was recorded, what happens next, and how to undo it. ``otherwise``: the text to show if the server sends no
     receipt.
     """
     receipt = after.get("receipt")

@@ -1,4 +1,6 @@
-"""Actors: people, agents, services, and the server itself, with the rights that keys and directory give them now."""
+"""Actors: people, agents, services, and the server itself, with the rights that their keys and the directory currently
+give them.
+"""
 
 from datetime import datetime
 from enum import StrEnum
@@ -30,7 +32,7 @@ class StandIn(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
 
 
 class Actor(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
-    """An actor, with the rights that keys and directory give it now.
+    """An actor, with the rights that its key and the directory currently give it.
 
     address: ``agent://org/workspace/name`` of an agent, else "";
     names: identifiers that match this person in approver lists (id, e-mail address, ``role:NAME``);
@@ -63,5 +65,5 @@ class Actor(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
 
 
 def system(workspace: str) -> Actor:
-    """The actor of changes that the server makes by itself, such as timers."""
+    """The actor of changes that the server makes on its own, such as timers."""
     return Actor(ActorKind.SYSTEM, "system", workspace, via="system")

@@ -24,7 +24,7 @@ _UNFIT: Final = re.compile(r"[^a-z0-9._\-]+")
 
 
 def written(text: object, field: str = "to_agent") -> str:
-    """The address as written, trimmed, with a collapsed ``agent:/`` repaired; raises Invalid if it is malformed."""
+    """The address as written, trimmed, with a shortened ``agent:/`` repaired; raises Invalid if it is malformed."""
     if not isinstance(text, str):
         raise _malformed(field, "is not text")
     address = text.strip()
@@ -50,7 +50,7 @@ def parts_of(address: str) -> tuple[str, ...]:
 
 
 def canonical(text: object, organization: str = "", workspace: str = "", *, field: str = "to_agent") -> str:
-    """The canonical form of an address, seen from a workspace; raises Invalid("invalid_agent_address") if it is
+    """The canonical form of an address, as seen from a workspace; raises Invalid("invalid_agent_address") if it is
     malformed.
 
     Three parts are complete. A bare name belongs to the given organization and workspace. Every spelling of the
@@ -70,7 +70,7 @@ def canonical(text: object, organization: str = "", workspace: str = "", *, fiel
 
 
 def slug(name: str, field: str = "name") -> str:
-    """Make the name part of an address from any name (``Demo Runner`` -> ``demo-runner``), or from the last part of
+    """Build the name part of an address from any name (``Demo Runner`` -> ``demo-runner``), or from the last part of
     an address: at most 63 lower case letters, digits, ``.``, ``_`` and ``-``. Raises Invalid if nothing usable is
     left, or if the name is the internal runtime's.
     """
@@ -90,7 +90,7 @@ def is_internal(address: str) -> bool:
 
 
 def is_person(address: str) -> bool:
-    """Whether this names a human being: an e-mail address, a nick, or AXP's literal ``human``."""
+    """Whether this names a human: an e-mail address, a nickname, or AXP's literal ``human``."""
     return address in ("human", "agent://human") or ("@" in address and "/" not in address)
 
 

@@ -35,7 +35,7 @@ def read_approvers(fields: Fields, name: str) -> tuple[str, ...]:
             raise fields.invalid(name, f"{written!r} is not an approver", hint=hint)
         found.append(spelled)
     if not found and not fields.kept:
-        raise fields.invalid(name, "names nobody", hint="Name somebody, or leave the field out.")
+        raise fields.invalid(name, "names nobody", hint="Name an approver, or omit the field.")
     return tuple(dict.fromkeys(found))
 
 

@@ -1,4 +1,5 @@
-"""Authorization for every action outside of intents: ``RULES`` is the table, ``authorize`` looks it up.
+"""Authorization for every action other than commands on intents: ``RULES`` is the table, ``authorize`` looks actions up
+in it.
 
 Commands on an intent are authorized in ``core/intent/authorization``. ``engine/identity/key_restrictions`` also
 checks the assurance that a change requires, which depends on the workspace.
@@ -24,7 +25,7 @@ Resource = Person | Account | ApiKey | str | None
 
 
 class Action(StrEnum):
-    """The actions; a comment names the resource, if the rule looks at one."""
+    """The actions; a comment names the resource, if the rule depends on one."""
 
     READ_DIRECTORY = "read people, teams and policies"
     READ_ALL = "read all keys and all personal settings"
@@ -51,7 +52,7 @@ class Action(StrEnum):
     MANAGE_SESSIONS = "see and end a person's sessions"  # the person's id
     ALLOW_TERMINAL = "let a terminal sign in as oneself"
     LINK_CHAT = "link a chat account"
-    TEST_MESSAGE = "send a person a test message, and see what became of it"  # Person
+    TEST_MESSAGE = "send a person a test message, and see its delivery status"  # Person
     LIST_TASKS = "list tasks"
     LIST_MESSAGES = "list messages to people"
     READ_INBOX = "read the inbox of an address"  # the address, or an account's id
@@ -76,7 +77,7 @@ class Denial(msgspec.Struct, frozen=True):
 
 
 class AccessRule(msgspec.Struct, frozen=True):
-    """The roles and kinds of actors that are allowed; those allowed if ``condition`` holds; the refusal for all
+    """The roles and kinds of actors that are allowed; those allowed only if ``condition`` holds; the refusal for all
     others, and special refusals for some kinds.
     """
 
@@ -93,7 +94,7 @@ def others_with_key(actor: Actor) -> tuple[str, ...]:
 
 
 def makes_own_key(actor: Actor) -> bool:
-    """Whether this is certainly the person in person: they presented more than a key, and nobody else has the
+    """Whether this is certainly the person themselves: they presented more than a key, and nobody else has the
     credential.
     """
     return (
@@ -201,7 +202,7 @@ RULES: Final[dict[Action, AccessRule]] = {
         Denial(
             "stronger_sign_in_required",
             "You are signed in with a key, and a key alone cannot create another one.",
-            "Sign in by mail, or give the terminal the key that you have: signoff login URL --with-key.",
+            "Sign in by e-mail, or give the terminal an existing key: signoff login URL --with-key.",
         ),
         {PERSON},
         _is_surely_self,

@@ -15,7 +15,7 @@ _DOTS: Final = re.compile("[\u3002\uff0e\uff61]")  # characters that browsers an
 
 
 def is_mailbox(address: str) -> bool:
-    """Whether a text is the address of exactly one mailbox, in its canonical spelling."""
+    """Whether text is the address of exactly one mailbox, in its canonical spelling."""
     name, _, domain = address.rpartition("@")
     parts = (*name.split("."), *domain.split("."))
     return (
@@ -39,7 +39,7 @@ def refuse_no_mailbox(address: str, field: str) -> None:
 
 
 def mailbox_key(address: str) -> str:
-    """A key that is equal for all spellings of a mailbox: case, width, dots and international domain names."""
+    """A key that is the same for all spellings of a mailbox: case, width, dots and international domain names."""
     plain = _DOTS.sub(".", unicodedata.normalize("NFKC", address)).strip().strip("<>").casefold()
     name, at, domain = plain.rpartition("@")
     return f"{name}{at}{_ascii(domain.rstrip('.'))}"

@@ -19,10 +19,10 @@ class Workspace(Struct, frozen=True):
 
     self_approval: the requester's side may decide; self_approval_alone: it may decide only requests that were made
     while the workspace had one person (the setting after the first start); positive_fallback: expiry may approve if
-    the risk is low; protected: relaxing who decides needs two admins; default_policy: the name of the policy for
-    steps without a workflow; unlisted_types: what happens to a type without a workflow (allow, gate, refuse);
-    last_change: the number of the last recorded change; staffed_change: the last change for which the open tasks were
-    checked for enough eligible people; former: its former names, as ``organization/name``.
+    the risk is low; protected: relaxing the rules on who decides needs two admins; default_policy: the name of the
+    policy for steps without a workflow; unlisted_types: what happens to a type without a workflow (allow, gate,
+    refuse); last_change: the number of the last recorded change; staffed_change: the last change for which the open
+    tasks were checked for enough eligible people; former: its former names, as ``organization/name``.
     """
 
     id: str
@@ -46,7 +46,7 @@ class Workspace(Struct, frozen=True):
 
     @property
     def full_names(self) -> tuple[str, ...]:
-        """The present name and the former ones."""
+        """The current name and the former ones."""
         return (self.full_name, *self.former)
 
     def was_in(self, organization: str) -> bool:
@@ -76,7 +76,7 @@ class Workspace(Struct, frozen=True):
 
 
 class Person(Struct, frozen=True):
-    """A natural person of a workspace; ``per_…``. ``addresses``: by channel. An inactive person may do nothing."""
+    """A natural person of a workspace; ``per_…``. ``addresses``: by channel. An inactive person cannot do anything."""
 
     id: str
     workspace: str
@@ -98,7 +98,7 @@ class Person(Struct, frozen=True):
 
     @property
     def mail_address(self) -> str:
-        """Where mail to this person goes: the mail channel's address if one is set, else ``email``."""
+        """The address for mail to this person: the mail channel's address if one is set, else ``email``."""
         return self.addresses.get("email", "") or self.email
 
 
@@ -117,7 +117,7 @@ class Team(Struct, frozen=True, omit_defaults=True):
 
 
 class RemovedTeam(Struct, frozen=True):
-    """Takes the place of a team that is removed."""
+    """A placeholder for a team that was removed."""
 
     workspace: str
     name: str
@@ -194,8 +194,8 @@ class ApiKey(Struct, frozen=True):
 
 
 class Session(Struct, frozen=True):
-    """A person's session on the pages. ``id``: SHA-256 of the cookie's token; ``key_id``: the key that opened it, and
-    with which it ends.
+    """A person's session on the pages. ``id``: SHA-256 of the cookie's token; ``key_id``: the key that opened it; the
+    session ends when the key does.
     """
 
     id: str
@@ -253,7 +253,7 @@ class ChatPerson(Struct, frozen=True):
 
 
 class ChatCode(Struct, frozen=True):
-    """A code that links one chat account. ``id``: the SHA-256 of what the person types."""
+    """A single-use code that links a chat account. ``id``: the SHA-256 of what the person types."""
 
     id: str
     channel: str
@@ -300,7 +300,9 @@ class StoredProposal(Struct, frozen=True):
 
 
 class ProposalEnd(Struct, frozen=True):
-    """How a proposal ended: ``confirmed`` or ``refused``, by whom. It is added once; a second end is an error."""
+    """How a proposal ended: ``confirmed`` or ``refused``, by whom. It is added once; adding a second one is an
+    error.
+    """
 
     id: str
     state: str

@@ -1,4 +1,4 @@
-"""The channels that can reach a person, as far as the directory needs them."""
+"""What the directory needs to know about the channels that can reach a person."""
 
 from collections.abc import Mapping
 from typing import Final, NamedTuple

@@ -1,6 +1,6 @@
-"""Who is available: weekly rotations, and absences with a delegate. A delegate cannot delegate further.
+"""Who is available: weekly rotations, and absences with a delegate. A delegate cannot delegate again.
 
-Handover is in local time: 09:00 on Monday stays 09:00 on Monday across changes of the clock.
+Handover is in local time: 09:00 on Monday stays 09:00 on Monday across clock changes.
 """
 
 from collections.abc import Iterable

@@ -1,5 +1,5 @@
-"""Tells people whether workers ask for the work of an agent, because a step without a worker looks like any other
-step that waits.
+"""Says whether workers ask for an agent's work, because a step without a worker looks like any other
+waiting step.
 """
 
 from datetime import datetime, timedelta

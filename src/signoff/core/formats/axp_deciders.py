@@ -1,6 +1,6 @@
 """Unknown fields of AXP's documents that say who decides, which steps run, or that people are asked at all. AXP's
 documents ignore unknown fields; these are refused, because ignoring them would leave the decision to more people than
-the author meant, or to nobody. Inside a step or a ``human_task``, only notes for readers are ignored, because any
+the author intended, or to nobody. Inside a step or a ``human_task``, only notes for readers are ignored, because any
 other field could have such a meaning.
 """
 
@@ -89,7 +89,9 @@ def deciders_in_task(ask: Fields, known: Iterable[str]) -> tuple[str, ...]:
 
 
 def deciders_in_human(human: Fields, known: Iterable[str]) -> tuple[str, ...]:
-    """The unknown fields that name a person in an entry of a bundle's humans. Used if its known fields name nobody."""
+    """The unknown fields that name a person in an entry of a bundle's humans. Used if none of its known fields names
+    anybody.
+    """
     return _misspelt(human, known, _OF_HUMAN, _OF_HUMAN, _WHO, by_value=True)
 
 
@@ -116,13 +118,13 @@ def refuse_unknown(
     fields: Fields, known: Iterable[str], judged: Iterable[str] = (), *, asks: bool = False
 ) -> None:
     """Raise Invalid for an unknown field, unless it is a note or one of the paths that are ``judged`` elsewhere. Such
-    a field in a step could mean when, by whom or whether the step is done. ``asks``: whether the step asks people.
+    a field in a step could say when, by whom or whether the step is done. ``asks``: whether the step asks people.
     """
     known, judged = tuple(known), frozenset(judged)
     for name in _meant(fields, known, asks=asks):
         if fields.at(name) not in judged:
             close = get_close_matches(_plain(name), known, 1, _ALIKE)
-            hint = f"The field is called {close[0]}." if close else "Leave it out, or put it under metadata."
+            hint = f"The field is called {close[0]}." if close else "Omit it, or put it under metadata."
             raise fields.invalid(name, "unknown field", hint=hint, code="unknown_field")
 
 

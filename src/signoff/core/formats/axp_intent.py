@@ -1,7 +1,7 @@
 """A direct AXP intent: the fields of ``POST /v1/intents``, and the plan it implies if no workflow applies.
 
 AXP's published clients send unknown fields, camelCase names, numbers as text, and sometimes no payload. All of that
-is accepted, and unused fields cause a warning. A value of the wrong type is refused.
+is accepted, with a warning for each unused field. A value of the wrong type is refused.
 """
 
 import re
@@ -75,7 +75,7 @@ _NOTHING_SET: Final = timedelta(hours=1)
 class AxpIntent(msgspec.Struct, gc=False, frozen=True, kw_only=True):
     """A direct intent as submitted. Addresses are as written; ``plan`` is used if no workflow applies.
 
-    claimed_from: the name that the client gave itself. on_behalf_of: the person whom it is for, who then may not
+    claimed_from: the name that the client calls itself. on_behalf_of: the person whom it is for, who then may not
     decide it. deadline_at: aware UTC, possibly in the past. shaping: the given fields that say what happens, which
     have no effect if a workflow applies. unused: the fields that have no effect in ``plan`` either. deciders: unknown
     fields that say who decides. demands: unknown fields that ask for people's decisions, if ``plan`` has none.
@@ -103,8 +103,8 @@ def compile_axp_intent(body: object, *, checked: bool = False) -> AxpIntent:
     The plan: ``human_task`` on an intent addressed to nobody, to the internal runtime or to a human is one human
     step; a human's address alone is the same, with the default question. Together with an agent's address, the
     agent's step comes first and the human's second. An agent's address alone is one agent step, ``direct``: the
-    agent gets the intent itself. With neither, that step is addressed to the internal runtime, which means that it
-    waits for a control resume.
+    agent gets the intent itself. With neither, that step is addressed to the internal runtime, so it waits
+    for a control resume.
     """
     if checked and isinstance(body, dict) and body.keys() <= _REPEATED and type(body.get("payload")) is dict:
         fields = {name: value for name, value in body.items() if name not in ("payload", "correlation_id")}
@@ -182,7 +182,9 @@ def _unused(request: Fields, plan: Plan) -> tuple[str, ...]:
 
 
 def read_intent_type(fields: Fields, name: str) -> str:
-    """The type of an intent: letters, digits, ``_ . -``. A type outside AXP's published pattern causes a warning."""
+    """The type of an intent: letters, digits, ``_ . -``. A type that does not match AXP's published pattern causes a
+    warning.
+    """
     intent_type = fields.need(name)
     if not _INTENT_TYPE.fullmatch(intent_type):
         raise fields.invalid(name, "may only contain letters, digits, '_', '.' and '-'")
@@ -192,7 +194,7 @@ def read_intent_type(fields: Fields, name: str) -> str:
 
 
 def _renamed(request: Fields) -> Fields:
-    """The request with camelCase names in snake_case, if that is the name of a known field and not given as well."""
+    """The request with known camelCase field names in snake_case, unless the snake_case field is given as well."""
     if _CAMEL.keys().isdisjoint(request.value):
         return request
     refuse_two_spellings(request.value, _CAMEL)
@@ -248,7 +250,7 @@ def task_spec(
     allowed = task_reader.outcomes(ask, "allowed_outcomes", kind)
     if unknown := [word for word in allowed if word not in BUILT_IN]:
         words = ", ".join(repr(printable(word)) for word in unknown)
-        ask.warn("allowed_outcomes", f"{words}: no meaning is known, so such an answer rejects")
+        ask.warn("allowed_outcomes", f"{words}: its meaning is unknown, so this answer rejects")
     if not task_reader.can_say_yes(allowed):
         ask.warn("allowed_outcomes", "none of these approves, so every answer ends the step as rejected")
     remind = _reminders(levels)
@@ -284,12 +286,12 @@ def _approvers(ask: Fields, humans: Mapping[str, Human], assigned: str) -> tuple
     """Return who may answer, and the assignee's name: the task's assignees, or else the step's assignee.
 
     A role of the bundle without a person only labels the task, which is then open to everyone with an approving role.
-    An unknown name never widens who decides: it is refused if the bundle lists its humans, or else kept, for the
+    An unknown name never widens who decides: it is refused if the bundle lists its humans, and otherwise kept for the
     workspace to resolve.
     """
     if ask.has("assignees") and not ask.texts("assignees"):
         # if a script forgot to fill in a name, everybody could decide
-        raise ask.invalid("assignees", "names nobody", hint="Name somebody, or leave the field out.")
+        raise ask.invalid("assignees", "names nobody", hint="Name an approver, or omit the field.")
     names = ask.texts("assignees") or (() if is_anybody(assigned) else (assigned,))
     behind = {name: person_behind(name, humans) for name in names}
     for name in names:
@@ -307,8 +309,8 @@ def _approvers(ask: Fields, humans: Mapping[str, Human], assigned: str) -> tuple
 def _reminders(levels: Sequence[Fields]) -> Reminders | None:
     """The reminders, from the nearest level that sets the first one.
 
-    An interval of a farther level does not apply to a nearer first reminder; without one, the interval equals the first
-    delay.
+    An interval from a farther level does not apply to a first reminder from a nearer one; without one, the interval
+    equals the first delay.
     """
     counts = [level.count("max_reminders", 0, MAX_REMINDERS) for level in levels]
     most = next((count for count in counts if count is not None), 3)
@@ -332,7 +334,7 @@ def _escalation(
 ) -> tuple[Escalation, ...]:
     """AXP's ``escalate_to``, which takes effect one interval after the last reminder.
 
-    Without reminders it is after half of the step's deadline, or after an hour if the step has none.
+    Without reminders, it takes effect halfway to the step's deadline, or after an hour if the step has none.
     """
     for level in levels:
         names = level.texts("escalate_to", longest=agent_address.LONGEST)

@@ -1,4 +1,4 @@
-"""The roles of an AXP intent: the agents and humans to which a bundle gives roles, and who is meant by a name."""
+"""The roles of an AXP intent: the agents and humans to which a bundle gives roles, and who each name refers to."""
 
 from collections.abc import Mapping
 from typing import Final

@@ -1,6 +1,6 @@
 """AXP's ScenarioBundle, compiled into a plan and the agents that it needs.
 
-In practice, bundles have fields that no schema knows, and lack fields that AXP's schema requires. Unknown fields
+In practice, bundles have fields that are in no schema, and lack fields that AXP's schema requires. Unknown fields
 around the steps cause warnings; inside a step they are refused, except notes. Anything that would silently drop an
 approval is an error: a bundle that asks for an approval never gets a plan without one.
 """
@@ -224,8 +224,8 @@ def _plan(top: Fields, cast: RoleMap, intent: Fields, problems: Problems) -> tup
 
 
 def _note_misplaced(top: Fields, workflow: Fields | None, bundle: _Bundle, *, asked: bool) -> None:
-    """Note the fields around the steps that say who decides or ask for people's decisions, which have no effect
-    there.
+    """Record the fields around the steps that say who decides or ask for people's decisions, because they have no
+    effect there.
     """
     around = ((top, _TOP), (workflow, _WORKFLOW), (bundle.parameters, _PARAMETERS), (bundle.intent, _INTENT))
     for fields, known in around:
@@ -241,8 +241,8 @@ def _note_misplaced(top: Fields, workflow: Fields | None, bundle: _Bundle, *, as
 
 
 def _check_routes(workflow: Fields | None, problems: Problems) -> None:
-    """Check ids and routes as written. If some steps cannot be read, there is no plan to check, but all errors should
-    be reported together.
+    """Check ids and routes as written. This also runs if some steps cannot be read and there is no plan to check, so
+    that all errors are reported together.
     """
     entries = workflow.value.get("steps") if workflow else None
     steps = [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
@@ -323,7 +323,7 @@ def _step(step: Fields, bundle: _Bundle) -> Step:
     kind = _kind(step, bundle.cast, assigned)
     if kind is not _Kind.HUMAN:
         told = ("escalate_to",) if kind is _Kind.NOTIFY else ()
-        step.unused([name for name in TIMING if name not in told], "this step asks nobody")
+        step.unused([name for name in TIMING if name not in told], "this step does not ask anybody")
         bundle.demands.extend(demands(step, _STEP))
     # checked later: who decides, with the policy that applies; a demand for people's decisions, with the whole plan
     asks = kind is _Kind.HUMAN
@@ -342,7 +342,7 @@ def _step(step: Fields, bundle: _Bundle) -> Step:
 def _kind(step: Fields, cast: RoleMap, assigned: str) -> _Kind:
     """The kind of a step: by its assignee, then by its runtime type or tool.
 
-    A human assignee, ``requires_approval`` or a ``human_task`` make a human step, whatever the tool; only
+    A human assignee, ``requires_approval`` or a ``human_task`` make a human step, no matter which tool it names; only
     ``requires_approval: false`` lets an internal tool notify the human without waiting for an answer.
     """
     named = _named_kind(step)
@@ -356,7 +356,7 @@ def _kind(step: Fields, cast: RoleMap, assigned: str) -> _Kind:
         return named if approval is False and named in (_Kind.DELAY, _Kind.NOTIFY) else _Kind.HUMAN
     if agent or (len(agent_address.parts_of(assigned)) > 1 and not is_anybody(assigned)):
         if named is _Kind.HUMAN:
-            raise step.invalid("assigned_to", f"a human's sign-off cannot be given by the agent {assigned!r}")
+            raise step.invalid("assigned_to", f"an agent cannot give a human's sign-off {assigned!r}")
         if step.has("human_task"):
             hint = "Set requires_approval to true, or move the human_task to its own step."
             raise step.invalid("human_task", f"the agent {assigned!r} cannot be asked this", hint=hint)
@@ -376,7 +376,7 @@ def _kind(step: Fields, cast: RoleMap, assigned: str) -> _Kind:
 
 
 def _warn_of_tool(step: Fields) -> None:
-    """Warn of an unknown tool. A step with an assignee is neither refused nor skipped for it."""
+    """Warn about an unknown tool. A step that has an assignee is neither refused nor skipped because of it."""
     tool = step.text("tool_id")
     if tool and tool not in _TOOLS:
         close = suggestion(tool, [*_TOOLS])
@@ -457,7 +457,7 @@ def _with_assignees(own: Fields, inherited: Fields, assigned: str) -> Fields:
 
 
 def _settings(step: Fields) -> list[Fields]:
-    """The objects in which the settings of an internal step may be; AXP's published CLI only forwards ``input``."""
+    """The objects that may contain the settings of an internal step; AXP's published CLI only forwards ``input``."""
     found = (step.inner(name) for name in ("runtime_config", "config", "input"))
     return [settings for settings in found if settings is not None]
 
@@ -489,7 +489,7 @@ def _notify_step(step: Fields, bundle: _Bundle, assigned: str, base: dict[str, A
     )
     names = names or tuple(role for role, human in humans.items() if human.contact)
     if not names:
-        step.warn("runtime_config.to", "no one is named, so the requester is notified")
+        step.warn("runtime_config.to", "nobody is named, so the requester is notified")
     lines = [
         next((text for s in settings if (text := s.prose(name))), "")
         for name in ("subject", "message", "body")

@@ -1,7 +1,7 @@
 """The manifest: people, teams, policies, workflows and settings. It is read here and applied by the engine.
 
-Omitted fields of a person stay unchanged; a team and a policy are replaced as a whole. Omitting an entry does not
-remove it; naming it under ``remove`` does.
+Omitted fields of a person stay unchanged; a team or policy is replaced as a whole. Omitting an entry does not
+remove it; listing it under ``remove`` does.
 """
 
 import re
@@ -113,7 +113,7 @@ class _Preferences(DocumentStruct, frozen=True, kw_only=True):
 
 
 class PersonSource(DocumentStruct, frozen=True, kw_only=True):
-    """The fields of a person that change; None means unchanged. ``hours`` False and ``zone`` "" remove the value.
+    """The fields of a person to change; None means unchanged. ``hours`` False and ``zone`` "" remove the value.
     ``addresses``: addresses other than the e-mail address; ``preferences``: the preferred channels, the best first,
     and for how long low-risk tasks are collected into one message.
     """
@@ -129,7 +129,7 @@ class PersonSource(DocumentStruct, frozen=True, kw_only=True):
 
 
 class PersonSpec(PersonSource, frozen=True, kw_only=True):
-    """The changes of a person, whose address or id is ``who``."""
+    """The changes to a person, whose address or id is ``who``."""
 
     who: str
 
@@ -209,7 +209,7 @@ def _refuse_unknown_room(team: Fields, channels: PersonalChannels) -> None:
         known = ", ".join(f"{name}:ROOM" for name in channels.rooms)
         problem = f"{printable(written)!r} is not a room of a chat"
         raise team.invalid(
-            "channel", problem, hint=f"Write {known}, with the room's id as the chat shows it."
+            "channel", problem, hint=f"Write {known}, using the room's id as the chat shows it."
         )
 
 
@@ -256,7 +256,7 @@ def _read_workflows(fields: Fields, name: str) -> tuple[WorkflowSpec, ...]:
         if of_type in seen and not fields.kept:
             raise Invalid(
                 "duplicate_workflow", f"{of_type} has two workflows here.", field=f"{name}[{index}].intent_type",
-                hint="An intent type has one workflow. Keep one of them, or change the type of the other.",
+                hint="An intent type can have only one workflow. Keep one of them, or change the type of the other.",
             )  # fmt: skip
         seen.add(of_type)
     return found

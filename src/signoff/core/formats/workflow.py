@@ -85,7 +85,7 @@ def compile_workflow(source: object, *, kept: bool = False) -> WorkflowTemplate:
         fields.refuse_idle("target", "nobody decides", "Remove it, or add a human step.")
     if not revisable(plan):
         hint = "Use type: review, or an outcome that means: changes."
-        fields.refuse_idle("max_revisions", "nobody can ask for changes", hint)
+        fields.refuse_idle("max_revisions", "nobody can request changes", hint)
     return WorkflowTemplate(workflow.name, workflow.intent_type, plan)
 
 
@@ -119,7 +119,7 @@ class RetrySource(DocumentStruct, frozen=True, kw_only=True):
 
     def check(self, fields: Fields) -> None:
         if self.max == 0:
-            fields.refuse_idle("delay", "nothing is tried again", "Give max, or leave the delay out.")
+            fields.refuse_idle("delay", "nothing is retried", "Set max, or omit delay.")
 
 
 def _read_agent(fields: Fields, name: str) -> str:
@@ -206,7 +206,7 @@ class HumanStepSource(_WorkSource, frozen=True, kw_only=True):
     on_changes: _StepName | None = None
 
     def compiled(self, fields: Fields) -> HumanStep:
-        """Compile the step. Its own policy is applied now; a named one, or one of several, is applied when the
+        """Compile the step. A policy of its own is applied now; a named one, or one of several, is applied once the
         payload is known.
         """
         human, policy = fields.need_inner("human"), self.human.policy
@@ -262,11 +262,11 @@ def _read_step(step: Fields) -> Step:
     if not step_id:
         raise step.invalid("id", "is required", code="missing_field")
     if step_id == END:
-        raise step.invalid("id", f"{END!r} is where a workflow ends, not a step", code="invalid_step_id")
+        raise step.invalid("id", f"{END!r} means the end of a workflow, not a step", code="invalid_step_id")
     step = step.moved(f"steps.{step_id}")
     kinds = [kind for kind in _KINDS if step.has(kind)]
     if len(kinds) != 1:
-        problem = "names " + " and ".join(kinds) if kinds else "does not say what it does"
+        problem = "names " + " and ".join(kinds) if kinds else "has no agent, human, delay or notify"
         hint = "Set exactly one of agent, human, delay, notify."
         raise Invalid("invalid_step", f"{step.path}: {problem}.", field=step.path, hint=hint)
     [kind] = kinds

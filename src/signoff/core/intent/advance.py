@@ -33,7 +33,7 @@ class Change(msgspec.Struct, gc=False, frozen=True):
     with the states before and after it.
 
     ``fresh``: whether a delivery became claimable, so that it gets a new position in its agent's stream.
-    ``repeated``: an answer that was counted already, which has no effect.
+    ``repeated``: the answer had already been counted, so the command has no effect.
     """
 
     before: Intent | None
@@ -66,7 +66,7 @@ def advance(
     """Apply one command at ``now`` (aware UTC); raises Refused and changes nothing if it is not allowed.
 
     entropy: 16 random bytes, used to salt personal text; membership: the directory's members, to pin eligibility. The
-    times of facts never run backwards within one intent; periods that start now are counted from ``now`` itself.
+    times of facts never go backwards within one intent; periods that start now are counted from ``now`` itself.
     """
     authorize_command(actor, command, intent)
     tx = Transition(actor, now, entropy.hex(), intent, membership)

@@ -2,12 +2,12 @@
 
 Everything that an answer names must be current when it is counted. What it does not name is unambiguous in these cases:
 
-* the task, if it is the intent's first step: nothing else was ever open there;
+* the task, if it is the intent's first step: no other task was ever open there;
 * the stage, if it is the task's first: no later one has begun;
 * the revision, if the request was never revised.
 
-Otherwise the person must have been shown the task as it is now: this step run, this stage, this revision. The server
-records what each person was shown. The approvers are not part of the target: an answer that was given before a
+Otherwise the person must have been shown the current state of the task: this step run, this stage, this revision. The
+server records what each person was shown. The approvers are not part of the target: an answer that was given before a
 reassignment has the same target, and eligibility is checked when it is counted.
 """
 
@@ -26,7 +26,7 @@ NOT_SHOWN: Final = "not_shown"
 
 
 def target_of(task: Task) -> Target:
-    """The target that is shown to a person who reads the task now."""
+    """The target that a person sees who reads the task now."""
     return task.step_run, task.stage, task.revision
 
 
@@ -43,7 +43,7 @@ def target_after(before: Target | None, event: AnyEvent) -> Target | None:
 
 
 def refuse_other(intent: Intent, task: Task, answer: Answer) -> None:
-    """Raise Conflict unless the answer is for the task as it is now."""
+    """Raise Conflict unless the answer is for the current state of the task."""
     if answer.revision not in (None, task.revision) or answer.digest not in (None, task.digest):
         raise stale_revision(intent, task)
     if answer.stage not in (None, task.stage):
@@ -83,14 +83,14 @@ def counts_unshown(intent: Intent, answer: Answer) -> bool:
 
 
 def names_all(digest: object, stage: object) -> bool:
-    """Whether the answer names its whole target. One that names less may have been meant for something else."""
+    """Whether the answer names its whole target. An incomplete one may have been meant for something else."""
     return digest is not None and stage is not None
 
 
 def stale_revision(intent: Intent, task: Task) -> Conflict:
     return Conflict(
         "stale_revision",
-        "What you were shown is not what is being decided now.",
+        "What you were shown is no longer what is being decided.",
         details=_now(intent, task),
         hint="Read the task again, then answer.",
     )
@@ -122,7 +122,7 @@ def given(vote: Vote | None) -> int:
 
 
 def refuse_ahead(vote: Vote | None, answer: Answer) -> None:
-    """Raise Conflict for an answer that claims to follow others that are not recorded here."""
+    """Raise Conflict for an answer whose number implies earlier answers that are not recorded."""
     if answer.number is None or answer.number <= given(vote) + 1:
         return
     so_far = {0: "no answer", 1: "one answer"}.get(given(vote), f"{given(vote)} answers")
@@ -133,14 +133,14 @@ def refuse_ahead(vote: Vote | None, answer: Answer) -> None:
 
 
 def refuse_replaced(outcome: str, vote: Vote | None, answer: Answer) -> None:
-    """Raise Conflict for an answer that the person has replaced already. It may be a late or duplicated copy, so it
+    """Raise Conflict for an answer that the person has already replaced. It may be a late or duplicated copy, so it
     is accepted only if the caller states that it is the person's next answer.
     """
     if vote is None or outcome not in vote.replaced or answer.number == given(vote) + 1:
         return
     raise Conflict(
         "answer_replaced",
-        f"You answered {outcome!r} before and have changed it to {vote.outcome!r} since; the later one counts.",
+        f"You answered {outcome!r} before and have changed it to {vote.outcome!r} since; the later answer counts.",
         details={"outcome": vote.outcome, "number": given(vote)},
         hint=f"If you have changed your mind again, answer with number {given(vote) + 1}, or on the task's page.",
     )

@@ -1,8 +1,8 @@
 """Whether, and on whose behalf, a person may answer a task.
 
-Answers by the requester's side do not count: not the requester's, not those of the people who created its key or
-edited the revision, and not through a delegate. A workspace or a policy may allow them; then the audit trail shows
-it.
+Answers by the requester's side do not count. That includes the requester, the people who created its key
+or edited the revision, and their delegates. A workspace or a policy may allow them; the audit trail then shows
+that.
 """
 
 import msgspec
@@ -39,8 +39,8 @@ def asked(intent: Intent, task: Task) -> frozenset[str]:
 
 
 def requesters_side(intent: Intent) -> frozenset[str]:
-    """The people on the requester's side. A person who approved their own change under one task's policy belongs to
-    it in every task whose policy does not allow that.
+    """The people on the requester's side. A person who approved their own change, as one task's policy allows,
+    is on it in every task whose policy does not.
     """
     side = frozenset(intent.requester.persons) | frozenset(intent.editors)
     if intent.approving_editors and not _lets_editors_approve(intent):
@@ -56,7 +56,7 @@ def _lets_editors_approve(intent: Intent) -> bool:
 def lets_requesters_decide(spec: TaskSpec, intent: Intent, workspace: bool) -> bool:
     """Whether the requester's side may decide, by the policy, or else by the ``workspace``, both now and when the
     request was created. A request that was made while the workspace had one person can still be decided by that
-    person, because nobody who joins later could.
+    person, because nobody who joins later could decide it.
     """
     return (
         (workspace and intent.self_approval is not False)
@@ -75,8 +75,8 @@ def on_requesters_side(actor: Actor, intent: Intent) -> bool:
 
 
 def answer_right(actor: Actor, intent: Intent, task: Task) -> AnswerRight | None:
-    """The right by which this person may answer, or None. Their own right comes before that of anyone they are delegate
-    for.
+    """The right by which this person may answer, or None. Their own right takes precedence over the rights of people
+    whose delegate they are.
     """
     if actor.kind is not ActorKind.PERSON:
         return None
@@ -119,7 +119,7 @@ def _covers(delegate: str, absent: str, intent: Intent, task: Task) -> bool:
 
 
 def _pinned(person: str, names: frozenset[str], intent: Intent, task: Task) -> frozenset[str]:
-    """The ``names`` that the person already had when the plan was frozen; rules never relax afterwards."""
+    """The ``names`` that the person already had when the plan was frozen; rules are never relaxed afterwards."""
     pinned = roster(intent, task)
     # somebody who joins a team later does not gain a vote in requests that are already under way
     return frozenset(name for name in names if name not in pinned or person in pinned[name])
@@ -161,7 +161,7 @@ def answered_by(task: Task) -> frozenset[str]:
 
 
 def waits_for(actor: Actor, intent: Intent, task: Task) -> bool:
-    """Whether the task waits for this person's answer: they may answer, and have not done so at this stage. A
-    required stronger sign-in makes no difference.
+    """Whether the task waits for this person's answer: they may answer, and have not done so at this stage. It
+    does not matter whether a stronger sign-in is required.
     """
     return actor.id not in answered_by(task) and answer_right(actor, intent, task) is not None

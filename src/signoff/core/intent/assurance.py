@@ -3,7 +3,7 @@ the risk.
 
 A check applies to the revision that it read. After a change its verdict and risk no longer count, but the assurance
 that it required is still required until the same step has checked the new revision. So an editor cannot lower that
-requirement by an unchecked change.
+requirement with an unchecked change.
 """
 
 from collections.abc import Iterable, Mapping
@@ -34,7 +34,7 @@ def verdict_of(result: Any) -> str:
 
 def check_verdicts(plan: Plan, results: Mapping[str, Any]) -> dict[str, str]:
     """The verdict of each check among these results, by step. Only agent steps check: a person's answer contains the
-    data of its form, and a field of a form is no verdict, whatever its name.
+    data of its form, and a field of a form is not a verdict, no matter what its name is.
     """
     return {
         name: verdict_of(result)
@@ -44,7 +44,7 @@ def check_verdicts(plan: Plan, results: Mapping[str, Any]) -> dict[str, str]:
 
 
 def current_verdicts(intent: Intent, step: str) -> dict[str, str]:
-    """The verdicts of the checks of the current revision, by step. ``step``: that of the task itself."""
+    """The verdicts of the checks of the current revision, by step. ``step``: the task's own step."""
     return check_verdicts(intent.plan, checked(intent, step).current)
 
 
@@ -63,7 +63,7 @@ class Checked(msgspec.Struct, frozen=True):
 
 
 def checked(intent: Intent, step: str, revision: int | None = None) -> Checked:
-    """What the steps before this one have reported. ``revision``: that of the task, by default the current one."""
+    """What the steps before this one have reported. ``revision``: the task's revision, by default the current one."""
     asked = intent.revision if revision is None else revision
     of = revisions_of(intent)
     current, stale = dict[str, Any](), dict[str, Any]()
@@ -95,7 +95,7 @@ def worst_risk(policy: Risk, results: Mapping[str, Any]) -> tuple[Risk, str]:
 
 
 def grave(risk: Risk, verdicts: Iterable[str]) -> bool:
-    """Whether approving needs particular care, because the risk is high or critical or a check failed."""
+    """Whether approving needs special care, because the risk is high or critical or a check failed."""
     return risk in (Risk.HIGH, Risk.CRITICAL) or "failed" in verdicts
 
 

@@ -1,7 +1,7 @@
-"""Authorization for intent commands. Unknown and forbidden look the same (NotFound) to an actor that may not see the
-intent; Forbidden is for those who may see it but not do this.
+"""Authorization for intent commands. To an actor that may not see the intent, unknown and forbidden look the same
+(NotFound); Forbidden is for actors that may see it but not do this.
 
-An agent never answers a task, whichever endpoint its key tries. A service submits, observes and cancels its own
+An agent never answers a task, no matter which endpoint its key tries. A service submits, observes and cancels its own
 requests; it may also do the work of a direct request that asks no one. Only an admin, with their own key, may end
 other people's requests or act for an agent. Nobody on the requester's side chooses who decides.
 """
@@ -47,7 +47,7 @@ def _is_addressed(address: str, intent: Intent) -> bool:
 
 
 def authorize_command(actor: Actor, command: c.Command, intent: Intent | None) -> None:
-    """Return if the actor may give the command; raise Forbidden or NotFound otherwise. ``intent`` is None for a
+    """Return if the actor may issue the command; raise Forbidden or NotFound otherwise. ``intent`` is None for a
     Submit.
     """
     if actor.kind is ActorKind.SYSTEM:
@@ -187,13 +187,13 @@ def _own_request(command: c.Command, *, by_key: bool) -> Forbidden:
     if by_key:
         return Forbidden(
             "self_approval",
-            "A person on the requester's side created this key, so nothing that it does here can count.",
-            hint="Sign in and answer on the task's page, or create a key of your own on your settings page.",
+            "A person on the requester's side created this key, so its answer cannot count.",
+            hint="Sign in and answer on the task's page, or create your own key on your settings page.",
         )
     if isinstance(command, c.Reassign):
         return Forbidden(
             "self_approval",
-            "You are on the requester's side of this intent, so you do not choose who decides.",
+            "You are on the requester's side of this intent, so you may not choose who decides.",
             hint="Another owner or admin must.",
         )
     return Forbidden(
@@ -219,8 +219,8 @@ _LEVELS: Final = {Strength.LINK: 1, Strength.SESSION: 2, Strength.STEP_UP: 3}
 
 
 def required_assurance(intent: Intent, task: Task) -> Strength:
-    """The assurance that this task requires. A check can only raise it. A check of an earlier revision counts until
-    it has checked this one, so a change does not lower the requirement.
+    """The assurance that this task requires. A check can only raise it. A check of an earlier revision counts until the
+    same check has run on this one, so a change does not lower the requirement.
     """
     spec = spec_of(intent, task)
     others = {step: result for step, result in intent.results.items() if step != task.step}
@@ -234,16 +234,16 @@ def meets_assurance(actor: Actor, intent: Intent, task: Task) -> bool:
 
 def _strong_enough(actor: Actor, command: c.Command, intent: Intent, task: Task) -> None:
     """Raise Forbidden unless the actor's assurance is sufficient. An answer without a digest was given without
-    reading, so it has only the assurance of a link. A person who may not decide here may choose neither who decides
-    instead nor what is decided.
+    reading, so it has only the assurance of a link. A person whose assurance is too low to decide may not choose who
+    decides instead, or what is decided.
     """
     if isinstance(command, c.Answer) and command.digest is None:
         actor = replace(actor, strength=Strength.LINK)
     if not meets_assurance(actor, intent, task):
         raise Forbidden(
             "stronger_sign_in_required",
-            "This decision requires a sign-in by mail; a key, a chat account or a link from a message is not enough.",
-            hint="Finish in the browser: open the task's page and sign in there with the link that it mails you.",
+            "This decision requires a sign-in by e-mail; a key, a chat account or a link from a message is not enough.",
+            hint="Finish in the browser: open the task's page and sign in there with the link that it e-mails you.",
             details={"strength": required_assurance(intent, task).value},
         )
 
@@ -262,8 +262,8 @@ def _may_act_as_agent(actor: Actor, command: c.Command, intent: Intent) -> None:
 
 
 def _does_itself(actor: Actor, command: c.Command, intent: Intent) -> bool:
-    """Whether the requester may do this work itself: it sent a direct request, which asks no one. This does not let
-    it claim deliveries.
+    """Whether the requester may do this work itself: it sent a direct request, which asks no one. It still cannot
+    claim deliveries.
     """
     work = isinstance(command, c.Report | c.ReportProgress)
     own = actor.id == intent.requester.id

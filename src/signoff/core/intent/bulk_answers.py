@@ -1,7 +1,7 @@
-"""Answers to many tasks at once: only for equal tasks of low risk that one press answers.
+"""Answers to many tasks at once: only for similar low-risk tasks that one press answers.
 
-If a policy demands more (a stronger sign-in, a form, a reason, evidence), each task has to be opened; also after a
-change, because only a task's own page shows what was changed. Tasks are equal if they ask the same people the same
+If a policy requires more (a stronger sign-in, a form, a reason, evidence), or the request has changed, each task has to
+be opened: only a task's own page shows what has changed. Tasks are similar if they ask the same people the same
 question about payloads of the same shape. Pure.
 """
 
@@ -35,18 +35,18 @@ def unequal(what: str) -> Conflict:
     """The refusal of a task that differs from the first one."""
     return Conflict(
         "not_equal", f"It differs from the first task: {what}.",
-        hint="Decide equal tasks together, and the others separately.",
+        hint="Decide similar tasks together, and the others separately.",
     )  # fmt: skip
 
 
 def why_alone(intent: Intent, task: Task) -> str:
-    """Why this task may not be decided together with others, as a sentence; "" if it may."""
+    """A sentence that says why this task may not be decided together with others; "" if it may."""
     spec, results = spec_of(intent, task), checked(intent, task.step)
     risk = worst_risk(spec.risk, results.all)[0]
     if risk is not Risk.LOW:
         return f"Its risk is {risk.value}, not low."
     if with_check_results(spec.strength, spec.risk, results.all) is not Strength.LINK:
-        return "Its policy requires a sign-in by mail."
+        return "Its policy requires a sign-in by e-mail."
     if required := required_answer(spec):
         return f"It requires {required}."
     if Trait.ONE_PRESS not in spec.type.traits:
@@ -54,12 +54,12 @@ def why_alone(intent: Intent, task: Task) -> str:
     if "failed" in current_verdicts(intent, task.step).values():
         return "A check failed."
     if task.revision > 1:
-        return "It was changed after it was first asked."
+        return "It has changed since it was first asked."
     return ""
 
 
 def differs(one: Intent, other: Intent) -> str:
-    """How the open tasks of two intents differ, apart from their payloads, as text; "" if they do not."""
+    """How the open tasks of two intents differ, apart from their payloads, as text; "" if they do not differ."""
     mine, theirs = one.open, other.open
     if not isinstance(mine, Task) or not isinstance(theirs, Task):
         return "it is not open"
@@ -90,7 +90,7 @@ def _kind(value: Any) -> str:
 
 
 def form_of(intent: Intent, task: Task, payload: Any) -> str:
-    """The digest that equal tasks share."""
+    """The digest that similar tasks share."""
     said = (
         intent.type,
         intent.plan_digest,

@@ -77,7 +77,7 @@ class AcceptPush(msgspec.Struct, gc=False, frozen=True):
 
 
 class FailPush(msgspec.Struct, gc=False, frozen=True):
-    """The push was not accepted. ``retry_after``: how long the agent's server asked to be left alone."""
+    """The push was not accepted. ``retry_after``: how long the agent's server asked the server to wait."""
 
     step_run: int
     attempt: int
@@ -89,9 +89,9 @@ class Answer(msgspec.Struct, gc=False, frozen=True):
     """One person's answer to one task, at one stage, of one revision.
 
     ``step_run`` (0: not given), ``stage`` (from 0), ``revision`` and ``digest`` name what was shown; None from
-    clients that do not send them. ``number``: the number of this answer of the person at this stage, if given.
-    ``shown``: each recorded (step run, stage, revision) of this intent that the person was shown. ``bulk``: how many
-    tasks the person answers at once, 0 if only this one. ``viewed``: how the person saw the task.
+    clients that do not send them. ``number``: the number of the person's answer at this stage, if given.
+    ``shown``: each (step run, stage, revision) of this intent that the person is known to have been shown. ``bulk``:
+    how many tasks the person answers at once, 0 if only this one. ``viewed``: how the person saw the task.
     """
 
     outcome: str
@@ -117,8 +117,8 @@ class Delegate(msgspec.Struct, gc=False, frozen=True):
 
 
 class Reassign(msgspec.Struct, gc=False, frozen=True):
-    """Ask other people at this stage (for admins). ``to``: approvers, as in a policy; ``keep``: whether people who
-    were asked before stay pinned; ``stage``: the stage that was shown, None for the current one.
+    """Ask other people at this stage (for admins). ``to``: approvers, as in a policy; ``keep``: whether the people
+    asked so far stay pinned; ``stage``: the stage that was shown, None for the current one.
     """
 
     to: tuple[str, ...]

@@ -1,7 +1,7 @@
 """How an intent ends: by the last decision on its path.
 
-A rejection, an expired task, and an agent step that finally failed leave a *setback*. Whatever runs after it, the
-setback stays until people decide again: by an approval, or by a rejection whose route is declared a success. An
+A rejection, an expired task, and an agent step that failed permanently leave a *setback*. No matter what runs after it,
+the setback stays until people decide again: by an approval, or by a rejection whose route is declared a success. An
 intent that reaches its end with a setback fails with it, as it would have without the route; one without a setback
 completes. A failure or expiry whose route is declared a success, and an expiry that a policy counts as approved,
 neither leave nor remove a setback: after an earlier rejection or failure, a person must still approve.
@@ -119,8 +119,8 @@ def _decided(intent: Intent, step: HumanStep, event: e.Decided) -> Continuation:
 
 
 def failure_kept(intent: Intent, step: HumanStep) -> Failure | None:
-    """The setback that an expiry at this step leaves unchanged. It does not include changes requested at this step,
-    whose author was asked again, but those requested by the approvers of other steps.
+    """The setback that an expiry at this step leaves unchanged. It includes changes requested by the approvers of other
+    steps, but not changes requested at this step, because their author was asked again.
     """
     wanted = intent.setback is not None and intent.setback.code == CHANGES_REQUESTED
     return None if wanted and intent.changes_requested_by == (step.id,) else intent.setback
@@ -179,13 +179,15 @@ def _changes(intent: Intent, step: HumanStep, event: e.Decided) -> Continuation:
     route = _route(intent.plan, step, event)
     if bounded and route is not None:
         return Continuation(route.target, refused or Failure(CHANGES_REQUESTED, "Changes were requested."))
-    reason = "Changes were requested." if bounded else "Changes were requested once too often."
+    reason = (
+        "Changes were requested." if bounded else "Changes were requested more often than the plan allows."
+    )
     return _never(after_failure(step), refused or Failure(CHANGES_REQUESTED, reason))
 
 
 def _of_agent(fault: Failure) -> Failure:
-    """The failure of an agent's step. Its code must not be that of requested changes, because only people can request
-    them.
+    """The failure of an agent's step. Its code must not be the code for requested changes, because only people can
+    request changes.
     """
     return replace(fault, code="agent_failed") if fault.code == CHANGES_REQUESTED else fault
 

@@ -1,4 +1,4 @@
-"""An answer must be unambiguous. If two of its parts contradict each other, it is refused, and neither is recorded."""
+"""An answer must be unambiguous. If two of its parts contradict each other, it is refused and nothing is recorded."""
 
 from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
@@ -23,8 +23,8 @@ _FALSE: Final = ("false", "no", "0")
 
 
 def as_flag(value: object) -> bool | None:
-    """The yes or no that a member of a body expresses, as a JSON boolean, a number, or a word (AXP's command line
-    sends text); None if it expresses neither.
+    """Whether a member of a body means yes or no, given as a JSON boolean, a number, or a word (AXP's command line
+    sends text); None if it means neither.
     """
     if isinstance(value, bool):
         return value
@@ -78,7 +78,7 @@ def _within(data: Mapping[str, Any], spec: TaskSpec | None) -> Iterator[tuple[st
 
 
 def refusals(data: Mapping[str, Any], spec: TaskSpec | None) -> Iterator[tuple[str, str]]:
-    """The (member, word) pairs that describe a result and contradict the outcome."""
+    """(member, word) for each member that describes a result and contradicts the outcome."""
     own = form_fields(spec)
     for field, word in data.items():
         if field in own or field in _WORDS or field.lower() not in (*_STATES, *_WORDS):
@@ -100,8 +100,8 @@ def flags(data: Mapping[str, Any], spec: TaskSpec | None) -> Iterator[tuple[str,
 
 
 def decides(data: Mapping[str, Any], words: Collection[str]) -> bool:
-    """Whether these members alone read as a decision: an outcome of ``words`` or a built-in one, a member that says
-    no, or one with the name of an answer.
+    """Whether these members alone read as a decision: an outcome in ``words`` or a built-in one, a member that
+    says no, or one named like an answer.
     """
     for field in (*_WORDS, "action"):
         word = data.get(field)
@@ -152,9 +152,9 @@ def _known(spec: TaskSpec, word: str, agreed: str) -> str | None:
 
 
 def one_meaning(said: Mapping[str, object], spec: TaskSpec | None, agreed: str = "") -> str | None:
-    """The one outcome that the members of a body name; None if none does. ``said``: the values by the member's path,
-    in the order of precedence; a yes or no counts as ``approved`` or ``rejected``. Raises Invalid with the names of
-    two members that differ.
+    """The single outcome that the members of a body name; None if none of them names one. ``said``: the values by the
+    member's path, in order of precedence; a yes or no counts as ``approved`` or ``rejected``. Raises Invalid with the
+    names of two members that differ.
     """
     first, chosen = "", ""
     for field, value in said.items():

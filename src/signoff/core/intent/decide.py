@@ -1,8 +1,9 @@
 """The rules. ``states.ALLOWED`` says which command is possible in which state; one short function per command decides
 its effect, or why it is refused. No other module decides this.
 
-Everything here is pure: the time is the transition's ``now``, the actor was authorized by ``authorize_command`` before,
-and a refusal (``Refused``) leaves no fact behind. A final intent accepts only a late tick, which has no effect.
+Everything here is pure: the time is the transition's ``now``, the actor has already been authorized by
+``authorize_command``, and a refusal (``Refused``) leaves no fact behind. A final intent accepts only a late tick, which
+has no effect.
 """
 
 from collections.abc import Callable
@@ -39,7 +40,7 @@ def decide(tx: Transition, command: c.Command) -> None:
 
 
 def _refusal(tx: Transition, state: State, command: c.Command) -> Conflict:
-    """The refusal of a command that the table does not allow, as precise as the state permits."""
+    """The refusal of a command that the table does not allow, as specific as the state permits."""
     intent = tx.intent
     of_task = type(command) in OF_TASK or (isinstance(command, c.Cancel) and command.step_run)
     if of_task and intent.ending is not None:
@@ -130,13 +131,11 @@ def _delivery(tx: Transition, step_run: int) -> tuple[Delivery, AgentStep]:
     if isinstance(held, Task) and step_run in (0, held.step_run):
         raise Conflict(
             "awaiting_decision",
-            "The intent waits for a person's decision; an agent's result is not one.",
+            "The intent is waiting for a person's decision, not for an agent's result.",
             hint="A person answers the task.",
         )
     if not isinstance(held, Delivery) or step_run not in (0, held.step_run):
-        raise Conflict(
-            "step_finished", "This step has ended: its result was recorded before, or it was abandoned."
-        )
+        raise Conflict("step_finished", "This step has ended: its result was recorded, or it was abandoned.")
     return held, tx.intent.plan.agent_step(held.step)
 
 
@@ -196,7 +195,7 @@ def fail_push(tx: Transition, command: c.FailPush) -> None:
 
 
 def _pushed(tx: Transition, step_run: int, attempt: int) -> bool:
-    """Whether a push result is for the current attempt; older ones change nothing."""
+    """Whether a push result is for the current attempt; older ones have no effect."""
     held = tx.intent.open
     return isinstance(held, Delivery) and (held.step_run, held.attempt, held.state) == (
         step_run,
@@ -227,7 +226,9 @@ def answer(tx: Transition, command: c.Answer) -> None:
 
 
 def _operate(tx: Transition, held: Delivery, command: c.Answer) -> None:
-    """End a direct intent by a person in place of its agent (AXP's ``tasks approve`` on an intent without a task)."""
+    """End a direct intent on behalf of a person, in place of its agent (AXP's ``tasks approve`` on an intent without a
+    task).
+    """
     refuse_contradiction(TaskSpec(), command.outcome, command.data)
     outcome, meaning = check_answer(TaskSpec(), command.outcome, command.comment, command.data)
     result = {**command.data, "outcome": outcome}

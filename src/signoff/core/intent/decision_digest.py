@@ -21,7 +21,7 @@ _ENCODER = msgspec.json.Encoder(order="sorted")
 def envelope(
     intent: Intent, step: str, step_run: int, revision: int, payload_digest: str
 ) -> dict[str, object]:
-    """The parts of the envelope; the payload and the plan enter by their own digests."""
+    """The parts of the envelope; the payload and the plan are included by their digests."""
     return {
         "intent": intent.id,
         "type": intent.type,

@@ -1,5 +1,5 @@
-"""A payload may be deleted (``retention_payloads``) while its decision and its digest stay. Every surface then says
-so, because a deleted payload is not an empty one.
+"""A payload may be deleted (``retention_payloads``) while its decision and its digest are kept. Every page and message
+then says so, because a deleted payload is not an empty one.
 """
 
 from hashlib import sha256

@@ -1,6 +1,6 @@
-"""A change of the request that its editor also approves, if the policy says ``edits: approve``.
+"""A change to the request that its editor also approves, if the policy says ``edits: approve``.
 
-Values may change, but not fields, which the author of the workflow chose. Any other change is a proposal, which
+Values may change, but not fields, because the author of the workflow chose those. Any other change is a proposal, which
 others decide.
 """
 
@@ -26,7 +26,7 @@ def refuse(intent: Intent, task: Task, command: Revise) -> None:
         )  # fmt: skip
     if command.digest is None:
         raise Invalid(
-            "digest_required", "An edit that is approved at once must name the digest of what was shown.",
+            "digest_required", "An edit that is approved in the same step must name the digest of what was shown.",
             field="digest", hint="Read the task, then send its digest.",
         )  # fmt: skip
     if command.stage not in (None, task.stage):
@@ -38,7 +38,8 @@ def refuse(intent: Intent, task: Task, command: Revise) -> None:
         )  # fmt: skip
     if not command.same_fields:
         raise Invalid(
-            "edit_changes_fields", "An edit that is approved at once may change values, not fields or their types.",
+            "edit_changes_fields",
+            "An edit that is approved in the same step may change values, but not fields or their types.",
             field="payload", hint=_PROPOSE,
         )  # fmt: skip
     outcome = canonical_outcome(spec, command.outcome, task.agreed)

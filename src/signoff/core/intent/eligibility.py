@@ -1,5 +1,5 @@
 """Eligibility is pinned when a task opens: the members of every approver entry that its stages and escalation name, and
-their delegates. Later changes of the directory can remove people, but never add any.
+their delegates. Later changes to the directory can remove people, but never add any.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -26,7 +26,7 @@ class AbsenceCover(NamedTuple):
 
 
 class Membership:
-    """The directory as the rules see it: the approver names of each active person, and who is whose delegate.
+    """What the rules need from the directory: the approver names of each active person, and who is whose delegate.
 
     ``self_approval``: whether the workspace lets the requester's side decide; ``new_self_approval``: whether that also
     applies to requests made from now on.
@@ -78,7 +78,7 @@ class Membership:
         return held
 
     def stand_ins(self, names: Collection[str], at: datetime) -> StandIns:
-        """The delegates of the people whom the names mean, by delegate, without absences that are over."""
+        """The delegates of the people whom the names mean, by delegate, without absences that have ended."""
         if not self._covers:
             return {}
         wanted = frozenset(names)
@@ -110,7 +110,7 @@ NOTHING: Final = PinnedEligibility({}, {}, None)
 
 def pin(intent: Intent, spec: TaskSpec, now: Membership, at: datetime) -> PinnedEligibility:
     """What is pinned when the task opens. If an admin of the workspace is on the requester's side, or was when the
-    request was made, nobody who joined after the request counts: a requester does not choose who decides.
+    request was made, nobody who joined after the request counts: a requester must not choose who decides.
     """
     names = named(spec)
     stand_ins = now.stand_ins(names, at)

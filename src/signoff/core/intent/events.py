@@ -94,7 +94,7 @@ class Released(Event, frozen=True, tag="released"):
 
 
 class PushAccepted(Event, frozen=True, tag="accepted"):
-    """A push was accepted; ``lease_until``: when the agent has to report progress by."""
+    """A push was accepted; ``lease_until``: by when the agent has to report progress."""
 
     step_run: int = msgspec.field(name="visit")
     attempt: int
@@ -224,14 +224,14 @@ class Snoozed(Event, frozen=True, tag="snoozed"):
 
 
 class Unsnoozed(Event, frozen=True, tag="woken"):
-    """A snooze ended: its time was over, or the person canceled it."""
+    """A snooze ended: its time ran out, or the person canceled it."""
 
     step_run: int = msgspec.field(name="visit")
     person: str
 
 
 class Commented(Event, frozen=True, tag="remarked"):
-    """A comment was made; its text is in the note."""
+    """Somebody commented; the text is in the note."""
 
     step_run: int = msgspec.field(name="visit")
 
@@ -260,7 +260,7 @@ class NobodyReached(Event, frozen=True, tag="undelivered"):
 
 
 class Understaffed(Event, frozen=True, tag="understaffed"):
-    """A stage (counted from 0) needs more eligible people than are left: the task escalates immediately."""
+    """A stage (counted from 0) needs more eligible people than remain: the task escalates immediately."""
 
     step_run: int = msgspec.field(name="visit")
     stage: int
@@ -311,7 +311,7 @@ class StepTimedOut(Event, frozen=True, tag="step_timed_out"):
 
 
 class ProgressReported(Event, frozen=True, tag="progressed"):
-    """Work is in progress; ``lease_until``: how long a delivery that was accepted by push belongs to the agent."""
+    """Work is in progress; ``lease_until``: until when a delivery that was accepted by push belongs to the agent."""
 
     reason: str = ""
     lease_until: datetime | None = None
@@ -387,7 +387,7 @@ AnyEvent = (
 
 class Viewed(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     """How a person saw the task before their answer, as far as the server knows. ``first_at``, ``last_at``: when they
-    opened it; ``channels``: where; ``folded``: whether they unfolded the folded parts of its page: ``none`` if there
+    opened it; ``channels``: where; ``folded``: whether they expanded the collapsed parts of its page: ``none`` if there
     were none, ``opened``, ``closed``, or "" if unknown.
     """
 

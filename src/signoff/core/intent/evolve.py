@@ -1,4 +1,4 @@
-"""What a fact changes. Only this module gives an intent new values. It checks no rules, because a fact has already
+"""What a fact changes. Only this module changes the values of an intent. It checks no rules, because a fact has already
 happened.
 
 ``fold`` rebuilds an intent from its history; ``signoff doctor`` compares the result with the stored row.
@@ -22,7 +22,7 @@ def created(fact: e.Fact, plan: Plan) -> Intent:
     """The intent created by a ``Created`` fact."""
     event = fact.event
     if not isinstance(event, e.Created):
-        raise TypeError("a history begins with a Created event")
+        raise TypeError("a history starts with a Created event")
     return Intent(
         id=fact.intent,
         workspace=event.workspace,
@@ -49,7 +49,7 @@ def created(fact: e.Fact, plan: Plan) -> Intent:
 
 
 def evolve(intent: Intent, fact: e.Fact) -> Intent:
-    """The intent after one more fact. Facts that are not kept leave ``seq`` alone."""
+    """The intent after one more fact. Facts that are not kept do not change ``seq``."""
     changes = _CHANGES[type(fact.event)](fact.event, intent, fact)
     effect = effect_of(fact.event)
     if effect.status is not None:
@@ -62,7 +62,9 @@ def evolve(intent: Intent, fact: e.Fact) -> Intent:
 
 
 def fold(facts: Iterable[e.Fact], plan: Plan) -> Intent:
-    """The intent that a whole history produces. Its ``head`` stays empty, because that belongs to the hash chain."""
+    """The intent that results from a whole history. Its ``head`` stays empty, because that belongs to the hash
+    chain.
+    """
     steps = iter(facts)
     intent = created(next(steps), plan)
     for fact in steps:

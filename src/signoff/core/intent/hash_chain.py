@@ -84,7 +84,7 @@ def _problem(
     if at != expected:
         return f"event {expected} is missing"
     if link(previous, body) != stored:
-        return "its bytes are not the bytes that were hashed"
+        return "its bytes do not match its hash"
     try:
         fact = unseal(body, private)
     except (msgspec.DecodeError, ValueError):
@@ -94,5 +94,5 @@ def _problem(
     if _BODY.encode(msgspec.structs.replace(fact, note=None)) != body:
         return "its body is not in the canonical encoding"
     if private is not None and hashlib.sha256(private).hexdigest() != fact.note_digest:
-        return "its private text is not the text that was hashed"
+        return "its private text does not match its hash"
     return ""

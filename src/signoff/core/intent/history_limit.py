@@ -1,5 +1,5 @@
-"""Limits the length of an intent's history. Everyone who opens the intent reads all of it, so events that decide
-nothing are limited; answers, results, withdrawals and cancellations are always accepted.
+"""Limits the length of an intent's history. Everyone who opens the intent reads all of it, so the number of events that
+decide nothing is limited; answers, results, withdrawals and cancellations are always accepted.
 """
 
 from typing import Any, Final
@@ -36,12 +36,12 @@ def refuse_overlong(intent: Intent, command: c.Command) -> None:
             "history_full",
             f"The history of this intent has {intent.seq} events; from now on it accepts only decisions, results and "
             "its end.",
-            hint="Decide or cancel it; send a new intent for the rest.",
+            hint="Decide or cancel it, and send a new intent for anything else.",
         )
 
 
 def refuse_overgrown(intent: Intent, maps: tuple[dict[str, Any], ...]) -> None:
-    """Raise for one patch too many, or if ``maps``, as they would be afterwards, are too large."""
+    """Raise if there are too many patches, or if the patched ``maps`` would be too large."""
     if intent.generation >= MOST_PATCHES:
         raise Conflict("history_full", f"This intent was patched {MOST_PATCHES} times, which is the maximum.")
     if len(msgspec.json.encode(maps)) > MOST_MAP_BYTES:

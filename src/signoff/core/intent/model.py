@@ -1,4 +1,4 @@
-"""The model of an intent. All values are frozen; only ``evolve`` makes new ones."""
+"""The model of an intent. All values are frozen; only ``evolve`` creates new ones."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -200,7 +200,7 @@ class Intent(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, kw_only=
         return self.status in FINAL
 
     def ref(self, step_run: int) -> str:
-        """The id under which an agent or a person knows this step run."""
+        """The id by which an agent or a person knows this step run."""
         return (
             self.id
             if self.plan.direct and isinstance(self.open, Delivery)
@@ -209,8 +209,8 @@ class Intent(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, kw_only=
 
 
 def consented(intent: Intent) -> bool:
-    """Whether people consented to the payload as it is now: their last decision approved it, in a task whose approval
-    means that, and no task is open in which it could be changed.
+    """Whether people consented to the current payload: their last decision approved it, in a task whose approval means
+    consent, and no task is open in which it could be changed.
     """
     if isinstance(intent.open, Task) or intent.ending is not Ending.APPROVED:
         return False

@@ -1,5 +1,5 @@
 """Who must be notified of what. A notification follows from a fact; it is stored with the fact and rendered when it
-is sent, so that events and recipients can be read, tested and changed separately.
+is sent, so that events and recipients can be read, tested and changed independently.
 """
 
 from datetime import datetime
@@ -34,7 +34,7 @@ class NotificationKind(StrEnum):
 
 class Notification(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, kw_only=True):
     """One notification. ``to``: approver names (empty for the default approvers), or the agent for a push. ``ref``:
-    the id under which that agent knows the delivery. ``stage`` and ``revision``: those of the task at that time.
+    the id by which that agent knows the delivery. ``stage`` and ``revision``: those of the task at that time.
     ``title``: the question, written by Signoff or an admin. ``called``: the requester's title, if no admin wrote one.
     ``voided``: the people whose answers are void. ``means``: the meaning of the outcome. ``fault``: the code of the
     failure. ``roundup``: whether it is sent in a roundup.
@@ -95,7 +95,7 @@ def notifications_of(before: Intent | None, fact: e.Fact, after: Intent) -> list
 
 def progress_of(before: Intent | None, fact: e.Fact, after: Intent) -> Notification | None:
     """The notification that the command has changed the progress of an open task. Earlier messages about it are
-    rewritten, if the channel can do that. ``fact``: the command's last one.
+    rewritten, if the channel can do that. ``fact``: the command's last fact.
     """
     was, task = before.open if before else None, after.open
     if not isinstance(was, Task) or not isinstance(task, Task) or was.step_run != task.step_run:
@@ -109,7 +109,7 @@ def progress_of(before: Intent | None, fact: e.Fact, after: Intent) -> Notificat
 
 
 def _standing(task: Task) -> tuple[Any, ...]:
-    """What a message that asks shows about the progress of the task."""
+    """The progress of the task, as shown in a message that asks for an answer."""
     return (
         task.votes, task.stage, task.revision, task.assigned, task.handed_over, task.reviewed_by, task.escalated,
     )  # fmt: skip
@@ -224,8 +224,8 @@ def _asked(kind: NotificationKind, intent: Intent) -> dict[str, Any]:
 
 
 def notified_names(spec: TaskSpec, task: Task) -> tuple[str, ...]:
-    """Who is notified about a task at its current stage: the approvers asked, the delegates, and people who are only
-    informed.
+    """Who is notified about a task at its current stage: the approvers asked, their delegates, and people who are only
+    kept informed.
     """
     more = (*(given.taker for given in task.handed_over), *spec.notify)
     named = task.assigned or spec.stages[task.stage].approvers or (DECIDING_ROLES if more else ())

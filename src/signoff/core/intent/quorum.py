@@ -4,10 +4,10 @@ from each.
 An approver entry is a name: a person's id or address, ``team:NAME``, ``role:NAME``. Each person counts once, under
 their names at the time of counting: a person who has left a team no longer counts for it. An absent person and their
 delegate share one vote; the later answer counts. A person who was added by escalation may count for any one entry,
-but lowers no requirement.
+but does not lower any requirement.
 
-If several outcomes of a task mean approve, the quorum must agree on one of them. Every rejection counts, whatever its
-outcome; the last one is the task's outcome.
+If several outcomes of a task mean approve, the quorum must agree on one of them. Every rejection counts, no matter
+which outcome it has; the last one is the task's outcome.
 """
 
 from collections.abc import Mapping, Sequence
@@ -37,7 +37,7 @@ def has_say(person: str, principal: str, for_names: frozenset[str], names: Names
 
 
 def voting_seat(vote: Vote) -> str:
-    """Whose vote it is: the voter's own, or that of the person for whom the voter is the delegate."""
+    """Whose vote it is: the voter's own, or the vote of the person for whom the voter is the delegate."""
     return vote.principal or vote.person
 
 
@@ -51,7 +51,7 @@ def tally(
     """The vote that decides this stage, or None while it is open. ``given``: the vote that has just been given, by
     default the last one.
 
-    Which votes count may have changed meanwhile (the stage was reassigned, somebody has rejoined their team), so
+    Which votes count may have changed in the meantime (the stage was reassigned, somebody has rejoined their team), so
     earlier votes may be sufficient now although they did not decide before. Therefore a rejection or a request for
     changes is checked first, and only a new approval completes a quorum.
     """
@@ -82,7 +82,7 @@ def passable(stage: Stage, votes: Sequence[Vote]) -> bool:
 
 
 def _as_many_as_matter(stage: Stage, yes: list[Vote]) -> list[Vote]:
-    """Keep only as many votes for each approver entry as the stage needs; then one always remains for the entry."""
+    """Keep only as many votes for each approver entry as the stage needs; one always remains for each entry."""
     if not stage.every:
         return yes
     # matching is quadratic in the votes, and a stage may have thousands of eligible people
@@ -99,7 +99,7 @@ def _as_many_as_matter(stage: Stage, yes: list[Vote]) -> list[Vote]:
 
 
 class Count(msgspec.Struct, frozen=True):
-    """The progress of an open stage. ``missing``: how many people are still needed at least, 0 if its votes would
+    """The progress of an open stage. ``missing``: the minimum number of people still needed, 0 if its votes would
     pass it; ``rejections``: how many rejections count.
     """
 
@@ -110,7 +110,7 @@ class Count(msgspec.Struct, frozen=True):
 def count(
     stage: Stage, at_stage: int, votes: tuple[Vote, ...], names: Names | None, outcome: str = ""
 ) -> Count:
-    """The progress of this stage towards ``outcome``, by default the leading one. It counts as ``tally`` does."""
+    """The progress of this stage towards ``outcome``, by default the leading one. Votes count as in ``tally``."""
     seats: dict[str, Vote] = {}
     for vote in votes:
         if vote.at_stage == at_stage and counts_toward_quorum(vote, names):

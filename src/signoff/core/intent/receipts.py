@@ -1,6 +1,6 @@
 """What a person is shown after every action on a task: what was recorded, what happens next, and how to undo it. The
 text is the same on the page, in the API, on the command line and in chat. Pure: it follows from the recorded fact and
-the current state, so a receipt that is read again later is still true.
+the current state, so a receipt that is read again later is still accurate.
 """
 
 from collections.abc import Callable, Iterable
@@ -113,19 +113,19 @@ def _worded(fact: e.Fact, event: Act, intent: Intent, step: str, words: Formats)
             return _answered(fact, event, intent, step, words)
         case e.Commented():
             return (
-                "Your comment is recorded.",
+                "Your comment was recorded.",
                 "The requester and earlier commenters are notified. It decides nothing.", "",
             )  # fmt: skip
         case e.Delegated(taker=taker):
             name = words.name(taker)
             return (
                 f"Delegated to {name}.",
-                f"{name} decides for you, and you no longer can. An owner or an admin can reassign it.", "",
+                f"{name} now decides for you; you no longer can. An owner or an admin can reassign it.", "",
             )  # fmt: skip
         case e.Reassigned(to=to):
             return (
                 f"Reassigned to {', '.join(map(words.name, to))}.",
-                "They replace the approvers of this stage. Existing votes stay.", "",
+                "They replace the approvers of this stage. Existing votes are kept.", "",
             )  # fmt: skip
         case e.ReviewMarked(person=""):
             return "Your review mark is cleared.", "Others see that no one is reviewing it.", ""
@@ -140,7 +140,7 @@ def _worded(fact: e.Fact, event: Act, intent: Intent, step: str, words: Formats)
                 return f"Snoozed until {words.moment(until)}.", "The snooze has ended.", ""
             return (
                 f"Snoozed until {words.moment(until)}.",
-                "You get no reminders until then, and a notification when it ends. Deadline, escalation and other "
+                "You get no reminders until then, and a notification when it ends. The deadline, escalation and other "
                 "approvers are unaffected.", UNSNOOZE,
             )  # fmt: skip
         case e.Unsnoozed():
@@ -165,7 +165,7 @@ def _answered(
     if not isinstance(task, Task) or task.step_run != event.step_run:
         return said, _decided(intent, step), ""
     if task.digest != event.digest:
-        return said, "The request was changed since, so this answer no longer counts.", ""
+        return said, "The request has changed since, so this answer no longer counts.", ""
     if task.stage != event.stage:
         return said, f"Stage {event.stage + 1} is complete; stage {task.stage + 1} is open now.", ""
     return (
@@ -187,7 +187,7 @@ def _missing(event: e.Answered, task: Task, intent: Intent, words: Formats) -> s
     return _OPEN
 
 
-_OPEN: Final = "It is not decided yet."
+_OPEN: Final = "It has not been decided yet."
 
 
 def _decided(intent: Intent, step: str) -> str:
@@ -205,7 +205,7 @@ def _revised(revision: int, intent: Intent) -> tuple[str, str, str]:
     if intent.revision != revision:
         return (
             f"Revision {revision} is recorded.",
-            f"It was changed again since, to revision {intent.revision}.",
+            f"It has since been changed again, to revision {intent.revision}.",
             "",
         )
     return (

@@ -29,7 +29,7 @@ def too_old() -> Conflict:
 
 
 def rerun_id(source: Intent) -> str:
-    """The only id that a rerun of this intent can have, so that a second rerun cannot be written."""
+    """The only id that a rerun of this intent can have, so that there cannot be a second rerun."""
     millis = int(source.updated_at.timestamp() * 1000)
     return new_intent_id(millis, sha256(b"signoff/rerun/" + source.id.encode()).digest()[:10])
 
@@ -44,7 +44,7 @@ def rerun_start(
         )
     if source.rerun_of:
         raise refused(
-            "decision_used", "This intent is itself a rerun: its decision has already been used twice."
+            "decision_used", "This intent is itself a rerun, so its decision has already been used twice."
         )
     if source.deadline_at is not None and source.deadline_at <= now:
         raise refused("deadline_passed", "The deadline of the request has passed.")
@@ -65,7 +65,7 @@ def rerun_start(
     before = fold(facts[: decided.seq - 1], source.plan)
     digest = _shown(facts, event.step_run)
     if not decision_digest.names(digest, before, event.step, event.step_run, before.revision, payload_digest):
-        raise refused("digest_mismatch", "The decision was about something other than what would run.")
+        raise refused("digest_mismatch", "What would run is not what was decided.")
     results = {step: result for step, result in source.results.items() if step != failed}
     return e.RerunStarted(
         source=source.id, seq=decided.seq, step=event.step, step_run=event.step_run, digest=digest,

@@ -8,7 +8,7 @@ from signoff.core.intent.model import Intent
 def result_of(intent: Intent) -> dict[str, Any]:
     """The intent's result: the last step's result, each step's under ``steps``, and the outcome of its decision.
 
-    A result given from outside (AXP resolve) is returned unchanged.
+    A result set from outside (AXP resolve) is returned unchanged.
     """
     if intent.resolved is not None:
         return intent.resolved

@@ -1,9 +1,9 @@
-"""Moves an intent through its plan: starts steps, and follows the route of each ending.
+"""Moves an intent through its plan: starts steps, and follows the route for each ending.
 
 An approval leads to ``on_success`` (else the next step), a rejection or failure to ``on_failure`` (else FAILED), a
 timeout to ``on_timeout`` (else FAILED), a request for changes to ``on_changes`` (else back to the last agent step, a
-limited number of times); an outcome with its own step leads there. ``conclusion`` decides this, and the setback that is
-left.
+limited number of times); an outcome with its own step leads there. ``conclusion`` decides this, and the remaining
+setback.
 """
 
 from datetime import datetime
@@ -29,7 +29,7 @@ from signoff.core.plan.working_hours import later
 
 
 def start_step(tx: Transition, step_id: str) -> None:
-    """Start a step; ``end`` ends the intent by the last decision on its path. Steps that wait for nothing run
+    """Start a step; ``end`` ends the intent by the last decision on its path. Steps that do not wait for anything run
     immediately.
     """
     while True:
@@ -77,7 +77,7 @@ def start_step(tx: Transition, step_id: str) -> None:
 
 
 def _deadline(step: Step, now: datetime) -> datetime | None:
-    """The step's deadline; a task's policy may count it in working time."""
+    """The step's deadline; a task's policy may measure it in working time."""
     if step.deadline is None:
         return None
     hours = step.task.hours if isinstance(step, HumanStep) and step.task.deadline_in_hours else None

@@ -1,5 +1,5 @@
-"""A snooze: suppresses one person's reminders about a task until a time. It moves no deadline and no escalation, and
-affects nobody else.
+"""A snooze: suppresses one person's reminders about a task until a time. It does not move any deadline or escalation,
+and affects nobody else.
 """
 
 from datetime import timedelta
@@ -26,10 +26,12 @@ def snooze(tx: Transition, task: Task, command: c.Snooze) -> None:
     if tx.actor.id in answered_by(task):
         raise Conflict("already_answered", "You have answered this task, so you get no reminders.")
     if until <= tx.now:
-        raise Invalid("moment_passed", "That time has passed.", field="until", hint="Choose a later time.")
+        raise Invalid(
+            "moment_passed", "That time is in the past.", field="until", hint="Choose a later time."
+        )
     if ends is not None and until >= ends:
         raise Invalid(
-            "after_the_deadline", f"The answer is needed by {rfc3339(ends)}; it cannot be snoozed for longer.",
+            "after_the_deadline", f"An answer is needed by {rfc3339(ends)}; it cannot be snoozed beyond that.",
             field="until", hint="Choose a time before that, or delegate the task.",
         )  # fmt: skip
     if until > tx.now + LONGEST:

@@ -33,7 +33,7 @@ _OF_DELIVERY: Final = {
 
 
 def state_of(intent: Intent) -> State:
-    """The open state. Between two commands, an intent that is not final always has an open step."""
+    """The open state. Between commands, an intent that is not final always has an open step."""
     if intent.final:
         return State.FINAL
     if isinstance(intent.open, Delivery):
@@ -72,8 +72,8 @@ ALLOWED: Final[dict[State, frozenset[type]]] = {
     # the timer may have been read before the intent became final
     State.FINAL: frozenset({c.Tick}),
 }
-# Late commands of the server's own loops, and of a kill, about a step that has moved on: they are no error and have no
-# effect.
+# Late commands of the server's own loops, and of a kill, about a step that has moved on: they are not errors and have
+# no effect.
 IGNORED_LATE: Final = frozenset({c.AcceptPush, c.FailPush, c.Recall, c.ReportUnreachable, c.CheckStaffing})
 
 

@@ -37,7 +37,9 @@ from signoff.core.text.hidden_characters import shows
 
 
 def already_decided(intent: Intent) -> Conflict:
-    """The error for everyone who answers after the decision: what it was, who made it, when, through which channel."""
+    """The error for an answer that comes after the decision: what was decided, by whom, when and through which
+    channel.
+    """
     # Only human steps, because an agent's result may contain any text.
     asked = [step.id for step in intent.plan.steps if isinstance(step, HumanStep)]
     decisions = [intent.results[step] for step in asked if step in intent.results]
@@ -46,17 +48,17 @@ def already_decided(intent: Intent) -> Conflict:
     )
     keys = ("outcome", "ending", "decided_by", "decided_at", "via")
     details = {key: last[key] for key in keys if key in last}
-    return Conflict("already_decided", f"This was already decided: {intent.outcome}.", details=details)
+    return Conflict("already_decided", f"This has already been decided: {intent.outcome}.", details=details)
 
 
 def nothing_open(intent: Intent) -> Conflict:
     """The error for an answer before there is anything to decide."""
-    where = "another task is" if isinstance(intent.open, Task) else "it is somewhere else"
+    where = "another task is" if isinstance(intent.open, Task) else "the intent is waiting for something else"
     if isinstance(intent.open, Delivery):
         where = f"step {intent.open.step!r} is still with an agent"
     return Conflict(
         "no_open_task", f"No task is open here: {where}. Nothing was recorded.",
-        hint="Wait until the task opens, read it, then answer.",
+        hint="Wait until the task opens and read it before you answer.",
     )  # fmt: skip
 
 
@@ -132,7 +134,7 @@ def _same(vote: Vote, outcome: str, command: c.Answer, principal: str) -> bool:
 
 def _refuse_twice(actor: Actor, task: Task) -> None:
     """Raise Forbidden if one person may control both this approval and another one, because a quorum, and each
-    further stage, needs different people.
+    later stage, needs different people.
     """
     mine = {actor.id, *others_with_key(actor)}
     for vote in task.votes:
@@ -144,7 +146,7 @@ def _refuse_twice(actor: Actor, task: Task) -> None:
             raise Forbidden(
                 "same_person",
                 "The creator of a key can use it too, so this and an earlier approval may come from one person.",
-                hint="A person who answers with a key that someone else created must sign in by mail instead.",
+                hint="A person who answers with a key that someone else created must sign in by e-mail instead.",
             )  # fmt: skip
 
 
@@ -189,7 +191,7 @@ def delegate(tx: Transition, command: c.Delegate) -> None:
     if ground.principal != tx.actor.id:
         raise Forbidden(
             "delegation_not_transitive",
-            "It was delegated to you; you cannot delegate it further.",
+            "It was delegated to you; you cannot delegate it again.",
             hint="Answer it instead.",
         )
     if any(given.giver == command.to for given in task.handed_over):
@@ -266,7 +268,7 @@ def revise(tx: Transition, command: c.Revise) -> None:
     else:
         _refuse_own_choice(tx.actor, intent, task)
     if command.payload_digest == intent.payload_digest:
-        raise Invalid("nothing_changed", "The revision changes nothing.", field="payload")
+        raise Invalid("nothing_changed", "The revision does not change anything.", field="payload")
     refuse_other_choice(intent.plan, command.payload)
     digest = envelope_digest(intent, step.id, task.step_run, intent.revision + 1, command.payload_digest)
     others = others_with_key(tx.actor)
@@ -308,7 +310,7 @@ def report_unreachable(tx: Transition, command: c.ReportUnreachable) -> None:
     spec = spec_of(tx.intent, task)
     tx.add(e.NobodyReached(task.step_run, command.reason))
     if command.level < task.escalated:
-        return  # the task has escalated meanwhile, and others are notified
+        return  # the task has escalated in the meantime, and others are notified
     if task.escalated < len(spec.escalate):
         tx.add(e.Escalated(task.step_run, task.escalated + 1, spec.escalate[task.escalated].to))
         return

@@ -16,7 +16,7 @@ from signoff.core.intent.worklist import Search, everything, of_team, requested_
 class TaskFilter(msgspec.Struct, frozen=True):
     """``risk``: the policy's or a check's, whichever is higher; ``team``: a ``team:NAME`` that is asked now;
     ``requesters``: ids of the requester or the person whom the request is for; ``types``: intent types. An empty
-    value sets no condition. ``program``: a requester that is a program, because tasks are indexed by those.
+    value means no condition. ``program``: a requester that is a program, because tasks are indexed by programs.
     """
 
     risk: str = ""
@@ -40,7 +40,7 @@ class TaskFilter(msgspec.Struct, frozen=True):
         )
 
     def among(self, actor: Actor, search: Callable[[Actor], Search] | None) -> Search | None:
-        """Where to look: in the requested list, or in a narrower one that a condition names. None means all tasks
+        """Where to look: in the requested list, or in a narrower one that a condition implies. None means all tasks
         that the actor may see.
         """
         if search is not None and search is not everything:

@@ -1,6 +1,7 @@
 """Timers: a tick applies everything that is due by now, in order, each thing once.
 
-An outage multiplies nothing: missed reminders become one, and a passed deadline takes effect before any reminder.
+After an outage nothing is repeated: missed reminders become one, and a passed deadline takes effect before any
+reminder.
 """
 
 from datetime import datetime, timedelta
@@ -38,8 +39,8 @@ def may_approve(intent: Intent, now: datetime) -> bool:
 
 
 def _correct(tx: Transition) -> None:
-    """Correct what was scheduled by a clock that was far ahead: an impossibly long back-off ends, and an impossibly
-    long lease starts again from now.
+    """Correct timers that were set by a clock that was far ahead: an impossibly long back-off ends, and
+    an impossibly long lease restarts now.
     """
     held = tx.intent.open
     if not isinstance(held, Delivery):

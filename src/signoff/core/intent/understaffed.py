@@ -40,8 +40,8 @@ class Shortage(NamedTuple):
 
 
 def shortage(intent: Intent, task: Task, now: Membership) -> Shortage | None:
-    """The first stage, from the open one on, that the remaining people can no longer pass. For the open stage, people
-    of the escalation levels reached so far count; for a later stage, those of all levels.
+    """The first stage, starting with the open one, that the remaining people can no longer pass. For the open stage,
+    people of the escalation levels reached so far count; for a later stage, those of all levels.
     """
     spec = spec_of(intent, task)
     for number in range(task.stage, len(spec.stages)):
@@ -63,8 +63,8 @@ def shortage(intent: Intent, task: Task, now: Membership) -> Shortage | None:
 def _able(
     intent: Intent, task: Task, number: int, names: frozenset[str], now: Membership, most: int | None = None
 ) -> dict[str, set[str]]:
-    """Who could give their own vote at a stage, and under which names. ``most``: look at only so many people of each
-    name.
+    """Who could cast their own vote at a stage, and under which names. ``most``: the maximum number of people to check
+    for each name.
     """
     barred = _barred(intent, task, now)
     gave = {given.giver for given in task.handed_over} if number == task.stage else set()
@@ -120,7 +120,7 @@ def _yes(person: str, stage: int, names: frozenset[str], principal: str = "") ->
 
 
 def consequence(intent: Intent, task: Task, lack: Shortage, now: Membership) -> Consequence:
-    """What an understaffed task does next. If the requester is an owner or admin, a level is not reached early, because
+    """What an understaffed task does next. If the requester is an owner or admin, no level is reached early, because
     a requester must not choose who decides by removing others.
     """
     present = lack.stage == task.stage
@@ -131,7 +131,9 @@ def consequence(intent: Intent, task: Task, lack: Shortage, now: Membership) -> 
 
 
 def move_on(tx: Transition) -> None:
-    """While too few people are left for the open task, go to the next escalation level, or end the task."""
+    """While too few people are left for the open task, go to the next escalation level or, after the last one, end the
+    task.
+    """
     while isinstance(task := tx.intent.open, Task) and tx.membership is not None:
         lack = shortage(tx.intent, task, tx.membership)
         if lack is None:

@@ -1,6 +1,6 @@
 """The scheduled contacts of an open task if nobody answers: the next reminders and every escalation, in order.
 
-It is computed with the same functions as ``timers``, so the schedule is what will happen.
+It is computed with the same functions as ``timers``, so it shows what will happen.
 """
 
 from datetime import datetime
@@ -27,7 +27,7 @@ class ContactKind(StrEnum):
 
 
 class ScheduledContact(msgspec.Struct, frozen=True):
-    """``to``: approvers, as in the policy, empty for the default approvers; ``number``: that of the reminder or
+    """``to``: approvers, as in the policy, empty for the default approvers; ``number``: the number of the reminder or
     escalation level.
     """
 

@@ -1,4 +1,4 @@
-"""The next time at which an intent changes by itself: the arithmetic behind the ``wake_at`` column."""
+"""The next time at which an intent changes on its own: the arithmetic behind the ``wake_at`` column."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -47,7 +47,7 @@ def ends_at(intent: Intent, task: Due) -> datetime | None:
 
 
 def deadlines(intent: Intent) -> Iterator[datetime]:
-    """Every future time that matters to this intent in its current state."""
+    """Every future time at which this intent may change in its current state."""
     if intent.final:
         return
     match intent.open:
@@ -66,7 +66,7 @@ def deadlines(intent: Intent) -> Iterator[datetime]:
 
 
 def wake_at(intent: Intent) -> datetime | None:
-    """The next time at which this intent changes by itself; None if only a command can change it."""
+    """The next time at which this intent changes on its own; None if only a command can change it."""
     soonest: datetime | None = None
     for moment in deadlines(intent):
         if soonest is None or moment < soonest:

@@ -1,8 +1,8 @@
 """The index of open tasks: under which keys a task is found, and under which keys a reader looks.
 
-Keys find a superset by design: ``waits_for`` decides on the intent itself whether a task waits for somebody. The keys
-are precise enough that few other tasks are read. They follow from the intent's facts alone, never from the directory,
-so they change only in transactions that change the intent, and can be checked against its facts.
+By design, keys find a superset: ``waits_for`` checks on the intent itself whether a task waits for somebody. The keys
+are precise enough that few unrelated tasks are read. They follow from the intent's facts alone, never from the
+directory, so they change only in transactions that change the intent, and can be checked against its facts.
 """
 
 from collections.abc import Callable
@@ -23,7 +23,9 @@ _TEAM: Final = "team:"
 
 
 class Search(NamedTuple):
-    """One list of a reader: the keys of each section, and a check whether a task that was found belongs to the list."""
+    """One list of a reader: the keys of each section, and a check for whether a task that was found belongs to the
+    list.
+    """
 
     keys: tuple[tuple[str, ...], tuple[str, ...], tuple[str, ...]]
     fits: Callable[[Intent, Task], bool]
@@ -83,19 +85,19 @@ def mine(actor: Actor) -> Search:
 
 
 def of_my_teams(actor: Actor) -> Search:
-    """The tasks that ask one of the actor's teams, whichever member will answer."""
+    """The tasks that ask one of the actor's teams, no matter which member will answer."""
     teams = frozenset(name for name in actor.names if name.startswith(_TEAM))
     keys = tuple(f"asked:{team}" for team in sorted(teams))
     return _search(actor, keys, lambda intent, task: not teams.isdisjoint(asked(intent, task)))
 
 
 def of_team(actor: Actor, team: str) -> Search:
-    """The tasks that ask one team, whichever member will answer."""
+    """The tasks that ask one team, no matter which member will answer."""
     return _search(actor, (f"asked:{team}",), lambda intent, task: team in asked(intent, task))
 
 
 def everything(actor: Actor) -> Search:
-    """All open tasks of the workspace. The actor's snoozes only affect the order."""
+    """All open tasks of the workspace. The actor's snoozes affect only the order."""
     return _search(actor, (EVERYBODY,), lambda intent, task: True)
 
 
@@ -117,11 +119,11 @@ def _search(actor: Actor, usual: tuple[str, ...], fits: Callable[[Intent, Task],
 
 
 def _done(task: Task) -> frozenset[str]:
-    """People who get no ``for:`` key, whatever votes they have: they have answered or snoozed the task."""
+    """People who get no ``for:`` key, no matter what votes they have: they have answered or snoozed the task."""
     return answered_by(task).union([one.person for one in task.snoozes])
 
 
 def _always_barred(intent: Intent, task: Task) -> bool:
-    """Whether the requester's side may not decide, whatever the workspace's settings are."""
+    """Whether the requester's side may not decide, regardless of the workspace's settings."""
     said = spec_of(intent, task).self_approval
     return intent.self_approval is False if said is None else not said

@@ -1,7 +1,7 @@
 """The forms that people fill in: a closed subset of JSON Schema, and the validation of an answer.
 
 References, combinations and patterns are not supported: schemas come from requesters, and validation must take time
-linear in the size of schema and answer. ``read_form`` refuses every other keyword by name; ``Form.faults`` checks
+linear in the sizes of schema and answer. ``read_form`` refuses every other keyword by name; ``Form.faults`` checks
 each value of the answer at most once per keyword that applies to it.
 """
 
@@ -50,7 +50,7 @@ _INSTEAD: Final = {
 
 
 class FormError(Exception):
-    """A schema that is not a valid form. ``path``: that of the keyword within the schema."""
+    """A schema that is not a valid form. ``path``: the path of the keyword within the schema."""
 
     def __init__(self, path: str, problem: str, hint: str = "") -> None:
         super().__init__(problem)
@@ -212,7 +212,7 @@ def read_form(schema: Any, path: str = "") -> Form:
 
 
 def unfillable(form: Form, path: str = "") -> tuple[str, str] | None:
-    """Return (path, why) if no value can ever be valid, so that nobody could submit the form; None if some value may
+    """Return (path, why) if no value can ever be valid, so that nobody could submit the form; None if a value can
     be.
     """
     if form.allowed is not None and not any(not form.faults(value) for value in form.choices):
@@ -274,7 +274,7 @@ def _only(form: Form, keyword: str) -> bool:
 
 
 def _no_number(bounds: Mapping[str, int | float]) -> str:
-    """The name of the lower bound above which the upper bounds leave no number; empty if they leave some."""
+    """The name of the lower bound if the upper bounds rule out every number above it; empty if some number remains."""
     for lower in ("minimum", "exclusiveMinimum"):
         for upper in ("maximum", "exclusiveMaximum"):
             low, high = bounds.get(lower), bounds.get(upper)
@@ -369,7 +369,7 @@ def _decimal(number: int | float) -> tuple[int, int]:
 
 
 def _is_multiple(value: tuple[int, int], of: tuple[int, int]) -> bool:
-    """Whether a decimal is a multiple of another one. Computed exactly, without building numbers as large as their
+    """Whether a decimal is a multiple of another one. Computed exactly, without building huge numbers for large
     exponents.
     """
     digits, step = value[0], of[0]

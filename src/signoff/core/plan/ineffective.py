@@ -1,7 +1,7 @@
 """Reports fields of a finished plan that can never have an effect, so that nobody relies on them.
 
 A step that names its policy may get missing fields from it, so it is checked after the policy is applied. A field
-that another field of the same document makes ineffective is refused when it is read (``Fields.refuse_idle``), because
+that another field of the same document makes ineffective is refused when it is read (``Fields.refuse_idle``):
 only then is it known which fields are present, including those that equal their default.
 """
 

@@ -1,6 +1,6 @@
 """The steps that may run after an answer: every step that follows a human step, and the answers that lead to it.
 
-Approvers see all of them, because an agent's ``input`` is as much part of what runs as the payload.
+Approvers see all of them, because an agent's ``input`` is part of what runs, just like the payload.
 """
 
 from typing import Any
@@ -24,7 +24,7 @@ class UpcomingStep(msgspec.Struct, frozen=True):
 
     @property
     def given(self) -> dict[str, Any]:
-        """The step's input that is in the plan and not in the payload."""
+        """The step's input that is in the plan but not in the payload."""
         match self.step:
             case AgentStep(input=given):
                 return given or {}
@@ -57,7 +57,7 @@ def upcoming_steps(plan: Plan, gate: HumanStep) -> tuple[UpcomingStep, ...]:
 
 
 def _chosen(plan: Plan, gate: HumanStep, approved: dict[str, set[str]]) -> dict[str, tuple[str, ...]]:
-    """For each step to which only some approving outcomes lead, these outcomes. ``approved``: the steps that follow
+    """For each step that only some approving outcomes lead to, those outcomes. ``approved``: the steps that follow
     each target.
     """
     if len(approved) < 2:
@@ -81,7 +81,7 @@ def _straight(plan: Plan, gate: HumanStep, target: str) -> set[str]:
 
 
 def _reached(plan: Plan, gate: HumanStep, target: str) -> list[str]:
-    """The steps of a path, up to the human step itself, which would ask again. Routes of success are followed first."""
+    """The steps of a path, up to the human step itself, which would ask again. Success routes are followed first."""
     reached: dict[str, None] = {}
     waiting: list[str] = [target]
     while waiting:

@@ -45,7 +45,7 @@ class OutcomeSource(DocumentStruct, frozen=True, kw_only=True):
         if not NAME.fullmatch(self.name):
             raise fields.invalid("name", f"{printable(self.name)!r} is not a name", hint=NAME_HINT)
         if self.name in _RESERVED:
-            problem = f"{self.name!r} is reserved for tasks that end by themselves"
+            problem = f"{self.name!r} is reserved for tasks that end without an answer"
             raise fields.invalid("name", problem, hint="Choose another name.")
         if self.name not in BUILT_IN and not self.means:
             raise fields.invalid("means", "is required", code="missing_field")
@@ -56,7 +56,7 @@ class OutcomeSource(DocumentStruct, frozen=True, kw_only=True):
             usual = usual_meaning(word)
             if usual is not None and usual is not self.meaning:
                 problem = f"{printable(word)!r} is read as {_means(usual)}"
-                raise fields.invalid(field, problem, hint="Choose another word for it.")
+                raise fields.invalid(field, problem, hint="Choose another label for it.")
         if self.counts_as and (self.meaning is not Meaning.REJECTS or not fields.has("goto")):
             problem = "only has an effect together with goto, on an outcome that means reject"
             raise fields.invalid("as", problem)

@@ -1,6 +1,6 @@
 """A plan: the steps of an intent, frozen when it was submitted.
 
-``check_plan`` refuses an invalid plan: an unknown route, a step from which no end can be reached, a duplicate id.
+``check_plan`` refuses an invalid plan: an unknown route, a step from which the end cannot be reached, a duplicate id.
 """
 
 from collections.abc import Callable
@@ -37,8 +37,8 @@ class After(StrEnum):
 
 
 class Route(msgspec.Struct, frozen=True):
-    """A route out of a step. ``success``: whether it is declared a success although it does not follow the step's
-    success.
+    """A route out of a step. ``success``: whether it is declared a success even though the step did not
+    succeed.
     """
 
     after: After
@@ -63,7 +63,8 @@ class StepBase(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 class AgentStep(StepBase, frozen=True, tag="agent", omit_defaults=True, kw_only=True):
     """Deliver the intent to an agent and take its result. ``max_retries``: attempts after retryable failures (an
-    exception, or as the agent reports), in addition to the first one; ``push``: whether the agent is called by HTTP.
+    exception, or an error that the agent reports as retryable), in addition to the first one; ``push``: whether the
+    agent is called by HTTP.
     """
 
     agent: str
@@ -191,7 +192,7 @@ class Plan(msgspec.Struct, frozen=True, omit_defaults=True, dict=True):
         return self._way(step, outcome.meaning, outcome.goto, success=outcome.success)
 
     def after_meaning(self, step: HumanStep, meaning: Meaning) -> Route | None:
-        """The route of a decision with this meaning, whatever its outcome."""
+        """The route of a decision with this meaning, for any outcome."""
         return self._way(step, meaning, "", success=False)
 
     def _way(self, step: HumanStep, meaning: Meaning, goto: str, *, success: bool) -> Route | None:
@@ -251,7 +252,7 @@ NO_PLAN: Final = Plan()
 
 def with_default_retries(plan: Plan) -> Plan:
     """The plan with a number of retries for each agent step that does not set it: two after a person's approval, so
-    that one exception does not use up an approval; otherwise none.
+    that one exception does not waste an approval; otherwise none.
     """
     behind: set[str] = set()
     ahead = [
@@ -291,7 +292,7 @@ def check_plan(plan: Plan) -> Plan:
             hint="Step ids must be unique.",
         )
     if END in plan.by_id:
-        raise Invalid("invalid_step_id", f"{END!r} is where a plan ends, not a step.", field="steps")
+        raise Invalid("invalid_step_id", f"{END!r} means the end of a plan, not a step.", field="steps")
     if plan.entry and plan.entry not in plan.by_id:
         raise Invalid("unknown_step", f"The entry step {plan.entry!r} does not exist.", field="entry_step")
     for step in plan.steps:
@@ -340,8 +341,8 @@ def _check_exits(plan: Plan) -> None:
             own = plan.source == "intent"
             raise Invalid(
                 "no_approving_outcome",
-                f"Step {step.id!r}: none of its outcomes approves ({', '.join(step.task.outcomes)}), so nothing could "
-                "ever pass.",
+                f"Step {step.id!r}: none of its outcomes approves ({', '.join(step.task.outcomes)}), "
+                "so nothing could ever be approved.",
                 field="human_task.allowed_outcomes" if own else f"steps.{step.id}",
                 hint="Add approved; or apply a workflow for the intent type, which says what its outcomes mean: "
                 "{name: ship, means: approve}.",
@@ -366,7 +367,7 @@ def unreached(plan: Plan) -> list[str]:
 
 
 def reached(plan: Plan, holds: Callable[[Step], bool] = lambda step: False) -> set[str]:
-    """The steps that routes reach from the start. ``holds``: tells for which steps success is not followed."""
+    """The steps that routes reach from the start. ``holds``: says for which steps the success route is not followed."""
     found: set[str] = set()
     ahead: list[str | None] = [plan.entry or plan.steps[0].id]
     while ahead:

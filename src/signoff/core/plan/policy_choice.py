@@ -34,14 +34,14 @@ class Condition(msgspec.Struct, frozen=True):
 
 
 class PolicyChoice(msgspec.Struct, frozen=True, omit_defaults=True):
-    """``use``: the name of the policy to use if all conditions hold."""
+    """``use``: the name of the policy to use if all conditions are met."""
 
     use: str
     when: tuple[Condition, ...] = ()
 
 
 def quantity(value: object) -> tuple[Decimal, str] | None:
-    """(number, unit) of a number, or of a text that contains one: ``1500``, ``"1500.00"``, ``"1500 EUR"``; None for
+    """(number, unit) of a number, or of text that contains one: ``1500``, ``"1500.00"``, ``"1500 EUR"``; None for
     anything else.
     """
     if isinstance(value, int | Decimal) and not isinstance(value, bool):
@@ -88,7 +88,7 @@ class ChoiceSource(DocumentStruct, frozen=True, kw_only=True):
 
 
 def read_choices(fields: Fields, name: str) -> tuple[PolicyChoice, ...]:
-    """The choices in a field; raises Invalid for one that could not be evaluated, or never be reached."""
+    """The choices in a field; raises Invalid for one that cannot be evaluated, or can never be reached."""
     entries = [fields.item(name, index, entry) for index, entry in enumerate(fields.each(name, most=_MOST))]
     if not entries:
         raise fields.invalid(name, "does not name a policy")
@@ -132,6 +132,6 @@ def _value(tests: Fields, operator: str, value: Any) -> tuple[str, str, str]:
     written = format(Decimal(repr(value)), "f") if number else value
     found = quantity(written) if isinstance(written, str) else None
     if found is None:
-        hint = 'For example 1000, "1000.50" or "1000 EUR"; or a list of texts.'
+        hint = 'For example 1000, "1000.50" or "1000 EUR"; or a list of strings.'
         raise tests.invalid(operator, f"{kind_of(value)} cannot be compared this way", hint=hint)
     return "number", written, found[1]

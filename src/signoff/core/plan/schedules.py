@@ -26,7 +26,7 @@ class Backoff(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class RetryPolicy(msgspec.Struct, frozen=True):
-    """How often something is sent. After ``attempts`` failures it is dead, or already after ``with_other`` failures
+    """How often a send is attempted. After ``attempts`` failures the row is dead, or after only ``with_other`` failures
     if the recipient has another channel.
     """
 
@@ -56,7 +56,7 @@ ADMIN: Final = RetryPolicy(_seconds(5, 30, 120, 600, 1800, 3600, 2 * 3600), atte
 SIGN_IN: Final = RetryPolicy(_seconds(5, 30, 120), attempts=4)
 # The sender of a test message is waiting for its result.
 TEST: Final = RetryPolicy(_seconds(5, 30), attempts=3)
-# A failed turn of a loop, and a connection (database, Slack) that could not be opened.
+# A failed iteration of a loop, and a connection (database, Slack) that could not be opened.
 LOOP: Final = _seconds(0.2, 0.4, 0.8, 1.6, 3.2, 5)
 CONNECTION: Final = _seconds(0.1, 0.2, 0.5, 1, 2, 5)
 SOCKET_MODE: Final = _seconds(1, 2, 4, 8, 16, 32, 60)

@@ -1,5 +1,5 @@
 """The target of a request: the values of the payload fields that its workflow declares as ``target``. Requests of one
-workflow with equal values have the same target, so each can be compared with the one that was approved last.
+workflow with the same values have the same target, so each can be compared with the last one that was approved.
 """
 
 from typing import Any, Final
@@ -12,7 +12,7 @@ MOST: Final = 5
 
 
 def read_target(fields: Fields, name: str) -> tuple[str, ...]:
-    """The declared fields; raises Invalid for text that names none."""
+    """The declared fields; raises Invalid for text that does not name one."""
     named = fields.texts(name, most=MOST)
     for one in named:
         try:

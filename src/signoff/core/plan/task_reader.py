@@ -26,7 +26,10 @@ def template(fields: Fields, kind: TaskType) -> str:
         title_template.parse(words)
     except title_template.TemplateError as wrong:
         raise fields.invalid(
-            "title", f"is no template: it {wrong.problem}", code="invalid_title_template", hint=wrong.hint
+            "title",
+            f"is not a valid template: it {wrong.problem}",
+            code="invalid_title_template",
+            hint=wrong.hint,
         ) from None
     return words or kind.default_title
 
@@ -42,7 +45,7 @@ def title(fields: Fields, kind: TaskType) -> str:
 
 
 def refuse_placeholders(fields: Fields, name: str, text: str) -> None:
-    """Refuse a text with placeholders, or (in AXP's documents) warn that it is sent as written."""
+    """Refuse text with placeholders, or (in AXP's documents) warn that it is sent as written."""
     found = _PLACEHOLDER.search(text)
     if found is None:
         return
@@ -72,7 +75,7 @@ def asked_form(fields: Fields, name: str, kind: TaskType) -> dict[str, Any] | No
 
 
 def one_decision(approvers: tuple[str, ...]) -> tuple[Stage, ...]:
-    """One stage that one of these people decides, or one of the default approvers if nobody is named."""
+    """A stage decided by one of these people, or by one of the default approvers if nobody is named."""
     return (Stage(approvers),) if approvers else _ANYBODY
 
 
@@ -89,8 +92,8 @@ def can_say_yes(allowed: tuple[str, ...]) -> bool:
 
 
 def form(fields: Fields, name: str) -> dict[str, Any] | None:
-    """The JSON Schema of an answer, or None; raises Invalid unless it is one small schema of an object, at most 16 KiB
-    and 8 deep, with the keywords that ``core/plan/form_schema.py`` supports.
+    """The JSON Schema of an answer, or None; raises Invalid unless it is a small schema of an object, at most 16 KiB
+    and 8 levels deep, with the keywords that ``core/plan/form_schema.py`` supports.
     """
     schema = fields.data(name)
     if schema is None or (fields.lenient and not schema):

@@ -24,7 +24,7 @@ class Meaning(StrEnum):
 
 
 class Ending(StrEnum):
-    """How a task ended. The six endings are always distinguished; silence (expired) is never consent."""
+    """How a task ended. The six endings are always distinct; silence (expired) is never consent."""
 
     APPROVED = "approved"
     REJECTED = "rejected"
@@ -152,8 +152,8 @@ class Stage(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Strength(StrEnum):
-    """The assurance of an answer, weakest first. Chat and keys (by API, in scripts, on the command line) count as a
-    link, because anyone who can read a person's files has their key.
+    """The assurance of an answer, weakest first. Chat and keys (through the API, in scripts, on the command line) count
+    as a link, because anyone who can read a person's files has their key.
     """
 
     LINK = "link"
@@ -169,7 +169,7 @@ class Risk(StrEnum):
 
 
 def least_strength(risk: Risk) -> Strength:
-    """The weakest assurance that may decide at this risk."""
+    """The minimum assurance for a decision at this risk."""
     return Strength.LINK if risk in (Risk.LOW, Risk.MEDIUM) else Strength.SESSION
 
 
@@ -250,7 +250,9 @@ class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def asks_for_a_yes(self) -> bool:
-        """Whether the form has a field that approves or rejects. Such a task can be rejected, whatever its outcomes."""
+        """Whether the form has a field that approves or rejects. Such a task can be rejected, no matter what its
+        outcomes are.
+        """
         asked = (self.form or {}).get("properties", {})
         return "approved" in asked or "acknowledged" in asked
 
@@ -259,7 +261,7 @@ class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
 
     def open_to(self, agreed: str) -> tuple[str, ...]:
         """The outcomes that are possible now. ``agreed``: the approving outcome that an earlier stage chose; a later
-        stage can give no other.
+        stage cannot give a different one.
         """
         if not agreed:
             return self.outcomes
@@ -303,7 +305,7 @@ _PLAIN: Final = {
 
 
 def usual_meaning(word: str) -> Meaning | None:
-    """The meaning that people give to a word, in upper or lower case; None if it has no clear meaning."""
+    """What people usually mean by a word, in upper or lower case; None if that is unclear."""
     word = word.strip().lower()
     return meaning_of(word) if word in BUILT_IN else _PLAIN.get(word)
 
@@ -314,7 +316,9 @@ def could_mean_yes(word: str) -> bool:
 
 
 def meaning_of_answer(spec: TaskSpec, outcome: str, data: dict[str, Any]) -> Meaning:
-    """The meaning of an answer. A form that says approved: false is a rejection, whatever the outcome is called."""
+    """The meaning of an answer. A form that says approved: false is a rejection, no matter what the outcome is
+    called.
+    """
     meaning = spec.meaning(outcome)
     denied = data.get("approved") is False or data.get("acknowledged") is False
     return Meaning.REJECTS if denied and meaning is Meaning.APPROVES else meaning
@@ -322,7 +326,7 @@ def meaning_of_answer(spec: TaskSpec, outcome: str, data: dict[str, Any]) -> Mea
 
 def canonical_outcome(spec: TaskSpec, outcome: str, agreed: str = "") -> str:
     """The task's outcome for the word that was sent. ``approved`` and ``rejected`` stand for its approving and its
-    rejecting outcome; if several approve, one has to be named.
+    rejecting outcome; if several approve, the caller must name one.
     """
     allowed = spec.open_to(agreed)
     if outcome in allowed:
@@ -336,7 +340,7 @@ def canonical_outcome(spec: TaskSpec, outcome: str, agreed: str = "") -> str:
         return outcome
     hint = "Allowed: " + ", ".join(allowed) + "."
     if agreed and outcome in spec.outcomes:
-        hint = f"The previous stage has chosen {agreed!r}; a later one can only agree to that. {hint}"
+        hint = f"The previous stage has chosen {agreed!r}; a later stage can only agree to that. {hint}"
     raise Invalid(
         "outcome_not_allowed",
         f"{outcome!r} is not an outcome of this {spec.type} task.",
@@ -352,7 +356,7 @@ def expiry_approves(spec: TaskSpec) -> bool:
 
 
 def required_answer(spec: TaskSpec) -> str:
-    """What an approval of this task requires besides the outcome, as text; "" if nothing."""
+    """What an approval of this task requires in addition to the outcome, as text; "" if nothing."""
     if spec.form is not None:
         return "a completed form"
     if spec.evidence_required:
@@ -388,12 +392,12 @@ def check_answer(
 
 
 def _names_assignee(data: dict[str, Any]) -> bool:
-    """Whether an answer says to whom something is assigned; AXP's clients also write ``assignee_email``."""
+    """Whether an answer names an assignee; AXP's clients also write ``assignee_email``."""
     return any(shows(value) for name, value in data.items() if "assign" in name.lower())
 
 
 def _refuse_blanks(form: dict[str, Any], data: dict[str, Any]) -> None:
-    """Raise Invalid for required texts that are blank."""
+    """Raise Invalid for required text that is blank."""
     required = form.get("required")
     for name in required if isinstance(required, list) else ():
         if isinstance(data.get(name), str) and not shows(data[name]):

@@ -30,7 +30,7 @@ _NAMES: Final = (
     "header",
     "field",
     "variable",
-)  # fields beside the value whose content can mark it as secret
+)  # fields next to the value whose content can mark it as secret
 # A value cannot close its own quotation marks.
 _QUOTES: Final = str.maketrans(dict.fromkeys("“”„‟❝❞〝〞〟＂«»", "'"))
 
@@ -54,7 +54,7 @@ class TemplateError(ValueError):
 
 
 def parse(title: str) -> tuple[str | Field, ...]:
-    """The title's texts and fields, in order; raises TemplateError."""
+    """The title's literal text and fields, in order; raises TemplateError."""
     parts: list[str | Field] = []
     place = 0
     for found in _PART.finditer(title):
@@ -146,8 +146,8 @@ def _found(path: tuple[str, ...], payload: Mapping[str, Any]) -> tuple[Mapping[s
 
 
 def searched_part(path: tuple[str, ...], holders: list[Mapping[str, Any]], value: Any) -> Any:
-    """What is searched for secrets: the beginning of the value, with the names on its path and those beside it, which
-    can make it one.
+    """What is searched for secrets: the beginning of the value, with the names on its path and those next to it, which
+    can mark it as a secret.
     """
     part = _brief(value)
     for holder, name in zip(reversed(holders), reversed(path), strict=True):

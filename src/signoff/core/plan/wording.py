@@ -43,7 +43,8 @@ _NEXT: Final = {
 # Texts about the required assurance, and how to get it.
 PROOFS: Final = {
     Strength.LINK: "a link from a message, a chat account or a key is enough",
-    Strength.SESSION: "the approver must sign in by mail; a key, a chat account or a link from a message is not enough",
+    Strength.SESSION: "the approver must sign in by e-mail; "
+    "a key, a chat account or a link from a message is not enough",
     Strength.STEP_UP: "the approver must verify their identity again",
 }
 NO_MAIL: Final = (
@@ -164,7 +165,9 @@ def _expiry_text(step: HumanStep, refused: bool) -> str:
     if expiry_approves(spec):
         target = spec.outcome(spec.fallback_outcome).goto or step.on_success
         goes_on = (
-            "the request goes on" if target in (None, END) else f"the request goes on with step {target!r}"
+            "the request continues"
+            if target in (None, END)
+            else f"the request continues with step {target!r}"
         )
         ends = " and then fails, unless somebody approves" if refused else ""
         return f"{goes_on} as {spec.fallback_outcome!r}, as its policy defines{ends}"
@@ -181,5 +184,5 @@ def after_no(route: Route | None) -> str:
     if route.target == END:
         return "the request completes, as its plan declares"
     if route.success:
-        return f"the request goes on with step {route.target!r}, which its plan declares a success"
-    return f"the request goes on with step {route.target!r} and then fails, unless somebody approves there"
+        return f"the request continues with step {route.target!r}, which its plan declares a success"
+    return f"the request continues with step {route.target!r} and then fails, unless somebody approves there"

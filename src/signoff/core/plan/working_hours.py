@@ -1,4 +1,4 @@
-"""Working hours: reminders and escalations run only within them. Deadlines also run outside of them, unless
+"""Working hours: reminders and escalations run only within them. Deadlines also run outside them, unless
 configured otherwise.
 
 Times are local to a zone, so they follow clock changes: 09:00 stays 09:00.
@@ -41,7 +41,7 @@ class Hours(msgspec.Struct, frozen=True, omit_defaults=True):
         return self.opens(at) == at
 
     def opens(self, at: datetime) -> datetime:
-        """``at`` itself, if it is within working hours, else their next beginning."""
+        """``at`` itself, if it is within working hours, else the next time that they begin."""
         day = at.astimezone(ZoneInfo(self.zone)).date()
         # the week may end with an empty window, so the next week may be needed too
         for weeks in range(2):
@@ -87,7 +87,7 @@ class _Year(NamedTuple):
 @lru_cache(maxsize=4096)
 def _week(hours: Hours, monday: int) -> tuple[tuple[datetime, datetime], ...]:
     """The windows that begin in the week of a Monday (or on the day before), in order. Computing a week is cheap
-    enough for a thousand people with different hours; a year would not be.
+    enough for a thousand people with different hours; computing a year would not be.
     """
     days = [date.fromordinal(day) for day in range(monday - 1, monday + 7)]
     every = [hours._window(day) for day in days if day.weekday() in hours.days]

@@ -1,6 +1,6 @@
 """Chooses the policy of a step by the payload at submission, with conditions that an admin wrote. The first choice
-that holds is used. If a condition cannot be evaluated (the field is missing, has another type or unit, or only looks
-like a value), it is neither true nor false, and no policy is chosen.
+whose conditions are met is used. If a condition cannot be evaluated (the field is missing, has another type or unit, or
+only looks like a value), it is neither true nor false, and no policy is chosen.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +16,7 @@ from signoff.core.plan.policy_choice import Condition, quantity
 from signoff.core.text.describe import kind_of, printable
 from signoff.core.text.hidden_characters import glance, pieces
 
-LAST: Final = "no condition for another policy holds"
+LAST: Final = "no condition for another policy is met"
 _WORDS: Final = {
     "is": "is", "in": "is one of", "above": "is above", "at_least": "is at least", "below": "is below",
     "at_most": "is at most",
@@ -69,7 +69,7 @@ def variants(plan: Plan) -> Iterator[Plan]:
 
 
 def refuse_other_choice(plan: Plan, payload: bytes) -> None:
-    """Raise Refused if the request would have got another policy if it had been submitted with this payload."""
+    """Raise Refused if the request would have been given a different policy had it been submitted with this payload."""
     if not plan.has_choices:
         return
     for step, pick in zip(plan.steps, choose_policies(plan, payload), strict=True):
@@ -120,7 +120,7 @@ def _undecided(step: HumanStep, condition: Condition, doubt: str) -> Invalid:
 
 
 def _judge(condition: Condition, payload: Any) -> tuple[bool | None, str]:
-    """Return (whether it holds, ""), or (None, why it cannot be evaluated)."""
+    """Return (whether it is met, ""), or (None, why it cannot be evaluated)."""
     value = payload
     for part in condition.field.split("."):
         value = value.get(part) if isinstance(value, dict) else None

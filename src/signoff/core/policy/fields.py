@@ -1,6 +1,6 @@
-"""The fields of a policy. Each is declared once: how it is compiled, when a change of it relaxes who decides, how it
-is merged with a request's value, and its text. Everything that processes a policy field by field uses ``FIELDS``; a
-new field needs a field of ``PolicySource`` and a row here.
+"""The fields of a policy. Each is declared once: how it is compiled, when a change to it relaxes the rules on who
+decides, how it is merged with a request's value, and its text. Everything that processes a policy field by field uses
+``FIELDS``; a new field needs a field of ``PolicySource`` and a row here.
 """
 
 from collections.abc import Iterable
@@ -48,7 +48,7 @@ class Clause(NamedTuple):
 
 
 class DirectoryNames(Protocol):
-    """The names that the texts of a policy need from the workspace."""
+    """The names that the description of a policy needs from the workspace."""
 
     self_approval: bool
 
@@ -238,7 +238,7 @@ class OnTimeoutField(PolicyField):
             return [f"an unanswered task counts as a success, through step {after.goto}"]
         if same or (after.fallback is not Fallback.OUTCOME and not after.goto):
             return []
-        return ["an unanswered task has another fallback"]
+        return ["an unanswered task has a different fallback"]
 
     def merged(self, asked: RequestSettings, policy: Policy) -> dict[str, Any]:
         """The policy's fallback, unless it approves and something in the request contradicts that."""
@@ -266,7 +266,7 @@ class OnTimeoutField(PolicyField):
     def _text(self, policy: Policy) -> str:
         if policy.deadline is None:
             return "nothing happens: the task stays open"
-        expires, goes_on = f"after {_span(policy.deadline)} the task expires", "and the request goes on"
+        expires, goes_on = f"after {_span(policy.deadline)} the task expires", "and the request continues"
         if policy.goto:
             end = "counts as a success" if policy.goto_as else "then fails, unless somebody approves there"
             joined = ", which" if policy.goto_as else " and"
@@ -286,8 +286,8 @@ def _fallback_of(policy: Policy) -> tuple[Fallback, str, str]:
 
 
 def _continues_alike(before: Policy, after: Policy) -> bool:
-    """Whether expiry does not end the request, in the same way as before: sooner is then less strict. Another way is a
-    relaxation by itself.
+    """Whether the request still continues after expiry in the same way as before, in which case an earlier expiry is
+    less strict. A different way is a relaxation in itself.
     """
     continues = after.approves_on_expiry or bool(after.goto)
     return continues and _fallback_of(before) == _fallback_of(after)
@@ -372,12 +372,12 @@ class EditsOf(PolicyField):
     def relaxed(self, before: Policy, after: Policy) -> list[str]:
         if after.edits in (before.edits, Edits.PROPOSE):
             return []
-        return ["who decides may change the request and approve that in one act"]
+        return ["approvers may change the request and approve the change in one step"]
 
     def clauses(self, policy: Policy, names: DirectoryNames) -> list[Clause]:
         if policy.edits is Edits.PROPOSE:
             return []
-        text = "who may decide may also change values and approve that in the same act; the record says both"
+        text = "approvers may also change values and approve the change in one step; the record says both"
         return [Clause("Changes", text)]
 
 
@@ -416,8 +416,8 @@ def read_policy(fields: Fields) -> Policy:
 
 
 def why_relaxed(before: Policy, after: Policy) -> list[str]:
-    """How the later policy relaxes the earlier one, as texts: everything that is not clearly as strict or stricter. A
-    change affects later tasks, not open ones.
+    """How the later policy relaxes the earlier one, as text: everything that is not clearly at least as strict. A
+    change affects new tasks, not open ones.
     """
     return [why for field in FIELDS for why in field.relaxed(before, after)]
 

@@ -65,7 +65,7 @@ class Policy(msgspec.Struct, frozen=True, omit_defaults=True):
 
     @property
     def approves_on_expiry(self) -> bool:
-        """Whether expiry counts, or may count, as an approval, although nobody gave one."""
+        """Whether expiry counts, or may count, as an approval even though nobody gave one."""
         return self.fallback is Fallback.OUTCOME and could_mean_yes(self.fallback_outcome)
 
 
@@ -111,9 +111,7 @@ class RemindSource(DocumentStruct, frozen=True, kw_only=True):
 
     def check(self, fields: Fields) -> None:
         if self.at_most == 1:
-            fields.refuse_idle(
-                "every", "at_most: 1 sends a single reminder", "Leave every out, or raise at_most."
-            )
+            fields.refuse_idle("every", "at_most: 1 sends a single reminder", "Omit every, or raise at_most.")
 
 
 def read_reminders(fields: Fields, name: str) -> Reminders | None:
@@ -219,19 +217,17 @@ class PolicySource(DocumentStruct, frozen=True, kw_only=True):
             hint = "Add deadline: 8h."
             raise fields.invalid("on_timeout", "never happens, because there is no deadline", hint=hint)
         if self.deadline is None:
-            fields.refuse_idle(
-                "on_timeout", "the policy has no deadline", "Add deadline: 8h, or leave it out."
-            )
+            fields.refuse_idle("on_timeout", "the policy has no deadline", "Add deadline: 8h, or omit it.")
         if self.on_timeout.fallback is Fallback.OUTCOME:
             # The meaning of a custom outcome is known and checked only when the policy is applied to its step.
             refuse_fallback(meaning_of(self.on_timeout.outcome), self.risk, fields.at("on_timeout"))
         if self.digest is not None and self.risk is not Risk.LOW:
             problem = f"has no effect, because the risk is {self.risk.value} and only low-risk questions are collected"
-            raise fields.invalid("digest", problem, hint="Write risk: low, or leave digest out.")
+            raise fields.invalid("digest", problem, hint="Write risk: low, or omit digest.")
         refuse_digest(fields, self.digest)
         if self.strength is Strength.STEP_UP:
             raise fields.invalid(
-                "strength", "there is no second factor yet, so nobody could decide", code="not_supported",
+                "strength", "second factors are not supported yet, so nobody could decide", code="not_supported",
                 hint="Use session: the strongest available until people can register a second factor.",
             )  # fmt: skip
         if self.strength is Strength.LINK and least_strength(self.risk) is not Strength.LINK:
@@ -240,10 +236,12 @@ class PolicySource(DocumentStruct, frozen=True, kw_only=True):
 
 
 def refuse_digest(fields: Fields, window: timedelta | None) -> None:
-    """Raise Invalid for a window in which nothing could be collected, or after which a task would come too late."""
+    """Raise Invalid for a window that is too short to collect anything, or so long that a task would arrive too
+    late.
+    """
     if window is not None and not fields.kept and not timedelta(minutes=2) <= window <= timedelta(days=1):
         problem = "is not between two minutes and a day"
-        raise fields.invalid("digest", problem, code="invalid_duration", hint='Write "15m", or leave it out.')
+        raise fields.invalid("digest", problem, code="invalid_duration", hint='Write "15m", or omit it.')
 
 
 def _one_or_more(fields: Fields, name: str, kind: type[Any], most: int) -> tuple[Any, ...]:
@@ -273,7 +271,7 @@ def refuse_too_late(
 
 
 def refuse_idle(policy: Policy, path: str) -> None:
-    """Raise Invalid for a field without effect in the policy itself, whatever step it is applied to."""
+    """Raise Invalid for a field without effect in the policy itself, for any step that it is applied to."""
     # A step may have its own deadline.
     later = policy.deadline or (timedelta.max if policy.deadline_in_hours else None)
     for one in of_rules(
@@ -283,8 +281,8 @@ def refuse_idle(policy: Policy, path: str) -> None:
 
 
 def applied(step: HumanStep, policy: Policy, name: str, path: str) -> HumanStep:
-    """The step under the policy; ``name`` is stored with it. Its own deadline and route stay; fields filled in by a
-    former policy are dropped.
+    """The step under the policy; ``name`` is stored with it. The step's own deadline and route stay; fields filled in
+    by a former policy are dropped.
     """
     step = step.without_policy_defaults
     if step.on_timeout is not None and policy.fallback is not Fallback.EXPIRE:

@@ -21,7 +21,7 @@ _MARKS: Final = (b"e+16", b"e+17", b"e+18", b"e+19", b"e+20", b"e-6")
 _WITHIN_RANGE: Final = re.compile(
     rb"(?P<whole>[0-9])(?:\.(?P<fraction>[0-9]++))?e(?:\+(?P<exponent>1[6-9]|20)|-6)(?![0-9])"
 )
-# With every digit replaced by 0 and every E by e, a substring search shows whether a text may contain an exponent.
+# With every digit replaced by 0 and every E by e, a substring search shows whether the text may contain an exponent.
 _SHAPE: Final = bytes.maketrans(b"123456789E", b"000000000e")
 _EXPONENT: Final = b"0e"
 
@@ -37,8 +37,8 @@ def canonical(value: Any, *, plain: bool = False) -> bytes:
 
 
 def _sorted_by_utf16(value: Any) -> Any:
-    """The value with its members in the order of RFC 8785, in which characters beyond the basic plane come before the
-    last ones of the basic plane.
+    """The value with its members in the order of RFC 8785, in which characters beyond the Basic Multilingual Plane come
+    before the last ones within it.
     """
     if type(value) is list:
         return [_sorted_by_utf16(item) if item and type(item) in _NESTED else item for item in value]
@@ -102,5 +102,5 @@ def ordered(value: Any, *, plain: bool = False) -> bytes:
 
 
 def content_digest(payload: bytes) -> str:
-    """The digest of a stored payload, whatever the order of its members."""
+    """The digest of a stored payload, independent of the order of its members."""
     return digest(canonical(json_value.decode(payload)) if payload else payload)

@@ -40,7 +40,7 @@ def document(value: object, *, lenient: bool = False, kept: bool = False, checke
 
 
 def in_utc(at: datetime, field: str) -> datetime:
-    """A time from outside, in UTC; raises Invalid for a time without a zone or outside the supported years."""
+    """A time in a document, in UTC; raises Invalid for a time without a zone or outside the supported years."""
     if at.tzinfo is None:
         hint = "End it with Z or +01:00."
         raise Invalid("zone_required", f"{field}: the time has no zone.", field=field, hint=hint)
@@ -49,14 +49,16 @@ def in_utc(at: datetime, field: str) -> datetime:
 
 
 def refuse_unplaced(day: date, field: str) -> None:
-    """Raise Invalid for a date or time that is so far away that some zone's calendar cannot represent it."""
+    """Raise Invalid for a date or time so far in the past or future that it cannot be represented in every time
+    zone.
+    """
     if day.year not in _YEARS:
         message = f"{field}: the year {day.year} is outside {_YEARS[0]} to {_YEARS[-1]}."
         raise Invalid("moment_out_of_range", message, field=field, hint="Omit it if there is none.")
 
 
 def refuse_unprintable(name: str, field: str) -> None:
-    """Raise Invalid unless a name that a caller chose is 1 to 255 printable characters, and visible."""
+    """Raise Invalid unless a name that a caller chose has 1 to 255 printable characters and is visible."""
     if not name or len(name) > _LONGEST_NAME or not name.isprintable() or not shows(name):
         raise Invalid(
             "invalid_name", f"A name must have 1 to {_LONGEST_NAME} printable characters.", field=field
@@ -125,7 +127,7 @@ class Fields:
         return self.value.get(name) not in (None, 0, "")
 
     def refuse_idle(self, name: str, why: str, hint: str) -> None:
-        """Raise Invalid if the field is given, whatever its value, because other fields make it ineffective. A stored
+        """Raise Invalid if the field is given with any value, because other fields make it ineffective. A stored
         document is not refused for this.
         """
         if self.has(name) and not self.kept:
@@ -199,7 +201,7 @@ class Fields:
         return self._seen(value.strip(), name)
 
     def texts(self, name: str, *, most: int = 20, longest: int = 255) -> tuple[str, ...]:
-        """Lines in order, without duplicates; a single text counts as a list of one."""
+        """Lines in order, without duplicates; a single string counts as a list of one."""
         value = self.value.get(name)
         if value is None:
             return ()

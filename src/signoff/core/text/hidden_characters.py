@@ -1,5 +1,5 @@
-"""Finds hidden characters, which are invisible or change the direction of text. All surfaces (pages, mail, chat,
-terminal) use this, and each renders the result in its own way.
+"""Finds hidden characters, which are invisible or change the direction of text. Pages, mail, chat and the
+terminal all use this, and each renders the result in its own way.
 """
 
 import hashlib
@@ -30,7 +30,7 @@ _NAMED: Final = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
 class Piece(NamedTuple):
-    """A part of a text. ``mark``: "" for ordinary text, ``hidden`` for a named code point, ``mixed`` for a word with
+    """A part of the text. ``mark``: "" for ordinary text, ``hidden`` for a named code point, ``mixed`` for a word with
     look-alike letters; ``about``: describes the problem.
     """
 
@@ -40,8 +40,8 @@ class Piece(NamedTuple):
 
 
 def runs(text: str, lines: bool = True) -> Iterator[tuple[str, bool]]:
-    """Split a text into (part, False) for ordinary text and (character, True) for each hidden character, in order.
-    Line ends are ordinary text, unless ``lines`` is false.
+    """Split text into (part, False) for ordinary text and (character, True) for each hidden character, in order.
+    Line breaks are ordinary text, unless ``lines`` is false.
     """
     place = 0
     for match in (_SUSPECT if lines else _SUSPECT_IN_LINE).finditer(text):
@@ -67,7 +67,7 @@ def _inside(run: str, lines: bool) -> Iterator[tuple[str, bool]]:
 
 
 def pieces(text: str, lines: bool = True) -> list[Piece]:
-    """The pieces of a text, with hidden characters replaced by their names. A tab becomes four spaces. Line ends
+    """The pieces of text, with hidden characters replaced by their names. A tab becomes four spaces. Line breaks
     stay, or are named too if ``lines`` is false.
     """
     text = (text.replace("\r\n", "\n") if lines else text).replace("\t", "    ")
@@ -89,7 +89,7 @@ def code_point(character: str) -> str:
 
 @lru_cache(maxsize=4096)
 def hidden(character: str) -> bool:
-    """Whether a character is invisible; line ends and ordinary spaces do not count."""
+    """Whether a character is invisible; line breaks and ordinary spaces do not count."""
     code = ord(character)
     category = unicodedata.category(character)
     if category == "Zs":
@@ -99,7 +99,7 @@ def hidden(character: str) -> bool:
 
 
 def shows(value: object) -> bool:
-    """Whether any of a text is visible: spaces, hidden characters and marks without a letter do not count. For a list
+    """Whether any of the text is visible: spaces, hidden characters and marks without a letter do not count. For a list
     or an object, whether anything in it is visible.
     """
     if isinstance(value, str):
@@ -203,5 +203,5 @@ def _escape(character: str) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text on one line: line ends are replaced by a symbol."""
+    """The text on one line: line breaks are replaced by a symbol."""
     return text.replace("\r\n", "\u240d\u240a").replace("\n", "\u240a")

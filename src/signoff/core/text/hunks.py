@@ -1,4 +1,4 @@
-"""The difference of two texts for readers: hunks with context and counts, unchanged lines folded, changed words
+"""The difference of two texts for readers: hunks with context and counts, unchanged lines collapsed, changed words
 marked within their lines. Pages, mail, chat and the terminal share this model. Pure, and linear in both texts.
 """
 
@@ -12,8 +12,8 @@ import msgspec
 from signoff.core.text.text_diff import Work, same_lines
 
 CONTEXT: Final = 3  # unchanged lines around a change
-MOST_LINES: Final = 40  # lines of one folded difference
-LONGEST_LINE: Final = 240  # characters of one folded line
+MOST_LINES: Final = 40  # lines of one collapsed difference
+LONGEST_LINE: Final = 240  # characters of one collapsed line
 _AROUND: Final = 60  # characters around a changed word of a long line
 _TOKEN: Final = re.compile(r"\n|[^\S\n]+|\w+|[^\w\s]")
 _TOKEN_STEPS: Final = 4  # the cost of comparing one word
@@ -56,7 +56,7 @@ class TextDiff(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def text_diff(old: str, new: str, work: Work, whole: bool = False) -> TextDiff:
-    """The difference of two texts. ``whole``: fold and cut nothing."""
+    """The difference of two texts. ``whole``: collapse and cut nothing."""
     was, now = old.split("\n"), new.split("\n")
     work.short = False
     blocks = list(_blocks(same_lines(was, now, work), len(was), len(now)))
@@ -74,7 +74,7 @@ def text_diff(old: str, new: str, work: Work, whole: bool = False) -> TextDiff:
 
 
 def unified_diff(text: str, whole: bool = False) -> TextDiff | None:
-    """The lines of a text that is a unified diff, as sent; None if it has no hunk."""
+    """The lines of text that is a unified diff, as sent; None if it has no hunk."""
     if not _HUNK.search(text):
         return None
     made = _Writer(whole)
@@ -97,7 +97,7 @@ def unified_diff(text: str, whole: bool = False) -> TextDiff | None:
 
 
 def as_text(diff: TextDiff) -> Iterator[str]:
-    """The lines for a surface that has only text: each begins with its sign."""
+    """The lines as plain text: each begins with its sign."""
     for line in diff.lines:
         yield f"… {line.text}" if line.sign == "fold" else f"{line.sign} {line.text}".rstrip()
 
@@ -115,7 +115,7 @@ def _blocks(same: Sequence[tuple[int, int]], was: int, now: int) -> Iterator[tup
 
 
 class _Writer:
-    """Collects lines. Unless ``whole``, it folds and cuts them, and counts what it leaves out."""
+    """Collects lines. Unless ``whole``, it collapses and cuts them, and counts what it leaves out."""
 
     def __init__(self, whole: bool) -> None:
         self.lines: list[DiffLine] = []
@@ -160,7 +160,7 @@ class _Writer:
             self.hidden += len(line.text) + 1
 
     def close(self) -> None:
-        """Note how many lines follow the last one that fitted."""
+        """Add a note of how many lines follow the last one that fits."""
         if self._beyond:
             self._note(self._beyond, "more line")
 

@@ -1,8 +1,8 @@
 """JSON for reviewers: every leaf with its path, before and after if both are given; nothing is cut silently.
 
-A difference follows the structure: keys that were added, removed or changed; lists element by element; long texts and
-unified diffs by hunks. Unchanged values are folded first. Long values are folded and the rest is counted; a caller
-that shows them must offer to unfold them. Secrets are compared unmasked and shown masked. Pure.
+A difference follows the structure: keys that were added, removed or changed; lists element by element; long text and
+unified diffs by hunks. Unchanged values are collapsed first. Long values are collapsed and the rest is counted; a
+caller that shows them must offer to expand them. Secrets are compared unmasked and shown masked. Pure.
 """
 
 from collections import Counter
@@ -32,7 +32,7 @@ _PAIRS: Final = (
     ("before", "after"), ("old", "new"), ("current", "proposed"), ("old_value", "new_value"), ("previous", "new"),
     ("previous", "current"), ("was", "now"), ("from", "to"),
 )  # fmt: skip
-_ALONE: Final = frozenset({"from", "previous", "was"})  # beside other fields they may mean something else
+_ALONE: Final = frozenset({"from", "previous", "was"})  # next to other fields they may mean something else
 _SPLIT: Final = (("old", "new"), ("before", "after"), ("current", "proposed"), ("previous", "new"))
 _KEYS: Final = ("id", "key", "name")  # names by which elements of a list are recognized
 _PLAIN: Final = msgspec.json.Encoder()
@@ -42,9 +42,9 @@ _WORDY: Final = 80  # a longer text is compared line by line
 
 
 class Leaf(msgspec.Struct, frozen=True, kw_only=True):
-    """One value. ``change``: "" outside of a difference, else ``same``, ``changed``, ``added`` or ``removed``.
+    """One value. ``change``: "" outside a difference, else ``same``, ``changed``, ``added`` or ``removed``.
     ``before``: the earlier value. ``diff``: the difference line by line, if the value is long. ``hidden``: how many
-    of its characters are folded. ``fields``: how many folded values this leaf stands for. masked: whether it is
+    of its characters are hidden. ``fields``: how many collapsed values this leaf stands for. masked: whether it is
     hidden, completely or partly, because it is a secret.
     """
 
@@ -60,7 +60,7 @@ class Leaf(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def label(self) -> str:
-        """The path; or a word, if the whole payload is one value, or for folded values."""
+        """The path; or a word, if the whole payload is one value, or for collapsed values."""
         return self.path or ("…" if self.fields else "value")
 
     @property
@@ -70,8 +70,8 @@ class Leaf(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Group(msgspec.Struct, frozen=True):
-    """Leaves that belong together. ``rest``: how many more are folded; ``counts``: how many of all have changed, as
-    text; ``hides``: whether one of them is masked.
+    """Leaves that belong together. ``rest``: how many more are hidden; ``counts``: how many of all leaves have changed,
+    as text; ``hides``: whether one of them is masked.
     """
 
     leaves: tuple[Leaf, ...] = ()
@@ -95,7 +95,7 @@ def change_counts(found: Iterable[Leaf]) -> str:
 
 
 def group(value: Any, opened: bool) -> Group:
-    """The leaves of a JSON value. ``opened``: unfold all of them and show their secrets."""
+    """The leaves of a JSON value. ``opened``: expand all of them and show their secrets."""
     found = list(leaves(value, value if opened else masked(value), whole=opened))
     counted = change_counts(found)
     if opened:
@@ -108,7 +108,7 @@ def leaves(
     value: Any, shown: Any = None, path: str = "", *, whole: bool = True, brief: bool = False
 ) -> Iterator[Leaf]:
     """Every leaf, in the given order. An empty object or list is a leaf too. ``shown``: the value with masked
-    secrets, if it has some; ``whole``: fold nothing of a difference; ``brief``: for messages, do not add the full
+    secrets, if it has some; ``whole``: collapse nothing in a difference; ``brief``: for messages, do not add the full
     form of a shortened path.
     """
     reader = _Reader(whole, brief)
@@ -346,7 +346,7 @@ def _either(was: str, now: str) -> str:
 
 
 def folded(found: Iterable[Leaf]) -> Iterator[Leaf]:
-    """The leaves, with long runs of unchanged values folded."""
+    """The leaves, with long runs of unchanged values collapsed."""
     for same, run in groupby(found, lambda leaf: leaf.change == "same"):
         several = list(run)
         if not same or len(several) <= MOST_SAME:
@@ -367,7 +367,7 @@ def _fitting(found: Iterable[Leaf]) -> tuple[list[Leaf], int]:
 
 
 def _cut(leaf: Leaf) -> Leaf:
-    """The beginning of a long leaf, and the length of the rest. A difference was already cut when it was computed."""
+    """The beginning of a long leaf, and the length of the rest. A difference is already cut when it is computed."""
     if leaf.diff is not None:
         return replace(leaf, text="", before=None if leaf.before is None else "", hidden=leaf.diff.hidden)
     text, before = clip(leaf.text), leaf.before and clip(leaf.before)
@@ -376,5 +376,5 @@ def _cut(leaf: Leaf) -> Leaf:
 
 
 def clip(text: str) -> str:
-    """The beginning of the text, which is shown before the reader unfolds the rest."""
+    """The beginning of the text, shown until the reader expands the rest."""
     return "\n".join(text[:LONGEST].split("\n")[:MOST_LINES])

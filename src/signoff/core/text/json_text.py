@@ -1,4 +1,4 @@
-"""Checks that JSON is strict, before, during and after parsing: depth, duplicate keys, numbers and characters about
+"""Checks that JSON is strict, before, during and after parsing: depth, duplicate keys, and numbers and characters on
 which parsers disagree. Takes linear time for any input, and uses only the standard library: the server's intake, the
 document readers and the command line share it.
 """
@@ -34,7 +34,7 @@ class DuplicateKeyError(ValueError):
 
 
 def outside_strings(raw: bytes) -> bytes:
-    """JSON text without its strings, terminated or not. Takes linear time, at the speed of a search."""
+    """JSON text without its strings, terminated or not. Takes linear time, as fast as a substring search."""
     if b"\\" in raw:  # in a run of backslashes, each pair is an escaped backslash
         raw = raw.replace(b"\\\\", b"").replace(b'\\"', b"")
     return b"".join(raw.split(b'"')[::2])
@@ -84,7 +84,7 @@ def flaw(value: object) -> tuple[str, str] | None:
 
 
 def _plain(value: Any, depth: int) -> bool:
-    """A fast check whether a value is free of flaws. False only means that ``_flaw`` has to check."""
+    """A fast check for whether a value is free of flaws. False only means that ``_flaw`` has to check."""
     kind = type(value)
     if kind is str:
         return bool(value.isascii())

@@ -1,4 +1,4 @@
-"""Masks secrets on every surface that people read: pages, mail, chat, the command line, errors and logs.
+"""Masks secrets in everything that people read: pages, mail, chat, the command line, errors and logs.
 
 One rule for all of them. A value is a secret by the name of its field, by the name of its container, by the name next
 to it (``{"name": "DB_PASSWORD", "value": ...}``), or by its form (a password in a URL, a bearer token). This is only
@@ -57,7 +57,7 @@ _OPTION: Final = re.compile(
     r"|(?<![\w-])(?:-u|--user)[ \t]{1,8}[\w.@+-]{1,64}:(?!\d{1,10}(?:\s|$))|(?<![\w-])sshpass[ \t]{1,8}-p[ \t]{0,8})"
     r"(?!-)(?:(?P<quote>[\"'])([^\"'\n]+)|([^\s\"',;&}\])]+))"
 )
-# Headers in a text: credentials of any scheme, and cookies to the end of their line.
+# Headers in text: credentials of any scheme, and cookies to the end of their line.
 _HEADER: Final = re.compile(
     r"(?i)(authorization\\{0,3}[\"']?[ \t]{0,4}[=:][ \t]{0,4}\\{0,3}[\"']?)(?!(?:bearer|basic)\b)"
     r"((?:token|apikey|key|digest|negotiate|ntlm|oauth|hawk|aws4-hmac-sha256)[ \t]{1,4}[^\"'\n\\]{4,}"
@@ -98,7 +98,7 @@ _LONGEST_NAME: Final = 256
 
 
 def suspect(text: str) -> bool:
-    """A fast check whether the text may contain a secret, without false negatives."""
+    """A fast check for whether the text may contain a secret, without false negatives."""
     return "://" in text or _TRIGGER.search(text) is not None
 
 

@@ -1,7 +1,8 @@
 """The difference of two sequences (lines, words, elements of a list) in linear time, by a patience diff. Elements
 that are unique on each side are the anchors; the parts between two anchors are compared in the same way. Pure.
 
-A block without an anchor is compared exactly while the budget of work lasts; after that it counts as replaced.
+A block without an anchor is compared exactly as long as the budget of comparisons lasts; after that it counts as
+replaced.
 """
 
 from bisect import bisect_left

@@ -1,4 +1,4 @@
-"""Times as text, for every surface. Standard library only."""
+"""Times as text, for pages, messages and the terminal. Standard library only."""
 
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo

@@ -1,4 +1,4 @@
-"""Changes of the directory: each is compared with the current state, logged, and held for a second admin if required.
+"""Changes to the directory: each is compared with the current state, logged, and held for a second admin if required.
 
 ``apply_manifest``, ``manifest_diff``, ``removals`` and ``manifest_export``: ``signoff apply`` and its opposite.
 ``accounts``: agents, services, keys. ``workspaces``: create and rename them. ``proposals`` and ``relaxations``: changes

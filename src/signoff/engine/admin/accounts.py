@@ -1,4 +1,4 @@
-"""Agents, services and all keys: created, changed and revoked, each with an entry in the change log.
+"""Agents, services and keys: creates, changes and revokes them, each with an entry in the change log.
 
 Owners and admins may do all of it. A service (AXP's workspace key) may register agents and create their keys, but
 nothing that would let it decide.
@@ -46,14 +46,14 @@ class Accounts:
         self._keys = keys
         self._clock = clock
         self._private_callbacks = private_callbacks
-        self.mails: Callable[[], bool] = lambda: False  # whether sign-in links can be mailed
+        self.mails: Callable[[], bool] = lambda: False  # whether sign-in links can be e-mailed
 
     # -- agents and services
 
     async def add_account(
         self, actor: Actor, kind: ActorKind, name: str, **fields: Any
     ) -> tuple[Account, bool]:
-        """Return (account, whether it was created); an existing account of that name is returned unchanged.
+        """Return (account, whether it was created); an existing account with that name is returned unchanged.
 
         fields: display_name, description, delivery_mode, callback_url. ``name`` may be a full address.
         """
@@ -89,8 +89,8 @@ class Accounts:
         return account, True
 
     async def _address_in_use(self, workspace: Workspace, address: str) -> str:
-        """The address for a new account. If work waits for it under a former name of the workspace, it keeps that
-        name, so that its worker finds the work.
+        """The address for a new account. If work is waiting under a former name of the workspace, the address keeps
+        that name, so that the worker finds the work.
         """
         own = f"{SCHEME}{workspace.full_name}/"
         if not workspace.former or not address.startswith(own):
@@ -216,7 +216,9 @@ class Accounts:
         self._directory.changed(actor.workspace)
 
     async def _since(self, workspace: str) -> dict[str, int]:
-        """The number of the workspace's last change. Read it before anything that the next change is based on."""
+        """The number of the workspace's last change. Read it before reading anything else that the next change depends
+        on.
+        """
         space = await self._rows.workspace(workspace)
         return {workspace: space.last_change} if space else {}
 
@@ -239,7 +241,7 @@ class Accounts:
     async def add_key(
         self, actor: Actor, holder: Account | Person, life: timedelta | datetime | None = None
     ) -> NewKey:
-        """Create a key for an account or a person; ``life``: its lifetime or expiry. People who are signed in by mail
+        """Create a key for an account or a person; ``life``: its lifetime or expiry. People who are signed in by e-mail
         create their own keys.
         """
         kind = ActorKind.PERSON if isinstance(holder, Person) else ActorKind(holder.kind)
@@ -252,7 +254,7 @@ class Accounts:
                 raise Forbidden(
                     "protected_workspace", "In a protected workspace no one may create a key with which another "
                     "person can decide.",
-                    hint="They sign in on the pages, with a link by mail.",
+                    hint="They can sign in on the pages with a link sent by e-mail.",
                 )  # fmt: skip
         else:
             _authorize_change(actor, holder)
@@ -289,7 +291,7 @@ class Accounts:
         return await self._keys.revoke(actor.workspace, key_id, actor)
 
     async def _keep_a_way_in(self, key: ApiKey) -> None:
-        """Raise Conflict if this is the last key of the last owner and the server cannot mail sign-in links."""
+        """Raise Conflict if this is the last key of the last owner and the server cannot e-mail sign-in links."""
         directory = await self._directory.of(key.workspace)
         owners = [one.id for one in directory.people.values() if one.active and "owner" in one.roles]
         if self.mails() or owners != [key.actor_id] or key.revoked_at is not None:
@@ -304,7 +306,7 @@ class Accounts:
         ]
         if not others:
             raise Conflict(
-                "last_owner", "It is the last key of the last owner, and this server cannot mail sign-in links.",
+                "last_owner", "It is the last key of the last owner, and this server cannot e-mail sign-in links.",
                 hint="Create another key first: signoff keys create --person EMAIL.",
             )  # fmt: skip
 

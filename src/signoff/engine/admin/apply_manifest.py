@@ -1,5 +1,5 @@
-"""Apply a manifest: the people, teams, policies and workflows of one workspace. The manifest is compared with the
-current state first, then all of it is written or none; every change is logged with its author and the former value. A
+"""Apply a manifest: the people, teams, policies and workflows of one workspace. The manifest is first compared with
+the current state; then all of it is written, or nothing. Every change is logged with its author and the former value. A
 dry run returns the same comparison.
 """
 
@@ -83,7 +83,7 @@ T = TypeVar("T")
 
 
 class ManifestApplier:
-    """Compares and applies manifests. ``on_moved``: called after the change, for each person whose mail address
+    """Compares and applies manifests. ``on_moved``: called after the change, for each person whose e-mail address
     changed.
     """
 
@@ -103,8 +103,8 @@ class ManifestApplier:
         check: Callable[[Snapshot], None] | None = None,
     ) -> list[PlannedChange]:
         """Return the changes in order, and apply them unless ``dry_run``. Raises Refused without changing anything,
-        also if the workspace is protected and the manifest relaxes who decides (``Proposals`` handles that case).
-        ``check``: raises Refused if the current state is not the one that the author saw.
+        including if the workspace is protected and the manifest relaxes the rules on who decides (``Proposals`` handles
+        that case). ``check``: raises Refused if the current state is not the one that the author saw.
         """
 
         async def use(draft: ManifestDiff) -> list[PlannedChange]:
@@ -112,7 +112,7 @@ class ManifestApplier:
                 check(draft.before)
             if draft.relaxations():
                 raise Conflict(
-                    "confirmation_needed", "This relaxes who decides, and the workspace is protected.",
+                    "confirmation_needed", "This relaxes the rules on who decides in a protected workspace.",
                     hint="Propose it with signoff apply -f FILE; another admin then confirms it.",
                 )  # fmt: skip
             if not dry_run:
@@ -159,9 +159,9 @@ class ManifestApplier:
     async def with_current_state(
         self, actor: Actor, manifest: Manifest, use: Callable[[ManifestDiff], Awaitable[T]]
     ) -> T:
-        """Call ``use`` with the comparison and return its result. If something else has changed meanwhile, the
-        manifest is compared again with the new state. If one of its own entries has changed, raise Conflict: the
-        author has not seen that change.
+        """Call ``use`` with the comparison and return its result. If something else has changed in the meantime, the
+        manifest is compared again with the new state. If one of the manifest's own entries has changed, raise Conflict,
+        because the author has not seen that change.
         """
         first: ManifestDiff | None = None
 
@@ -314,7 +314,7 @@ def _refuse_new_faults(
     draft: ManifestDiff, same: bool, faults: Callable[[Snapshot], Iterable[Fault]]
 ) -> None:
     """Raise the first of the ``faults`` in the workspace after the manifest. If the entry is the ``same`` as before,
-    those that it had already are tolerated, because people whom it names may have become inactive since it was
+    the faults that it already had are tolerated, because people whom it names may have become inactive since it was
     applied; a manifest that leaves it with fewer of them is still refused.
     """
     before: Collection[Fault] | None = None if same else ()
@@ -332,14 +332,14 @@ def _last(entries: list[msgspec.Struct]) -> list[msgspec.Struct]:
 
 
 def authorize_document(actor: Actor, source: Mapping[str, Any]) -> None:
-    """Refuse a document that only an owner or admin may apply. Called before it is compiled, which takes long."""
+    """Refuse a document that only an owner or admin may apply. Called before it is compiled, which is slow."""
     people = source.get("people")
     if not isinstance(people, Mapping) or len(people) != 1 or len(source) != 1:
         authorize(actor, Action.CHANGE_DIRECTORY)
 
 
 def _authorize(actor: Actor, manifest: Manifest) -> None:
-    """Everyone may change settings that concern only themselves; other changes need an owner or admin."""
+    """People may change their own personal settings; other changes need an owner or admin."""
     others = (
         manifest.teams or manifest.policies or manifest.workflows or manifest.settings or manifest.removes
     )
@@ -416,7 +416,7 @@ def _refuse_twice(draft: ManifestDiff, people: Sequence[PersonSpec]) -> None:
         if key in seen:
             raise Invalid(
                 "duplicate_person", f"{key[:128]} is described twice.", field=f"people.{spec.who[:128]}",
-                hint="Put all of it in one entry.",
+                hint="Merge the entries into one.",
             )  # fmt: skip
         seen.add(key)
 
@@ -427,7 +427,7 @@ def _refuse_shared_mailbox(draft: ManifestDiff, person: Person) -> None:
     if other is not None:
         raise Invalid(
             "mailbox_taken", f"{person.mail_address} is the mailbox of {other.email}, who would count twice.",
-            field="people", hint="Give each person a mailbox of their own, or use the one person.",
+            field="people", hint="Give each person a separate mailbox, or use a single person.",
         )  # fmt: skip
 
 
@@ -457,9 +457,7 @@ def _absences(draft: ManifestDiff, spec: PersonSpec) -> None:
             raise Invalid("invalid_absence", f"{field}: it ends before it begins.", field=f"{field}.until")
         delegate = _delegate(draft, person.id, away.delegate, start, end, f"{field}.delegate")
         if delegate == person.id:
-            raise Invalid(
-                "delegate_to_oneself", "Name another person as the delegate.", field=f"{field}.delegate"
-            )
+            raise Invalid("delegate_to_oneself", "Choose another delegate.", field=f"{field}.delegate")
         absences.append(Absence(start, end, delegate))
     after = replace(person, absences=tuple(absences))
     known = draft.before.people.get(person.id)
@@ -475,7 +473,9 @@ def _absences(draft: ManifestDiff, spec: PersonSpec) -> None:
 
 
 def _delegate(draft: ManifestDiff, person: str, name: str, start: datetime, end: datetime, field: str) -> str:
-    """The delegate's id. It must be somebody who may decide, unless they were this absence's delegate already."""
+    """The delegate's id. The delegate must be somebody who may decide, unless they were already this absence's
+    delegate.
+    """
     if not name:
         return ""
     found, known = _found(draft, name), draft.before.people.get(person)
@@ -498,7 +498,7 @@ def _owned(directory: Snapshot) -> bool:
 
 
 def _member(draft: ManifestDiff, name: str, field: str, team: Team | None) -> str:
-    """The id of a person. An inactive person, who does not count, is accepted only if they are a member already."""
+    """The id of a person. An inactive person, who does not count, is accepted only if they are already a member."""
     found = _found(draft, name)
     if found is not None and team is not None and found.id in team.members:
         return found.id
@@ -566,8 +566,8 @@ def _policy(draft: ManifestDiff, spec: PolicySpec) -> None:
 
 
 def _policy_faults(directory: Snapshot, policy: Policy, field: str) -> Iterator[Fault]:
-    """Each team and person that a policy names and that does not exist (a typo must not go unnoticed), and each stage
-    that needs more people than there are.
+    """Each team and person that a policy names and that does not exist (so that a typo does not go unnoticed), and each
+    stage that needs more people than there are.
     """
     for number, stage in enumerate(policy.stages):
         where = f"{field}.approve[{number}]"

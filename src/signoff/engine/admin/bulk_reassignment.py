@@ -37,8 +37,8 @@ class HeldTask(msgspec.Struct, frozen=True):
 
 
 class ReassignmentResult(msgspec.Struct, frozen=True):
-    """``refused``: the tasks left unchanged, with the reason; ``whole``: whether all open tasks of the person were
-    looked at.
+    """``refused``: the tasks left unchanged, with the reason; ``whole``: whether all open tasks of the person
+    were checked.
     """
 
     done: list[str]

@@ -1,6 +1,6 @@
 """Erase the data of a person who was removed: their name, addresses, accounts, settings, comments, which tasks they
 opened and when, and where their messages went. What was decided, when and over which channel is kept under an id that
-identifies nobody, and can still be verified.
+no longer identifies anybody, and can still be verified.
 """
 
 from collections.abc import Callable
@@ -75,7 +75,7 @@ class PersonErasure:
         return done
 
     async def _found(self, actor: Actor, who: str) -> tuple[Person, set[str]]:
-        """The person, with every address and account that the change log names for them."""
+        """The person, with every address and account of theirs that the change log names."""
         key = who.strip().lower()
         directory = await self._directory.anew(actor.workspace)
         if (present := directory.anybody(key)) is not None and not present.removed:

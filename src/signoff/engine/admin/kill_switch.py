@@ -70,5 +70,5 @@ class KillSwitch:
             await self._engine.handle(actor, intent.id, Recall(held.agent, held.step_run))
         except Busy:
             raise
-        except Refused:  # it ended meanwhile
+        except Refused:  # it has ended
             return

@@ -35,7 +35,7 @@ _NOTHING: Final = _Nothing()
 
 
 class PlannedChange(msgspec.Struct, frozen=True):
-    """The change of one entry; ``before`` and ``after`` as JSON values, None if absent; ``entry``: as stored, or to be
+    """The change to one entry; ``before`` and ``after`` as JSON values, None if absent; ``entry``: as stored, or to be
     stored.
     """
 
@@ -127,8 +127,8 @@ class ManifestDiff:
         return [planned for planned in self.changed if self.relaxations_of(planned)]
 
     def relaxations_of(self, planned: PlannedChange) -> list[str]:
-        """Why this change needs a second admin: in a protected workspace, because it relaxes who decides. A file that
-        the server is started with needs none: the operator decided.
+        """Why this change needs a second admin: in a protected workspace, because it relaxes the rules on who decides.
+        A file that the server is started with does not need one, because the operator decided.
         """
         if not guarded(self.before, self.actor):
             return []
@@ -166,7 +166,7 @@ class ManifestDiff:
 
 
 def guarded(directory: Snapshot, actor: Actor) -> bool:
-    """Whether a change that relaxes who decides needs a second admin."""
+    """Whether a change that relaxes the rules on who decides needs a second admin."""
     return directory.workspace.protected and actor.kind is not ActorKind.SYSTEM
 
 

@@ -1,5 +1,5 @@
-"""Export the current state of a workspace as a manifest, to start from, keep in a repository, or copy to another
-server.
+"""Export the current state of a workspace as a manifest: a starting point, a file for a repository, or a copy for
+another server.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ from signoff.engine.directory.snapshot import Snapshot
 
 
 def manifest_of(directory: Snapshot) -> dict[str, Any]:
-    """The document that changes nothing if it is applied to this workspace."""
+    """The document that describes this workspace; applying it to the workspace changes nothing."""
     space = directory.workspace
     settings: dict[str, Any] = {
         "positive_fallback": space.positive_fallback,

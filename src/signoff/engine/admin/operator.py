@@ -1,4 +1,4 @@
-"""What the operator may do without being a person of the workspace; all of it is recorded in the change log. No API
+"""What the operator may do without being a person of the workspace. All of it is recorded in the change log. No API
 key may do this: the holder of a key that creates another person's sign-in link could sign in as that person.
 """
 
@@ -22,7 +22,7 @@ OPERATOR: Final = "operator"
 
 
 class NewSignInLink(msgspec.Struct, frozen=True):
-    """A sign-in link that was just created; ``token`` is shown once and stored nowhere."""
+    """A sign-in link that was just created; ``token`` is shown once and not stored."""
 
     token: str
     person: Person
@@ -32,7 +32,7 @@ class NewSignInLink(msgspec.Struct, frozen=True):
 
 async def make_signin_link(store: Store, clock: Clock, email: str, workspace: str = "") -> NewSignInLink:
     """Create a single-use sign-in link for the person with this address, valid for 15 minutes. ``workspace``
-    (``organization/name``): needed if several workspaces have the address.
+    (``organization/name``): required if several workspaces have the address.
     """
     space, person = await _found(store, email.strip().lower(), workspace)
     now = clock.now()

@@ -1,7 +1,7 @@
 """A relaxation in a protected workspace needs two admins: one proposes it, another confirms it.
 
-The second admin confirms exactly the proposed change: if anything that it touches has changed meanwhile, the proposal
-is void. Proposals are kept after they have ended.
+The second admin confirms exactly the proposed change: if anything that it touches has changed in the meantime, the
+proposal is void. Proposals are kept after they have ended.
 """
 
 import uuid
@@ -52,7 +52,7 @@ class ProposedChange(msgspec.Struct, frozen=True):
 
 
 class ProposalNotification(msgspec.Struct, frozen=True, omit_defaults=True):
-    """The outbox's row about a proposal in this ``state``; nothing is sent if the state has changed. person: "" until
+    """The outbox row for a proposal in this ``state``; nothing is sent if the state has changed. person: "" until
     the recipients are known; channels: those to try, in order.
     """
 
@@ -85,19 +85,19 @@ class Proposals:
     async def apply(
         self, actor: Actor, manifest: Manifest, source: dict[str, Any], dry_run: bool = False, seen: str = ""
     ) -> tuple[ManifestDiff, Proposal | None]:
-        """Apply a manifest, or store it as a proposal if it needs a second admin; with ``dry_run`` only report which,
-        with the id "".
+        """Apply a manifest, or store it as a proposal if it needs a second admin; with ``dry_run``, only report which
+        of the two, with the id "".
 
         source: the document that the manifest was compiled from; seen: the digest of the preview
-        (``ManifestDiff.seen``). Raises Conflict if the manifest would now do something else than shown, unless
-        nothing is left to change: then it was applied before.
+        (``ManifestDiff.seen``). Raises Conflict if the result would now differ from what was shown, unless
+        nothing is left to change because it has already been applied.
         """
 
         async def use(draft: ManifestDiff) -> tuple[ManifestDiff, Proposal | None]:
             if seen and draft.changed and draft.seen() != seen:
                 raise Conflict(
                     "stale_manifest", "Part of it has changed since it was shown; nothing was applied.",
-                    hint="Look at the current difference, and apply it again.", details={"seen": draft.seen()},
+                    hint="Review the current difference, and apply it again.", details={"seen": draft.seen()},
                 )  # fmt: skip
             if draft.relaxations():
                 return draft, await self._proposed(draft, source, dry_run)
@@ -178,8 +178,8 @@ class Proposals:
             if actor.strength is Strength.LINK:
                 raise Forbidden(
                     "stronger_sign_in_required",
-                    "Confirming a change that relaxes who decides requires a sign-in by mail.",
-                    hint="Finish in the browser: sign in by mail, then open Changes, Proposals.",
+                    "Confirming a change that relaxes the rules on who decides requires a sign-in by e-mail.",
+                    hint="Finish in the browser: sign in by e-mail, then open Changes, Proposals.",
                 )  # fmt: skip
             manifest = _manifest(proposal)
             await self._manifests.drafted(actor, manifest)  # both must have the right
@@ -202,7 +202,7 @@ class Proposals:
         if proposer is None or not permits(proposer, Action.END_PROPOSAL):
             raise Conflict(
                 "stale_proposal",
-                "The author of this proposal no longer has that right.",
+                "The author of this proposal may no longer make this change.",
                 hint="Propose it again.",
             )
         draft = await self._manifests.drafted(proposer, _manifest(proposal))
@@ -216,7 +216,7 @@ class Proposals:
         return draft
 
     async def refuse(self, actor: Actor, id: str) -> Proposal:
-        """End a proposal without applying it; this is also how its author withdraws it."""
+        """End a proposal without applying it; its author withdraws it in the same way."""
 
         async def attempt() -> Proposal:
             proposal = await self._open(actor, id)
@@ -281,7 +281,7 @@ def reasons(shown: Iterable[ProposedChange]) -> list[str]:
     return [
         f"{one.kind} {one.name}: {why}"
         for one in shown
-        for why in (one.why or ("relaxes who decides",))
+        for why in (one.why or ("relaxes the rules on who decides",))
         if one.loosens
     ]
 

@@ -1,5 +1,5 @@
-"""Which changes of people, teams, policies, workflows and settings relax who decides. Computed only from the former and
-new values in the change log, so that the second admin and the rule see the same.
+"""Which changes to people, teams, policies, workflows and settings relax the rules on who decides. Computed only from
+the former and new values in the change log, so that the second admin and the rule see the same.
 """
 
 from collections.abc import Mapping
@@ -14,9 +14,9 @@ EntryData = Mapping[str, Any]
 
 
 def relaxations_of(kind: str, before: EntryData | None, after: EntryData | None, actor: str) -> list[str]:
-    """How this change by the person ``actor`` relaxes who decides, as text; empty if it does not. ``after`` is None
-    for a removal, which relaxes nothing except for a workflow: nothing may name a removed entry, and fewer people can
-    decide.
+    """How this change by the person ``actor`` relaxes the rules on who decides, as text; empty if it does not.
+    ``after`` is None for a removal, which relaxes nothing except for a workflow: nothing may name a removed entry, and
+    fewer people can decide.
     """
     if after is None:
         return ["requests of this type no longer follow it"] if kind == "workflow" else []
@@ -58,7 +58,7 @@ def _settings(before: EntryData, after: EntryData) -> list[str]:
         if after.get(name) and (not before.get(name) or (before[name] == ALONE and after[name] != ALONE))
     ]
     bare = before.get("protected") and not after.get("protected")
-    return [*opened, *(["one admin alone may relax the rules"] if bare else [])]
+    return [*opened, *(["a single admin may relax the rules"] if bare else [])]
 
 
 def _person(before: EntryData | None, after: EntryData, actor: str) -> list[str]:
@@ -72,7 +72,7 @@ def _person(before: EntryData | None, after: EntryData, actor: str) -> list[str]
     if after["active"] and not before["active"]:
         found.append("gets access again")
     if after["addresses"] != before["addresses"]:
-        found.append("links to tasks go to another address")
+        found.append("links to tasks go to a different address")
     if after["id"] != actor and _delegates(after) - _delegates(before):
         found.append("another person decides for them")
     return found

@@ -1,6 +1,6 @@
-"""Remove people, teams, policies and workflows by a manifest. An entry that a policy, a workflow or a setting still
-names cannot be removed. Open tasks keep their policy; if too few eligible people are left, they escalate by it, as
-when people leave. Histories keep the names.
+"""Remove people, teams, policies and workflows through a manifest. An entry that a policy, a workflow or a setting
+still names cannot be removed. Open tasks keep their policy; if too few eligible people are left, the tasks escalate as
+it says, just as when people leave. Histories keep the names.
 """
 
 from collections.abc import Iterable
@@ -104,8 +104,8 @@ def _person(draft: ManifestDiff, who: str, plans: Plans) -> None:
 
 
 def without_settings(person: Person) -> Person:
-    """The person as histories need them: with their name, but without access, and without an address, which another
-    person may then have.
+    """The person as histories need them: with their name, but without access and without an address, so that another
+    person may use that address.
     """
     return Person(
         person.id,
@@ -157,7 +157,7 @@ def named_in(policy: Policy) -> set[str]:
 
 
 def asked_in(plan: Plan) -> set[str]:
-    """Everybody whom the workflow's own steps name, without those that its policies name."""
+    """Everybody whom the workflow's own steps name, except those that its policies name."""
     specs = [step.task for step in plan.steps if isinstance(step, HumanStep)]
     return {name for spec in specs for stage in spec.stages for name in stage.approvers} | {
         name for spec in specs for level in spec.escalate for name in level.to

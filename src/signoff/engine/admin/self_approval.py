@@ -1,4 +1,4 @@
-"""Warn the author of a directory change that self-approval ends, or now applies to more people."""
+"""Warns the author of a directory change that self-approval ends, or now applies to more people."""
 
 from signoff.engine.directory.snapshot import Snapshot
 
@@ -9,13 +9,14 @@ def self_approval_warnings(before: Snapshot, after: Snapshot) -> tuple[str, ...]
     """
     if before.self_approval and after.workspace.self_approval and not after.self_approval:
         return (
-            "from now on nobody decides their own requests: self-approval was on for one person, and now there are "
-            "more; requests made before stay as they were; workspace: {self_approval: true} turns it on for everybody",
+            "from now on nobody decides their own requests: self-approval was on for one person, and now "
+            "there are more; earlier requests are unaffected; "
+            "workspace: {self_approval: true} turns it on for everybody",
         )
     if not _shared(after) or _shared(before):
         return ()
     return (
-        "self-approval is allowed here: that was for a workspace with one person, and now there are more; set "
+        "self-approval is allowed here: that is meant for a workspace with one person, and now there are more; set "
         "workspace: {self_approval: false}, or self_approval: false in a policy",
     )
 

@@ -28,7 +28,7 @@ _SUBJECT: Final = "workspace"
 
 
 class NewWorkspace(msgspec.Struct, frozen=True):
-    """A workspace that was just created, and its owner. ``secret``: the owner's key, which is stored nowhere; "" if
+    """A workspace that was just created, and its owner. ``secret``: the owner's key, which is not stored; "" if
     none was created.
     """
 
@@ -97,14 +97,14 @@ class Workspaces:
     ) -> Workspace:
         """Rename the actor's own workspace; "" keeps that part. Addresses with a former name continue to resolve.
         Raises NotFound for any other workspace, Invalid if neither part is given, and Conflict if another workspace
-        has or had the new name, or is or was in the new organization. It may return to an organization that it was in
-        before.
+        has or had the new name, or is or was in the new organization. It may return to an organization that it used to
+        be in.
         """
         authorize(actor, Action.MANAGE_WORKSPACES)
         if not (organization or name):
             raise Invalid(
                 "nothing_to_rename", "No new name was given.",
-                field="name", hint="Give a name, an organization, or both.",
+                field="name", hint="Pass a name, an organization, or both.",
             )  # fmt: skip
 
         async def attempt() -> Workspace:
@@ -186,7 +186,9 @@ def _refuse_unfit(organization: str, name: str) -> None:
 
 
 def _refuse_taken(others: list[Workspace], organization: str, name: str) -> None:
-    """Raise Conflict if the name is taken. A former name is taken too: addresses and settings may still use it."""
+    """Raise Conflict if the name is taken. A former name is also taken, because addresses and settings may still use
+    it.
+    """
     full = f"{organization}/{name}"
     if any(full in one.full_names for one in others):
         raise _taken(full)

@@ -69,7 +69,7 @@ class Batch:
         return self.found.now
 
     def last_change(self, workspace: str) -> int | None:
-        """The number of the last change of a workspace's directory; None if no job of the batch needed it."""
+        """The number of the last change to a workspace's directory; None if no job of the batch needed it."""
         return self.found.last_changes.get(workspace)
 
     def replay(self, key: IdempotencyKey, fingerprint: str) -> bytes | None:
@@ -80,7 +80,7 @@ class Batch:
         if known.fingerprint != fingerprint:
             raise Conflict(
                 "idempotency_conflict",
-                "This Idempotency-Key was used before with another request.",
+                "This Idempotency-Key has already been used for another request.",
                 hint="Use a new key for a new request.",
             )
         return known.body
@@ -93,7 +93,7 @@ class Batch:
         self._writes.replies.append(NewStoredReply(key, fingerprint, body, self.now + life, intent, life))
 
     def intent(self, intent_id: str) -> Intent:
-        """The locked intent, as the batch has left it so far."""
+        """The locked intent, with the changes that the batch has made so far."""
         intent = self._intents.get(intent_id)
         if intent is None:
             raise NotFound("intent_not_found", f"There is no intent {intent_id}.")
@@ -148,7 +148,7 @@ class Batch:
         self._writes.sent.extend(sent)
 
     def postpone(self, intent: Intent, by: timedelta) -> None:
-        """Reschedule an intent on which its timer had no effect."""
+        """Reschedule an intent whose timer had no effect."""
         self._changed[intent.id] = Changed(intent, self.now + by, False)
 
     def _note(self, change: Change) -> None:

@@ -1,9 +1,9 @@
-"""Group commit. Everything that was queued while the previous commit was in flight goes into the next one: no timer,
+"""Group commit. Everything that is queued while a commit is in flight goes into the next one: no timer,
 at most ``BATCH`` jobs, one transaction, one fsync. A refused job affects only its caller. If the batch itself fails,
-it is split in half and tried again, so one bad job cannot fail its neighbors. The queue is bounded: beyond it callers
+it is split in half and tried again, so one bad job cannot fail the others. The queue is bounded: beyond it callers
 immediately get ``Busy`` (503).
 
-Consecutive jobs on one intent are folded: the row is written once, with all their facts.
+Consecutive jobs on one intent are merged: the row is written once, with all their facts.
 """
 
 import asyncio
@@ -78,7 +78,7 @@ class Committer:
         return queued.job.worker_key() % len(self._queues) if len(self._queues) > 1 else 0
 
     def _again(self, jobs: list[QueuedJob], failed: int) -> None:
-        """Queue jobs whose rows are free again, ahead of those that came later."""
+        """Queue jobs whose rows are free again, ahead of newer ones."""
         self.queued -= failed
         for queued in reversed(jobs):
             worker = self._worker_of(queued)
@@ -86,7 +86,7 @@ class Committer:
             self._news[worker].set()
 
     async def run(self, worker: int = 0) -> None:
-        """Commit the batches of this worker until cancelled; a batch in flight is finished first."""
+        """Commit the batches of this worker until canceled; a batch in flight is finished first."""
         queue, news = self._queues[worker], self._news[worker]
         while True:
             if not queue:
@@ -102,7 +102,7 @@ class Committer:
                     await asyncio.wait([settling])
 
     async def drain(self) -> None:
-        """Commit what is still queued (at shutdown)."""
+        """Commit everything that is still queued (at shutdown)."""
         while any(self._queues) or len(self._held):
             for queue in self._queues:
                 while queue:
@@ -177,7 +177,7 @@ class Committer:
         try:
             self._publish(batch)
         except Exception:
-            # The batch is committed: answer its callers and go on even if publishing failed.
+            # The batch is committed: answer its callers and continue even if publishing failed.
             log.exception("a commit could not be published")
 
     async def _transact(self, jobs: list[QueuedJob]) -> Batch:

@@ -1,5 +1,5 @@
 """One log line for each task that ends: what was decided, by whom and how. The lines contain ids and the workflow's
-outcome names, never text that a requester or an approver wrote. So they are marked ``harmless`` and not searched for
+outcome names, never text that a requester or an approver wrote. So they are marked ``harmless`` and not scanned for
 secrets, which would cost more than writing them.
 """
 

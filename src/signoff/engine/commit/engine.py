@@ -1,4 +1,4 @@
-"""The entry point for every change of an intent: builds the command and gives it to the committer."""
+"""The entry point for every change to an intent: builds the command and passes it to the committer."""
 
 import logging
 import os
@@ -76,7 +76,7 @@ class Engine:
 
     async def submit(self, actor: Actor, submission: Submission, once: Idempotency | None = None) -> Done:
         """Create an intent and start its first step in one commit. Raises Refused; Busy if the queue is full. Beyond
-        the limit of open intents, an idempotent replay still gets its stored answer.
+        the limit on open intents, an idempotent replay still gets its stored answer.
         """
         try:
             async with self._admission.another_intent(actor):
@@ -113,8 +113,8 @@ class Engine:
         return await self._created(SubmitJob(actor, command, submission.payload, once, directory))
 
     async def _created(self, job: SubmitJob | RerunJob) -> Done:
-        """Commit the job. Raises Outdated if the directory has changed since its plan was made: the caller then makes
-        the plan again.
+        """Commit the job. Raises Outdated if the directory has changed since its plan was made; the caller
+        then plans again.
         """
         try:
             done: Done = await self._committer.do(job)
@@ -127,7 +127,7 @@ class Engine:
         self, actor: Actor, source: str, command: Submit, payload: bytes, directory: Snapshot
     ) -> Intent:
         """Create an intent that reruns the failed ``source``, if ``directory`` allows it. Raises
-        Conflict(``already_rerun``) if it was rerun before.
+        Conflict(``already_rerun``) if it has already been rerun.
         """
         async with self._admission.another_intent(actor):
             done = await self._created(RerunJob(actor, source, command, payload, directory))
@@ -164,7 +164,7 @@ class Engine:
     async def _on_current_directory(
         self, actor: Actor, job: CommandJob, again: Callable[[Actor], Awaitable[CommandJob]]
     ) -> Done:
-        """Commit the job. If the directory has changed since the job was made, make it ``again`` with the actor's
+        """Commit the job. If the directory has changed since the job was created, create it ``again`` with the actor's
         current rights.
         """
         for _ in range(_TRIES - 1):
@@ -195,7 +195,7 @@ class Engine:
 
     async def record_shown(self, actor: Actor, shown: Iterable[tuple[str, Target]]) -> None:
         """Record that this person was shown these tasks, for answers that do not name their target. Called before the
-        response is sent. If it cannot be written, the person has to read the task again before such an answer.
+        response is sent. If it cannot be written, the person has to read the task again before giving such an answer.
         """
         if actor.kind is not ActorKind.PERSON:
             return
@@ -213,14 +213,14 @@ class Engine:
             self._shown.popitem(last=False)
 
     async def use(self, actor: Actor, intent: Intent, use: str) -> Use:
-        """Record the one use of a final intent's outcome. Raises Conflict(``already_used``) for any later use. It is
-        not a fact of the intent, whose history is complete.
+        """Record the one use of a final intent's outcome. Raises Conflict(``already_used``) for any later use. This
+        adds no fact to the intent, whose history is complete.
         """
         held = await self._store.uses.add(Use(intent.id, use, actor.id, self._clock.now()))
         if (held.use, held.actor) != (use, actor.id):
             raise Conflict(
                 "already_used",
-                "The outcome of this intent was used before: it stands for one act.",
+                "The outcome of this intent has already been used: it can be used only once.",
                 details={"used_at": rfc3339(held.used_at)},
                 hint="Ask again: send a new intent.",
             )
@@ -272,13 +272,13 @@ class Engine:
         """Claim up to ``limit`` offered deliveries of ``agent`` (a canonical address) under a lease."""
         require_delivery_access(actor, agent)
         if not SHORTEST_LEASE <= lease <= LONGEST_LEASE:
-            raise Invalid("invalid_lease", "A lease must last 1 to 3600 seconds.", field="lease_seconds")
+            raise Invalid("invalid_lease", "A lease must last from 1 to 3600 seconds.", field="lease_seconds")
         taken: list[Change] = await self._committer.do(ClaimJob(actor, agent, limit, lease, holder))
         return taken
 
     async def sent(self, actor: Actor, agent: str, deliveries: Sequence[tuple[str, int]]) -> None:
         """Record, with the next commit, deliveries (intent, cursor) that are about to be sent on the agent's stream.
-        Most are recorded already, by the commit that made them.
+        Most have already been recorded by the commit that made them.
         """
         sent = [SentDelivery(actor.workspace, agent, *one) for one in deliveries]
         if new := [one for one in sent if one not in self._recorded]:

@@ -1,7 +1,7 @@
-"""Jobs on intents that another transaction holds, perhaps one of a server that hangs. They wait here, outside the
-batches, and delay nobody else.
+"""Jobs on intents that another transaction has locked, perhaps a transaction of a server that hangs. They wait here,
+outside the batches, and do not delay anyone else.
 
-After a batch has waited for a lock in vain, the following batches are checked for held rows first, for a while.
+After a batch has timed out waiting for a lock, the following batches are checked for held rows first, for a while.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ class HeldRows:
         self._watching: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
-        """How many jobs wait."""
+        """How many jobs are waiting."""
         return len(self._waiting)
 
     async def sift(self, jobs: list[QueuedJob], lock_timed_out: bool = False) -> list[QueuedJob]:
@@ -89,6 +89,6 @@ class HeldRows:
             elif now < until:
                 self._waiting.append((until, queued))
             else:
-                queued.fail(Busy("row_locked", "Another server holds this intent."))
+                queued.fail(Busy("row_locked", "Another server has locked this intent."))
         self._ids = {id for _, queued in self._waiting for id in queued.job.ids()}
         self._back(free, len(waiting) - len(self._waiting) - len(free))

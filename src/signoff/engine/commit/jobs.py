@@ -55,7 +55,7 @@ class Idempotency(msgspec.Struct, frozen=True):
 
 
 class Done(msgspec.Struct, gc=False, frozen=True):
-    """Exactly one is set: the effect of the command, or the stored answer of its first call."""
+    """Exactly one is set: the effect of the command, or the stored response to its first call."""
 
     change: Change | None = None
     replay: bytes | None = None
@@ -66,8 +66,8 @@ CommandSource = Command | Callable[[Intent], Command]
 
 
 class Outdated(Busy):
-    """The directory has changed since the job was made, possibly on another server whose notification is still on its
-    way. Nothing was written: the job has to be made again with the current directory.
+    """The directory has changed since the job was created, possibly on another server whose notification has not
+    arrived yet. Nothing was written: the job has to be created again from the current directory.
     """
 
     def __init__(self) -> None:
@@ -78,7 +78,7 @@ class Outdated(Busy):
 
 
 def require_current(batch: Batch, actor: Actor, directory: Snapshot | None) -> None:
-    """Raise Outdated unless the actor and ``directory`` are current: a decision follows every directory change that
+    """Raise Outdated unless the actor and ``directory`` are current: a decision respects every directory change that
     was committed before it, on any server.
     """
     if directory is None:
@@ -158,7 +158,7 @@ class SubmitJob(OneIntent):
 
 
 class RerunJob(OneIntent):
-    """The only rerun of an intent. Both intents are locked, so that there cannot be a second rerun."""
+    """The single rerun of an intent. Both intents are locked, so that there cannot be a second one."""
 
     def __init__(
         self, actor: Actor, source: str, command: Submit, payload: bytes, directory: Snapshot
@@ -181,7 +181,7 @@ class RerunJob(OneIntent):
     def act(self, batch: Batch) -> Change:
         require_current(batch, self.actor, self._directory)
         if batch.holds(self._command.id):
-            raise Conflict("already_rerun", "This intent was already rerun.")
+            raise Conflict("already_rerun", "This intent has already been rerun.")
         return batch.create(self.actor, self._command, self._payload, _membership(self._directory))
 
 
@@ -322,8 +322,8 @@ class ClaimJob(_Scan):
 
 
 class SentJob(_Scan):
-    """Record what is sent on an agent's stream, together with other jobs: a separate commit would cost as much as
-    theirs.
+    """Record what is sent on an agent's stream, together with other jobs: a separate commit would cost as much
+    again.
     """
 
     def __init__(self, sent: Sequence[SentDelivery]) -> None:

@@ -9,7 +9,7 @@ from signoff.store.work import ClaimableQuery, IdempotencyKey
 
 
 class Job(Protocol):
-    """One job within a batch: the locks that it needs, and what it does then. It may run more than once."""
+    """One job within a batch: the locks that it needs, and what it does once it has them. It may run more than once."""
 
     def worker_key(self) -> int:
         """A number that chooses the commit worker: jobs with the same number are committed in order."""

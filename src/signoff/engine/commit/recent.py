@@ -1,5 +1,5 @@
 """A cache of this process's last commits: intents with their payloads and facts, so that the next request about one
-need not query the database. Another replica may have committed a newer state: a command that was prepared from the
+need not query the database. Another replica may have committed a newer state, so a command that was prepared from the
 cache is checked again on the locked row.
 """
 
@@ -30,8 +30,8 @@ class _Kept(msgspec.Struct, gc=False):
 
 
 class RecentCommits:
-    """alone: no other process writes to this database, so the cache is always current. hears: whether announcements
-    of other servers arrive at the moment.
+    """alone: no other process writes to this database, so the cache is always current. hears: whether
+    announcements from other servers currently arrive.
     """
 
     def __init__(
@@ -101,8 +101,8 @@ class RecentCommits:
         return (kept.stored.intent, list(kept.facts)) if kept else None
 
     def current(self, intent_id: str) -> Intent | None:
-        """The intent in its current state, as far as other servers' announcements arrive; None if it is not in the
-        cache.
+        """The intent in its current state, as far as other servers' announcements have arrived; None if it is not in
+        the cache.
         """
         kept = self._trusted(intent_id)
         return kept.stored.intent if kept else None

@@ -1,10 +1,10 @@
 """Recognizes a repeated answer: a double click, a client that got no response, a proxy's retry, a duplicated
 webhook.
 
-Inside an open stage the rules notice the repetition (``core/intent/task_commands.py``). Once the stage is complete or
-the task is decided, the history shows whether exactly this answer was counted; then it gets the same response as the
+Within an open stage the rules detect the repetition (``core/intent/task_commands.py``). Once the stage is complete or
+the task is decided, the history shows whether exactly this answer was counted; if so, it gets the same response as the
 first one, and nothing is recorded. The answer has to name the digest and, if the task has several, the stage: an
-answer that names less may mean something else by now, and is refused.
+answer that names less might mean something else by now, so it is refused.
 """
 
 from collections.abc import Sequence

@@ -1,9 +1,9 @@
-"""Retention: deletes old answers to Idempotency-Keys, final intents or their payloads past their retention, and plans
-that nothing refers to.
+"""Retention: deletes old responses stored for Idempotency-Keys, final intents or their payloads past their retention,
+and plans that nothing refers to.
 
-What a wrong clock deletes is lost, so the clock is trusted only after it has run steadily for a while: ten minutes
-after a start or a jump, a day after a jump of more than a day. If the clock turns out to have gone back, timers that
-were set by the wrong time are moved back with it.
+What is deleted because of a wrong clock is lost, so the clock is trusted only after it has run steadily for a while:
+ten minutes after a start or a jump, a day after a jump of more than a day. If the clock turns out to have jumped back,
+timers that were set by the wrong time are moved back too.
 """
 
 import logging
@@ -30,7 +30,7 @@ _NONE: Final = timedelta(0)
 
 
 class RetentionLoop:
-    """retention: how long final intents are kept, None for ever; payloads: how long their payloads are kept, if
+    """retention: how long final intents are kept, None for no limit; payloads: how long their payloads are kept, if
     shorter.
     """
 
@@ -89,7 +89,7 @@ class RetentionLoop:
         before = kept.at if kept else await self._store.sweeps.newest() or now
         if before - now > _TOLERANCE:
             log.warning(
-                "The clock has gone back by %s: timers were moved accordingly.",
+                "The clock jumped back by %s: timers were moved accordingly.",
                 format_duration(before - now),
             )
             await self._store.sweeps.set_back(now, before - now)

@@ -1,6 +1,6 @@
 """Ticks intents that are due. One indexed column serves reminders, escalations, deadlines, leases, retries and delays.
 
-Every replica may run this loop: rows are taken with ``skip locked``, and a tick that finds nothing due does nothing.
+Every replica may run this loop: rows are selected with ``skip locked``, and a tick that finds nothing due does nothing.
 """
 
 import logging

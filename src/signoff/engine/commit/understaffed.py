@@ -1,7 +1,7 @@
 """Checks open tasks after the directory has changed: if too few eligible people are left, the task escalates.
 
-Pending checks are stored with the workspace, so that a restart loses nothing. Tasks are read in pages, with pauses, so
-that a change does not slow down other requests, however many tasks are open.
+Pending checks are stored with the workspace, so that a restart does not lose them. Tasks are read in pages, with
+pauses, so that a change does not slow down other requests, no matter how many tasks are open.
 """
 
 import logging
@@ -115,7 +115,7 @@ class StaffingChecks:
             return
         try:
             await self._engine.handle(system(intent.workspace), intent.id, CheckStaffing(task.step_run))
-        except Refused as refusal:  # it has ended meanwhile
+        except Refused as refusal:  # it has ended in the meantime
             log.debug("intent %s is no longer understaffed: %s", intent.id, refusal.code)
 
     async def _takes_somebody(self, space: Workspace) -> bool:

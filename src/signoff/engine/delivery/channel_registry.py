@@ -1,4 +1,4 @@
-"""The configured channels and what they declare: how notifications are routed, and the addresses of people."""
+"""The configured channels and their declarations: how notifications are routed, and people's addresses."""
 
 from collections.abc import Iterable, Mapping
 from typing import cast

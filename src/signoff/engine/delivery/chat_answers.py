@@ -1,5 +1,6 @@
 """Answers from a chat. An account counts as a person only after that person linked it, with a code created while signed
-in; the account's name, address and channel prove no identity. The answer is the same command as from any other channel.
+in; the account's name, address and channel do not prove an identity. The answer is the same command as from any other
+channel.
 """
 
 import contextlib
@@ -46,7 +47,7 @@ _LONGEST_COMMENT: Final = 5000  # the same limit as on other channels
 
 
 class LinkCode(msgspec.Struct, frozen=True):
-    """A code to type in the chat, once; ``text`` is shown once and not stored."""
+    """A single-use code to type in the chat; ``text`` is shown once and not stored."""
 
     text: str
     expires_at: datetime
@@ -82,7 +83,7 @@ class Chat:
         now = self._clock.now()
         used = await self._store.chats.use_code(_digest(code), self._channel, now)
         if used is None or not team or not account:
-            return "This code is not valid: it was used already, is older than ten minutes, or never existed."
+            return "This code is not valid: it has been used, is older than ten minutes, or never existed."
         workspace, person = used
         actor = await self._keys.person(workspace, person, self._channel)
         if actor is None:
@@ -149,7 +150,7 @@ class Chat:
         return await self.answer(team, account, answer, press.task)
 
     async def knows(self, card: str) -> bool:
-        """Whether this server sent this card, and it asked about a task."""
+        """Whether this server sent this card, and the card asked about a task."""
         return await self._store.messages.by_reference(self._channel, card) is not None
 
     async def comment(self, heard: Replied) -> str:
@@ -165,7 +166,7 @@ class Chat:
         if about is None or about.workspace != actor.workspace:
             return "Not recorded: there is no such task."
         if len(text) > _LONGEST_COMMENT:
-            return f"Not recorded: a comment has at most {_LONGEST_COMMENT:,} characters."
+            return f"Not recorded: a comment may have at most {_LONGEST_COMMENT:,} characters."
         try:
             actor = replace(actor, strength=Strength.LINK)
             ref = step_run_id(about.intent_id, about.visit)
@@ -174,7 +175,7 @@ class Chat:
             await self._engine.handle(actor, ref, AddComment(text, about.visit), once)
         except Refused as refusal:
             return f"Not recorded as a comment. {await self._reply(actor.workspace, refusal)}"
-        return "Your comment is recorded. It decides nothing."
+        return "Your comment was recorded. It decides nothing."
 
     async def answer(self, team: str, account: str, answer: Answer, ref: str) -> str:
         """Answer a task as the account's person; returns the reply."""
@@ -208,7 +209,9 @@ class Chat:
             # The current task has other outcomes: the rules report that.
             stale = answer.stage not in (None, task.stage)
             if answer.digest is None or not (stale or answer.outcome in possible):
-                raise Forbidden("page_required", "This task is answered on its page: finish in the browser.")
+                raise Forbidden(
+                    "page_required", "This task can only be answered on its page: finish in the browser."
+                )
             if since > task.opened_at:
                 raise Forbidden(
                     "page_required", "This task opened before your account was linked.",
@@ -232,7 +235,7 @@ class Chat:
 
     async def _unabbreviated(self, answer: Answer, intent: Intent, step_run: int) -> Answer:
         """Restore the outcome's name and the whole digest from the short forms that fit on a small button. A digest
-        that this task never had is left unchanged, and will be refused.
+        that this task never had is left unchanged, and is refused later.
         """
         short = answer.digest is not None and SHORTEST <= len(answer.digest) < _DIGEST
         if not short and not answer.outcome.startswith("#"):

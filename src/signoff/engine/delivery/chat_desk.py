@@ -1,5 +1,5 @@
-"""Handles what a chat sends to this server. Requests are acknowledged immediately and processed afterwards, unless
-the chat expects the reply in the response. Only the person who pressed or typed sees the reply.
+"""Handles requests from a chat. They are acknowledged immediately and processed afterwards, unless the
+chat expects the reply in the response. Only the person who pressed or typed sees the reply.
 """
 
 import asyncio
@@ -43,8 +43,8 @@ class ChatDesk:
         self._work: set[asyncio.Task[Any]] = set()
 
     async def listen(self) -> None:
-        """Fetch requests until cancelled, if the chat does not call this server. Continues after an unexpected
-        response; the pauses are short again if it had worked for longer than the longest of them.
+        """Fetch requests until canceled, if the chat does not call this server. Continues after an unexpected
+        response; the pauses start short again if fetching had worked for longer than the longest pause.
         """
         attempt = 0
         while True:
@@ -81,7 +81,7 @@ class ChatDesk:
         return self.inbound.response(heard, text) or b""
 
     def _refuse_if_full(self) -> None:
-        """Refuse the request before it counts as received: then the chat sends it again, and that repeat is
+        """Refuse the request before it counts as received, so that the chat sends it again and the repeat is
         processed.
         """
         if len(self._work) >= _MOST_AT_ONCE:
@@ -108,7 +108,7 @@ class ChatDesk:
             return await self._reply(heard)
         except Exception:
             log.exception("%s: %s", self._label, type(heard).__name__)
-            return "Something went wrong here. See the page for what was recorded."
+            return "Something went wrong. The page shows what was recorded."
 
     async def _reply(self, heard: Heard) -> str:
         if isinstance(heard, Replied) and not await self.chat.knows(heard.card):
@@ -137,7 +137,9 @@ class ChatDesk:
             await asyncio.gather(*self._work)
 
     async def close(self, patience: float = 2.0) -> None:
-        """Process queued requests for a moment, because they were acknowledged to their senders, then drop the rest."""
+        """Process queued requests for a moment, because their senders have received an acknowledgement, then drop the
+        rest.
+        """
         if self._work:
             await asyncio.wait(self._work, timeout=patience)
         left = list(self._work)

@@ -1,5 +1,5 @@
-"""Compose the message about a notification for one person. Text by Signoff, by an admin and by the requester is kept
-apart, and what is left out is counted.
+"""Compose the message about a notification for one person. Text by Signoff, by an admin and by the requester is
+kept apart, and omitted values are counted.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -69,7 +69,7 @@ _LONGEST_CHANGE: Final = 120  # characters
 
 
 def choices(intent: Intent, task: Task, spec: TaskSpec) -> tuple[MessageAnswer, ...]:
-    """The answers that a message may offer: those that one press completes, if a link is sufficient assurance."""
+    """The answers that a message may offer: those that take one press, if a link is sufficient assurance."""
     results = {step: result for step, result in intent.results.items() if step != task.step}
     risk, _ = worst_risk(spec.risk, results)
     simple = not (spec.comment_required or spec.evidence_required or spec.form is not None)
@@ -92,8 +92,8 @@ def choices(intent: Intent, task: Task, spec: TaskSpec) -> tuple[MessageAnswer, 
 
 
 class RenderedPayload(msgspec.Struct, frozen=True):
-    """The request, the additional input of the next steps and the checks' reports, as far as they fit, and the
-    number of values that were left out. ``secret``: whether a value is hidden because its name is that of a secret.
+    """The request, the additional input of the next steps and the checks' reports, as far as they fit, and
+    the number of omitted values. ``secret``: whether a value is hidden because its name suggests a secret.
     """
 
     leaves: tuple[Leaf, ...]
@@ -180,7 +180,7 @@ def _of(results: Checked, step: str) -> str:
 
 
 def _by_revision(results: Checked) -> dict[str, Any]:
-    """Every result under its step's name, with the revision if it is a result of an earlier one."""
+    """Every result under its step's name, with its revision if that is an earlier one."""
     stale = {f"{step} (of {_of(results, step)})": result for step, result in results.stale.items()}
     return {**results.current, **stale}
 
@@ -250,7 +250,7 @@ class MessageComposer:
         )
 
     def _zone(self, person: str) -> str:
-        """The time zone in which the recipient is shown times; for a team, that of its rotation."""
+        """The time zone for times that are shown to the recipient; for a team, its rotation's time zone."""
         if not is_team(person):
             return self._directory.people[person].zone
         team = self._directory.teams.get(person.removeprefix(TEAM))
@@ -278,7 +278,7 @@ class MessageComposer:
     def _facts(
         self, task: Task, spec: TaskSpec, results: Checked, person: str, now: datetime
     ) -> Iterator[tuple[str, str]]:
-        """The facts of the message, those first that determine how fast and how carefully to review."""
+        """The facts of the message, starting with those that determine how fast and how carefully to review."""
         zone = self._zone(person)
         due_at = ends_at(self._intent, task)
         if due_at is not None:
@@ -304,7 +304,7 @@ class MessageComposer:
         yield "Waiting since", local_time_text(task.opened_at, zone)
 
     def _different(self) -> Iterator[tuple[str, str]]:
-        """Which values differ from the first revision that is kept; their current values follow below it."""
+        """Which values differ from the first revision that is kept; their current values follow below."""
         if not self._old:
             return
         first = min(self._old)
@@ -331,8 +331,8 @@ class MessageComposer:
     def _progress(
         self, common: Mapping[str, Any], task: Task, spec: TaskSpec, person: str, link: str, now: datetime
     ) -> PersonalMessage:
-        """The message that asked, rewritten for the task's current state. It has buttons only while the task waits
-        for this person.
+        """The message that asked for an answer, rewritten for the task's current state. It has buttons only while the
+        task waits for this person.
         """
         if link:
             asking = self._asking(task, spec, person, now)
@@ -344,7 +344,7 @@ class MessageComposer:
         voted = person in answered_by(task)
         return PersonalMessage(
             **common, rewrite_only=True, link=f"{self._base_url}/tasks/{common['task']}", link_label="See its state",
-            headline="You have answered; it is not decided yet" if voted else "This does not wait for you now",
+            headline="You have answered; it has not been decided yet" if voted else "This is not waiting for you now",
             facts=tuple(self._facts(task, spec, results, person, now)), closing=self._on_expiry(task, zone),
             leaves=found.leaves, reports=found.reports, rest=found.rest,
         )  # fmt: skip
@@ -387,7 +387,7 @@ class MessageComposer:
         return {
             "headline": "Changed after you answered" if voided else "Your request was changed",
             "facts": tuple(facts), "leaves": found.leaves, "rest": found.rest, "link_label": "See the changes",
-            "closing": "Your answer no longer counts. You are asked again if it is your turn."
+            "closing": "Your answer no longer counts. You will be asked again if your answer is needed."
             if voided else "It needs a new decision.",
         }  # fmt: skip
 

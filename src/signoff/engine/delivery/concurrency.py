@@ -1,4 +1,4 @@
-"""A limit of concurrent sends to each target (a bulkhead): a target that hangs delays only its own messages."""
+"""A limit on concurrent sends to each target (a bulkhead): a target that hangs delays only its own messages."""
 
 import asyncio
 from collections.abc import AsyncIterator

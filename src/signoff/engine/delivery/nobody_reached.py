@@ -62,6 +62,6 @@ class NobodyReachedReports(Sender[UnreachedTask]):
             await self._engine.handle(system(row.workspace), ref, command, once)
         except Busy:  # keep the row, or the escalation would stop
             raise
-        except Refused as refusal:  # the intent moved on meanwhile
-            log.info("nobody reached for %s: %s", notification.intent, refusal)
+        except Refused as refusal:  # the intent has moved on
+            log.info("nobody was reached for %s: %s", notification.intent, refusal)
         return Sent()

@@ -11,7 +11,7 @@ from signoff.store.work import OutboxKind, OutboxRow
 
 
 class UnreadableRowError(Exception):
-    """Raised for a row that this release cannot decode; a later release may have written it."""
+    """Raised for a row that this release cannot decode, perhaps because a later release wrote it."""
 
 
 class PushDelivery(msgspec.Struct, frozen=True):
@@ -22,7 +22,7 @@ class PushDelivery(msgspec.Struct, frozen=True):
 
 
 class ServiceNotification(msgspec.Struct, frozen=True):
-    """A notification for a service channel, once for everyone who reads there."""
+    """A notification for a service channel, sent once for everyone who reads it."""
 
     row: OutboxRow
     notification: Notification
@@ -69,7 +69,7 @@ class LinkRequest(msgspec.Struct, frozen=True, tag="link"):
 
 
 class AddressChanged(msgspec.Struct, frozen=True, tag="address"):
-    """Notify the former address ``to`` that the mail of ``person`` has a new address."""
+    """Notify the former address ``to`` that mail for ``person`` goes to a new address."""
 
     person: str
     to: str

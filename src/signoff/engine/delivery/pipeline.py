@@ -1,9 +1,9 @@
 """From the outbox to the channels. A row is reserved for a while, decoded once, sent, and deleted after the send:
 at-least-once delivery, with a stable id in the message. After a failure the row is retried with growing pauses, moves
-to the recipient's next channel, or becomes dead; this holds for every kind of row.
+to the recipient's next channel, or becomes dead; this applies to every kind of row.
 
-Sends are independent: a turn waits for the quick ones, and slow ones continue during the next turns. A row that
-cannot be decoded, or that causes an internal error, is set aside and does not stop others.
+Sends are independent: an iteration waits for fast sends, while slow ones continue into the next iterations. A row that
+cannot be decoded, or that causes an internal error, is set aside and does not block others.
 """
 
 import asyncio
@@ -132,7 +132,9 @@ class OutboxSender:
             return None
 
     async def _expand(self, items: Sequence[PeopleNotification]) -> None:
-        """Expand rows in one transaction; if that fails, each in its own, so that a bad row stops no others."""
+        """Expand rows in one transaction; if that fails, each in a separate one, so that a bad row does not block the
+        others.
+        """
         try:
             await self.people.expand(items)
         except Busy:
@@ -162,14 +164,14 @@ class OutboxSender:
         await self.abandon()
 
     async def abandon(self) -> None:
-        """Drop what is being sent, as a crash would."""
+        """Drop sends in progress, as a crash would."""
         tasks = list(self._sends)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _write(self) -> None:
-        """Record finished rows in one commit, because single commits would compete with requests for the disk."""
+        """Record finished rows in one commit, because separate commits would compete with requests for the disk."""
         finished, deferred = tuple(self._finished), tuple(self._deferred)
         if finished:
             await self._store.messages.end(
@@ -190,7 +192,7 @@ class OutboxSender:
             raise trouble
 
     async def _begin(self, item: OutboxItem) -> asyncio.Task[None] | None:
-        """Start to send the row; None if too many sends to its target are in progress already."""
+        """Start sending the row; None if too many sends to its target are already in progress."""
         target = await self._target(item)
         pushes = sum(isinstance(other, PushDelivery) for other in self._sends.values())
         if (isinstance(item, PushDelivery) and pushes >= _MAX_PUSHES) or not self._limiter.enter(target):
@@ -222,7 +224,7 @@ class OutboxSender:
             self._deferred.append(item.row.id)
         except (
             Busy
-        ) as busy:  # an outage of our own database: this turn reports it, and it does not count as an attempt
+        ) as busy:  # an outage of our own database: reported by this iteration, and not counted as an attempt
             self._deferred.append(item.row.id)
             self._trouble = busy
         except Exception as error:  # an error of this row must not stop the others

@@ -1,5 +1,5 @@
-"""Messages about a proposal: to the other owners and admins while it waits for one of them, and to its author when it
-has ended. The state is checked just before sending; the decision itself is made on the proposal's page.
+"""Messages about a proposal: to the other owners and admins while it waits for one of them, and to its author when
+it ends. The state is checked just before sending; the decision itself is made on the proposal's page.
 """
 
 from collections.abc import Callable
@@ -135,9 +135,7 @@ class ProposalMessages(Sender[AdminNotification]):
             question="Your proposed change of who decides" if over else "Confirm a change of who decides?",
             tone="" if not over else "good" if notification.state == CONFIRMED else "bad",
             facts=tuple(facts),
-            closing=""
-            if over
-            else "Nothing is changed until another owner or admin confirms it on its page.",
+            closing="" if over else "Nothing changes until another owner or admin confirms it on its page.",
             link=f"{self._base_url()}/proposals/{proposal.id}",
             link_label="Review the change",
         )

@@ -23,7 +23,7 @@ from signoff.engine.directory.snapshot import Snapshot
 
 
 class Recipient(Struct, frozen=True):
-    """``channels``: the channels to try, in order; the next one is used when one has failed permanently.
+    """``channels``: the channels to try, in order; if one fails permanently, the next one is used.
     ``not_before``: when the person's working hours begin, if the message waits for them. ``roundup_at``: when the
     roundup that contains the message is sent.
     """
@@ -45,8 +45,8 @@ def recipients_of(
     commenters: Collection[str] = (),
 ) -> list[Recipient]:  # fmt: skip
     """The recipients of a notification. ``sent``: the messages about the task so far; ``reach``: for each configured
-    channel, the addresses by person; ``commenters``: who has commented on the task. On call is who was on call at the
-    time of the event.
+    channel, the addresses by person; ``commenters``: who has commented on the task. The person on call is the one who
+    was on call at the time of the event.
     """
     match notification.kind:
         case (
@@ -150,7 +150,7 @@ def _rooms(
 
 
 def is_team(recipient: str) -> bool:
-    """Whether it is a team's room or mailbox, and not a person."""
+    """Whether it is a team's room or mailbox rather than a person."""
     return recipient.startswith(TEAM)
 
 
@@ -174,7 +174,7 @@ def _sent_before(sent: SentMessages, directory: Snapshot, reach: Reach) -> list[
 def _asked_when(
     notification: Notification, intent: Intent, task: Task, directory: Snapshot
 ) -> Sequence[tuple[str, datetime]]:
-    """Who is asked, and when they are notified. Messages by the policy wait for working hours; those about a
+    """Who is asked, and when they are notified. Messages sent under the policy wait for working hours; those about a
     delegation or reassignment do not.
     """
     if notification.kind is NotificationKind.SNOOZE_ENDED:
@@ -196,7 +196,9 @@ def by_hand(notification: Notification, task: Task) -> bool:
 
 
 def _of_the_change(notification: Notification, intent: Intent, directory: Snapshot) -> list[str]:
-    """Who learns of a revision without being asked again: the authors of void answers, and the requester's side."""
+    """Who is notified of a revision without being asked again: the authors of void answers, and the requester's
+    side.
+    """
     task = intent.open
     if not isinstance(task, Task) or not _open(notification, task):
         return []  # they get the message about the decision instead

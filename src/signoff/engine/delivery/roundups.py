@@ -1,4 +1,4 @@
-"""Roundups: tasks of low risk that reach a person within a window of time are collected into one message, unless a
+"""Roundups: low-risk tasks that reach a person within a time window are collected into one message, unless a
 deadline is near. The person chooses the window (``preferences: {digest: 15m}``), or else the policy (``digest:
 15m``). A person on call, or one to whom a task is delegated or reassigned, is notified immediately.
 """
@@ -26,8 +26,8 @@ _MOST_LISTED: Final = 30
 
 
 def roundup_window(person: Person, policy: timedelta | None) -> timedelta | None:
-    """How long low-risk tasks are collected for the person, by their own choice or else by the policy; None if not at
-    all.
+    """How long low-risk tasks are collected for the person, as they chose or else as the policy says; None if they are
+    not collected.
     """
     written = person.preferences.get("digest")
     if written is None:
@@ -72,7 +72,7 @@ def roundup_message(
     return PersonalMessage(
         id=id, kind=NotificationKind.MESSAGE, at=now, to=to, thread=id,
         headline=f"{len(waiting):,} decisions are needed", question="Low-risk decisions wait for you",
-        facts=tuple(facts), closing="Each is its own decision. The inbox shows what each one does.",
+        facts=tuple(facts), closing="Each is decided separately. The inbox shows what each one does.",
         link=f"{base_url}/", link_label="Open the inbox",
     )  # fmt: skip
 

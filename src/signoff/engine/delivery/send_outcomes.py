@@ -1,7 +1,7 @@
 """The result of one attempt to send, and what follows a failure. The tables are in ``core.plan.schedules``.
 
-Only a refusal by the recipient's side counts as an attempt. Waiting does not count: for an earlier message, for a
-free slot, until a time that the recipient's side named, or for our own database.
+Only a refusal by the recipient's side counts as an attempt. Waiting does not count, whether for an earlier message, for
+a free slot, until a time that the recipient's side set, or for our own database.
 """
 
 from datetime import timedelta
@@ -20,7 +20,9 @@ _MAX_WAIT: Final = 6 * 3600.0
 
 
 class Sent(Struct, frozen=True):
-    """reference: the provider's id of the message; target: the address it went to, if that is worth recording."""
+    """reference: the provider's id of the message; target: the address that it was sent to, if that is worth
+    recording.
+    """
 
     reference: str = ""
     target: str = ""
@@ -41,7 +43,7 @@ class Retry(Struct, frozen=True):
 
 
 class NextChannel(Struct, frozen=True):
-    """It failed permanently here; the recipient has another channel."""
+    """It failed permanently on this channel; the recipient has another one."""
 
     channel: str
     reason: str
@@ -77,6 +79,6 @@ def after_failure(
 
 def waiting_pause(times: int) -> timedelta:
     """The pause of a message that waits for an earlier one, after ``times`` checks. There is no pause at first,
-    because the earlier message may have been sent in the same turn; later it grows to a minute.
+    because the earlier message may have been sent in the same iteration; later it grows to a minute.
     """
     return timedelta(seconds=0 if times <= 2 else min(60, max(1, 2 ** (times - 16))))

@@ -55,7 +55,7 @@ class ServiceMessages(Sender[ServiceNotification]):
         return Sent()
 
     async def _decider(self, notification: Notification) -> str:
-        """The name of the person who caused the event; "" if no person did."""
+        """The name of the person who caused the event; "" if it was not a person."""
         if notification.kind in (NotificationKind.DECIDED, NotificationKind.COMMENTED):
             with contextlib.suppress(Refused):
                 return (await self._directory.of(notification.workspace)).display(notification.by)
@@ -88,8 +88,8 @@ def service_message(item: ServiceNotification, state: str, at: datetime) -> Mess
 
 
 class AgentPushes(Sender[PushDelivery]):
-    """Calls agents. A failed push counts as an attempt of its step, so the intent counts and retries it, not the
-    outbox.
+    """Calls agents. A failed push counts as an attempt at its step, so the intent, not the outbox, counts and retries
+    it.
     """
 
     policy = PUSH
@@ -110,7 +110,7 @@ class AgentPushes(Sender[PushDelivery]):
         callback = await self.callback(item.row)
         channel = self._channels.push
         if channel is None:
-            raise NotSent("this server calls no agents", permanent=True)
+            raise NotSent("this server does not call agents", permanent=True)
         if (stored := await self._store.intents.get(item.row.intent)) is not None:
             callback = replace(callback, traceparent=stored.intent.traceparent)
         await channel.push(render(item.row.id, item.notification, self._base_url()), callback)

@@ -2,7 +2,7 @@
 a new key.
 
 The reply to a request is the same for every address, known or not, in text and in time: the person is looked up after
-the reply. The link is created when its mail is sent, and is stored nowhere else.
+the reply. The link is created when its mail is sent, and is not stored anywhere else.
 """
 
 import asyncio
@@ -46,19 +46,19 @@ _MAX_LOOKUPS: Final = 100
 
 
 class SignInRequests:
-    """Takes requests for sign-in links and puts the mails into the outbox. ``mails``: whether this server sends mail.
+    """Accepts requests for sign-in links and puts the mails into the outbox. ``mails``: whether this server sends mail.
 
-    Requests by people who are not signed in are limited per address and caller (three in a quarter of an hour, ten a
-    day) and per address (twelve an hour). A request for someone else's link does no harm, because only that person
-    gets it. A signed-in person has a separate limit. A request for an unknown address costs only the reply, so nobody
-    can exhaust a shared limit this way. How many mails one caller can cause is limited when they are queued.
+    Requests by people who are not signed in are limited per address and caller (three per 15 minutes, ten per day)
+    and per address (twelve per hour). Requesting someone else's link does no harm, because only that person
+    receives it. A signed-in person has a separate limit. A request for an unknown address costs only a reply, so nobody
+    can exhaust a shared limit that way. The number of mails that one caller can cause is limited when they are queued.
     """
 
     def __init__(
         self, store: Store, directory: DirectoryCache, clock: Clock, mails: bool, queued: Callable[[],
         None] = lambda: None
     ) -> None:  # fmt: skip
-        """``queued``: called when a mail was put into the outbox."""
+        """``queued``: called when a mail has been put into the outbox."""
         self._store = store
         self._directory = directory
         self._clock = clock
@@ -85,7 +85,7 @@ class SignInRequests:
         self._begin(self._look_up(address, caller, onward), [*checks, (self._of_address, address)])
 
     async def reaches(self, workspace: str, person: str) -> str:
-        """The address of this person's sign-in links; "" if they cannot be mailed."""
+        """The address of this person's sign-in links; "" if links cannot be e-mailed."""
         found = (await self._directory.of(workspace)).people.get(person)
         to = found.mail_address if found is not None and found.active else ""
         return to if self.possible and not to.endswith("@localhost") else ""
@@ -97,7 +97,7 @@ class SignInRequests:
         to = await self.reaches(workspace, person)
         if not to:
             raise NotFound(
-                "mail_not_set_up", "No sign-in link can be mailed to you.", hint=OPERATOR_MAKES_ONE
+                "mail_not_set_up", "No sign-in link can be e-mailed to you.", hint=OPERATOR_MAKES_ONE
             )
         checks = [(limit, f"{workspace}\0{person}") for limit in self._of_person]
         request = LinkRequest(person, self._clock.now(), onward)
@@ -212,7 +212,7 @@ class SignInMailer(Sender[SignInMail]):
         return Sent(await mail.deliver(message))
 
     async def dead(self, item: SignInMail, outcome: Dead) -> bool:
-        """Only log the failure, because no page could show it."""
+        """Only log the failure: no page could show it."""
         return True
 
     async def _link(
@@ -261,8 +261,8 @@ class SignInMailer(Sender[SignInMail]):
                 ("At", local_time_text(created.at, person.zone)),
                 ("Valid until", until),
             ),
-            closing="If you did not expect this, revoke the key on your page and tell an admin: whoever has it can act "
-            "as you.",
+            closing="If you did not expect this, revoke the key on your page and tell an admin: anyone who has it can "
+            "act as you.",
             link=f"{self._base_url()}/me#keys",
             link_label="See your keys",
         )

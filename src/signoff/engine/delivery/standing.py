@@ -1,5 +1,5 @@
 """The state of an open task, as facts in a message: the stage, the votes, why the reader is asked, and who else is
-asked. Pure, except for a small cache: many messages about one event look at the same approvers.
+asked. Pure, except for a small cache: many messages about one event involve the same approvers.
 """
 
 from collections.abc import Iterator, Sequence

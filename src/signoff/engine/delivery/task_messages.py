@@ -130,7 +130,7 @@ class TaskMessages(Sender[PersonNotification]):
         for item in items:
             row, notification = item.row, item.notification
             stored = await self._store.intents.get(row.intent)
-            if stored is None:  # it was deleted meanwhile
+            if stored is None:  # it has been deleted
                 expansions.append(ExpandedNotification(row.id, (), ()))
                 continue
             directory = await self._directory.of(row.workspace)
@@ -142,7 +142,7 @@ class TaskMessages(Sender[PersonNotification]):
             made = partial(
                 self._expanded, item, stored.intent, asked, directory, reach[row.workspace], commenters
             )
-            # With thousands of people this takes long: each is looked up among all who were pinned.
+            # With thousands of people this is slow: each is looked up among all who were pinned.
             expansions.append(
                 await self._aside.run(f"recipients {row.workspace}", made) if populous(directory) else made()
             )
@@ -268,13 +268,13 @@ class TaskMessages(Sender[PersonNotification]):
             )
             return composer.compose(row.target, to, link, earlier.references, now)
 
-        # Composing can take long for a long request or report, and is repeated for each person.
+        # Composing can be slow for a long request or report, and is repeated for each person.
         message = await self._aside.run(f"messages {row.workspace}", composed)
         return Sent(await channel.deliver(message), to)
 
     async def _collected(self, item: PersonNotification, to: str, directory: Snapshot) -> Sent | None:
         """One roundup for this task and all others that wait with it; None if there is no other. Nothing more is sent
-        when the turn of the others comes.
+        when the others become due.
         """
         row = item.row
         lock = self._roundup_locks.setdefault((row.workspace, row.channel, row.target), asyncio.Lock())
@@ -306,7 +306,7 @@ class TaskMessages(Sender[PersonNotification]):
             return Sent(target=to)
 
     def _count_reminder(self, row: OutboxRow, notification: Notification) -> None:
-        """Count a reminder against the person's limit. A first message, or one to a new recipient, is never limited."""
+        """Count a reminder against the person's limit. The first message to a recipient is never limited."""
         if self._reminders is None or notification.kind is not NotificationKind.REMINDER:
             return
         if row.attempts or row.id in self._counted:
@@ -451,7 +451,7 @@ class TaskMessages(Sender[PersonNotification]):
         )
 
     async def next_channel(self, item: PersonNotification) -> str:
-        """ "" also for a message about a decision, which must be in the channel of the one that asked."""
+        """ "" also for a message about a decision, which must use the channel of the message that asked."""
         row = item.row
         try:
             directory = await self._directory.of(row.workspace)

@@ -1,4 +1,4 @@
-"""Test messages show whether a channel reaches a person before it matters. They are sent through the outbox and
+"""Test messages show, before it matters, whether a channel reaches a person. They are sent through the outbox and
 recorded, like any other message.
 """
 
@@ -45,7 +45,7 @@ _WITHIN: Final = timedelta(minutes=10)
 
 
 class TestMessageRequests:
-    """Queues test messages: at most six to one person within ten minutes, and thirty by one caller."""
+    """Queues test messages: at most six to one person within ten minutes, and thirty from one caller."""
 
     __test__ = False
 
@@ -53,7 +53,7 @@ class TestMessageRequests:
         self, store: Store, directory: DirectoryCache, clock: Clock, channels: ChannelRegistry,
         queued: Callable[[], None] = lambda: None,
     ) -> None:  # fmt: skip
-        """``queued``: called when a message was put into the outbox."""
+        """``queued``: called when a message has been put into the outbox."""
         self._store = store
         self._directory = directory
         self._clock = clock
@@ -170,7 +170,7 @@ class TestMessages(Sender[TestDelivery]):
                 ("Sent by", directory.display(item.request.by)),
                 ("When", local_time_text(item.request.at, person.zone)),
             ),
-            closing="It asks nothing and decides nothing.",
+            closing="It does not ask for or decide anything.",
             link=f"{self._base_url()}/me",
             link_label="Your settings",
         )

@@ -1,5 +1,5 @@
 """The change log: how a change is recorded, and how it is made with optimistic concurrency. It never contains
-secrets: keys are named by their ids.
+secrets: keys appear only by their ids.
 """
 
 import secrets
@@ -28,8 +28,8 @@ T = TypeVar("T")
 def recorded(
     actor: Actor, now: datetime, kind: str, name: str, subject: str, before: Any, after: Any
 ) -> DirectoryChange:
-    """An entry of the change log. ``before`` and ``after``: JSON values, None if absent; ``subject``: the entry is
-    listed under it.
+    """An entry of the change log. ``before`` and ``after``: JSON values, None if absent; ``subject``: what the entry
+    is listed under.
     """
     return DirectoryChange(
         id=uuid7(int(now.timestamp() * 1000), secrets.token_bytes(10)),

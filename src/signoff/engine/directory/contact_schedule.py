@@ -1,5 +1,5 @@
 """The contact schedule of an open task, or of one that a policy would open now: who may decide and why, who was
-asked, who has voted, who is next, who will be contacted when, and what follows expiry. It is computed with the same
+asked, who has voted, who comes next, who will be contacted when, and what follows expiry. It is computed with the same
 rules that are applied later.
 """
 
@@ -111,8 +111,8 @@ def explain(intent: Intent, task: Task, directory: Snapshot, now: datetime) -> C
 def _expected_contacts(
     intent: Intent, task: Task, directory: Snapshot, now: datetime
 ) -> list[ExpectedContact]:
-    """Whom each contact will reach, and when. People who have answered this stage, or whose delegate has, are left
-    out. Messages that wait for the same person's working hours become one.
+    """The people whom each contact will reach, and when. People who have answered this stage, or whose delegate has,
+    are left out. Messages that wait for the same person's working hours become one.
     """
     answered = answered_by(task)
     found: dict[tuple[str, datetime], ExpectedContact] = {}
@@ -151,7 +151,7 @@ def _expected_contacts(
 
 
 class _Asked:
-    """Whom a contact asks. Computed once for all times at which the same people are absent and on call."""
+    """The people whom a contact asks. Computed once for all times at which the same people are absent and on call."""
 
     def __init__(self, intent: Intent, directory: Snapshot) -> None:
         self._intent = intent
@@ -178,7 +178,7 @@ def _snoozed_by(contact: ScheduledContact, task: Task, when: Sequence[tuple[str,
 def delayed_contact(
     intent: Intent, task: Task, directory: Snapshot, person: str, now: datetime
 ) -> ScheduledContact | None:
-    """Contacts that waited for the person's working hours and are still to be sent."""
+    """Contacts that waited for the person's working hours and have not been sent yet."""
     for contact in _called_for(intent, task):
         when = asked_times(intent, task, contact.to, directory, contact.at)
         waited = any(one == person and contact.at < at <= now for one, at in when)
@@ -188,7 +188,7 @@ def delayed_contact(
 
 
 def _called_for(intent: Intent, task: Task) -> list[ScheduledContact]:
-    """The contacts of this stage that were triggered already; some may still wait for working hours."""
+    """The contacts of this stage that have been triggered; some may still be waiting for working hours."""
     spec = spec_of(intent, task)
     people = notified_names(spec, task)
     made = [ScheduledContact(ContactKind.OPENING, began_at(task), 1, people)]
@@ -236,7 +236,7 @@ def preview(found: NamedPolicy, directory: Snapshot, at: datetime, workspace: st
 
 
 def who_may_decide(intent: Intent, task: Task, directory: Snapshot, now: datetime) -> list[EligiblePerson]:
-    """Everyone who may answer now, for themselves or as a delegate, by the same rule that judges an answer."""
+    """Everyone who may answer now, for themselves or as a delegate, by the same rule that is applied to an answer."""
     voted = {(v.person, voting_seat(v)): v.outcome for v in task.votes if v.at_stage == task.stage}
     found: list[EligiblePerson] = []
     for person in directory.active_people:

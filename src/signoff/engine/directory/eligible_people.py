@@ -1,5 +1,5 @@
 """Resolves approver entries to people: who could decide, and who is notified. A task that nobody could decide is
-refused instead of left open.
+refused instead of being left open.
 """
 
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
@@ -144,12 +144,12 @@ def refuse_impossible(
         takes += ", one of each" if stage.every else ""
         hint = "Add the people first: signoff people add EMAIL; or name others."
         if by_setting and _able(stage, directory, (), roster)[1]:
-            hint += " Or let requesters decide: apply workspace: {self_approval: true}."
+            hint += " Or allow requesters to decide: apply workspace: {self_approval: true}."
         raise Invalid("nobody_eligible", f"{what}: {takes}, and {there}.", field=field, hint=hint)
     if stage.reject_after > count:
         raise Invalid(
             "never_rejected", f"{what}: {stage.reject_after} rejections would end it, and {there}.", field=field,
-            hint="Make reject_after smaller, or name more people.",
+            hint="Lower reject_after, or name more people.",
         )  # fmt: skip
 
 
@@ -213,7 +213,7 @@ def recipients(
 ) -> tuple[str, ...]:
     """Ids of the people to notify at ``at``: for a team with a rotation the person on call, else everyone whom the
     names mean; in place of an absent person, their delegate. Only people in ``able`` are notified. If all are absent
-    without a delegate, all are notified, so that someone is.
+    without a delegate, all are notified, so that somebody is.
     """
     found: list[str] = []
     able = cache(able)  # a person whom several names mean is checked once
@@ -243,8 +243,8 @@ def rotation_of(directory: Snapshot, name: str) -> Rotation | None:
 def addressed(
     intent: Intent, task: Task, names: Collection[str], directory: Snapshot, at: datetime
 ) -> tuple[str, ...]:
-    """Ids of the people whom these names mean at ``at`` and who may answer then. People who are only to be informed
-    are notified too, unless they are on the requester's side, which is notified of the decision anyway.
+    """Ids of the people whom these names mean at ``at`` and who may answer then. People who are only kept informed
+    are notified too, unless they are on the requester's side, which is notified of the decision in any case.
     """
     spec = spec_of(intent, task)
     barred = barred_from(spec, directory, requesters_side(intent), intent)
@@ -275,8 +275,8 @@ def still_eligible(
 def asked_times(
     intent: Intent, task: Task, names: Collection[str], directory: Snapshot, at: datetime
 ) -> tuple[tuple[str, datetime], ...]:
-    """Whom these names ask at ``at``, and when each is notified: the person on call immediately; others when their
-    working hours begin, or immediately if the deadline comes before that.
+    """The people whom these names ask at ``at``, and when each is notified: the person on call immediately; others when
+    their working hours begin, or immediately if the deadline is earlier.
     """
     return notify_times(asked_on_call(intent, task, names, directory, at), intent, task, directory, at)
 
@@ -284,7 +284,7 @@ def asked_times(
 def asked_on_call(
     intent: Intent, task: Task, names: Collection[str], directory: Snapshot, at: datetime
 ) -> tuple[tuple[str, bool], ...]:
-    """Whom these names ask at ``at``, and whether as the person on call."""
+    """The people whom these names ask at ``at``, and whether each is asked as the person on call."""
     turns = [name for name in names if rotation_of(directory, name) is not None]
     on_call = addressed(intent, task, turns, directory, at) if turns else ()
     return tuple((person, person in on_call) for person in addressed(intent, task, names, directory, at))

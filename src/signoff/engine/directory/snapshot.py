@@ -1,6 +1,6 @@
-"""The people, agents, services and workflows of a workspace, as one snapshot held in memory.
+"""The people, agents, services and workflows of a workspace, as one snapshot in memory.
 
-A snapshot is reloaded when the feed announces a change of the directory, and every few seconds in any case. Addresses
+A snapshot is reloaded when the feed announces a change to the directory, and every few seconds in any case. Addresses
 are resolved here; docs/axp.md describes the order.
 """
 
@@ -75,13 +75,13 @@ class NamedPolicy(msgspec.Struct, frozen=True):
 
 
 def listed_key(person: Person) -> tuple[bool, str, str]:
-    """The place of a person in lists: active ones first, by name."""
+    """The position of a person in lists: active people first, by name."""
     return not person.active, (person.name or person.email).lower(), person.id
 
 
 class Snapshot(msgspec.Struct, frozen=True, dict=True):
-    """One workspace's directory at one time. ``discreet``: whether hints must not name anybody; ``ended``: the last
-    versions of removed policies and workflows, by kind and name.
+    """One workspace's directory at one point in time. ``discreet``: whether hints must not name anybody; ``ended``: the
+    last versions of removed policies and workflows, by kind and name.
     """
 
     workspace: Workspace
@@ -95,8 +95,8 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
     ended: dict[tuple[str, str], int] = {}
 
     def but(self, **parts: Any) -> "Snapshot":
-        """The snapshot with some parts replaced. Values derived from the other parts are kept; otherwise, each of a
-        thousand policies that are applied together would cost time in proportion to the number of people.
+        """The snapshot with some parts replaced. Values derived from the other parts are kept; otherwise, applying a
+        thousand policies together would take time proportional to the number of people for each of them.
         """
         other = replace(self, **parts)
         known, fresh = vars(self), vars(other)
@@ -114,7 +114,9 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
         return replace(self, discreet=True)
 
     def as_seen_by(self, actor: Actor) -> "Snapshot":
-        """The same directory for a caller. In hints for a program, nobody is named whom it did not name itself."""
+        """The same directory for a caller. Hints for a program do not name anybody whom the program did not name
+        itself.
+        """
         return self._discreet if actor.kind in PROGRAMS else self
 
     def resolve(self, address: str) -> str:
@@ -144,7 +146,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def _own(self) -> tuple[str, ...]:
-        """How addresses of this workspace begin: with its current name or a former one."""
+        """The prefixes of this workspace's addresses: with its current name or a former one."""
         return tuple(f"{SCHEME}{name}/" for name in self.workspace.full_names)
 
     @cached_property
@@ -272,14 +274,14 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
     @property
     def self_approval(self) -> bool:
         """Whether the requester's side may decide a request made now. Deactivated people count too; otherwise an
-        admin could turn self-approval on again by deactivating everybody else.
+        admin could turn self-approval back on by deactivating everybody else.
         """
         return self.workspace.allows_self_approval(len(self.people))
 
     @property
     def is_trial(self) -> bool:
-        """Whether this is a trial workspace with one person, who may approve their own requests and has never been
-        joined by anyone.
+        """Whether this is a trial workspace with one person, who may approve their own requests, and which nobody else
+        has ever joined.
         """
         return self.workspace.self_approval and len(self.people) == 1
 
@@ -345,7 +347,7 @@ class DirectoryCache:
 
     @property
     def fresh_for(self) -> float:
-        """The seconds for which a snapshot is valid. They are fewer if announcements of other replicas do not
+        """For how many seconds a snapshot is valid: fewer if announcements from other replicas do not
         arrive.
         """
         return min(_FRESH_FOR, self._feed.reread)
@@ -379,7 +381,9 @@ class DirectoryCache:
         self._feed.hear([directory_topic(workspace)])
 
     async def present(self, actor: Actor, at: datetime) -> Actor:
-        """The actor with the rights that the database has now; raises Unauthenticated if they no longer have access."""
+        """The actor with the rights that the database currently gives; raises Unauthenticated if they no longer have
+        access.
+        """
         if actor.kind is ActorKind.SYSTEM:
             return actor
         directory = await self.anew(actor.workspace)

@@ -1,5 +1,5 @@
-"""Records which workers ask for work. A claim, a poll or a stream is noted in memory and written later, so that it
-costs the caller nothing. Within a minute every server sees the notes of the others.
+"""Records which workers ask for work. A claim, a poll or a stream is recorded in memory and written later, so that it
+costs the caller nothing. Within a minute every server sees the records of the others.
 """
 
 import time
@@ -30,7 +30,7 @@ class _Noted(NamedTuple):
 
 
 class Workers:
-    """``once`` is one turn of a loop; clock: monotonic seconds."""
+    """``once`` is one iteration of a loop; clock: monotonic seconds."""
 
     def __init__(self, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
@@ -39,8 +39,8 @@ class Workers:
         self._written: dict[tuple[str, str], float] = {}
 
     def note(self, workspace: str, agent: str, client: str, registered: bool = True) -> None:
-        """Note that a worker asks for work as this agent now. For an unregistered agent the note is kept in memory
-        only.
+        """Record that a worker is asking for work as this agent. For an unregistered agent, the record is kept in
+        memory only.
         """
         key = (workspace, agent)
         if key in self._noted or len(self._noted) < (_MOST if registered else _STRANGERS):
@@ -48,7 +48,7 @@ class Workers:
             self._noted[key] = _Noted(self._clock(), printable, registered)
 
     async def once(self) -> float:
-        """Write the notes, once a minute for each agent; returns the seconds until the next turn."""
+        """Write the records, once a minute for each agent; returns the seconds until the next turn."""
         moment = self._clock()
         due = {
             key: noted for key, noted in self._noted.items() if noted.registered and self._is_due(key, moment)
@@ -71,7 +71,7 @@ class Workers:
         )
 
     async def of(self, workspace: str) -> dict[str, Worker]:
-        """The workers of this workspace by agent, including this server's latest notes."""
+        """The workers of this workspace by agent, including this server's latest records."""
         found = await self._store.workers.of(workspace)
         mine = {agent: noted for (place, agent), noted in self._noted.items() if place == workspace}
         if mine:
@@ -114,8 +114,8 @@ def absent(agent: str, directory: Snapshot, workers: Mapping[str, Worker], now: 
 
 
 def asks(agent: str, directory: Snapshot) -> bool:
-    """Whether an agent gets its work by asking for it, unlike the internal runtime and agents that are called by
-    push.
+    """Whether an agent gets its work by asking for it, unlike the internal runtime and push
+    agents.
     """
     account = directory.by_address.get(agent)
     return not is_internal(agent) and (account is None or account.delivery_mode != "http")

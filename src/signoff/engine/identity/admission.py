@@ -1,5 +1,5 @@
-"""The limits for each caller: requests per second, open streams, open intents. Counts are kept in memory: the workers
-of one server count together, several servers count separately. A refusal says when to retry.
+"""The limits for each caller: requests per second, open streams, open intents. Counts are kept in memory and shared
+by the workers of one server, but not between servers. A refusal says when to retry.
 """
 
 import asyncio
@@ -72,7 +72,7 @@ class Admission:
         if used > full - 1:
             raise TooMany(
                 "too_many_requests",
-                f"More than {rate} requests per second by one caller, with all their keys.",
+                f"More than {rate} requests per second by one caller, over all their keys.",
                 retry_after=ceil((1 - full + used) / rate),
             )
         self._note(holder, used + 1, now)
@@ -92,7 +92,7 @@ class Admission:
         if most and self._streams[holder] + self._open_elsewhere(holder) >= most:
             raise TooMany(
                 "too_many_streams",
-                f"More than {most} open streams of one caller, with all their keys.",
+                f"More than {most} open streams of one caller, over all their keys.",
                 retry_after=_STREAM_AGAIN,
             )
         self._streams[holder] += 1
@@ -148,7 +148,7 @@ class Admission:
             known.pop(holder, None)
 
     def worker_ended(self, worker: int) -> None:
-        """Forget the streams of a worker that has ended."""
+        """Forget the streams of a worker that has exited."""
         self._elsewhere.pop(worker, None)
 
     def _open_elsewhere(self, holder: str) -> int:
@@ -156,7 +156,7 @@ class Admission:
 
     def another_intent(self, actor: Actor) -> AbstractAsyncContextManager[None]:
         """Hold this while an intent is created. Raises TooMany if the requester has reached their limit; intents
-        being created count. The database is queried only when the allowance of the last query is used up.
+        being created count. The database is queried only when the allowance from the last query is used up.
         """
         most = self._most_open[actor.kind]
         if not most or self._still_open is None:
@@ -211,7 +211,7 @@ def _requester(actor: Actor) -> str:
 
 
 def _holder(actor: Actor) -> str:
-    """Who a request is counted for. A person on the pages is counted separately from their key, so that another user
-    of the key cannot keep them from rejecting.
+    """The caller that a request counts against. A person on the pages is counted separately from their key, so that
+    another user of the key cannot prevent them from rejecting.
     """
     return f"{actor.id} on the pages" if actor.via == "web" else actor.id

@@ -102,8 +102,8 @@ class DeviceLogins:
         return asked
 
     async def allow(self, person: Actor, code: str, life: str, address: str) -> DeviceLogin:
-        """Let the terminal fetch a key of this person; ``life``: one of KEY_LIVES. Not with a session that was opened
-        with a key.
+        """Let the terminal fetch a key of this person; ``life``: one of KEY_LIVES. Raises PermissionDenied for
+        a session that was opened with a key.
         """
         authorize(person, Action.ALLOW_TERMINAL, person.id)
         if life not in KEY_LIVES:

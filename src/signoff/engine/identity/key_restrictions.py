@@ -1,4 +1,4 @@
-"""Changes that are not possible with a key alone because they would give someone access: with them, a thief of the
+"""Changes that a key alone does not allow, because they would give someone access: with them, someone who stole the
 key could become its owner. A protected workspace asks a second admin instead. In a workspace with one person nobody
 gains access this way.
 """
@@ -23,7 +23,7 @@ class AddressChange(msgspec.Struct, frozen=True):
 
 
 def address_changes(before: Snapshot, after: Snapshot, actor: Actor) -> list[AddressChange]:
-    """The people whose mail address changes."""
+    """The people whose e-mail address changes."""
     pairs = [(before.people.get(id), person) for id, person in after.people.items()]
     return [
         AddressChange(person, known.mail_address, before.display(actor.id), after)
@@ -38,7 +38,7 @@ def refuse_new_address(actor: Actor, directory: Snapshot, before: Person, after:
         raise Forbidden(
             "stronger_sign_in_required",
             "A key alone cannot change the address for a person's sign-in links.", field="addresses.email",
-            hint="Sign in by mail and change it on their page, or set it in the file of signoff up --manifest.",
+            hint="Sign in by e-mail and change it on their page, or set it in the file of signoff up --manifest.",
         )  # fmt: skip
 
 
@@ -52,18 +52,18 @@ def refuse_new_delegate(actor: Actor, directory: Snapshot, before: Person, after
         raise Forbidden(
             "stronger_sign_in_required", "A key alone cannot set another person's absence or delegate.",
             field="absences",
-            hint="They can set it themselves; or sign in by mail and set it on their page.",
+            hint="They can set it themselves; or sign in by e-mail and set it on their page.",
         )  # fmt: skip
 
 
 def refuse_others_key(actor: Actor, what: str) -> None:
-    """Raise Forbidden if another person created the key in use. That person has the key too, and with one change
-    could gain a way to decide in which their control of the key is no longer visible.
+    """Raise Forbidden if another person created the key in use. That person has the key too, and could use one
+    change to gain a way to decide that no longer shows their control of the key.
     """
     if actor.kind is ActorKind.PERSON and others_with_key(actor):
         raise Forbidden(
             "stronger_sign_in_required", f"A key that someone else created cannot {what}.",
-            hint="Sign in by mail; there you can also create your own key.",
+            hint="Sign in by e-mail; there you can also create your own key.",
         )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """API keys: ``sgn_<kind>_<key id>_<secret><checksum>``, stored as hashes, each bound to one actor.
 
-With the checksum, secret scanners, and the server without a query, can tell a real key from a typo. The holder of a
-key is cached for a few seconds; a change of the directory, such as a revocation, clears the cache immediately.
+The checksum lets secret scanners, and the server without a query, tell a real key from a typo. The holder of a
+key is cached for a few seconds; a change to the directory, such as a revocation, clears the cache immediately.
 """
 
 import asyncio
@@ -38,7 +38,7 @@ _Cached = tuple[float, datetime | None, Actor]  # (when it was read, when it exp
 
 
 class NewKey(msgspec.Struct, frozen=True):
-    """A key that was just created; ``secret`` is shown once and stored nowhere."""
+    """A key that was just created; ``secret`` is shown once and not stored."""
 
     key: ApiKey
     secret: str
@@ -101,7 +101,7 @@ class Keys:
         # awaiting the exception marks it as retrieved
         failed = task.cancelled() or task.exception() is not None
         if self._reading.get(place) is not task:
-            return  # the directory has changed meanwhile, so the key may have been revoked since it was read
+            return  # the directory has changed in the meantime, so the key may have been revoked since it was read
         del self._reading[place]
         if not failed:
             if len(self._cache) >= _CACHED:
@@ -117,7 +117,7 @@ class Keys:
         return replace(actor, stand_ins=stand_ins) if stand_ins else actor
 
     async def person(self, workspace: str, person_id: str, via: str) -> Actor | None:
-        """The person as an actor, if they were authenticated by other means than a key; None if there is no such
+        """The person as an actor, if they were authenticated by means other than a key; None if there is no such
         active person.
         """
         return (await self._directory.of(workspace)).actor(person_id, self._clock.now(), via)
@@ -186,7 +186,7 @@ class Keys:
         return NewKey(key, secret)
 
     async def revoke(self, workspace: str, key_id: str, by: Actor | None = None) -> ApiKey:
-        """Revoke a key of this workspace; revoking twice changes nothing. NotFound for any other id."""
+        """Revoke a key of this workspace; revoking it again changes nothing. NotFound for any other id."""
 
         async def attempt() -> ApiKey:
             space = await self._store.directory.workspace(workspace)
@@ -219,7 +219,7 @@ class Keys:
 
 
 def key_creators(key: ApiKey) -> tuple[str, ...]:
-    """The people who control a key's creator. They know the key too, so they control everything done with it."""
+    """The people who control a key's creator. They also know the key, so they control everything done with it."""
     return tuple(dict.fromkeys(filter(None, (key.created_by, *key.sponsors))))
 
 

@@ -1,5 +1,5 @@
-"""Rate limits for attempts: a maximum number per period, for each key. Counts are kept in memory; several servers
-count separately.
+"""Rate limits for attempts: a maximum number per period, for each key. Counts are kept in memory; each server
+counts separately.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ _MOST_KEYS: Final = 20_000
 
 
 def caller_key(address: str) -> str:
-    """What counts as one caller: an IPv4 address, or the /64 of an IPv6 address, which is one customer's."""
+    """What counts as one caller: an IPv4 address, or the /64 of an IPv6 address, which belongs to one customer."""
     try:
         found = ipaddress.ip_address(address)
     except ValueError:

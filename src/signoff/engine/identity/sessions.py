@@ -2,7 +2,7 @@
 
 Opening a link changes nothing; using it does. A session lasts for ``IDLE`` after the person's last action (reading
 does not count, because a GET writes nothing), never longer than its lifetime, and ends with the key that opened it.
-It has the assurance of what opened it: a key is stored in a file, and anything that can read the file can use it.
+It has the assurance of what opened it: a key is stored in a file, so anything that can read the file can use it.
 """
 
 import hashlib
@@ -36,7 +36,7 @@ log = logging.getLogger("signoff.access")
 
 
 class SignedIn(msgspec.Struct, frozen=True):
-    """A new session; ``token`` goes into the cookie and is stored nowhere."""
+    """A new session; ``token`` goes into the cookie and is not stored."""
 
     token: str
     actor: Actor
@@ -88,7 +88,7 @@ class Sessions:
         return await self._open(actor, f"sak_{secret.strip().split('_')[2]}")
 
     async def open_by_link(self, token: str) -> SignedIn:
-        """Use a sign-in link; raises Gone if it was used already, has expired, or never existed."""
+        """Use a sign-in link; raises Gone if it has been used, has expired, or never existed."""
         link = await self.link(token, "login")
         actor = await self._person(link.workspace, link.person)
         if actor is None or not await self._rows.use_link(link.id, self._clock.now()):
@@ -141,8 +141,8 @@ class Sessions:
         return min(session.expires_at, session.created_at + self.lifetime)
 
     async def open_ones(self, actor: Actor, person: str, token: str = "") -> list[OpenSession]:
-        """A person's sessions, newest first; only admins may see those of others. ``token``: that of the current
-        session.
+        """A person's sessions, newest first; only admins may see those of others. ``token``: the current session's
+        token.
         """
         authorize(actor, Action.MANAGE_SESSIONS, person)
         now, own = self._clock.now(), _digest(token) if token else ""

@@ -1,6 +1,6 @@
 """Checks a form's answer against its JSON Schema: values are first coerced to the declared type (AXP's command line
 sends strings), then validated. A schema that an earlier release accepted, with keywords that are refused today, is
-still used if validating with it is certainly cheap.
+still used if validation with it is guaranteed to be cheap.
 """
 
 import math
@@ -83,7 +83,7 @@ def form_faults(schema: dict[str, Any], data: dict[str, Any]) -> list[str]:
 
 @lru_cache(maxsize=256)
 def _form(schema: bytes) -> Form | None:
-    """The form; None for a schema of an earlier release that uses more than a form may today."""
+    """The form; None for a schema of an earlier release that uses more than a form may use today."""
     try:
         return read_form(json_value.decode(schema))
     except FormError:
@@ -94,7 +94,7 @@ def _old_faults(written: bytes, schema: dict[str, Any], data: dict[str, Any]) ->
     """The validation errors under a schema of an earlier release; raises Invalid if its cost cannot be bounded."""
     work = _work(schema, schema, {}) * len(msgspec.json.encode(data))
     if work > _MOST_WORK:
-        raise _too_costly("validating an answer with it could take very long")
+        raise _too_costly("validating an answer with it could take a very long time")
     try:
         return iter(_old_validator(written).iter_errors(data))
     except (ValueError, jsonschema_rs.ValidationError, jsonschema_rs.ReferencingError):
@@ -160,8 +160,8 @@ def _coerced(value: Any, schema: Any) -> Any:
 
 
 def number_of(text: str) -> Any:
-    """The text converted to a number. Text that is not a number, or one that JSON readers cannot represent exactly,
-    is returned unchanged, so that the schema refuses it.
+    """The text converted to a number. Text that is not a number, or is a number that JSON readers cannot represent
+    exactly, is returned unchanged, so that the schema refuses it.
     """
     written = text.strip()
     if _WHOLE.fullmatch(written):

@@ -1,6 +1,6 @@
-"""Makes the plan of an intent. The first match wins: its scenario, the workflow registered for its type, its own
+"""Makes the plan of an intent. The first match wins: the scenario, the workflow registered for its type, its own
 human task, its agent. The plan is then frozen: addresses are resolved, policies applied, people looked up, schemas
-checked. Later changes of a policy or team do not affect it.
+checked. Later changes to a policy or team do not affect it.
 """
 
 from collections.abc import Collection, Hashable, Iterator, Sequence
@@ -169,7 +169,7 @@ class Planner:
         by: Actor | None = None,
         coming: Collection[str] = (),
     ) -> Submission:
-        """Plan a scenario bundle's intent, by the bundle's own steps as far as the workspace allows. ``coming``:
+        """Plan a scenario bundle's intent, using the bundle's own steps as far as the workspace allows. ``coming``:
         addresses of agents that will be registered before it is submitted.
         """
         directory = await self._snapshot(workspace, by)
@@ -215,7 +215,7 @@ class Planner:
 
 
 def _frozen(plan: Plan, directory: Snapshot, side: Side, coming: Collection[str] = ()) -> Frozen:
-    """``freeze``, with the plan's digest. A plan that can occur again, as the same object, is cached with the
+    """``freeze``, with the plan's digest. A plan that may recur as the same object is cached with the
     snapshot; the least recently used one is dropped first.
     """
     if coming or not (from_workflow(plan) or plan.direct):  # the request's own steps occur only once
@@ -238,7 +238,7 @@ def _digested(plan: Plan, directory: Snapshot, side: Side, coming: Collection[st
 
 
 def _misaddressed(to_agent: str, plan: Plan, directory: Snapshot, governs: str) -> tuple[str, ...]:
-    """The warning for a request to an agent that the workflow does not call. Naming one that it calls is fine."""
+    """The warning for a request to an agent that the workflow does not call. Naming an agent that it calls is fine."""
     if not to_agent or is_internal(to_agent):
         return ()
     called = {directory.resolve(step.agent) for step in plan.steps if isinstance(step, AgentStep)}
@@ -250,7 +250,7 @@ def _misaddressed(to_agent: str, plan: Plan, directory: Snapshot, governs: str) 
 
 
 def refuse_unheeded(words: Sequence[str], directory: Snapshot) -> None:
-    """Raise Invalid for a field of a request that means to narrow who decides but has no effect: without a default
+    """Raise Invalid for a field of a request that is meant to narrow who decides but has no effect: without a default
     policy, everyone with an approving role could decide.
     """
     if words and not directory.workspace.default_policy:
@@ -262,12 +262,12 @@ def refuse_unheeded(words: Sequence[str], directory: Snapshot) -> None:
 
 
 def _refuse_demands(words: Sequence[str], directory: Snapshot) -> None:
-    """Raise Invalid for a field of a request that means to ask people but has no effect, unless the workspace refuses
-    such requests anyway or asks people before them.
+    """Raise Invalid for a field of a request that is meant to ask people but has no effect, unless the workspace
+    refuses such requests anyway or asks people before them.
     """
     if words and directory.workspace.unlisted_types not in (GATE, REFUSE):
         raise Invalid(
-            "unknown_field", f"{words[0]}: has no effect, so nobody would be asked.", field=words[0],
+            "unknown_field", f"{words[0]}has no effect, so nobody would be asked.", field=words[0],
             hint="Ask people with human_task; in a bundle's step with requires_approval: true.",
         )  # fmt: skip
 
@@ -289,7 +289,7 @@ def _refuse_killed_author(claimed: str, directory: Snapshot) -> None:
 
 
 def _first_agent(plan: Plan) -> str:
-    """The default addressee of an intent that names none."""
+    """The default addressee for an intent that does not name one."""
     return next((step.agent for step in plan.steps if isinstance(step, AgentStep)), "")
 
 
@@ -316,7 +316,7 @@ def freeze(
 
 
 def staffing_faults(plan: Plan, directory: Snapshot, place: tuple[Hashable, ...]) -> Iterator[Fault]:
-    """Every stage of a workflow's plan that too few people could decide, where ``freeze`` raises only the first."""
+    """Every stage of a workflow's plan that too few people could decide; ``freeze`` raises only for the first."""
     for step in plan.steps:
         if not isinstance(step, HumanStep):
             continue
@@ -352,7 +352,7 @@ def plan_warnings(plan: Plan, directory: Snapshot) -> tuple[str, ...]:
 
 
 def _unhandled(intent_type: str, plan: Plan) -> tuple[str, ...]:
-    """A warning that nothing works on a step of this request: often its type is misspelt."""
+    """A warning that nothing works on a step of this request: often its type is misspelled."""
     return tuple(
         f"step {step.id!r}: no workflow handles {intent_type}, and the request names no agent; it waits until the "
         "step's result is reported through the API"
@@ -401,8 +401,8 @@ def _refuse_many(step: HumanStep, plan: Plan, directory: Snapshot, before: int) 
     if count > MOST_RECORDED:
         raise Invalid(
             "too_many_approvers",
-            f"Step {step.id!r}: up to here the steps ask {count} people, each of them counted once for each step; a "
-            f"plan records at most {MOST_RECORDED}.",
+            f"Step {step.id!r}: up to here the steps ask {count} people, counting each once per step; a plan "
+            f"records at most {MOST_RECORDED}.",
             field=_place(step, plan),
             hint="Name smaller teams, or ask people in fewer steps.",
         )
@@ -440,7 +440,9 @@ def _asking(step: HumanStep, plan: Plan, directory: Snapshot, side: Side, warnin
 def _warn_of_strangers(
     step_id: str, names: Collection[str], directory: Snapshot, warnings: list[str]
 ) -> None:
-    """Warn of names outside the workspace. They are not notified, or a request could use the server as a mail relay."""
+    """Warn about names outside the workspace. They are not notified; otherwise a request could use the server as a mail
+    relay.
+    """
     warnings += (
         f"step {step_id!r}: there is no person {name}, so nothing is sent; add the person: signoff people add"
         for name in names

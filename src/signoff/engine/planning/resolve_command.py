@@ -1,4 +1,4 @@
-"""Adds to a command, under the lock, what the rules need from the directory, because they are pure and cannot look it
+"""Adds to a command, under the lock, what the rules need from the directory: they are pure and cannot look it
 up.
 
 An answer is counted with everyone's current approver names, so a person who has left a team no longer counts for it.
@@ -68,8 +68,8 @@ def _delegate(command: c.Delegate, actor: Actor, intent: Intent, directory: Snap
         intent, _delegated(actor, taker.id, intent, task), directory
     ):
         raise Invalid(
-            "understaffed", f"{taker.name or taker.email} may already decide this, and nobody counts twice.",
-            field="to", hint="Delegate it to someone who is not asked yet.",
+            "understaffed", f"{taker.name or taker.email} may already decide this, and nobody is counted twice.",
+            field="to", hint="Delegate it to someone who has not been asked.",
         )  # fmt: skip
     return replace(command, to=taker.id)
 
@@ -79,7 +79,7 @@ def _short(intent: Intent, task: Task, directory: Snapshot) -> Shortage | None:
 
 
 def _delegated(actor: Actor, to: str, intent: Intent, task: Task) -> Task:
-    """The task as the delegation would leave it."""
+    """The task as it would be after the delegation."""
     right = answer_right(actor, intent, task)
     if right is None:
         return task  # the rules refuse this
@@ -115,7 +115,7 @@ def _refuse_beyond_policy(intent: Intent, task: Task, asked_instead: Stage, dire
         who = ", ".join(sorted(directory.people[person].email for person in beyond))
         raise Forbidden(
             "protected_workspace", f"The workspace is protected, and the policy does not name {who}.",
-            hint="Ask people of its stage or escalation; or change the policy and submit the request again.",
+            hint="Ask people from its stage or escalation; or change the policy and submit the request again.",
         )  # fmt: skip
     for entry in named.approvers if named.every else ():
         stays = eligible(Stage((entry, *(levels or ("-",)))), directory, roster=spec.roster)
@@ -158,6 +158,6 @@ def validate_target(intent: Intent, before: bytes) -> None:
     """Raise Conflict unless ``before`` is still what is being decided."""
     if content_digest(before) != intent.payload_digest:
         raise Conflict(
-            "stale_revision", "Someone else has revised it meanwhile.", details={"revision": intent.revision},
+            "stale_revision", "Someone else has revised it in the meantime.", details={"revision": intent.revision},
             hint="Read the task again, then revise.",
         )  # fmt: skip

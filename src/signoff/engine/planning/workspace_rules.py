@@ -1,5 +1,5 @@
-"""What a workspace lets a request decide itself: which policy applies to the request's own steps, and what happens to
-a type without a workflow. Workflows are written by admins, so these rules do not apply to them.
+"""What a workspace lets a request decide for itself: which policy applies to the request's own steps, and what happens
+to a type without a workflow. Workflows are written by admins, so these rules do not apply to them.
 """
 
 from msgspec.structs import replace
@@ -116,7 +116,7 @@ def refuse_default(before: Snapshot, directory: Snapshot) -> None:
 
 
 def rules_relaxations(kind: str, new: bool, before: Snapshot, after: Snapshot) -> bool:
-    """Whether this change lets requests through that the workspace would have held. The first workflow for a type
+    """Whether this change lets through requests that the workspace would have held. The first workflow for a type
     does, if requests without a workflow are subject to the workspace's rules.
     """
     if kind == "workflow":
@@ -125,7 +125,7 @@ def rules_relaxations(kind: str, new: bool, before: Snapshot, after: Snapshot) -
 
 
 def _default_relaxed(before: Snapshot, after: Snapshot) -> bool:
-    """Whether a change of the settings relaxes the rules for requests. Without a default policy the requester chooses
+    """Whether a change to the settings relaxes the rules for requests. Without a default policy the requester chooses
     who decides; only approval by the requester's own side, or by nobody, is less strict than that.
     """
     was, will = (directory.policies.get(directory.workspace.default_policy) for directory in (before, after))

@@ -1,4 +1,4 @@
-"""The answer buttons: the label of each outcome, and what pressing it will do. Pure."""
+"""The answer buttons: the label of each outcome, and what pressing it does. Pure."""
 
 import msgspec
 
@@ -78,7 +78,7 @@ def _on_no(
         return f"{_then(intent, route.target)} {ends}"
     if route is not None and route.success:
         return "Completes the request, as its plan declares; your rejection is recorded."
-    return "Ends the request as failed. No further steps run. The requester is notified."
+    return "Ends the request as failed. No more steps run. The requester is notified."
 
 
 def _on_changes(intent: Intent, route: Route | None) -> str:

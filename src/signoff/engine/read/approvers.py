@@ -61,8 +61,8 @@ class StageLine(msgspec.Struct, frozen=True):
 
 
 class ApproverOverview(msgspec.Struct, frozen=True):
-    """seats: who may answer now. next: the scheduled contacts, in order, without ``omitted`` more. missing: how many
-    votes this stage still needs.
+    """seats: who may answer now. next: the scheduled contacts, in order; ``omitted`` more are not listed. missing: how
+    many votes this stage still needs.
     """
 
     seats: tuple[ApproverLine, ...] = ()
@@ -200,11 +200,11 @@ def _contacted(messages: Sequence[Message], now: datetime) -> tuple[str, bool]:
         if message.error
         else ""
     )
-    return f"a message is on its way by {how}{tried}{after}", bool(message.error)
+    return f"a message is being sent by {how}{tried}{after}", bool(message.error)
 
 
 def soon(contacts: list[ExpectedContact]) -> tuple[list[ExpectedContact], int]:
-    """Return the next contacts and the last one, which is the deadline; and how many are left out between them."""
+    """Return the next contacts and the last one, which is the deadline; and how many between them are omitted."""
     if len(contacts) <= _SHOWN_CONTACTS:
         return contacts, 0
     return [*contacts[: _SHOWN_CONTACTS - 1], contacts[-1]], len(contacts) - _SHOWN_CONTACTS

@@ -1,9 +1,9 @@
 """What the decision card shows: a pure function of the intent, its history, the directory and the reader.
 
-Eleven parts, top to bottom: the question and who asks it; what happens on expiry; what changes; the checks; its
+Eleven parts, from top to bottom: the question and who asks it; what happens on expiry; what changes; the checks; its
 effects; the answers; the requester's own text; the requester; why you are asked; the other approvers; and, after the
-decision, its record. Each fact appears once, and what matters for the decision comes first. Text by agents appears
-only where it is marked as theirs, never in the question or on a button.
+decision, its record. Each fact appears once, and what matters most for the decision comes first. Text by agents appears
+only where it is marked as such, never in the question or on a button.
 """
 
 from collections.abc import Sequence
@@ -53,7 +53,7 @@ _MOMENT: Final = "\0"  # stands for the time in a sentence; the page inserts it 
 
 
 class RequesterInfo(msgspec.Struct, frozen=True, kw_only=True):
-    """The requester, and on whose behalf it acts. ``claimed``: the name that the client gave itself, not verified;
+    """The requester, and on whose behalf it acts. ``claimed``: the name that the client calls itself, unverified;
     ``earlier``: how many earlier requests of this type were found, ``endings``: how they ended, ``last``: the id of
     the last one.
     """
@@ -191,7 +191,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def asks_for_input(self) -> bool:
-        """Whether the task asks for input, and not for approval."""
+        """Whether the task asks for input rather than approval."""
         return Trait.INPUT in self.type.traits
 
     @property
@@ -221,7 +221,7 @@ class _Reports(NamedTuple):
 
 
 def card(known: TaskContext) -> Card:
-    """Make the card of one task for one reader."""
+    """Build the card of one task for one reader."""
     intent, history, directory = known.intent, known.history, known.directory
     step = intent.plan.human_step(history.step)
     spec, reports = step.task, _reports(known)
@@ -339,7 +339,7 @@ def _revisions(known: TaskContext) -> tuple[tuple[RevisionChange, str, str], ...
 
 
 def _unchecked(reported: Sequence[Check], revision: int) -> tuple[str, ...]:
-    """A note that the checks are of an earlier revision and do not apply to this one."""
+    """A note that the checks belong to an earlier revision and do not apply to this one."""
     stale = sorted({check.of for check in reported if check.of != revision})
     if not stale:
         return ()
@@ -349,7 +349,7 @@ def _unchecked(reported: Sequence[Check], revision: int) -> tuple[str, ...]:
 
 def _barred(known: TaskContext) -> tuple[str, bool]:
     """Return why this reader cannot answer ("" if they can), and whether a stronger sign-in would be enough. This
-    calls the rule itself, not a copy of it.
+    calls the actual rule, not a copy of it.
     """
     task = known.task
     if task is None:

@@ -1,4 +1,4 @@
-"""The delivery status of notifications, for every message of one intent or each channel of a workspace.
+"""The delivery status of notifications, for every message of one intent or for each channel of a workspace.
 
 Messages to people are in ``messages`` from the start; a message to a service is only an outbox row until it is sent.
 Readers see both in one list.
@@ -25,7 +25,7 @@ _MOST: Final = 500
 
 class ChannelState(Struct, frozen=True, kw_only=True):
     """The health of a channel. retrying: how many messages failed and are retried; failed: how many failed
-    permanently within a day; failing: whether sends fail at the moment; since: when the oldest failing message was
+    permanently within a day; failing: whether sends are currently failing; since: when the oldest failing message was
     triggered; error: the last error.
     """
 

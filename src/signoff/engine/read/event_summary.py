@@ -52,7 +52,11 @@ def _summary(fact: e.Fact, directory: Snapshot, requester: str) -> str:
                 f" for {directory.display(principal)}" if principal not in ("", fact.actor.id) else ""
             )
             how = (
-                " (without a digest)" if unseen else f" (one of {bulk} tasks in one act)" if bulk > 1 else ""
+                " (without a digest)"
+                if unseen
+                else f" (one of {bulk} tasks answered at once)"
+                if bulk > 1
+                else ""
             )
             changed = " to their own change" if edited else ""
             return f"{who} answered {outcome!r}{changed}{on_behalf_of}{how}"

@@ -52,7 +52,7 @@ class Check(msgspec.Struct, frozen=True):
 
 
 def requester_text(payload: dict[str, Any], opened: bool) -> tuple[dict[str, Any], tuple[Leaf, ...]]:
-    """Return the payload without the requester's own claims, and those claims. Absent fields are in neither."""
+    """Return the payload without the requester's own claims, and those claims. Absent fields are in neither of them."""
     words = {
         name: text
         for name, text in payload.items()
@@ -63,7 +63,7 @@ def requester_text(payload: dict[str, Any], opened: bool) -> tuple[dict[str, Any
 
 
 def masked_text(text: str, opened: bool = False) -> str:
-    """Free text for a page. Secrets are shown only to a reader who unfolded them."""
+    """Free text for a page. Secrets are shown only to a reader who expanded them."""
     return text if opened else mask_text(text)
 
 
@@ -101,7 +101,7 @@ def without_repetition(check: Check) -> Check:
 
 
 def _is_effect(leaf: Leaf) -> bool:
-    """Whether ``effects`` shows this value of a result completely."""
+    """Whether ``effects`` shows this value of a result in full."""
     plain = not (leaf.change or leaf.diff or leaf.masked or leaf.hidden or is_secret(leaf.path))
     return plain and _effect_name(leaf.path) in _OF_EFFECT and len(leaf.text) <= _LONGEST_EFFECT
 
@@ -115,7 +115,7 @@ def _effect_name(path: str) -> str:
 
 
 def _merged(facts: list[EffectClaim]) -> tuple[EffectClaim, ...]:
-    """Merge the same claim by several sources into one line that names them all."""
+    """Merge the same claim from several sources into one line that names them all."""
     said: dict[tuple[str, str], list[str]] = {}
     for fact in facts:
         said.setdefault((fact.label, fact.text), []).append(fact.source)
@@ -123,8 +123,8 @@ def _merged(facts: list[EffectClaim]) -> tuple[EffectClaim, ...]:
 
 
 def searched_text(intent: Intent, step: HumanStep, payload: object) -> str:
-    """All text that a request brings to a task, to be searched for hidden characters: the payload, the requester's
-    name for itself and its description, and the input of the steps that may follow.
+    """All text that a request brings to a task, to be searched for hidden characters: the payload, the name
+    that the requester gives itself and its description, and the input of the steps that may follow.
     """
     brought = [payload, *(one.given for one in upcoming_steps(intent.plan, step))]
     values = (f"{leaf.path} {leaf.text}" for one in brought for leaf in leaves(one))
@@ -156,7 +156,7 @@ def warnings_for(
 
 
 def can_be_undone(fact: EffectClaim) -> str:
-    """What a claim answers to "Can it be undone?": Yes, No, or "" if that is not clear."""
+    """How a claim answers "Can it be undone?": Yes, No, or "" if that is unclear."""
     yes = "false" if fact.label.rpartition(".")[2].lower() == "irreversible" else "true"
     return {"true": "No", "false": "No", yes: "Yes"}.get(fact.text, "")
 

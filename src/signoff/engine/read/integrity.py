@@ -1,5 +1,5 @@
 """The integrity check of the database. Every intent's history is verified, folded, and compared with its row: the
-state, every column (above all those by which due intents are found), and its entries in the index of open tasks.
+state, every column (especially those by which due intents are found), and its entries in the index of open tasks.
 Payload and plan must be the submitted ones.
 """
 
@@ -63,11 +63,13 @@ async def check_integrity(store: Store) -> AsyncIterator[Finding]:
 
 
 async def check_worklist(store: Store) -> AsyncIterator[Finding]:
-    """Find entries of the index of open tasks that belong to no open task. ``examine_one`` finds missing entries."""
+    """Find entries in the index of open tasks that do not belong to an open task. ``examine_one`` finds missing
+    entries.
+    """
     after = ("", "", "")
     while entries := await store.intents.whole_worklist(after, _PAGE):
         wrong = await _stray(store, entries)
-        if wrong:  # an intent that has changed meanwhile is read again
+        if wrong:  # an intent that has changed in the meantime is read again
             still = {*await store.intents.whole_worklist(after, _PAGE)}
             wrong = await _stray(store, [entry for entry in wrong if entry in still])
         for _, _, id in wrong:
@@ -81,8 +83,8 @@ async def _stray(store: Store, entries: Sequence[tuple[str, str, str]]) -> list[
 
 
 async def _listed(store: Store, id: str) -> Container[tuple[str, str]]:
-    """The (workspace, key) entries of an intent's open task. An unreadable intent, which ``examine_one`` reports, has
-    any entry.
+    """The (workspace, key) entries of an intent's open task. An unreadable intent, which ``examine_one`` reports, may
+    have any entry.
     """
     try:
         stored = await store.intents.get(id)
@@ -92,8 +94,8 @@ async def _listed(store: Store, id: str) -> Container[tuple[str, str]]:
 
 
 async def examine_one(store: Store, intent_id: str, aside: Aside | None = None) -> Finding | None:
-    """The first inconsistency of one intent, or None. This takes several reads; an intent that has changed between
-    them is read again. ``aside``: runs long work off an event loop that others use too.
+    """The first inconsistency of one intent, or None. This takes several reads; an intent that changes between
+    them is read again. ``aside``: runs long work off an event loop that others share.
     """
     while True:
         row = await store.intents.row(intent_id)
@@ -184,7 +186,7 @@ def _same(folded: Intent, intent: Intent, *, erased: bool) -> bool:
 
 
 def _without_renewals(intent: Intent) -> Intent:
-    """The intent without the end of a lease, which renewals move without a fact."""
+    """The intent without the end of a lease, which renewals extend without a fact."""
     if isinstance(intent.open, Delivery) and intent.open.lease_until:
         return replace(intent, open=replace(intent.open, lease_until=intent.updated_at))
     return intent

@@ -31,7 +31,7 @@ class NextStepLine(msgspec.Struct, frozen=True):
 
     @property
     def unseen(self) -> bool:
-        """Whether some input is not fully readable. This may also be due to its name, which the author chooses."""
+        """Whether some input cannot be read in full. The reason may also be its name, which the author chooses."""
         return self.given.folded or self.given.masked
 
 

@@ -10,7 +10,7 @@ _NAMED = 6
 
 
 class PolicyNames:
-    """Names the people of a directory in the texts of policies; each approver is looked up once."""
+    """Names the people of a directory in the descriptions of policies; each approver is looked up once."""
 
     def __init__(self, directory: Snapshot) -> None:
         self._directory = directory
@@ -18,7 +18,7 @@ class PolicyNames:
         self.self_approval = directory.self_approval
 
     def approvers(self, names: Iterable[str]) -> str:
-        """People by their names, roles and teams with their current members."""
+        """People by name, and roles and teams with their current members."""
         return "; ".join(map(self._approver, names))
 
     def anyone(self) -> str:

@@ -1,7 +1,7 @@
 """The revisions of what a task decides, and what each changed, for the page and for the API. Pure.
 
 A new revision starts when somebody revises the request, and when people are asked again after requesting changes.
-Results of agents belong to the revision that they worked on.
+Agents' results belong to the revision that the agents worked on.
 """
 
 from collections.abc import Mapping, Sequence
@@ -48,8 +48,8 @@ class RevisionChange(msgspec.Struct, frozen=True):
 
 
 class SinceApproved(msgspec.Struct, frozen=True):
-    """The difference to the request of the same target that was approved last; ``target``: its fields and values;
-    ``leaves``: none if nothing is different.
+    """The difference from the last approved request with the same target; ``target``: its fields and values;
+    ``leaves``: empty if nothing differs.
     """
 
     before: Intent
@@ -58,7 +58,7 @@ class SinceApproved(msgspec.Struct, frozen=True):
 
 
 def since_approved(declared: Sequence[str], before: Intent, approved: Any, present: Any) -> SinceApproved:
-    """``approved``: the payload of the request ``before``; ``present``: that of the one to be decided."""
+    """``approved``: the payload of the request ``before``; ``present``: the payload of the request to be decided."""
     target = tuple((name, filled(f"{{{name}}}", present)) for name in declared)
     return SinceApproved(before, target, changed_leaves(approved, present))
 
@@ -124,8 +124,8 @@ def results_before(facts: Sequence[e.Fact], step_run: int) -> dict[str, Any]:
 
 
 def reported_before(facts: Sequence[e.Fact], step_run: int) -> dict[str, tuple[Any, int]]:
-    """The same results, each with its revision. If a fact does not name its revision, it is counted from the facts
-    before.
+    """The same results, each with its revision. If a fact does not name its revision, the revision is counted from the
+    earlier facts.
     """
     found: dict[str, tuple[Any, int]] = {}
     revision = 1

@@ -49,7 +49,7 @@ def fits(stored: Stored, words: tuple[str, ...], display: Callable[[str], str]) 
 
 
 def stands_in(payload: bytes, said: str, words: tuple[str, ...]) -> bool:
-    """Whether every word occurs in the texts about a request, or in what is shown of its payload."""
+    """Whether every word occurs in the text about a request, or in what is shown of its payload."""
     said = said.casefold()
     missing = [word for word in words if word not in said]
     if not missing:

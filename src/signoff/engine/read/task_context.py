@@ -20,8 +20,8 @@ from signoff.store.tables.messages import Message
 class TaskContext(msgspec.Struct, frozen=True, kw_only=True):
     """payload: the payload that the task decided on. old: replaced payloads, by the last revision that had each.
     earlier: the requester's former intents of this type. messages: those about the task. opened: whether to show
-    everything unfolded. workers: when work was last requested, by agent. deleted: whether the payloads were deleted.
-    approved: the difference to the last approved request with the same target.
+    everything expanded. workers: when work was last requested, by agent. deleted: whether the payloads were deleted.
+    approved: the difference from the last approved request with the same target.
     """
 
     intent: Intent

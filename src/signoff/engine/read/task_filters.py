@@ -1,5 +1,5 @@
 """Reads the filters of a list of tasks from a query. A value that names nothing is refused, because a filter that
-silently matches nothing, or everything, would mislead.
+silently matched nothing, or everything, would be misleading.
 """
 
 from collections.abc import Mapping

@@ -1,6 +1,6 @@
 """The history of one task so far: an open task's from its request's row, a closed one's by folding its events.
 
-Page, API and messages render this one value.
+Pages, the API and messages all render this value.
 """
 
 from collections.abc import Iterable
@@ -57,7 +57,7 @@ class TaskHistory(Struct, kw_only=True):
 def task_history(
     facts: Iterable[e.Fact], step_run: int, begun: TaskHistory | None = None
 ) -> TaskHistory | None:
-    """Return the history of a step run, from the request's facts, continuing from ``begun``; None if the step run was
+    """Return the history of a step run from the request's facts, continuing from ``begun``; None if the step run was
     not a task.
     """
     history = msgspec.structs.replace(begun) if begun else None

@@ -1,4 +1,4 @@
-"""Counts of what is in the database, for ``/metrics``: open tasks, waiting messages, agents. Some counts read whole
+"""Counts of rows in the database, for ``/metrics``: open tasks, waiting messages, agents. Some counts read whole
 tables, so they are cached.
 """
 

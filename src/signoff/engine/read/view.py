@@ -102,7 +102,7 @@ class View:
         self._redelivering: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     async def intent(self, actor: Actor, ref: str) -> Seen:
-        """The intent (or the step run of one) that ``ref`` names."""
+        """The intent (or one of its step runs) that ``ref`` names."""
         intent_id, step_run = split_ref(ref)
         stored = await self._store.intents.get(intent_id)
         # one error for all three, so that ids of others cannot be probed
@@ -111,7 +111,7 @@ class View:
         return Seen(stored, step_run)
 
     async def maybe(self, actor: Actor, intent_id: str) -> Intent | None:
-        """The intent with this id; None if the actor can see none."""
+        """The intent with this id; None if the actor cannot see it."""
         stored = await self._store.intents.get(intent_id)
         return stored.intent if stored is not None and can_see(actor, stored.intent) else None
 
@@ -178,7 +178,8 @@ class View:
         fold: Callable[[Intent, list[Fact]], TaskHistory | None],
     ) -> list[TaskHistory | None]:
         """The task that ``fold`` finds for each intent. ``needed``: the intents whose events are read, up to the
-        state that was read. Events are folded as they are read, so that long histories are never in memory together.
+        state that was read. Events are folded as they are read, so that several long histories are never in memory at
+        once.
         """
         intents = {one.intent.id: one.intent for one in needed}
         known: dict[str, TaskHistory | None] = {}
@@ -191,7 +192,7 @@ class View:
         self, actor: Actor, ref: str, seen: Seen | None = None, *, brief: bool = False
     ) -> SeenTask:
         """Return the task that an id names. An intent's own id names its open task, or else its last one. ``seen``:
-        the intent, if the caller has read it already. ``brief``: an open task without votes is taken from the row,
+        the intent, if the caller has already read it. ``brief``: an open task without votes is taken from the row,
         without comments and facts.
         """
         seen = seen or await self.intent(actor, ref)
@@ -232,8 +233,8 @@ class View:
         return await self._store.intents.old_payloads(seen.stored.intent.id)
 
     async def approved_before(self, actor: Actor, stored: Stored) -> Stored | None:
-        """The last of the earlier requests with the same target to whose payload people consented, if it is kept. It is
-        looked for among the last few requests with that target.
+        """Of the earlier requests with the same target, the last one to whose payload people consented, if it is kept.
+        Only the last few requests with that target are searched.
         """
         intent = stored.intent
         if not intent.plan.target or stored.forgotten:
@@ -384,7 +385,7 @@ class View:
         return Walked(kept, last)
 
     async def count_mine(self, actor: Actor, most: int) -> int:
-        """How many tasks wait for the actor, without snoozed ones; counted up to ``most``."""
+        """How many tasks wait for the actor, not counting snoozed ones; counted up to ``most``."""
         early, usual, _ = mine(actor).keys
         # snoozed tasks are not counted: the number is about what waits now
         search = mine(actor)._replace(keys=(early, usual, ()))
@@ -402,7 +403,7 @@ class View:
         return await self._store.intents.deliveries(actor.workspace, agent, after, limit)
 
     async def redeliver(self, actor: Actor, agent: str, since: int) -> None:
-        """Give a new position in the agent's stream to deliveries that were sent up to a cursor and not read in time.
+        """Give a new position in the agent's stream to deliveries up to a cursor that were sent but not read in time.
         Concurrent readers take turns, so each delivery moves once.
         """
         self.own_address(actor, agent)

@@ -31,8 +31,8 @@ _RESOLVERS: Final = 8
 
 
 def public(text: str) -> bool:
-    """Whether an address belongs to the public internet. An address that embeds an IPv4 address is judged by that;
-    tunnels are always refused.
+    """Whether an address belongs to the public internet. An address that embeds an IPv4 address is classified by that
+    one; tunnels are always refused.
     """
     address: Address = ipaddress.ip_address(text.partition("%")[0])
     if isinstance(address, ipaddress.IPv6Address):

@@ -1,5 +1,5 @@
 """Connects to a caller's URL (SSRF guard): a name is resolved once, every returned address is checked, and the
-connection is made to one of them, so that a later change of the name has no effect.
+connection is made to one of them, so that a later change to the name has no effect.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ class PinnedConnections(httpcore2.AsyncNetworkBackend):
     async def connect_unix_socket(
         self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
     ) -> httpcore2.AsyncNetworkStream:
-        raise NotSent("sockets of this machine are not called", permanent=True)
+        raise NotSent("sockets on this machine are not called", permanent=True)
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)

@@ -1,5 +1,5 @@
-"""HTTP POST to a caller's URL: time and memory are bounded whatever the response, without redirects or proxies. Only
-https and public addresses are called, unless others are allowed.
+"""HTTP POST to a caller's URL: time and memory are bounded for any response, without redirects or proxies. Only
+https URLs and public addresses are called, unless others are allowed.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ _NUMBER: Final = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
 
 
 class Poster:
-    """One connection pool for all channels that post, created on first use because its imports take time and memory.
+    """One connection pool for all channels that post, created on first use because its imports cost time and memory.
     ``tls``: the trusted authorities, by default the system's; ``resolve``: the resolver.
     """
 
@@ -44,7 +44,7 @@ class Poster:
         self._pool: AsyncConnectionPool | None = None
 
     async def post(self, url: str, body: bytes, headers: Mapping[str, str]) -> None:
-        """Post JSON. Every response but 2xx raises NotSent, a permanent one for 410 and refused addresses."""
+        """Post JSON. Every response other than 2xx raises NotSent, a permanent one for 410 and refused addresses."""
         import httpcore2
 
         where = self._checked(url)
@@ -112,7 +112,7 @@ class Poster:
 
 
 def _retry_after(status: int, headers: Iterable[tuple[bytes, bytes]]) -> float:
-    """The seconds that a busy server asks to wait; 0 if it does not say. A time is counted from the response's
+    """For how many seconds a busy server asks to wait; 0 if it does not say. A date is counted from the response's
     own ``Date``, because the clocks may differ.
     """
     if status not in (429, 503):
@@ -161,8 +161,8 @@ def callable_url(url: str, allow_private: bool) -> "URL":
 
 
 def _private(host: str) -> bool:
-    """Whether the host is written as a private address; names are checked when they are called. ``127.1``,
-    ``2130706433`` and ``0x7f.1`` are addresses too: resolvers accept them, and no name ends with a number.
+    """Whether the host is a private address; names are checked on connection. ``127.1``, ``2130706433`` and
+    ``0x7f.1`` are addresses too: resolvers accept them, and no host name ends in a number.
     """
     host = host.rstrip(".")
     try:

@@ -1,8 +1,8 @@
-"""Renders a message as a Slack card. Other people's text is put into plain-text objects: no mentions, no markup, no
+"""Renders a message as a Slack card. Other people's text goes into plain-text objects: no mentions, no markup, no
 link labels.
 
-A press answers what the card shows: its value names the task, the stage, the revision and the digest. A card that
-cannot show everything has no buttons.
+A press answers what the card shows: the button's value names the task, the stage, the revision and the digest. A card
+that cannot show everything has no buttons.
 """
 
 from typing import Any, Final
@@ -77,7 +77,7 @@ def _facts(message: PersonalMessage) -> str:
 
 
 def _sections(text: str) -> tuple[list[dict[str, Any]], bool]:
-    """Return the text in as many sections as it needs, and whether it exceeds the available space."""
+    """Return the text in as many sections as needed, and whether it exceeds the available space."""
     parts = [text[start : start + _SECTION] for start in range(0, len(text), _SECTION)]
     return [_plain(part) for part in parts[:_SECTIONS]], len(parts) > _SECTIONS
 

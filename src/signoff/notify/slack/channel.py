@@ -50,14 +50,14 @@ class SlackTokens:
 
 
 def parse_tokens(text: str) -> SlackTokens:
-    """Parse ``slack_tokens``; raises Invalid without repeating any of them."""
+    """Parse ``slack_tokens``; raises Invalid, without quoting any of them."""
     given = {"bot": "", "signing": "", "app": ""}
     for word in text.split():
         given["bot" if word.startswith("xoxb-") else "app" if word.startswith("xapp-") else "signing"] = word
     if not given["bot"] or len(text.split()) != sum(bool(word) for word in given.values()):
         raise Invalid(
             "invalid_setting",
-            "slack_tokens has no bot token, or two tokens of one kind.",
+            "slack_tokens has no bot token, or two tokens of the same kind.",
             field="slack_tokens",
             hint="Write the bot token (xoxb-…), and the signing secret or the app token (xapp-…), separated by spaces.",
         )
@@ -83,7 +83,7 @@ class Slack:
         self._client: Any = None
 
     async def deliver(self, message: "PersonalMessage") -> str:
-        """Send or update the card; returns its ``channel:ts``, or that of the last one if several were updated."""
+        """Send or update the card; returns its ``channel:ts``, or the last one's if several were updated."""
         try:
             async with asyncio.timeout(_ALTOGETHER):
                 return await self._deliver(message)
@@ -117,7 +117,7 @@ class Slack:
         return f"{said.get('channel', '')}:{said.get('ts', '')}"
 
     async def _update(self, reference: str, card: Mapping[str, Any]) -> str:
-        """Update a card; returns its reference, "" if it cannot be updated, so that another one must follow."""
+        """Update a card; returns its reference, "" if it cannot be updated and a new one has to be sent."""
         channel, _, ts = reference.partition(":")
         try:
             await self._call(
@@ -131,7 +131,7 @@ class Slack:
         return reference
 
     async def is_member(self, team: str, account: str) -> bool:
-        """Whether the account is currently a full member of that team: not a guest, external or former member, or
+        """Whether the account is currently a full member of that team: not a guest, an external or former member, or a
         bot.
         """
         try:

@@ -1,6 +1,6 @@
 """Socket Mode: Slack's requests arrive over a connection that this server opens, so it needs no public address. The
 library's threads keep the connection, and pass each request to the event loop. A request is acknowledged once it is
-queued: while the queue is full, Slack tells the person that it failed, and sends events again.
+queued: while the queue is full, Slack shows the person that it failed, and sends events again.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ class SlackSocket:
         self._client: SocketModeClient | None = None
 
     async def run(self) -> None:
-        """Connect, with growing pauses between attempts, and stay connected until cancelled."""
+        """Connect, with growing pauses between attempts, and stay connected until canceled."""
         loop = asyncio.get_running_loop()
         client = await asyncio.to_thread(self._make, loop)
         try:

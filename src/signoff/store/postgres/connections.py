@@ -69,7 +69,7 @@ class RetryTransaction(Busy):
 
 
 class Address:
-    """A PostgreSQL URL as asyncpg accepts it. ``pooled``: it contained ``?pgbouncer=true``."""
+    """A PostgreSQL URL as asyncpg accepts it. ``pooled``: whether it contained ``?pgbouncer=true``."""
 
     def __init__(self, url: str) -> None:
         parts = read_url(
@@ -159,9 +159,9 @@ class Connections:
         return db
 
     async def fill(self, prepare: Callable[[Any], Awaitable[Any]]) -> None:
-        """Open the maximum number of connections, one after the other, and prepare each, also those that are already
-        idle. From then on, lost connections are replaced in the background. Raises Busy if a connection is not
-        possible now.
+        """Open the maximum number of connections, one after another, and prepare each of them, including idle ones.
+        From then on, lost connections are replaced in the background. Raises Busy if a connection cannot be
+        opened now.
         """
         self._learn = prepare
         for db in tuple(self._idle):
@@ -174,12 +174,13 @@ class Connections:
     async def _open_missing(self, prepare: Callable[[Any], Awaitable[Any]]) -> None:
         while len(self._open) < self._size and not self._closed:
             async with self._room:
-                if len(self._open) < self._size:  # other tasks may have connected meanwhile
+                if len(self._open) < self._size:  # other tasks may have connected in the meantime
                     await self._prepare(await self._connect(), prepare)
 
     def _refill_later(self) -> None:
         """Replace lost connections before a request needs them. If that fails, the next request that connects tries
-        again."""
+        again.
+        """
         if self._learn is None or self._closed or (self._refilling and not self._refilling.done()):
             return
         self._refilling = asyncio.create_task(self._refill(self._learn), name="signoff-connections")
@@ -232,7 +233,7 @@ def translated() -> Iterator[None]:
     except asyncpg.IntegrityConstraintViolationError as error:
         if isinstance(error, asyncpg.NotNullViolationError) and error.table_name == "replies":
             raise RetryTransaction(
-                "database_contended", "A request with the same key was answered just now."
+                "database_contended", "A request with the same key has just been answered."
             ) from error
         raise Conflict("write_conflict", f"The database refused a row: {said(error)}.") from error
     except (asyncpg.DuplicateTableError, asyncpg.DuplicateObjectError) as error:
@@ -241,7 +242,7 @@ def translated() -> Iterator[None]:
         ) from error
     except asyncpg.CharacterNotInRepertoireError as error:
         raise Invalid(
-            "invalid_text", "A text contains the character U+0000, which cannot be stored."
+            "invalid_text", "The text contains the character U+0000, which cannot be stored."
         ) from error
     except asyncpg.PostgresError as error:
         refusal = _refusal(error, str(error.sqlstate or ""))
@@ -256,7 +257,7 @@ def translated() -> Iterator[None]:
 
 _WORDS: Final = {
     "28P01": "it does not accept this user's password",
-    "28000": "it does not let this user in",
+    "28000": "it does not allow this user to connect",
     "3D000": "there is no such database",
     "53300": "it has no free connection",
     "57P01": "it is shutting down",
@@ -265,7 +266,7 @@ _WORDS: Final = {
     "57014": "it took too long",
     "25006": "it is read-only",
     "55P03": "a lock was not available in time",
-    "42501": "this user may not do that",
+    "42501": "this user lacks the permission",
 }
 
 _OPTIONS: Final = (
@@ -275,7 +276,7 @@ _OPTIONS: Final = (
 
 
 def said(error: BaseException) -> str:
-    """A driver error in our own words, because the driver's may quote the address or the contents of a row."""
+    """A driver error in our own words, because the driver's message may quote the address or the contents of a row."""
     if isinstance(error, asyncpg.PostgresError):
         state = str(error.sqlstate or "")
         where = ", ".join(filter(None, (getattr(error, "constraint_name", None), state)))
@@ -305,7 +306,7 @@ def _refusal(error: Exception, state: str) -> Busy | None:
 
 @contextmanager
 def committing() -> Iterator[None]:
-    """Wraps a commit: if the connection is lost inside, it is unknown whether the commit happened."""
+    """Wraps a commit: if the connection is lost during it, it is unknown whether the commit happened."""
     try:
         with translated():
             yield

@@ -1,6 +1,6 @@
-"""Notifications between servers on one PostgreSQL. They are only hints; the tables are the truth.
+"""Notifications between servers on one PostgreSQL. They are only hints; the tables are authoritative.
 
-They are sent outside of write transactions, where a notification would serialize all commits, and on separate
+They are sent outside write transactions, because a notification in one would serialize all commits, and on separate
 connections.
 """
 
@@ -52,7 +52,7 @@ class Listener:
         return announcer
 
     async def listen(self, notified: Notified) -> None:
-        """Start listening; reconnects after every loss of the connection, until ``close``."""
+        """Start listening; reconnects whenever the connection is lost, until ``close``."""
         connection = await self._connect(notified)
         self._listening = asyncio.create_task(self._keep(connection, notified), name="signoff-listen")
 
@@ -112,7 +112,7 @@ async def _until_lost(connection: Any) -> None:
             async with asyncio.timeout(_SILENCE):
                 await lost.wait()
         except TimeoutError:
-            # A half-open connection would stay silent for ever, so send a query.
+            # A half-open connection would stay silent forever, so send a query.
             try:
                 await connection.fetchval("select 1", timeout=_TIMEOUT)
             except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
@@ -120,7 +120,7 @@ async def _until_lost(connection: Any) -> None:
 
 
 def payloads(topics: Sequence[str]) -> Iterator[str]:
-    """Join topics by line ends into as few notifications as possible; "" replaces a topic that is too long."""
+    """Join topics with newlines into as few notifications as possible; "" replaces a topic that is too long."""
     said = [topic if len(topic.encode()) <= LONGEST else "" for topic in dict.fromkeys(topics)]
     start, size = 0, 0
     for end, topic in enumerate(said):

@@ -1,7 +1,7 @@
 """Statements only for PostgreSQL: one statement reads everything that a transaction needs, another writes everything.
 
-Each is composed of the parts that are needed, which gives few distinct texts, each prepared once per connection. A
-round trip costs more than the work in it.
+Each is composed of the parts that are needed, which gives few distinct statements, each prepared once per connection. A
+round trip costs more than the work that it does.
 """
 
 from functools import lru_cache
@@ -65,7 +65,7 @@ def locking(want: Locks) -> tuple[tuple[int, ...], dict[str, Any]]:
 
 
 def present(want: Locks) -> tuple[tuple[int, ...], dict[str, Any]]:
-    """The parts that must be read when every lock is held, and their values."""
+    """The parts that must be read once every lock is held, and their values."""
     parts = (*((REPLIED,) if want.once else ()), *((CHANGED,) if want.workspaces else ()))
     return parts, {
         "spaces": want.workspaces,
@@ -168,7 +168,7 @@ def _statement(parts: tuple[str, ...]) -> tuple[str, tuple[str, ...]]:
 
 def save(batch: WriteBatch, demand: list[Row], now: int) -> tuple[str, list[Any]] | None:
     """The one statement that writes a batch, and its arguments; None if there is nothing to write. If it records fresh
-    deliveries as sent, it returns the counters (workspace, agent, number) from which they count down.
+    deliveries as sent, it returns the counters (workspace, agent, number) from which their cursors count down.
     """
     rows = {"given": demand} | {part: getattr(batch, part) for part in _COLUMNS if part != "given"}
     parts = tuple(part for part in _SAVE if rows[part])

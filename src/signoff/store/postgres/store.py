@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 class PostgresStore(Store):
-    """listen: False if notifications cannot get through; everything works without them, only slower."""
+    """listen: False if notifications cannot get through; everything works without them, but more slowly."""
 
     def __init__(self, url: str, *, clock: Clock, listen: bool) -> None:
         super().__init__(clock)
@@ -97,7 +97,7 @@ class PostgresStore(Store):
         return self._listener is not None and self._listener.listening
 
     async def warm(self) -> None:
-        """Open the connections, and let the driver load the types of our parameters on each. Otherwise both would
+        """Open the connections, and make the driver load the types of our parameters on each. Otherwise both would
         delay the first requests under load, by 20 ms.
         """
         if not self._pooled:
@@ -186,7 +186,7 @@ class PostgresStore(Store):
         if locking or not present:
             await self._take(db, own.find(locking), values, found, want)
         if present:
-            # A separate statement, because one that waited for a lock does not see what was committed meanwhile.
+            # A separate statement, because one that waited for a lock does not see what has been committed since.
             await self._take(db, own.find(present), more, found, want)
         return found
 

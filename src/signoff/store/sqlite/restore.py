@@ -1,6 +1,6 @@
 """Restores a backup of a SQLite database, atomically even if it is interrupted.
 
-The write-ahead log next to a database belongs to that file only; if it were left there, it would be applied to the
+The write-ahead log next to a database belongs to that file only; if it were left in place, it would be applied to the
 replacement. So it is checkpointed into the old file and removed before the new file gets the name. The old file is
 kept under another name.
 """
@@ -38,14 +38,14 @@ def restore(database: Path, copy: Path, name: str) -> Path | None:
         raise Refused(
             "restore_failed",
             f"{database} cannot be replaced: {error.strerror}.",
-            hint="The database is complete: either the old one or the copy. Free disk space, or fix the permissions; "
+            hint="The database is intact: either the old one or the copy. Free disk space or fix the permissions, "
             "then restore again.",
         ) from error
     return kept
 
 
 def restoring(database: Path, copy: Path, name: str) -> Iterator[Path | None]:
-    """The steps of ``restore``. After each step the database is complete, either the old one or the new one."""
+    """The steps of ``restore``. After each step the database is intact: either the old one or the new one."""
     database = Path(os.path.realpath(database))
     if not copy.is_file():
         raise NotFound(
@@ -142,7 +142,7 @@ def _pages(source: apsw.Connection, target: apsw.Connection) -> None:
 
 
 def _unused(database: Path, name: str) -> Path:
-    """An unused name next to the database, so that files that an earlier restore has kept are never overwritten."""
+    """An unused name next to the database, so that files kept by an earlier restore are never overwritten."""
     for number in count(1):
         aside = database.with_name(f"{database.name}.{name}" + (f"-{number}" if number > 1 else ""))
         if not any(os.path.lexists(f"{aside}{ending}") for ending in ("", *_BESIDE)):
@@ -151,7 +151,9 @@ def _unused(database: Path, name: str) -> Path:
 
 
 def _keep(database: Path, aside: Path) -> Path:
-    """Give the database a second name. Its log is checkpointed into it if possible, else linked next to it."""
+    """Give the database a second name. If possible its log is checkpointed into it; otherwise the log is linked next to
+    it.
+    """
     try:
         db = apsw.Connection(str(database), flags=apsw.SQLITE_OPEN_READWRITE)
         try:

@@ -1,7 +1,7 @@
 """The store on SQLite: one connection writes, a few others read. Acknowledged writes are on disk.
 
 It uses WAL with ``synchronous=FULL``, and always ``begin immediate``, so that no transaction reads first and fails to
-write later. A lock file, itself a permanently locked database, keeps a second server from the same file.
+write later. A lock file, itself a permanently locked database, keeps a second server away from the same file.
 """
 
 import asyncio
@@ -162,7 +162,7 @@ class SqliteStore(Store):
             if self._file(ending) != file:
                 raise Busy(
                     "database_gone",
-                    f"{self.path}{ending} was deleted or replaced while this server uses it.",
+                    f"{self.path}{ending} was deleted or replaced while this server is using it.",
                     retry_after=60,
                     hint="Current writes will be lost. Stop the server; signoff db restore FILE restores a backup.",
                 )
@@ -170,16 +170,16 @@ class SqliteStore(Store):
         await self.write((sql.PROBE, {}))
 
     async def announce(self, topics: Sequence[str]) -> None:
-        """Does nothing: there is no other server on this file."""
+        """Does nothing: no other server uses this file."""
 
     async def warm(self) -> None:
-        """Does nothing: ``open`` has opened the connections."""
+        """Does nothing: ``open`` has already opened the connections."""
 
     async def listen(self, notified: Callable[[list[str]], None]) -> None:
-        """Does nothing: there is no other server on this file."""
+        """Does nothing: no other server uses this file."""
 
     async def backup(self, target: Path) -> None:
-        """Works without ``open``. The copy is consistent even while another process serves from the file."""
+        """Works without ``open``. The copy is consistent even while another process uses the file."""
         copier = ConnectionThread("signoff-copier", self._connect_copier)
         await copier.open()
         try:
@@ -320,7 +320,7 @@ class SqliteStore(Store):
 
 def _copy(db: apsw.Connection, target: Path) -> None:
     """Copy the whole database to a new file and sync it to disk. Raises FileExistsError if the file exists; leaves no
-    file behind after a failure.
+    file behind if it fails.
     """
     os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
     try:
@@ -346,7 +346,7 @@ def hold_lock(path: Path) -> apsw.Connection:
             "database_in_use",
             f"Another server is using {path}.",
             field="database",
-            hint="Stop it, use its address, or choose another file. Several servers need PostgreSQL.",
+            hint="Stop it, use its address, or choose another file. Running several servers requires PostgreSQL.",
         ) from busy
     try:
         if workers_lock(path).exists():
@@ -362,8 +362,9 @@ def workers_lock(path: Path) -> Path:
 
 
 def hold_workers_lock(path: Path) -> int:
-    """Take the lock that every worker process of a server inherits: a descriptor whose lock ends when all have closed
-    it. Workers whose supervisor was killed still finish what they have begun, so this waits for them for a while.
+    """Take the lock that every worker process of a server inherits: a descriptor whose lock ends when all of them have
+    closed it. Workers whose supervisor was killed still finish what they have started, so this waits for them for a
+    while.
     """
     workers = os.open(workers_lock(path), os.O_CREAT | os.O_RDWR, 0o600)
     if fcntl is None:
@@ -381,7 +382,7 @@ def hold_workers_lock(path: Path) -> int:
                 "database_in_use",
                 f"Worker processes of another server are using {path}.",
                 field="database",
-                hint="They stop by themselves when their supervisor has ended; kill them if they hang.",
+                hint="They exit on their own when their supervisor has exited; kill them if they hang.",
             ) from None
         return workers
 

@@ -48,7 +48,7 @@ class ConnectionThread:
         self._threads: list[threading.Thread] = []
 
     async def open(self) -> None:
-        """Start the threads; raises the error of connecting."""
+        """Start the threads; raises the error if a connection fails."""
         for number in range(self._count):
             db = await asyncio.to_thread(translated, self._connect)
             thread = threading.Thread(

@@ -1,6 +1,6 @@
 """Decides which worker process of a server writes to its SQLite file next.
 
-SQLite's own lock would be enough, but a connection that finds it taken sleeps, tries again up to 100 ms later, and
+SQLite's own lock would be enough, but a connection that finds it taken sleeps, retries up to 100 ms later, and
 blocks a thread. So the workers pass a token: one byte in a pipe that they inherited from their supervisor. If a token
 is lost with its worker, or exists twice for a while, SQLite's lock still protects the file.
 """
@@ -14,7 +14,7 @@ PATIENCE: Final = 1.0  # seconds after which the token is considered lost
 
 
 class Turns:
-    """Created by the supervisor, with one token, and used by every worker that was forked from it."""
+    """Created by the supervisor with one token, and used by every worker that is forked from it."""
 
     def __init__(self) -> None:
         self._out, self._in = os.pipe()
@@ -23,7 +23,7 @@ class Turns:
         self.give()
 
     async def take(self, patience: float = PATIENCE) -> None:
-        """Wait for the token, or until it is considered lost. The caller has to give it back in either case."""
+        """Wait for the token, or until it is considered lost. The caller has to return it in either case."""
         loop = asyncio.get_running_loop()
         give_up = loop.time() + patience
         while not self._taken() and loop.time() < give_up:

@@ -1,8 +1,8 @@
 """The only writing connection of a SQLite file; the tasks of the event loop take turns.
 
 A transaction is prepared on the event loop's own thread, because handing it to another thread, and sharing the
-interpreter with that thread, costs more than its statements. Operations that wait for the disk (the commit, the
-checkpoint, anything that another process's lock blocks) run in a thread while the loop goes on.
+interpreter with that thread, would cost more than its statements. Operations that wait for the disk (the commit, the
+checkpoint, anything that another process's lock blocks) run in a thread while the loop continues.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ class Writer:
         self._resting: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
-        """Connect; raises the error of connecting."""
+        """Connect; raises the error if that fails."""
         await self._lane.open()
         self._db = await self._lane.run(lambda db: db)
 
@@ -74,8 +74,8 @@ class Writer:
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
-        """Hold the turn: no other task of this process, and no other worker, writes meanwhile. A task that holds it
-        may take it again.
+        """Be the only writer: until this ends, no other task of this process and no other worker writes.
+        It can be nested.
         """
         task = asyncio.current_task()
         if self._owner is task:
@@ -97,8 +97,8 @@ class Writer:
             self._owed = True
 
     def _last(self, job: Callable[[apsw.Connection], T]) -> Callable[[apsw.Connection], T]:
-        """Wrap the last job of a turn: the next worker may write after it, without waiting until the event loop has
-        seen the result.
+        """Wraps the last job of a turn: the next worker may write after it, without waiting for the event loop to
+        see the result.
         """
 
         def then_pass_on(db: apsw.Connection) -> T:
@@ -116,7 +116,7 @@ class Writer:
 
     async def _done(self, work: "asyncio.Future[T]") -> T:
         """Return the result of work in the thread. The turn is kept until the work has ended, even if the caller is
-        cancelled.
+        canceled.
         """
         try:
             return await asyncio.shield(work)

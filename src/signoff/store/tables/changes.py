@@ -1,5 +1,5 @@
 """Teams, policies, and the change log. An entity and its change log entry are saved in one transaction. The change
-log of a workspace is ordered: its numbers are assigned under the workspace's lock.
+log of a workspace is ordered: its numbers are assigned while the workspace is locked.
 """
 
 import logging
@@ -83,7 +83,7 @@ log = logging.getLogger("signoff.changes")
 
 def recording(changes: Sequence[DirectoryChange], since: Mapping[str, int]) -> list[Statement]:
     """The statements that add changes to the change logs of their workspaces, in this order. They come first in a
-    transaction, because they take the lock. ``since``: the last known change of a workspace; if there is a later one,
+    transaction, because they take the lock. ``since``: the last known change to a workspace; if there is a later one,
     nothing is written.
     """
     statements: list[Statement] = []
@@ -99,7 +99,7 @@ def recording(changes: Sequence[DirectoryChange], since: Mapping[str, int]) -> l
 
 
 def log_changes(changes: Sequence[DirectoryChange]) -> None:
-    """Write one log line for each committed change of keys, sessions, people or policies, without its values."""
+    """Write one log line for each committed change to keys, sessions, people or policies, without its values."""
     for change in changes:
         act = "added" if not change.before else "changed" if change.after else "removed"
         fields = {
@@ -173,8 +173,8 @@ class People:
     async def ended_proposals(
         self, workspace: str, now: datetime, before: str, limit: int
     ) -> list[tuple[StoredProposal, ProposalEnd | None]]:
-        """The proposals that no longer wait, newest first, with ids below ``before`` ("" for all). One without an end
-        has expired.
+        """The proposals that are no longer waiting, newest first, with ids below ``before`` ("" for all). One without
+        an end has expired.
         """
         where = f"""workspace = :workspace {"and id < :before" if before else ""} and (
             expires_at <= :now or exists (select 1 from proposal_ends e where e.id = w.id)
@@ -204,7 +204,7 @@ class People:
         named: Workspace | None = None,
         enters: str = "",
     ) -> None:
-        """Add or replace all of these, or none. Raises Conflict if one of these was taken meanwhile: a version, an
+        """Add or replace all of these, or none. Raises Conflict if one of these is already taken: a version, an
         address, the name of the ``new`` or newly ``named`` workspace, the organization that it ``enters``; or if a
         workspace has changed ``since``. Rows are locked in a fixed order, to avoid deadlocks.
         """
@@ -238,8 +238,8 @@ class People:
 
 
 def _refuse_name(space: Workspace, enters: str = "") -> Statement:
-    """Refuse a name that another workspace has or had; with ``enters``, also an organization in which another is or
-    was.
+    """Refuse a name that another workspace has or had; with ``enters``, also an organization that another workspace is
+    or was in.
     """
     former = {"name": f'%"{space.full_name}"%', "formerly": f'%"{enters}/%' if enters else ""}
     return _REFUSE_NAME, {"id": space.id, "organization": enters, **former}

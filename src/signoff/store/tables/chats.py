@@ -1,4 +1,6 @@
-"""Which chat account belongs to whom. An account is linked only by a single-use code that the person requested."""
+"""Which chat account belongs to whom. An account can only be linked with a single-use code that the person
+requested.
+"""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -68,7 +70,7 @@ class Chats:
         record: Sequence[DirectoryChange],
         since: Mapping[str, int],
     ) -> None:
-        """Unlink the account. Raises Conflict as ``link`` does."""
+        """Unlink the account. Raises Conflict like ``link``."""
         values = {"channel": channel, "team": team, "account": account}
         await self._write(record, since, (_UNLINK, values))
 

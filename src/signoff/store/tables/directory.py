@@ -1,6 +1,6 @@
 """Workspaces, people, accounts, keys, workflows.
 
-``add_…`` returns False if the row exists already, because two servers may start at the same time on one database.
+``add_…`` returns False if the row already exists, because two servers may start on one database at the same time.
 """
 
 from msgspec import Struct
@@ -13,7 +13,7 @@ from signoff.store.tables.mapping import fetch, fetch_one, insert, values_of
 
 
 class DirectoryTables:
-    """The directory's tables. Lists are sorted for people."""
+    """The directory's tables. Lists are sorted for display."""
 
     def __init__(self, database: Database) -> None:
         self._db = database
@@ -36,7 +36,7 @@ class DirectoryTables:
         await self._db.write((STAFFED, {"id": workspace, "change": change}))
 
     async def add_person(self, person: Person) -> bool:
-        """Add a person; False if the workspace has a person with that address already."""
+        """Add a person; False if the workspace already has a person with that address."""
         return await self._add(person)
 
     async def person(self, id: str) -> Person | None:
@@ -93,7 +93,7 @@ class DirectoryTables:
         return (await self.get_plans({digest})).get(digest)
 
     async def get_plans(self, digests: set[str]) -> dict[str, Plan]:
-        """The plans with these digests that are stored, by digest. Those that are not in memory are read together."""
+        """The stored plans with these digests, by digest. Those that are not in memory are read together."""
         plans = self._db.plans.known(digests)
         missing = digests - plans.keys()
         if missing:

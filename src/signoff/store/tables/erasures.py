@@ -81,7 +81,7 @@ class Erasures:
         self._db = database
 
     async def removed_as(self, workspace: str, address: str) -> str:
-        """The id of the person who was last removed with this address; "" if there is none."""
+        """The id of the person with this address who was removed last; "" if there is none."""
         rows = await self._db.read(_REMOVED, workspace=workspace, name=address)
         return rows[0][0].removeprefix("person:") if rows else ""
 
@@ -218,8 +218,8 @@ def _without(row: Row, person: str, facts: Sequence[Fact], plans: Mapping[str, A
 
 
 def _with_comments(results: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
-    """The results without erased comments. A result repeats a comment of its decision: from now on the last one that
-    was not erased, if there is one. Other people's comments stay, even with the same text.
+    """The results without erased comments. A result repeats a comment of its decision: after this, the last comment
+    that was not erased, if there is one. Other people's comments stay, even with the same text.
     """
     after = dict(results)
     for step, result in results.items():

@@ -1,4 +1,4 @@
-"""Reads of intents: they always see a committed state, on separate connections that never block a writer."""
+"""Reads of intents. They always see a committed state, on separate connections that never block a writer."""
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from datetime import datetime, timedelta
@@ -43,8 +43,8 @@ class Intents:
     async def histories(
         self, ids: Collection[str], at_once: int = _TOGETHER
     ) -> AsyncIterator[dict[str, list[EventRow]]]:
-        """All facts of these intents, in order, and of each intent at once. Yields what one read returns, at most
-        ``at_once`` facts and the rest of the last history; usually one read is enough.
+        """All facts of these intents, in order, and of each intent at once. Yields the result of each read: at
+        most ``at_once`` facts, plus the rest of the last history; usually one read is enough.
         """
         left = set(ids)
         while left:
@@ -66,7 +66,7 @@ class Intents:
         return rows
 
     async def same_target(self, id: str, limit: int) -> list[Stored]:
-        """The earlier requests with the target of this one, the last first; without their payloads."""
+        """The earlier requests with the same target as this one, the latest first; without their payloads."""
         return await self._stored(sql.SAME_TARGET, id=id, limit=limit)
 
     async def old_payloads(self, id: str) -> dict[int, bytes]:
@@ -74,8 +74,8 @@ class Intents:
         return {row[0]: row[1] for row in await self._db.read(sql.OLD_PAYLOADS, id=id)}
 
     async def page(self, wanted: Filter) -> list[Stored]:
-        """A page of intents, newest first. The next page starts ``before`` the last id of this one, or ``after`` it
-        if the oldest are first.
+        """A page of intents, newest first. The next page starts ``before`` the last id of this one, or ``after`` it if
+        the order is oldest first.
         """
         order = "asc" if wanted.oldest_first else "desc"
         values = {name: value for name in sql.LISTED_WHERE if (value := getattr(wanted, name))}
@@ -130,7 +130,7 @@ class Intents:
         return [found[id] for id in ids if id in found]
 
     async def listed_under(self, intent: Intent) -> dict[str, int]:
-        """The rank under each of these keys of the worklist that has the intent's open task."""
+        """The rank of the intent's open task under each of these keys of the worklist that contains it."""
         if not isinstance(intent.open, Task):
             return {}
         values = {"workspace": intent.workspace, "parties": sorted(keys_of(intent)), "id": intent.id}
@@ -145,7 +145,7 @@ class Intents:
         self, workspace: str, agent: str, after: int, limit: int
     ) -> list[tuple[int, Intent]]:
         """(cursor, intent) of the agent's claimable deliveries above ``after``, in commit order, without payloads: an
-        agent reads the payload when it begins.
+        agent reads the payload when it starts.
         """
         rows = await self._db.read(sql.DELIVERIES, workspace=workspace, agent=agent, after=after, limit=limit)
         plans = await plans_of(self._db, rows)
@@ -165,7 +165,7 @@ class Intents:
 
     async def redeliver(self, workspace: str, agent: str, ids: Sequence[str]) -> None:
         """Give a new cursor to those of ``ids`` that were sent, are claimable and have not moved, so that streams see
-        them again. Each transaction moves a few, so that decisions can be committed between them.
+        them again. Each transaction moves only a few, so that decisions can be committed in between.
         """
         for start in range(0, len(ids), _MOVED):
             values: dict[str, Any] = {
@@ -206,7 +206,9 @@ class Intents:
         return [row[0] for row in await self._db.read(sql.IDS, after=after, limit=limit)]
 
     async def row(self, id: str) -> Row | None:
-        """The row as stored, in the order of ``sql.INTENTS``, for the integrity check, which trusts no column."""
+        """The row as stored, in the order of ``sql.INTENTS``, for the integrity check, which does not trust any
+        column.
+        """
         return next((tuple(row) for row in await self._db.read(sql.ROW, id=id)), None)
 
     async def forget(self, final_before: datetime, limit: int) -> int:

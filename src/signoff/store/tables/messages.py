@@ -2,7 +2,7 @@
 
 A message to a person starts as ``waiting`` in the transaction that adds its outbox row, and ends as ``sent``,
 ``skipped`` (no longer needed) or ``failed`` in the one that removes the row. A message to a service is only an outbox
-row until it is sent, and is recorded here afterwards. So nothing is sent without a record.
+row until it is sent; then it is recorded here. So nothing is sent without a record.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ WAITING, SENT, SKIPPED, FAILED = "waiting", "sent", "skipped", "failed"
 class Message(Struct, frozen=True, kw_only=True):
     """One notification for one person over one channel, or for a service (``person`` "").
 
-    target: the address, with secrets left out; reference: the provider's id of the message; at: the time of its last
+    target: the address, without secrets; reference: the provider's id of the message; at: the time of its last
     change; called_at: when its event happened.
     """
 
@@ -53,7 +53,7 @@ class InFlight(Struct, frozen=True):
 
 
 class SendResult(Struct, frozen=True):
-    """How a message ended. ``target``: its address; "" if it is as recorded before."""
+    """How a message ended. ``target``: its address; "" if it is unchanged."""
 
     id: str
     state: str
@@ -165,7 +165,7 @@ class Messages:
         ]
 
     async def failing_channels(self, workspace: str) -> list[str]:
-        """The channels in which something is being retried or has failed."""
+        """The channels with messages that are being retried or have failed."""
         return [row[0] for row in await self._db.read(_FAILING_CHANNELS, workspace=workspace)]
 
     async def failing(
@@ -183,7 +183,7 @@ class Messages:
         return None if at is None else from_micros(at)
 
     async def expand(self, expansions: Sequence[ExpandedNotification]) -> None:
-        """Replace each row by other rows, in one transaction; a row that no longer exists is skipped."""
+        """Replace each row with other rows, in one transaction; a row that no longer exists is skipped."""
         statements: list[Statement] = []
         for one in sorted(expansions, key=lambda expansion: expansion.id):
             statements.append((_LOCK, {"parent": one.id}))
@@ -194,8 +194,8 @@ class Messages:
             await self._db.write(*statements)
 
     async def start(self, row: OutboxRow, message: Message, before: datetime) -> None:
-        """Queue a message that no notification caused, with its record. Records of the same kind from before
-        ``before`` are deleted.
+        """Queue a message that was not caused by a notification, with its record. Records of the same kind that are
+        older than ``before`` are deleted.
         """
         await self._db.write(
             (_OLD, {"intent_id": message.intent_id, "before": micros(before)}),

@@ -27,8 +27,8 @@ class Outbox:
         )
 
     async def due(self, limit: int, hold: timedelta) -> list[OutboxRow]:
-        """Take up to ``limit`` due rows and reserve them for ``hold``. Taking a row is not an attempt: after a crash
-        of the server it is unchanged.
+        """Take up to ``limit`` due rows and reserve them for ``hold``. Taking a row does not count as an attempt: if
+        the server crashes, the row is unchanged.
         """
         now = await self._db.now()
         values = {"now": micros(now), "until": micros(now + hold), "limit": limit}
@@ -50,7 +50,7 @@ class Outbox:
         await self._db.write((sql.OUTBOX_AGAIN, {"id": id, "due_at": micros(due_at), "error": error}))
 
     async def back(self, ids: Sequence[str], due_at: datetime) -> None:
-        """Return a row that was not refused: waiting, for whatever reason, does not count as an attempt."""
+        """Return a row that was not refused: waiting, for any reason, does not count as an attempt."""
         await self._db.write((sql.OUTBOX_BACK, {"ids": list(ids), "due_at": micros(due_at)}))
 
     async def aside(self, id: str, due_at: datetime, error: str) -> None:

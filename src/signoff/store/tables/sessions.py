@@ -1,7 +1,7 @@
 """Sessions on the pages, sign-in links, and terminals that ask to sign in. Rows are found by the hash of a token, never
 by the token.
 
-One statement uses up a link, so that if two people press its button, only one is signed in.
+A single statement uses up a link, so that if two people press its button, only one is signed in.
 """
 
 from datetime import datetime
@@ -92,7 +92,7 @@ class SessionTables:
         return await fetch_one(self._db, Link, "id = :id", id=id)
 
     async def use_link(self, id: str, at: datetime) -> bool:
-        """Use up the link; False if it was used before or has expired."""
+        """Use up the link; False if it has been used or has expired."""
         [rows] = await self._db.write((_USE, {"id": id, "at": micros(at)}))
         return bool(rows)
 

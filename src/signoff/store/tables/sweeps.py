@@ -34,7 +34,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class RetentionRun(Struct, frozen=True):
-    """at: the time of the last run; owed: how long the clock still has to run steadily before anything is deleted;
+    """at: the time of the last run; owed: how much longer the clock has to run steadily before anything is deleted;
     intents and payloads: how many were deleted so far; deleted_at: when something was last deleted.
     """
 
@@ -69,8 +69,8 @@ class RetentionRuns:
         await self._db.write((_PUT, values))
 
     async def set_back(self, now: datetime, by: timedelta) -> None:
-        """Correct the timers after the clock has gone back ``by``, to ``now``: timers that were set by the wrong time
-        become due earlier by as much, and every intent with a timer is checked.
+        """Correct the timers after the clock has jumped back by ``by``, to ``now``: timers that were set by the wrong
+        time become due earlier by the same amount, and every intent with a timer is checked.
         """
         at = {"now": micros(now)}
         await self._db.write(

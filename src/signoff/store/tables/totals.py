@@ -1,4 +1,4 @@
-"""Counts over whole tables, for metrics. No other request needs them; the caller caches them."""
+"""Counts over whole tables, for metrics. No other request needs them, and the caller caches them."""
 
 from collections import Counter
 from datetime import datetime

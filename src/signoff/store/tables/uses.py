@@ -1,5 +1,5 @@
 """Records that a program acts on the outcome of an intent: one row per intent, written once. This makes an approval
-single-use, also across servers: if two programs try to use it at the same time, only one may.
+single-use even across servers: if two programs try to use it at the same time, only one succeeds.
 """
 
 from datetime import datetime
@@ -17,7 +17,7 @@ _OF: Final = "select use, actor, used_at from uses where intent_id = :intent_id"
 
 
 class Use(Struct, frozen=True):
-    """The one use of an intent's outcome. use: the name that the user gave it; actor: who used it."""
+    """The one use of an intent's outcome. use: the name that the caller chose; actor: who used it."""
 
     intent_id: str
     use: str

@@ -1,1 +1,1 @@
-"""The API, one module per resource: JSON becomes a command, a change becomes JSON."""
+"""The API, one module per resource: JSON becomes a command, and a change becomes JSON."""

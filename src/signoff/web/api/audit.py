@@ -85,7 +85,7 @@ def _event(row: EventRow, directory: Snapshot, requester: str, reader: Actor) ->
 
 
 def _unreadable(row: EventRow) -> AuditEventOut:
-    """An entry for bytes that are no longer an event. They were changed, so a verifier must see them."""
+    """An entry for bytes that are no longer an event. They have been changed, so a verifier must see them."""
     return AuditEventOut(
         seq=row.seq,
         type="unreadable",

@@ -96,11 +96,13 @@ async def changes(call: Call) -> wire.changes.ChangesAnswer:
 
 
 def _before(call: Call) -> int:
-    """The number below which the next page starts, 0 for the first page; Invalid for one that no page returned."""
+    """The number below which the next page starts, 0 for the first page; raises Invalid for a cursor that no page
+    returned.
+    """
     said = call.query.get("cursor", "")
     if said and not (said.isascii() and said.isdigit() and len(said) < 19):
         raise Invalid(
             "validation_error", f"cursor: {said[:64]!r} is not a next_cursor.", field="cursor",
-            hint="Send next_cursor of the previous page, unchanged.",
+            hint="Send the previous page's next_cursor unchanged.",
         )  # fmt: skip
     return int(said or 0)

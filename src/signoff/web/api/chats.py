@@ -13,7 +13,7 @@ _FORM = "application/x-www-form-urlencoded"
 
 
 async def actions(call: Call) -> Page:
-    """POST /v1/{channel}/actions: presses and commands; the chat authenticates them in its own way."""
+    """POST /v1/{channel}/actions: presses and commands; each chat authenticates them in its own way."""
     name = call.path.split("/")[2]
     desk, label = call.state.desks.get(name), label_of(name)
     if desk is None:
@@ -25,7 +25,7 @@ async def actions(call: Call) -> Page:
         )
     if not await desk.inbound.genuine(call.body, call.header):
         raise Unauthenticated(
-            "invalid_signature", f"This request could not be authenticated as one from {label}."
+            "invalid_signature", f"This request could not be verified to come from {label}."
         )
     answer = await desk.answer(_payload(call, label))
     return Page(answer, "application/json" if answer else "text/plain")

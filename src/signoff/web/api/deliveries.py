@@ -77,7 +77,7 @@ async def claim(call: Call) -> wire.deliveries.ClaimAnswer:
 
 
 async def _notice(call: Call, agent: str) -> str:
-    """A note if this agent can never get deliveries by asking for them."""
+    """A warning if this agent can never get deliveries by asking for them."""
     account = (await directory_of(call)).by_address.get(agent)
     if account is None:
         return f"No agent is registered as {agent}. Check the name."

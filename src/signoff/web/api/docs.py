@@ -1,4 +1,4 @@
-"""The API as a page for people, at /docs, from the same table of endpoints. It loads nothing from other hosts."""
+"""The API as a page for people at /docs, from the same table of endpoints. It loads nothing from other hosts."""
 
 import html
 from functools import lru_cache
@@ -89,7 +89,7 @@ def _page() -> str:
 <header>
 <h1>Signoff API</h1>
 <p>Every request needs a key, except to open endpoints: <code>x-api-key: sgn_…</code>. For programs:
-<a href="/openapi.json">openapi.json</a>; as OpenAPI 3.0, for generators that read no later one:
+<a href="/openapi.json">openapi.json</a>; as OpenAPI 3.0, for generators that do not read later versions:
 <a href="/openapi-3.0.json">openapi-3.0.json</a>.</p>
 <nav aria-label="Sections">{links}</nav>
 </header>

@@ -1,4 +1,6 @@
-"""A server's metrics in the formats of Prometheus: those of each worker with its label, those of the database once."""
+"""A server's metrics in the Prometheus formats: each worker's metrics with a label for the worker, the database's
+metrics once.
+"""
 
 from collections.abc import Iterable, Mapping
 from typing import Final
@@ -110,7 +112,7 @@ class _Numbers(Collector):
 
 
 def _buckets(bounds: tuple[float, ...], numbers: list[float]) -> list[tuple[str, float]]:
-    """The buckets as Prometheus expects them: cumulative, and the last one counts everything."""
+    """The buckets as Prometheus expects them: cumulative, with a last one that counts everything."""
     found, total = [], 0.0
     for bound, count in zip((*map(str, map(float, bounds)), "+Inf"), numbers, strict=False):
         total += count

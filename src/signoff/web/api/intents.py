@@ -1,4 +1,4 @@
-"""Intents: submit, read, act on, end. No lifecycle rules here: JSON becomes a command, a change becomes JSON."""
+"""Intents: submit, read, act on, end. No lifecycle rules here: JSON becomes a command, and a change becomes JSON."""
 
 import asyncio
 from datetime import timedelta
@@ -197,7 +197,7 @@ def _current(intent: Intent, expected: int | None) -> Intent:
 
 
 def _ending(request: wire.intents.ResolveRequest, step_run: int) -> Command:
-    """The command that ends what the id names: the intent itself, or only one step (which an agent sees as an
+    """The command that ends what the id names: the intent, or only one of its steps (which an agent sees as an
     intent).
     """
     match request.status.strip().upper():
@@ -226,8 +226,8 @@ def _ending(request: wire.intents.ResolveRequest, step_run: int) -> Command:
 
 
 def _unused(request: wire.intents.ResolveRequest, step_run: int) -> str:
-    """The given fields that this ending does not keep, as text; "" for none. Raises Invalid for an error with a
-    success.
+    """The given fields that this ending does not keep, as text; "" if there are none. Raises Invalid if a success has
+    an error.
     """
     status = request.status.strip().upper()
     if status == "COMPLETED" and request.error:
@@ -275,7 +275,7 @@ async def policy(call: Call) -> bytes:
 
 
 async def _patch(call: Call, patch: PatchControls, body: json_intake.Parsed) -> bytes:
-    """Apply a patch of the free-form maps, if it changes anything."""
+    """Apply a patch to the free-form maps, if it changes anything."""
 
     def meant(intent: Intent) -> Command:
         authorize_command(call.actor, patch, intent)  # authorize before the response reveals anything
@@ -286,7 +286,7 @@ async def _patch(call: Call, patch: PatchControls, body: json_intake.Parsed) -> 
             (intent.envelope, patch.envelope),
         )
         if not intent.final and all({**there, **new} == there for there, new in maps):
-            raise Conflict(_NOTHING, "The patch changes nothing.")
+            raise Conflict(_NOTHING, "The patch does not change anything.")
         return patch
 
     return await _act(call, await cached_or_read(call, call.params["intent_id"]), meant, body, _KEPT)
@@ -353,13 +353,13 @@ async def bulk_cancel(call: Call) -> BulkCancelAnswer:
     done = await asyncio.gather(*(_cancel(call, intent_id, command) for intent_id in found))
     gone = [intent_id for intent_id, why_not in zip(found, done, strict=True) if why_not is None]
     if busy := next((why_not for why_not in done if isinstance(why_not, Busy)), None):
-        said = f"{len(gone)} of {len(found)} are canceled, the others not yet: {busy.message}"
+        said = f"{len(gone)} of {len(found)} have been canceled, the others not yet: {busy.message}"
         raise Busy(busy.code, said, retry_after=busy.retry_after)
     return BulkCancelAnswer(dry_run=False, would_cancel=len(found), canceled=len(gone), intent_ids=gone)
 
 
 async def _cancel(call: Call, intent_id: str, command: Cancel) -> Refused | None:
-    """Cancel one of many. Returns the reason if that failed: the intent has changed since it was read, or the server
+    """Cancel one of many. Returns the reason if that fails: the intent has changed since it was read, or the server
     is busy.
     """
     try:

@@ -50,13 +50,13 @@ async def _holder(call: Call, wanted: wire.keys.CreateKey) -> Account | Person:
             raise Conflict(
                 "person_exists",
                 f"{person.email} already exists, with {', '.join(person.roles) or 'no'} as roles.",
-                hint="Leave the roles out, or change them first: signoff people set, PATCH /v1/people/{id}.",
+                hint="Omit the roles, or change them first: signoff people set, PATCH /v1/people/{id}.",
             )
         if not created and wanted.name and wanted.name != person.name:
             raise Conflict(
                 "person_exists",
                 f"{person.email} already exists, under another name.",
-                hint="Leave the name out, or change it first: signoff people set, PATCH /v1/people/{id}.",
+                hint="Omit the name, or change it first: signoff people set, PATCH /v1/people/{id}.",
             )
         return person
     if wanted.agent is not None:

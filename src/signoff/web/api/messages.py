@@ -1,4 +1,4 @@
-"""The messages about a task or an intent: over which channel they were sent, and whether they arrived or why not.
+"""The messages about a task or an intent: the channel over which each was sent, and whether it arrived, or why not.
 Also the health of each channel.
 """
 

@@ -1,4 +1,4 @@
-"""``GET /metrics``: the metrics of this server, of all its workers, for Prometheus. Metrics of a workspace are shown
+"""``GET /metrics``: the metrics of this server and all its workers, for Prometheus. Metrics of a workspace are shown
 only to keys of that workspace, or to everybody if the metrics are open.
 """
 

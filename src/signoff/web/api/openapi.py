@@ -1,5 +1,5 @@
-"""The API as an OpenAPI 3.1 document, generated from the table of endpoints and their structs; and the same in
-version 3.0, for generators that read only that.
+"""The API as an OpenAPI 3.1 document, generated from the table of endpoints and their structs; and in version
+3.0, for generators that do not read later versions.
 
 ``python -m signoff.web.api.openapi`` prints it; a test compares it with docs/openapi.json.
 """
@@ -66,8 +66,8 @@ _TAGS: Final = {
     "agents": "Agents, and what waits for them.",
     "scenarios": "AXP's bundles of agents, people and one intent.",
     "workflows": "The steps that requests of a type go through.",
-    "export": "The configuration, all intents and all events, for files.",
-    "people": "People, teams, policies, and changes of them.",
+    "export": "The configuration, all intents and all events, for export to files.",
+    "people": "People, teams, policies, and changes to them.",
     "workspaces": "The workspaces of the organization.",
     "accounts": "Agents and services with their keys, as AXP's service accounts.",
     "keys": "API keys.",
@@ -117,7 +117,7 @@ def document(endpoints: Sequence[Endpoint] = ENDPOINTS) -> dict[str, Any]:
     return {
         "openapi": "3.1.0",
         "info": _INFO,
-        "servers": [{"url": "/", "description": "The server that this document comes from"}],
+        "servers": [{"url": "/", "description": "The server that served this document"}],
         "security": [{"key": []}, {"bearer": []}],
         "tags": [
             {"name": tag, "description": _TAGS[tag]} for tag in dict.fromkeys(row.tag for row in endpoints)
@@ -178,7 +178,7 @@ def _answers(row: Endpoint, schemas: Schemas) -> dict[str, Any]:
 
 
 def error_codes(row: Endpoint) -> dict[str, list[str]]:
-    """The codes of each 4xx that an operation refuses with."""
+    """The error codes that an operation returns for each 4xx status."""
     known = _error_codes()
     own, parts = known["operations"].get(row.name, {}), known["everywhere"]
     read = ["request", "headers", *["query"][: not row.any_query], *["body"][: row.request is not None]]

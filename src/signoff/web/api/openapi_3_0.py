@@ -1,4 +1,4 @@
-"""Converts an OpenAPI 3.1 document to 3.0, for generators that read only that."""
+"""Converts an OpenAPI 3.1 document to 3.0, for generators that do not read later versions."""
 
 from typing import Any, Final
 
@@ -9,7 +9,7 @@ _VALUES: Final = frozenset({"example", "enum", "required", "security"})
 
 
 def edition(document: dict[str, Any]) -> dict[str, Any]:
-    """The same API in version 3.0, which writes types with null, references and bounds differently."""
+    """The same API in version 3.0, which writes nullable types, references and bounds differently."""
     made: dict[str, Any] = {name: _part(value, name) for name, value in document.items()}
     licence = {"name": document["info"]["license"]["name"], "url": _LICENCE}
     return made | {"openapi": "3.0.3", "info": document["info"] | {"license": licence}}

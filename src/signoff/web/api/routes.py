@@ -1,5 +1,5 @@
-"""The table of endpoints. Routing, the OpenAPI document and the page at /docs are derived from it. Frequently used
-paths come first; a literal segment comes before a parameter in the same place. An agent's address is one to three
+"""The table of endpoints, from which routing, the OpenAPI document and the page at /docs are derived. Frequently used
+paths come first; a literal segment comes before a parameter in the same position. An agent's address is one to three
 segments, so the segments after it are matched from the right.
 """
 
@@ -66,13 +66,13 @@ _FOR: Final = Parameter(
 _PLACE: Final = (
     Parameter(
         "org_id",
-        "the organization; nothing is listed for any other than the key's",
+        "the organization; for any other than the key's, the list is empty",
         blank=True,
         example="acme",
     ),
     Parameter(
         "workspace_id",
-        "the workspace; nothing is listed for any other than the key's",
+        "the workspace; for any other than the key's, the list is empty",
         blank=True,
         example="prod",
     ),
@@ -128,7 +128,7 @@ _POST: Final = (
         example="DELIVERED",
     ),
 )
-_CHAT: Final = "the chat defines it and extends it; that it comes from there is verified"
+_CHAT: Final = "the chat defines it and extends it; its origin is verified"
 _CREATE: Final = "AXP's clients send additional fields; each causes a warning in the response"
 _RESULT: Final = "its content is the agent's result or the answer's data"
 _PROBE: Final = "a probe: load balancers may add parameters, and the response is always the same"
@@ -170,7 +170,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         intents.policy, "Patch grants and envelope",
         request=wire.intents.PolicyRequest, response=wire.intents.IntentChangedAnswer, query=(_FOR,)),
     Endpoint("POST", "/v1/intents/{intent_id}/retry", "retryIntent", "intents",
-        intents.retry, "Submit a failed intent again, as a new one",
+        intents.retry, "Resubmit a failed intent as a new one",
         request=wire.intents.RetryRequest, response=wire.intents.RetryAnswer),
     Endpoint("POST", "/v1/intents/{intent_id}/rerun", "rerunIntentStep", "intents",
         intents.rerun, "Rerun the step that failed after an approval, once",
@@ -190,7 +190,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("POST", "/v1/tasks/{task_id}/answer", "answerTask", "tasks",
         tasks.answer, "Answer a task", request=wire.tasks.AnswerRequest, response=wire.tasks.TaskChangedAnswer),
     Endpoint("POST", "/v1/tasks/answers", "answerTasks", "tasks",
-        tasks.answer_many, "Answer up to 100 equal tasks of low risk in one act",
+        tasks.answer_many, "Answer up to 100 similar low-risk tasks at once",
         request=wire.tasks.BulkAnswerRequest, response=wire.tasks.BulkAnswer),
     Endpoint("POST", "/v1/tasks/{task_id}/delegate", "delegateTask", "tasks",
         task_actions.delegate, "Delegate the caller's vote",
@@ -323,7 +323,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         changes.apply, "Apply people, teams, policies and workflows, all or nothing",
         request=wire.changes.ManifestRequest, response=wire.changes.ManifestAnswer,
         query=(*_DRY_RUN, Parameter(
-            "seen", "`seen` of a dry run: 409 if it would do something else by now", example="9f86d081884c7d65")),
+            "seen", "`seen` of a dry run: 409 if the result would now be different", example="9f86d081884c7d65")),
         limit=_BUNDLE_LIMIT, unkeyed=True),
     Endpoint("GET", "/v1/export/manifest", "exportManifest", "export",
         export.manifest, "Export the configuration as a manifest", response=wire.export.ManifestExport),
@@ -411,7 +411,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("GET", "/v1/capabilities", "getCapabilities", "system",
         capabilities.capabilities, "What is supported of AXP", response=capabilities.Capabilities),
     Endpoint("GET", "/v1/tool-registry/macros", "listMacros", "scenarios",
-        capabilities.macros, "List AXP's templates of scenarios: none", response=capabilities.Macros),
+        capabilities.macros, "List AXP scenario templates (always empty)", response=capabilities.Macros),
     Endpoint("GET", "/v1/portal/personal/context", "getPortalContext", "system",
         portal.context, "The key's organization and workspace, for AXP's command line", response=portal.PortalContext),
     Endpoint("POST", "/v1/portal/personal/workspace-selection", "selectPortalWorkspace", "system",
@@ -422,7 +422,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("GET", "/v1/health", "getHealthV1", "system",
         system.health, "Liveness probe", response=wire.system.HealthAnswer, access=Access.OPEN, any_query=_PROBE),
     Endpoint("GET", "/metrics", "getMetrics", "system",
-        metrics.show, "Metrics in Prometheus' format, with the key of an owner, admin or auditor, or open by a setting",
+        metrics.show, "Metrics in Prometheus format, for the key of an owner, admin or auditor; or open, by a setting",
         access=Access.OPEN, any_query=_PROBE, media="text/plain", refuses=(Unauthenticated, Forbidden)),
     Endpoint("GET", "/ready", "getReadiness", "system",
         system.ready, "Readiness probe", response=wire.system.ReadyAnswer, access=Access.OPEN, any_query=_PROBE,

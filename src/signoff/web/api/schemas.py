@@ -1,4 +1,6 @@
-"""JSON Schemas of the wire structs for the API's description, with examples made of the examples of their fields."""
+"""JSON Schemas of the wire structs for the API's description, with examples composed from the examples of their
+fields.
+"""
 
 from collections.abc import Collection, Iterable
 from typing import Any, Final
@@ -14,9 +16,9 @@ _UNSAID: Final[tuple[Any, ...]] = (None, "", False, [], {})  # defaults that mea
 class Schemas:
     """The schemas of these structs and of all structs inside them.
 
-    sent: structs of requests, in which a field with a default may be left out. A field of a response is always
+    sent: structs of requests, in which a field with a default may be omitted. A field of a response is always
     present, unless its type allows it to be absent. lenient: requests that accept unknown fields. Their schemas still
-    do not offer additional properties, or generated clients would send some; only a ``_FREE`` struct uses them.
+    do not offer additional properties, because generated clients would send some; only a ``_FREE`` struct uses them.
     """
 
     def __init__(self, kinds: Iterable[type], sent: Collection[type], lenient: Collection[type] = ()) -> None:
@@ -114,7 +116,7 @@ def _references(part: Any) -> list[str]:
 
 
 def _tidy(schema: Schema) -> None:
-    """Bring a struct's schema into the form that generators handle best."""
+    """Convert a struct's schema to the form that generators handle best."""
     schema.pop("title", None)
     if "description" in schema:  # a docstring
         schema["description"] = _words(schema["description"])
@@ -128,7 +130,7 @@ def _words(text: str) -> str:
 
 def _field(field: Schema) -> Schema:
     """Simplify a field's schema: the description of a part of a union becomes the field's, "a plain type or null"
-    becomes one type, and an object without named members takes any.
+    becomes one type, and an object without named members accepts any.
     """
     choices = field.get("anyOf")
     if choices is not None:
@@ -151,7 +153,7 @@ def _field(field: Schema) -> Schema:
 
 
 def _as_sent(schema: Schema) -> None:
-    """A request's field with a default may be left out; generators would require or send what ``default`` contains."""
+    """A request's field with a default may be omitted; generators would require or send what ``default`` contains."""
     for field in schema.get("properties", {}).values():
         default = field.pop("default", None)
         if default not in _UNSAID:

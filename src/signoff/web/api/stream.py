@@ -1,9 +1,9 @@
 """Server-sent events, as AXP's clients need them (docs/axp.md).
 
 A backlog is written immediately and the stream ends soon after, because some clients read the whole body before they
-parse it. With nothing new the stream is held for ``wait_seconds``, because closing it immediately makes clients spin.
-Clients known to read line by line keep theirs until an intent is final. A stopping server ends every stream properly.
-No line is longer than 60,000 bytes. Comparison with ``since`` is exclusive.
+parse it. If there is nothing new, the stream is held open for ``wait_seconds``, because closing it immediately would
+make clients spin. Clients known to read line by line keep their stream until an intent is final. A server that stops
+ends every stream properly. No line is longer than 60,000 bytes. Comparison with ``since`` is exclusive.
 """
 
 import asyncio
@@ -59,7 +59,7 @@ class FrameSource(Protocol):
 
     async def read(self, told: Sequence[Change]) -> Sequence[bytes]:
         """The next frames since the last call, up to about ``MOST_AT_ONCE`` bytes; afterwards ``more`` says whether
-        others may follow immediately. ``told``: changes that this process has committed meanwhile.
+        others may follow immediately. ``told``: changes that this process has committed since then.
         """
         ...
 
@@ -90,7 +90,7 @@ async def deliveries(call: Call) -> Stream:
 
 def since_of(call: Call) -> int:
     """Where to continue: after ``Last-Event-ID``, the last event that a reconnecting client has seen, or else after
-    ``since``. An id that no stream has sent is refused, because starting over silently would send everything again.
+    ``since``. An id that no stream has sent is refused, because silently starting over would send everything again.
     """
     last = call.header(b"last-event-id").strip()
     if not last:
@@ -164,7 +164,7 @@ def _stream(call: Call, source: FrameSource, topics: tuple[str, ...], held_open:
 
 
 def _ended(call: Call, refusal: Refused) -> None:
-    """Nothing more is sent on the stream; the next connection gets the reason."""
+    """Nothing more is sent on this stream; the next connection gets the reason."""
     log.info("stream %s ended: %s", call.request_id, refusal.code)
 
 
@@ -206,7 +206,9 @@ class _Life:
         return frames
 
     def _following(self, told: Sequence[Change]) -> list[e.Fact]:
-        """The facts of these changes, if they are exactly the next ones; else they have to be read from the table."""
+        """The facts of these changes, if they are exactly the next ones; otherwise they have to be read from the
+        table.
+        """
         facts = [sealed.fact for change in told for sealed in change.facts]
         if [fact.seq for fact in facts] != list(range(self._walked + 1, self._walked + 1 + len(facts))):
             return []
@@ -232,7 +234,7 @@ class _Life:
 
 
 def line(event: EventOut) -> bytes:
-    """An event as one frame. One that is too long for a line is sent without result and human_task, and marked as
+    """An event as one frame. An event that is too long for a line is sent without result and human_task, and marked as
     truncated.
     """
     data = _ENCODER.encode(event)

@@ -171,7 +171,7 @@ async def explain(call: Call) -> wire.tasks.ExplainOut:
     intent = seen.stored.intent
     task = intent.open
     if not isinstance(task, Task) or task.step_run != history.step_run:
-        raise Conflict("no_open_task", "This task is closed; nothing else will happen.")
+        raise Conflict("no_open_task", "This task is closed; nothing more will happen.")
     directory, now = await directory_of(call), call.state.clock.now()
 
     def said() -> wire.tasks.ExplainOut:

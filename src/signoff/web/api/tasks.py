@@ -1,4 +1,4 @@
-"""Tasks and answers. Every answer is the same command, whichever endpoint receives it."""
+"""Tasks and answers. Every answer is the same command, no matter which endpoint receives it."""
 
 from collections.abc import Callable
 from functools import partial
@@ -201,7 +201,7 @@ async def _changes(call: Call, found: SeenTask, display: Display) -> tuple[Revis
 
 
 async def _since_approved(call: Call, seen: Seen) -> SinceApprovedOut | None:
-    """The difference to what was approved last for the same target."""
+    """The difference from what was last approved for the same target."""
     before = await call.state.view.approved_before(call.actor, seen.stored)
     if before is None:
         return None

@@ -59,7 +59,7 @@ async def get(call: Call) -> WorkflowAnswer:
 
 
 def _shown(call: Call, workflow: NamedWorkflow, plan: Plan, directory: Snapshot) -> WorkflowOut:
-    """A workflow with its steps as they were compiled when it was applied, whatever the release. A program sees the
+    """A workflow with its steps as they were compiled when it was applied, in any release. A program sees the
     steps, but not whom they ask.
     """
     out = workflow_out(workflow, plan, directory.display(workflow.applied_by))

@@ -1,4 +1,4 @@
-"""Workspaces of this server: the key's own one, and for an owner those of the organization."""
+"""Workspaces of this server: the key's own, and for an owner those of the organization."""
 
 from signoff import wire
 from signoff.core.directory.model import Workspace

@@ -1,4 +1,4 @@
-"""What AXP's clients ask for first: the server's capabilities, and its templates of scenarios."""
+"""What AXP's clients ask for first: the server's capabilities, and its scenario templates."""
 
 from typing import Annotated, Any, Final
 
@@ -36,7 +36,7 @@ class Capabilities(Ok, kw_only=True):
 
 
 class Macros(Ok, kw_only=True):
-    """AXP's templates of scenarios: this server has none."""
+    """AXP scenario templates: this server has none."""
 
     macros: Annotated[list[dict[str, Any]], about("Always empty.", [])]
 

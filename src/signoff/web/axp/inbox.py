@@ -1,4 +1,6 @@
-"""AXP's inbox, read-only: one thread for each intent that is addressed to an owner or names it as the reply address."""
+"""AXP's inbox, read-only: one thread for each intent that is addressed to an owner or names the owner as the reply
+address.
+"""
 
 import uuid
 from typing import Annotated, Any, ClassVar, Final
@@ -40,7 +42,8 @@ class ThreadEvent(Struct, kw_only=True):
     actor: Annotated[str, about("The id of who caused it.", "per_01998a3c6f007d1e8a4bc35d9e7f1b20")]
     at: At
     details: Annotated[
-        dict[str, Any], about("Further values, which differ by the kind of event.", {"outcome": "approved"})
+        dict[str, Any],
+        about("Additional values, which depend on the kind of event.", {"outcome": "approved"}),
     ]
 
 

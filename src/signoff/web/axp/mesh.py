@@ -39,7 +39,7 @@ class Heartbeat(Struct, kw_only=True):
 
 
 class HeartbeatAnswer(Ok, kw_only=True):
-    """The heartbeat is recorded."""
+    """The heartbeat was recorded."""
 
     status: Annotated[
         str, about("healthy, or killed: then it must stop its work.", HEALTHY, words=(HEALTHY, KILLED))
@@ -51,7 +51,7 @@ class HeartbeatAnswer(Ok, kw_only=True):
 
 
 class MeshAgent(Struct, kw_only=True):
-    """An agent, and whether it is there."""
+    """An agent, and its health."""
 
     address_id: Annotated[str, about("The id of the address.", "addr_01998a3c6f007d1e8a4bc35d9e7f1b21")]
     address: AgentAddress
@@ -88,7 +88,9 @@ class MeshAgentsAnswer(Ok, kw_only=True):
     """The agents of the workspace."""
 
     agents: Annotated[list[MeshAgent], about("The agents.")]
-    summary: Annotated[MeshSummary, about("All agents of the workspace, whatever the filter and the limit.")]
+    summary: Annotated[
+        MeshSummary, about("All agents of the workspace, regardless of the filter and the limit.")
+    ]
 
 
 class MeshAgentAnswer(Ok, kw_only=True):

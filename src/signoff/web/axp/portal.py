@@ -1,4 +1,4 @@
-"""What AXP's command line asks for in ``whoami`` and ``doctor``: the key's organization and workspace."""
+"""What AXP's command line requests in ``whoami`` and ``doctor``: the key's organization and workspace."""
 
 from typing import Annotated, Any, ClassVar
 
@@ -32,7 +32,7 @@ class PortalWorkspace(Struct, kw_only=True):
     name: Annotated[str, about("Its name.", "prod")]
     org_id: OrgId
     org_name: Annotated[str, about("The organization's name.", "acme")]
-    environment: Annotated[str, about("As AXP's command line shows it.", "production")]
+    environment: Annotated[str, about("The name, as AXP's command line shows it.", "production")]
     status: Annotated[str, about("That it is active.", "active")]
     roles: Annotated[list[str], about("The key's roles there.", ["approver"])]
 

@@ -1,17 +1,17 @@
 """AXP's resume endpoint has four meanings, depending on the shape of the body. Pure: body and intent in, one core
 command out. The rules decide whether that command is allowed: while a task is open, ``core`` does not accept an
-agent's result as a decision, and an agent's key never decides, whatever it sends.
+agent's result as a decision, and an agent's key never decides, no matter what it sends.
 
 First match wins:
-1. ``task_result`` (with or without ``outcome`` beside it): a person's decision
+1. ``task_result`` (with or without ``outcome`` next to it): a person's decision
 2. ``approve_current_step``: a decision; in a plan that asks nobody it means "continue"
 3. ``action`` complete or fail: an agent's result
 4. any other members: an agent's result, unless it says that it ended as FAILED. But a lone ``outcome`` that the open
-   task knows is a decision. A person has no agent's result to report, so from a person everything that reads as a
+   task knows is a decision. A person has no agent's result to report, so anything from a person that reads as a
    decision is one, even if no task is open.
 5. nothing: "continue"
 
-A decision may name its target (``stage``, ``revision``, ``digest`` beside it). Members that contradict each other are
+A decision may name its target (``stage``, ``revision``, ``digest`` next to it). Members that contradict each other are
 refused.
 """
 
@@ -108,7 +108,7 @@ def _misspelt(name: str, meant: str) -> Invalid:
 
 
 def _refuse_misnamed(body: dict[str, Any], spec: TaskSpec | None) -> None:
-    """Raise Invalid if a member that names the target of a decision is misspelt: the decision would then count for
+    """Raise Invalid if a member that names the target of a decision is misspelled: the decision would then count for
     another target.
     """
     for name in body:
@@ -131,9 +131,9 @@ def _refuse_unended(body: dict[str, Any]) -> None:
 
 
 def _with_known_action(body: dict[str, Any], spec: TaskSpec | None, agreed: str) -> dict[str, Any]:
-    """Return the body with its ``action`` in lower case. Raises Invalid for an unknown action: a misspelt ``fail``
-    would otherwise become part of a result that counts as a success, and a rejection could contradict the
-    decision beside it. If the form has a field with that name, it is part of the answer.
+    """Return the body with its ``action`` in lower case. Raises Invalid for an unknown action: a misspelled ``fail``
+    would otherwise become part of a result that counts as a success, and a rejection could contradict the decision
+    next to it. If the form has a field with that name, it is part of the answer.
     """
     said = body.get("action")
     if said is None or "action" in form_fields(spec):
@@ -143,13 +143,13 @@ def _with_known_action(body: dict[str, Any], spec: TaskSpec | None, agreed: str)
         _refuse_contradicted(body, spec, agreed)
         raise Invalid(
             "validation_error", f"{str(said)[:32]!r} is not an action.", field="action",
-            hint="complete or fail; a result's own member of that name needs another name.",
+            hint="complete or fail; a member of the result with that name has to be renamed.",
         )  # fmt: skip
     return {**body, "action": word}
 
 
 def _refuse_contradicted(body: dict[str, Any], spec: TaskSpec | None, agreed: str) -> None:
-    """Raise Invalid if a body decides and another of its members contradicts the decision."""
+    """Raise Invalid if a body decides but another member contradicts the decision."""
     given = body.get("task_result")
     if isinstance(given, dict):
         one_meaning({"task_result.outcome": given.get("outcome"), **_words(body, None)}, spec, agreed)
@@ -215,7 +215,7 @@ def _decision(body: dict[str, Any], spec: TaskSpec | None, agreed: str, step_run
 
 
 def _words(body: dict[str, Any], spec: TaskSpec | None) -> dict[str, object]:
-    """What the body's own members say about the decision, whatever its shape. ``spec``: that of the task whose form
+    """What the body's own members say about the decision, in any shape. ``spec``: the spec of the task whose form
     they may answer.
     """
     action = body.get("action")

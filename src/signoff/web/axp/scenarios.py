@@ -95,7 +95,9 @@ async def _planned(
 
 
 async def _provision(call: Call, scenario: Scenario) -> list[Provisioned]:
-    """Return the bundle's agents. Missing ones are created if the bundle asks for it and the caller may create them."""
+    """Return the bundle's agents. Missing ones are created if the bundle asks for that and the caller may create
+    them.
+    """
     found = []
     for agent in scenario.agents:
         account_id, address, created = await _account(call, agent)

@@ -1,4 +1,4 @@
-"""From bytes to a checked request, and from a result to a response.
+"""Turns bytes into a checked request, and a result into a response.
 
 ``connection_limits`` and ``protocol`` bound what a connection may send; ``exchange`` and ``write_batching`` carry it.
 ``endpoint`` authenticates, reads the body and answers; ``call`` is the request that an endpoint function gets.

@@ -39,8 +39,8 @@ class Nothing(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def axp(kind: type[S], parsed: json_intake.Parsed, *, nulls: bool = True) -> S:
-    """The struct of an AXP request in which an unknown field could change the effect. It is read as leniently as by
-    ``vendor``, but unknown fields are refused by name. nulls: whether null counts as absent.
+    """The struct of an AXP request in which an unknown field could change the effect. It is as lenient as
+    ``vendor``, but refuses unknown fields by name. nulls: whether null counts as absent.
     """
     known, rest = _sorted_out(kind, parsed.value, nulls=nulls)
     for name in rest:
@@ -49,8 +49,8 @@ def axp(kind: type[S], parsed: json_intake.Parsed, *, nulls: bool = True) -> S:
 
 
 def refuse_dry_run(said: dict[str, Any], beside: str, hint: str) -> None:
-    """Refuse ``dry_run``, even where other unknown fields are ignored. ``beside``: a member that marks a body of
-    ours; without it the whole body is the sender's payload.
+    """Refuse ``dry_run``, even where other unknown fields are ignored. ``beside``: a member that shows that the body
+    has our format; without it the whole body is the sender's payload.
     """
     for name in ("dry_run", "dryRun"):
         if name in said and beside in said:

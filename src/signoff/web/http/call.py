@@ -53,12 +53,12 @@ class Access(Enum):
 class Endpoint(msgspec.Struct, frozen=True):
     """One row of the table.
 
-    name: the operation's name in clients that are generated from the API's description. query: the query parameters.
+    name: the operation's name in clients generated from the API's description. query: the query parameters.
     limit: the maximum size of the body in bytes, if it may exceed the setting max_body. media: the media type of the
     response. any_query, any_body: why the endpoint accepts unknown parameters or fields; all others refuse them by
     name. unkeyed: no response is stored for an Idempotency-Key, so a request with one is refused. others: responses
-    in another form, by status. killed: whether an agent that was killed may call it. refuses: errors that do not
-    follow from the rest of the row.
+    with a different format, by status. killed: whether an agent that was killed may call it. refuses: errors that
+    cannot be derived from the rest of the row.
     """
 
     method: str
@@ -163,7 +163,9 @@ class Call:
 
     @property
     def query(self) -> dict[str, str]:
-        """The query parameters. Those of an API endpoint were checked; on pages, the last of a repeated one counts."""
+        """The query parameters. Those of an API endpoint were checked; on pages, the last value of a repeated one
+        counts.
+        """
         if self._query is None:
             self._query = dict(queries.pairs(self.query_string))
         return self._query
@@ -214,15 +216,15 @@ class Call:
             )  # fmt: skip
 
     def refuse_body(self) -> None:
-        """Refuse the body of a GET, which nothing reads."""
+        """Refuse a GET with a body, which nothing would read."""
         if self.headers.get(b"content-length", b"0").strip(b"0") or b"transfer-encoding" in self.headers:
             raise Invalid(
-                "body_not_allowed", "A GET takes no body; nothing was read from it.",
+                "body_not_allowed", "A GET takes no body; this one was not read.",
                 hint="Write filters into the query: ?status=WAITING.",
             )  # fmt: skip
 
     def refuse_repeated(self, lines: Sequence[tuple[bytes, bytes]]) -> None:
-        """Refuse a request that contains a header on which we act more than once, with different values."""
+        """Refuse a request that repeats a header that we act on with different values."""
         if len(lines) == len(self.headers):
             return
         for name, value in lines:
@@ -236,7 +238,7 @@ class Call:
                 )
 
     async def hung_up(self) -> None:
-        """Return when the client is gone. May only be called after the body was read."""
+        """Return when the client has disconnected. May only be called after the body has been read."""
         while self.receive is not None:
             message = await self.receive()
             if message["type"] == "http.disconnect":
@@ -245,7 +247,7 @@ class Call:
 
 class IdempotentReply:
     """The response to a write, rendered once per change. With an Idempotency-Key it is stored, and returned for a
-    repeated request; the fingerprint of the body tells a repetition from another request.
+    repeated request; a fingerprint of the body distinguishes a repeat from another request.
     """
 
     def __init__(

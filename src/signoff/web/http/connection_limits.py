@@ -1,5 +1,5 @@
 """The limits of a request's head and body, in size and time, without any I/O. The protocol reports what has arrived;
-the rules are independent of the HTTP server.
+the rules do not depend on the HTTP server.
 """
 
 from enum import Enum
@@ -90,7 +90,7 @@ class RequestLimits:
             raise self._too_large()
 
     def raw(self, size: int) -> None:
-        """Count received bytes that did not complete the head. Only this notices a line without an end."""
+        """Count received bytes that did not complete the head. Nothing else would detect a line that never ends."""
         if self.phase is Phase.HEAD:
             self._unseen += size
             if self._unseen > 2 * self._limits.header_bytes:

@@ -6,7 +6,7 @@ _OURS: Final = ("signoff_", "__Host-signoff_")
 
 
 def read_cookies(header: str) -> dict[str, str]:
-    """Our cookies by name; the last of duplicates counts. Values are tokens, so none is quoted or escaped."""
+    """Our cookies by name; of duplicates, the last one counts. Values are tokens, so none is quoted or escaped."""
     found: dict[str, str] = {}
     for pair in header.split(";"):
         name, _, value = pair.strip().partition("=")

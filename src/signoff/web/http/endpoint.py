@@ -1,6 +1,6 @@
 """The entry point of every endpoint, as raw ASGI: request id, key, bounded body, one format for every error.
 
-Whatever a client sends, it gets a response or an error in that format; an unexpected exception is logged with the
+No matter what a client sends, it gets a response or an error in that format; an unexpected exception is logged with the
 request id and reported as ``internal_error``. Secrets never appear in a message or a log line.
 """
 
@@ -66,7 +66,7 @@ class WrongMethod(Refused):
 
 
 class GoneAwayError(Exception):
-    """The client disconnected before its request was complete, so there is no one to respond to."""
+    """The client disconnected before its request was complete, so there is nobody to respond to."""
 
 
 class EndpointHandler:
@@ -157,7 +157,7 @@ class NotFoundHandler:
 
 async def run(endpoint: Endpoint, call: Call) -> Answer:
     """Return the result of the endpoint. Refusals that name who decided get the person's display name. If the
-    directory has changed meanwhile, the request is processed again.
+    directory has changed in the meantime, the request is processed again.
     """
     try:
         for _ in range(_TRIES - 1):
@@ -175,7 +175,7 @@ async def run(endpoint: Endpoint, call: Call) -> Answer:
 
 
 async def identify(call: Call) -> Actor:
-    """Authenticate a request by its key, in ``x-api-key``. A bearer token counts if that header is absent. Next to a
+    """Authenticate a request by its key, in ``x-api-key``. Without that header, a bearer token is used. Next to a
     service's key it counts if it is the key of a person of the same workspace: then that person acts, as with AXP's
     actor tokens.
     """
@@ -217,7 +217,7 @@ async def identify_unkilled(call: Call) -> Actor:
 
 async def _beside(call: Call, service: Actor, bearer: str, via: str) -> Actor:
     """The person whose key was sent along with a service's key; without one, the service. A stale token is not an
-    error, because AXP's clients send one with every key.
+    error, because AXP's clients send one along with every key.
     """
     if len(bearer) > _MAX_SECRET or not bearer.isascii() or not bearer.isprintable():
         return service
@@ -232,8 +232,8 @@ async def _beside(call: Call, service: Actor, bearer: str, via: str) -> Actor:
 async def read_body(call: Call, receive: Receive, limit: int) -> bytes:
     """The body, up to ``limit`` bytes; raises TooLarge, or GoneAwayError if the client disconnected.
 
-    Oversized bodies are drained up to a maximum, so that the client reads the error: a client that is cut off while
-    sending does not see it.
+    Oversized bodies are drained up to a maximum, so that the client reads the error: a client that is cut off while it
+    sends does not see the error.
     """
     declared = call.headers.get(b"content-length", b"")
     if declared.isdigit() and (len(declared) > 20 or int(declared) > limit + _HEARD_OUT):
@@ -338,7 +338,7 @@ class ResponseWriter:
         await self.json(refusal.status, error_body(refusal, self._call.request_id), extra)
 
     async def ended(self, whole: bool) -> None:
-        """The error for a request that the stopping server cannot finish. ``whole``: whether it may have begun to
+        """The error for a request that a stopping server cannot finish. ``whole``: whether it may have begun to
         write the request's changes.
         """
         if self._started:
@@ -357,7 +357,7 @@ class ResponseWriter:
             await self.json(500, error_body(Refused("internal_error", text), self._call.request_id))
 
     def counted(self, path: str, began: float | None) -> None:
-        """Count the request for the metrics, unless its client went away. ``path``: the path template."""
+        """Count the request for the metrics, unless its client disconnected. ``path``: the path template."""
         if self._started:
             method = self._call.method if self._call.method in _METHODS else OTHER
             seconds = None if began is None or self._call.held else monotonic() - began
@@ -387,7 +387,7 @@ class ErrorDetail(msgspec.Struct, omit_defaults=True, kw_only=True):
         None
     )
     hint: Annotated[str | None, about("What to do next.", "Name a person, team or role.")] = None
-    details: Annotated[dict[str, Any], about("Further values.", {})]
+    details: Annotated[dict[str, Any], about("Additional values.", {})]
 
 
 class ErrorBody(msgspec.Struct, kw_only=True):

@@ -1,9 +1,9 @@
-"""One request and its response on a connection: uvicorn's class, with less work for the usual case, in which the body
-has arrived and the response is written at once.
+"""One request and its response on a connection: uvicorn's class, with less work for the common case, in which the body
+has arrived and the response is written in one piece.
 
 ``RESPONSE`` is an ASGI extension: one message with the whole head of a response as bytes, and its body unless it is a
 stream. Plain ASGI needs two messages for this, and checks each header with two regular expressions. A handler uses
-the extension only if the scope names it, and only with headers that it has made itself.
+the extension only if the scope names it, and only with headers that it has created itself.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """An open request that waits for changes, and ends as soon as its caller's access ends. All waiting requests use this
 module: streams, long polls, claims, and the live streams of pages.
 
-If a key is revoked or expires, an account or person is removed, or a session ends, the directory or the session
-changes, and every waiting request listens for that, on every server. The caller is authenticated again at every
+When a key is revoked or expires, an account or person is removed, or a session ends, the directory or the
+session changes; every waiting request, on every server, listens for that. The caller is authenticated again at every
 notification, before anything is returned.
 """
 
@@ -38,12 +38,14 @@ class HeldRequest:
             self._gone.cancel()
 
     def watch(self) -> None:
-        """From now on, a disconnect of the client also ends the wait. May only be called after the body was read."""
+        """From now on, a disconnect of the client also ends the wait. May only be called after the body has been
+        read.
+        """
         self._gone = asyncio.create_task(self._call.hung_up())
         self._gone.add_done_callback(lambda _: self._waiter.wake())
 
     def hung_up(self) -> bool:
-        """Whether the client is gone, so that a response would be lost."""
+        """Whether the client has disconnected, so that a response would be lost."""
         return self._gone is not None and self._gone.done()
 
     def take_changes(self) -> list[Change]:
@@ -51,7 +53,7 @@ class HeldRequest:
         return self._waiter.take_changes()
 
     async def wait(self, seconds: float) -> bool:
-        """True if notified within ``seconds``; waits for less if notifications of other servers are not being
+        """True if notified within ``seconds``; waits for less time if notifications from other servers are not being
         received. Raises Unauthenticated if the caller no longer has access.
         """
         self._call.held = True

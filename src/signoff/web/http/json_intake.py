@@ -2,7 +2,7 @@
 
 Refused: duplicate keys, NaN and Infinity, lone surrogates, integers beyond 2^53 - 1, nesting deeper than 32, bytes
 that are not UTF-8. The canonical form is RFC 8785. If the bytes are provably the same (no floats, no characters
-beyond the basic plane), msgspec's sorted encoder produces it.
+beyond the Basic Multilingual Plane), msgspec's sorted encoder produces it.
 """
 
 import json
@@ -34,8 +34,8 @@ _ESCAPED_COLONS: Final = (b"\\u003a", b"\\u003A")
 
 
 class Parsed(NamedTuple):
-    """A strict JSON value. ``plain``: it certainly has no float and no character beyond the basic plane, so the fast
-    encoder is canonical.
+    """A strict JSON value. ``plain``: it certainly has no floats and no characters beyond the Basic Multilingual Plane,
+    so the fast encoder is canonical.
     """
 
     value: Any
@@ -54,7 +54,7 @@ def _finite(literal: str) -> float:
 _ANY: Final = msgspec.json.Decoder(float_hook=_finite)
 _ANY_FINITE: Final = msgspec.json.Decoder(float_hook=float)
 _PLAIN_FLOATS: Final = msgspec.json.Decoder()
-# With every digit replaced by 0 and every E by e, a substring search shows which kinds of numbers a text may contain.
+# With every digit replaced by 0 and every E by e, a substring search shows which kinds of numbers the text may contain.
 _SHAPE: Final = bytes.maketrans(b"123456789E", b"000000000e")
 _EXPONENT: Final = b"0e"
 _LONG: Final = b"0" * 18
@@ -116,7 +116,7 @@ def _too_deep() -> Malformed:
 def _integer_out_of_range() -> Malformed:
     return Malformed(
         "integer_out_of_range",
-        "An integer exceeds 2^53 - 1, where JSON parsers disagree about its value.",
+        "An integer exceeds 2^53 - 1; beyond that, JSON parsers disagree about its value.",
         hint="Send it as a string.",
     )
 

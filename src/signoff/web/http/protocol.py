@@ -40,7 +40,7 @@ def limited(limits: ReceiveLimits) -> Any:
 
 
 class _Flow(FlowControl):
-    """Pauses reading from the socket while received data is still to be parsed."""
+    """Pauses reading from the socket while received data still has to be parsed."""
 
     held = False
 
@@ -142,8 +142,8 @@ class LimitedProtocol(HttpToolsProtocol):
         self._soon()
 
     def _rest_from_now(self) -> None:
-        """Begin the pause between two requests. One timer serves all pauses of a connection: when it fires before the
-        current pause is too long, it is set again for the rest.
+        """Begin the pause between two requests. One timer serves all pauses of a connection: if it fires before the
+        current pause is too long, it is set again for the remaining time.
         """
         self._resting_since = self.loop.time()
         if self.timeout_keep_alive_task is None:
@@ -272,7 +272,7 @@ class LimitedProtocol(HttpToolsProtocol):
             self._close()
 
     def _refuse(self, refusal: Refused) -> None:
-        """Send a response, unless one has begun already, and close when the client has read it."""
+        """Send a response, unless one has already been started, and close once the client has read it."""
         self._over = True
         self._stop_timer()
         self._unset_keepalive_if_required()

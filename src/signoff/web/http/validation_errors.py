@@ -1,4 +1,4 @@
-"""Rewords msgspec's validation errors for the caller. Only this module knows msgspec's own texts."""
+"""Rewords msgspec's validation errors for the caller. Only this module knows msgspec's own messages."""
 
 import re
 from collections.abc import Callable
@@ -32,7 +32,7 @@ _WORDS: Final[tuple[tuple[str, Callable[[re.Match[str]], str]], ...]] = (
 
 
 def plainly(text: str) -> str:
-    """What is wrong, as text to follow the name of the field; unchanged if msgspec's text is unknown."""
+    """What is wrong, as text that follows the name of the field; unchanged if msgspec's message is unknown."""
     for pattern, words in _WORDS:
         if match := re.fullmatch(pattern, text, re.DOTALL):
             return words(match)

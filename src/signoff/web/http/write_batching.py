@@ -8,7 +8,7 @@ from typing import Any
 
 class WriteBatching:
     """A transport that writes at the end of the turn, and otherwise behaves like the wrapped transport. If the client
-    reads nothing for ``seconds``, the connection is dropped, because unsent data uses memory.
+    reads nothing for ``seconds``, the connection is dropped, because unsent data occupies memory.
     """
 
     __slots__ = ("_given", "_loop", "_said", "_seconds", "_taken", "_timer", "_transport", "is_closing")
@@ -49,13 +49,13 @@ class WriteBatching:
         self._transport.write_eof()
 
     def owing(self) -> None:
-        """Watch that unsent data is read in time. The connection is kept as long as the client reads some."""
+        """Check that unsent data is read in time. The connection is kept as long as the client reads some of it."""
         if self._seconds and self._timer is None and (left := self._transport.get_write_buffer_size()):
             self._taken = self._given - left
             self._timer = self._loop.call_later(self._seconds, self._look)
 
     def forget(self) -> None:
-        """Called when the connection is gone."""
+        """Called when the connection is closed."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

@@ -42,13 +42,13 @@ async def ask(request: PageRequest) -> Page:
 
 
 async def _form(request: PageRequest, onward: str, status: int = 200, **said: str | None) -> Page:
-    """The sign-in page. ``said``: problem and hint; sent: the result of a request for a link by mail."""
+    """The sign-in page. ``said``: problem and hint; sent: the result of a request for a link by e-mail."""
     shown: dict[str, Any] = {"problem": "", "hint": "", "sent": ""} | said
     return await request.page("login.html", status, next=onward, by_mail=request.state.mails, **shown)
 
 
 async def by_mail(request: PageRequest) -> Page:
-    """POST /login/mail: mail a link, if someone has this address. The reply is the same either way."""
+    """POST /login/mail: e-mail a link if someone has this address. The reply is the same either way."""
     onward = local(request.field("next", "/"))
     links = request.state.mailed_links
     if links is None or not links.possible:
@@ -86,8 +86,8 @@ async def _refused(request: PageRequest, onward: str, refusal: Refused) -> Page:
 
 
 async def look(request: PageRequest) -> Page:
-    """GET /login/{token}: shows a button. A person who is signed in and opens a used link again is redirected to its
-    target.
+    """GET /login/{token}: shows a button. A person who is already signed in and opens a used link again is redirected
+    to its target.
     """
     try:
         link = await request.state.sessions.link(request.params["token"], "login")

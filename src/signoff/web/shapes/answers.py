@@ -48,7 +48,7 @@ def acted(change: Change, payload: bytes) -> IntentChangedAnswer:
 
 
 def not_applied(intent: Intent, payload: bytes, reason: str) -> IntentChangedAnswer:
-    """AXP's response to a stale policy generation, and to a patch without effect: status 200, although nothing was
+    """AXP's response to a stale policy generation, and to a patch without effect: status 200, even though nothing was
     done.
     """
     return IntentChangedAnswer(

@@ -49,7 +49,7 @@ def account_out(account: Account, workspace: Workspace) -> AccountOut:
 
 
 def seen_account(out: AccountOut, worker: Worker | None, now: datetime) -> AccountOut:
-    """The agent, with the time when its workers last asked for work; an agent that is called by push has none."""
+    """The agent, with the time at which its workers last asked for work; a push agent has none."""
     if out.kind == ActorKind.AGENT.value and out.delivery_mode != "http":
         out.last_seen = last_seen_text(worker.seen_at if worker else None, now)
         if worker is not None:

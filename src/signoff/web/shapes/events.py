@@ -1,6 +1,6 @@
 """Converts facts to AXP events. The status at each event follows from the event and those before it, so an
-``EventWalker`` has to process every fact from the first on. Sequence numbers are doubled, because AXP's clients count
-cursors in two ways, and only even numbers work for both (docs/axp.md).
+``EventWalker`` has to process every fact, starting with the first. Sequence numbers are doubled, because AXP's clients
+count cursors in two ways, and only even numbers work for both (docs/axp.md).
 """
 
 from collections.abc import Callable, Iterable
@@ -42,7 +42,7 @@ _TOLD: Final = (
 
 
 class EventWalker:
-    """Processes an intent's facts in order, from the first one on, and converts each to an event."""
+    """Processes an intent's facts in order, starting with the first, and converts each to an event."""
 
     def __init__(self, intent: Intent) -> None:
         self.intent = intent
@@ -214,7 +214,7 @@ _TOLD_OF: Final = {kind: tuple(name for name in _TOLD if name in kind.__struct_f
 
 
 def details(fact: e.Fact, intent: Intent) -> dict[str, Any]:
-    """What AXP's clients look for in ``details``, and the other members of the event. No personal text except a
+    """What AXP's clients look for in ``details``, and the other members of the event. The only personal text is a
     comment.
     """
     event = fact.event

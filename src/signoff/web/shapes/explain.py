@@ -16,7 +16,7 @@ from signoff.wire.tasks import ContactOut, DeciderOut, ExplainOut, StageOut
 
 
 def explain_out(made: ContactSchedule, directory: Snapshot, mails: bool, task_id: str = "") -> ExplainOut:
-    """The explanation of a task. ``mails``: whether the server can mail sign-in links."""
+    """The explanation of a task. ``mails``: whether the server can e-mail sign-in links."""
     allowed = lets_requesters_decide(made.spec, made.intent, directory.workspace.self_approval)
     results = checked(made.intent, made.task.step)
     strength = with_check_results(made.spec.strength, made.spec.risk, results.all)

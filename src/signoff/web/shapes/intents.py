@@ -73,7 +73,7 @@ def intent_out(intent: Intent, payload: bytes) -> IntentOut:
 
 
 def _show_decision(out: IntentOut, intent: Intent) -> None:
-    """Set who decided, when and through which channel: only from the human steps' results, because agents may report
+    """Set who decided, when and through which channel. Only human steps' results are used, because agents may report
     anything.
     """
     for step_id, result in reversed(intent.results.items()):
@@ -173,7 +173,7 @@ def outcomes(spec: TaskSpec, agreed: str = "") -> tuple[OutcomeOut, ...]:
 
 
 def pending(intent: Intent) -> PendingWith:
-    """Who has to act now: the runtime itself, while nothing is open or a timer runs."""
+    """Who has to act now: the runtime itself while nothing is open or a timer is running."""
     match intent.open:
         case Delivery(agent=agent):
             return PendingWith(type="agent", ref=agent, name=agent)
@@ -199,7 +199,7 @@ def asked_people(spec: TaskSpec, level: int) -> PendingWith:
 def step_out(
     stored: Stored, step_run: int, status: Status, result: dict[str, Any] | None, step_id: str
 ) -> IntentOut:
-    """One step as a separate intent. ``status``: the step's status; ``result``: that of a finished step."""
+    """One step as a separate intent. ``status``: the step's status; ``result``: a finished step's result."""
     intent = stored.intent
     out = intent_out(intent, b"{}")
     out.payload_deleted = payload_deleted(intent, stored.payload) or ABSENT
@@ -227,7 +227,7 @@ def _waiting_of(step: Step) -> Waiting:
 
 
 def step_payload(intent: Intent, payload: bytes, step: Step) -> dict[str, Any]:
-    """The request's fields, the payload separately, and the members specific to this step."""
+    """The request's fields, the payload (separately), and the members specific to this step."""
     parent: dict[str, Any] = json_value.decode(payload)
     given: dict[str, Any] = {
         **parent,

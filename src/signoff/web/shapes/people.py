@@ -1,4 +1,4 @@
-"""The directory on the wire: people, teams, policies, the changes of an apply and the change log."""
+"""The directory on the wire: people, teams, policies, the changes made by an apply and the change log."""
 
 from collections.abc import Callable
 from datetime import datetime

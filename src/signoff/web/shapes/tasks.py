@@ -92,7 +92,7 @@ def _show_state(out: TaskOut, intent: Intent, history: TaskHistory, display: Dis
 
 
 def receipt_out(change: Change, person: str, step: str, display: Display, names: Names | None) -> ReceiptOut:
-    """The receipt of the person's act in a change. An act that changed nothing has one too."""
+    """The receipt of the person's action in a change. An action that changed nothing has one too."""
     act = act_in((sealed.fact for sealed in change.facts), person)
     made = receipt(act, change.after, step, Formats(display, utc_text, names)) if act else UNCHANGED
     return ReceiptOut(said=made.said, next=made.then, undo=maybe(made.undo), event=made.seq or ABSENT)

@@ -167,7 +167,7 @@ async def _keys(
 
 
 async def add_key(request: PageRequest) -> Page:
-    """POST /keys: the response shows the secret once; it is stored nowhere and cannot be fetched again."""
+    """POST /keys: the response shows the secret once; it is not stored and cannot be fetched again."""
     authorize(request.actor, Action.MANAGE_KEYS)
     try:
         life = lasts(request.field("life", "90"))
@@ -196,7 +196,7 @@ async def _holder(request: PageRequest) -> Account | Person:
             raise Invalid("person_not_found", said, field="name", hint="Add the person first.")
         return person
     if kind not in (ActorKind.AGENT.value, ActorKind.SERVICE.value):
-        raise Invalid("validation_error", "Choose for whom the key is.", field="kind")
+        raise Invalid("validation_error", "Choose whom the key is for.", field="kind")
     account, _ = await request.state.accounts.add_account(request.actor, ActorKind(kind), name)
     return account
 

@@ -1,4 +1,4 @@
-"""The change log, newest first, each field before and after: all of it, or the changes of one subject."""
+"""The change log, newest first, with each field before and after: all of it, or the changes to one subject."""
 
 import re
 from datetime import datetime
@@ -43,7 +43,7 @@ class ChangeEntry(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class About(msgspec.Struct, frozen=True):
-    """The latest changes of one subject, and the link to older ones, "" if there are none."""
+    """The latest changes to one subject, and the link to older ones, "" if there are none."""
 
     entries: list[ChangeEntry]
     older: str
@@ -63,7 +63,7 @@ async def changes(request: PageRequest) -> Page:
 
 
 async def about(request: PageRequest, subject: str, before: int = 0, limit: int = _SHOWN) -> About:
-    """The changes of a subject ("" for any), newest first, with numbers below ``before``."""
+    """The changes to a subject ("" for any), newest first, with numbers below ``before``."""
     if subject and not permits(request.actor, Action.READ_CHANGES):
         return About([], "")  # they may see the subject's page, but not its history
     directory = await request.directory()

@@ -22,8 +22,8 @@ async def confirm_removal(
     back: str,
     counts: Callable[[HeldTask], bool] | None = None,
 ) -> Page | None:
-    """The page that shows the open tasks of these people and asks whether to continue; None if there are none, or the
-    admin has confirmed. ``counts``: selects the affected tasks, by default all.
+    """The page that shows the open tasks of these people and asks whether to continue; None if there are none, or if
+    the admin has confirmed. ``counts``: selects the affected tasks, by default all.
     """
     if request.field(CONFIRMED) == "1":
         return None

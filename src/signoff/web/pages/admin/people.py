@@ -91,7 +91,7 @@ async def _people(
 
 
 def _key_of(after: str, directory: Snapshot) -> tuple[bool, str, str] | None:
-    """The place of the person with whom the page before ended; NotFound if there never was one."""
+    """The place of the last person on the previous page; raises NotFound if there never was one."""
     if not after:
         return None
     last = directory.people.get(after)
@@ -109,7 +109,7 @@ def _away(absence: Absence | None, now: datetime, person: Person, directory: Sna
 
 
 def _days(absence: Absence, zone: ZoneInfo) -> str:
-    """``1 Jul 2030 to 14 Jul 2030``, in the person's time zone; "" if it begins or ends within a day."""
+    """``1 Jul 2030 to 14 Jul 2030``, in the person's time zone; "" if it begins or ends in the middle of a day."""
     start, end = absence.start.astimezone(zone), absence.end.astimezone(zone)
     if start.time() != time() or end.time() != time():
         return ""
@@ -246,7 +246,7 @@ async def _chats(request: PageRequest, person: Person, code: tuple[str, LinkCode
 
 
 def _address_fields(person: Person, known: PersonalChannels) -> list[tuple[str, str, str]]:
-    """(name, label, value) of each channel whose addresses people enter on this page."""
+    """(name, label, value) of each channel whose address people enter on this page."""
     return [(name, label_of(name), person.addresses.get(name, "")) for name in known.addressed]
 
 
@@ -291,7 +291,7 @@ def _takes_away(act: str, found: Person, said: dict[str, Any]) -> str:
     if not said["active"]:
         return f"An inactive person cannot decide. {confirm_removal.UNDERSTAFFED}"
     if DECIDING & (set(found.roles) - set(said["roles"])):
-        return f"Without the role they can no longer decide by it. {confirm_removal.UNDERSTAFFED}"
+        return f"Without the role they can no longer decide under it. {confirm_removal.UNDERSTAFFED}"
     return ""
 
 
@@ -379,7 +379,7 @@ async def _back(request: PageRequest, found: Person, directory: Snapshot) -> dic
 
 
 def _kept(request: PageRequest, found: Person, directory: Snapshot) -> list[dict[str, str]]:
-    """The absences that have not ended. Earlier ones are dropped, so that they do not accumulate; they are in the
+    """The absences that have not ended. Past ones are dropped, so that they do not accumulate; they are in the
     change log. A delegate who may no longer decide is left out, because it would be refused.
     """
     now = request.state.clock.now()
@@ -440,7 +440,7 @@ async def revoke_key(request: PageRequest) -> Page:
 
 
 async def link_code(request: PageRequest) -> Page:
-    """POST /me/channels/{channel}: create a code. The response shows it once; it is stored nowhere."""
+    """POST /me/channels/{channel}: create a code. The response shows it once; it is not stored."""
     name = request.params["channel"]
     chat = request.state.chats.get(name)
     if chat is None:

@@ -71,8 +71,8 @@ def _source(found: NamedPolicy) -> str:
 
 
 def flows_by_policy(directory: Snapshot) -> dict[str, list[str]]:
-    """For each policy, the workflows that use it; for the default policy, also requests without a workflow. Each
-    workflow is read once, however many policies there are.
+    """For each policy, the workflows that use it; for the default policy, requests without a workflow as well. Each
+    workflow is read once, no matter how many policies there are.
     """
     flows: dict[str, list[str]] = {}
     for flow in sorted(directory.workflows.values(), key=lambda flow: flow.name):

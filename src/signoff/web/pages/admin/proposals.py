@@ -1,5 +1,5 @@
 """Proposals: what each would change, why it needs a second admin, and a form to confirm or refuse it. Confirming
-requires a sign-in by mail, refusing only a key. Ended proposals stay visible.
+requires a sign-in by e-mail, refusing only a key. Ended proposals stay visible.
 """
 
 from datetime import datetime
@@ -51,8 +51,8 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class Lacks(msgspec.Struct, frozen=True):
-    """What a reader lacks who signed in with a key. to: the address to which a sign-in link can be mailed, "" if
-    there is none; sent: whether one has just been sent.
+    """What is missing for a reader who signed in with a key. to: the address to which a sign-in link can be e-mailed,
+    "" if there is none; sent: whether one has just been sent.
     """
 
     to: str
@@ -122,7 +122,7 @@ async def mail(request: PageRequest) -> Page:
     reader, links, id = request.actor, request.state.mailed_links, request.params["proposal_id"]
     await request.state.proposals.get(reader, id)
     if links is None:
-        raise NotFound("mail_not_set_up", "No sign-in link can be mailed to you.", hint=OPERATOR_MAKES_ONE)
+        raise NotFound("mail_not_set_up", "No sign-in link can be e-mailed to you.", hint=OPERATOR_MAKES_ONE)
     try:
         await links.ask_again(reader.workspace, reader.id, f"/proposals/{id}")
     except Refused as refusal:

@@ -1,4 +1,4 @@
-"""Removes a person, a team, a policy or a workflow, by a form on the page of each."""
+"""Removes a person, a team, a policy or a workflow, with a form on its page."""
 
 from typing import Final
 

@@ -1,5 +1,5 @@
-"""Forms that replace a whole entry contain a digest of what they showed, so that a page that was opened before
-somebody else's change does not undo it.
+"""Forms that replace a whole entry contain a digest of what they showed, so that a page opened before somebody
+else's change does not undo that change.
 """
 
 import hashlib
@@ -35,8 +35,8 @@ def _digest(shown: Any) -> str:
 def unchanged_since_shown(
     request: PageRequest, state: Callable[[Snapshot], str]
 ) -> Callable[[Snapshot], None]:
-    """Make a check of the directory to which the form is applied. It raises Conflict if the entry is no longer as
-    shown.
+    """Create a check on the directory to which the form is applied. It raises Conflict if the entry has changed since
+    it was shown.
     """
 
     def check(directory: Snapshot) -> None:
@@ -44,7 +44,8 @@ def unchanged_since_shown(
         if request.field(FIELD) and request.field(FIELD) != state(directory):
             raise Conflict(
                 CODE, "This has changed since the page was loaded. Nothing was saved.",
-                hint="Below is the current state, and the change log says who changed it. Change it again if needed.",
+                hint="The current state is below; the change log shows who changed it. "
+                "Repeat your change if it is still needed.",
             )  # fmt: skip
 
     return check

@@ -26,7 +26,7 @@ _WEEKS: Final = 5
 
 
 class OnCallTurn(msgspec.Struct, frozen=True):
-    """Who is on call from when. ``instead``: the delegate who is notified, if the person is away."""
+    """Who is on call, and from when. ``instead``: the delegate who is notified if the person is absent."""
 
     at: datetime
     name: str

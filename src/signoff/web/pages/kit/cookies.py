@@ -1,5 +1,5 @@
-"""The cookies of the pages: the session; before sign-in, a random value that only binds forms to a browser; and the
-saved draft of a person who was asked to sign in again.
+"""The cookies of the pages: the session; before sign-in, a random value that does nothing but bind forms to a browser;
+and the saved draft of a person who was asked to sign in again.
 """
 
 from typing import Final
@@ -55,7 +55,7 @@ def drafted(call: Call, value: str, age: int) -> Header:
 
 
 def signed_in(call: Call, token: str) -> Header:
-    """The header that sets the session. The server ends the session; the cookie's age only makes phones keep it."""
+    """The header that sets the session. The server ends the session; the cookie's max-age only makes phones keep it."""
     return _set(call, _SESSION, token, int(call.state.sessions.lifetime.total_seconds()))
 
 

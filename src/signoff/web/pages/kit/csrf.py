@@ -41,5 +41,5 @@ def _foreign() -> Forbidden:
     return Forbidden(
         "foreign_form",
         "This form did not come from a page of this server. Nothing was done.",
-        hint="Open the page here and press the button again.",
+        hint="Open the page on this server and press the button again.",
     )

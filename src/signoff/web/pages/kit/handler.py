@@ -106,8 +106,8 @@ class PageRequest:
         return said
 
     async def page(self, template: str, status: int = 200, *, in_thread: bool = False, **values: Any) -> Page:
-        """Render a page with everything that its frame needs. ``in_thread``: for a page that takes long, so that
-        other requests are answered meanwhile.
+        """Render a page with everything that its frame needs. ``in_thread``: for a page that is slow to render, so that
+        other requests are not held up.
         """
         shown: dict[str, Any] = {
             "person": None,
@@ -282,7 +282,7 @@ class PageHandler:
 
 
 def _path_of(call: Call) -> str:
-    """The path as in the address bar, which the server has decoded."""
+    """The path as in the address bar; the server has decoded it."""
     return quote(call.path, safe="/:@!$&'()*+,;=~-._")
 
 

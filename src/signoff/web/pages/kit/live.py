@@ -1,6 +1,6 @@
 """Live updates of open pages, by server-sent events without content.
 
-A page that receives one fetches itself again. A stream ends with its session, and when the server stops.
+A page that receives one reloads itself. A stream ends with its session, and when the server stops.
 """
 
 import asyncio

@@ -43,7 +43,9 @@ def loaded() -> bool:
 
 
 def load() -> None:
-    """Import the template engine and compile every template: about a second of work, so never on the event loop."""
+    """Import the template engine and compile every template. This takes about a second, so it never happens on the
+    event loop.
+    """
     with _loading:
         if not _loaded.is_set():
             found = environment()
@@ -59,7 +61,7 @@ def render(template: str, **values: Any) -> bytes:
 
 @lru_cache(maxsize=1)
 def environment() -> "Environment":
-    """The template environment. It escapes in every file, whatever its name."""
+    """The template environment. It escapes in every file, regardless of its name."""
     from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
 
     made = Environment(
@@ -103,8 +105,8 @@ def safe(value: object) -> "Markup":
 
 def linked(value: object) -> "Markup":
     """Untrusted text in which web addresses become links. A link shows its address as written, so that readers see
-    where it leads. Only http and https addresses, without a user name (which could pass for the host), and without
-    look-alike characters.
+    where it leads. Only http and https addresses become links, and only without a user name (which could pass for the
+    host) and without look-alike characters.
     """
     from markupsafe import Markup
 

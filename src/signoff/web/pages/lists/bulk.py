@@ -1,4 +1,4 @@
-"""The page on which a person gives many equal tasks of low risk one answer. It shows all their values; values that
+"""The page on which a person gives one answer to many similar low-risk tasks. It shows all their values; values that
 are the same in all tasks are shown once. Each task is submitted with the stage, revision and digest that were shown.
 """
 
@@ -51,8 +51,8 @@ class BulkEntry(msgspec.Struct, frozen=True):
 
 
 class Equal(msgspec.Struct, frozen=True):
-    """Equal tasks. ``form``: what they have in common, "" if there are none; ``cautions``: the warnings that all
-    of them have; ``others``: selected tasks that are not equal to the first, or have to be decided one by one.
+    """Similar tasks. ``form``: what they have in common, "" if there are none; ``cautions``: the warnings that all
+    of them have; ``others``: selected tasks that are not similar to the first, or have to be decided one by one.
     """
 
     form: str = ""
@@ -149,7 +149,7 @@ async def _refused(
 
 
 def _known_as(stored: Stored | None, ref: str) -> str:
-    """A name by which people know the task: its question while it is open, afterwards its request's type and first
+    """A name by which people recognize the task: its question while it is open, afterwards its request's type and first
     values.
     """
     if stored is None:
@@ -252,7 +252,7 @@ def _other(stored: Stored, task: Task) -> tuple[str, str]:
 
 
 def _comparable(leaf: Leaf) -> bool:
-    """Whether the leaf shows its whole value. A reader cannot see whether folded or hidden values are the same."""
+    """Whether the leaf shows its whole value. A reader cannot tell whether collapsed or hidden values are the same."""
     return not (leaf.masked or leaf.hidden or leaf.fields)
 
 

@@ -157,7 +157,7 @@ async def _facts(request: PageRequest, seen: Seen) -> list[e.Fact]:
 
 
 async def _may_rerun(request: PageRequest, seen: Seen) -> bool:
-    """Whether to show the button. If the workflow has changed meanwhile, pressing it reports that."""
+    """Whether to show the button. If the workflow has changed in the meantime, pressing it reports that."""
     source = seen.stored.intent
     if source.status is not Status.FAILED or payload_deleted(source, seen.stored.payload):
         return False
@@ -247,7 +247,7 @@ async def _timeline(
 
 
 def moment(row: Any, directory: Snapshot, requester: str, proof: bool) -> TimelineEntry:
-    """A stored row as a line for people. ``proof``: also with the stored bytes."""
+    """A stored row as a line for people. ``proof``: whether to include the stored bytes."""
     body, hidden = _masked_body(row.body) if proof else ("", False)
     try:
         fact = unseal(row.body, row.private)

@@ -93,7 +93,7 @@ async def _snooze(request: PageRequest, found: SeenTask) -> Done:
 
 
 def _snoozed_until(request: PageRequest, person: Person) -> datetime:
-    """The posted time in UTC: one of the offered times, or a date and time in the reader's zone."""
+    """The posted time in UTC: one of the suggested times, or a date and time in the reader's zone."""
     offered, own = request.field("until"), request.field("at").strip()
     try:
         at = datetime.fromisoformat(own or offered)

@@ -1,8 +1,8 @@
-"""The page of one task: the decision card, the answer, and afterwards the record of the decision. It is opened by
-session, or by a link to the task.
+"""The page of one task: the decision card, the answer, and afterwards the record of the decision. It can be opened with
+a session, or with a link to the task.
 
 Every answer is the same command as in the API. It names the revision and the digest that the page showed. Unless the
-risk is low, an approval is accepted only if all folded parts of the page were unfolded.
+risk is low, an approval is accepted only if all collapsed parts of the page were expanded.
 """
 
 from datetime import datetime, time, timedelta
@@ -123,7 +123,7 @@ def _by_link(request: PageRequest) -> bool:
 
 
 def navigates(request: PageRequest) -> bool:
-    """Whether a person opens the page, and not a browser's prefetch, or the page itself by reloading."""
+    """Whether a person opened the page, as opposed to a browser's prefetch or the page reloading itself."""
     header = request.call.header
     ahead = "prefetch" in header(b"sec-purpose") + header(b"purpose")
     return request.call.method == "GET" and header(b"sec-fetch-dest") in ("", "document") and not ahead
@@ -199,7 +199,7 @@ async def _alive(request: PageRequest, link: Link, found: SeenTask) -> None:
         outcome = outcome_text(step.task, getattr(decided.event, "outcome", "closed"))
         reader = directory.people.get(link.person)
         at = decided.at.astimezone(ZoneInfo((reader.zone if reader else "") or "UTC"))
-        said = f"“{about}” was already decided: {outcome}{by}, {at:%d %b %Y, %H:%M %Z}."
+        said = f"“{about}” has already been decided: {outcome}{by}, {at:%d %b %Y, %H:%M %Z}."
     elif isinstance(task, Task) and task.step_run == link.visit:
         said = "The request has changed since this link was created. The link cannot decide it."
     raise Gone("link_over", said, hint="Sign in to see it and your open tasks.")
@@ -246,15 +246,15 @@ async def _answer(request: PageRequest, reader: Actor, found: SeenTask) -> Refus
 async def how_viewed(
     request: PageRequest, reader: Actor, found: SeenTask, outcome: str, digest: str | None
 ) -> Viewed:
-    """How the person has seen the task that they now answer on its page; raises Conflict if they approve although
-    parts of the page were folded and they did not open them.
+    """How much of the task's page the person has seen, for the record of their answer. Raises
+    Conflict if they approve without having expanded all of it.
     """
     shown = await _card(request, await load_task_context(request, reader, found, False), found)
     positive = next((c.tone == "yes" for c in shown.answers if c.outcome == outcome), False)
     if positive and shown.needs_opening and request.field("opened") != digest:
         raise Conflict(
             "not_opened",
-            "Parts of this request were folded and not opened. Nothing was recorded.",
+            "Parts of this request were collapsed and never opened. Nothing was recorded.",
             hint="Show everything first; then decide.",
         )
     folded = "none" if not shown.needs_opening else "opened" if request.field("opened") else "closed"
@@ -263,7 +263,7 @@ async def how_viewed(
 
 
 async def _counted(request: PageRequest, reader: Actor, found: SeenTask) -> bool:
-    """Whether exactly the posted answer ended the link, because the same button was pressed twice."""
+    """Whether the link was ended by exactly the posted answer, because the same button was pressed twice."""
     try:
         command = _command(request, found.seen.stored.intent, found.history)
     except Refused:
@@ -316,7 +316,7 @@ def count(request: PageRequest, name: str) -> int | None:
 
 
 def _long(known: TaskContext, found: SeenTask) -> bool:
-    """Whether rendering the page may take long: for a long request, reports of agents, revisions, or many people to
+    """Whether rendering the page may be slow: for a long request, reports of agents, revisions, or many people to
     ask.
     """
     intent = found.seen.stored.intent
@@ -388,7 +388,7 @@ async def task_page(
 
 
 def _opened(request: PageRequest, stale: bool) -> bool:
-    """Whether to unfold everything: unfolded parts stay unfolded while a form is corrected, but not after a new
+    """Whether to expand everything: expanded parts stay expanded while a form is corrected, but not after a new
     revision.
     """
     return "open" in request.query or (bool(request.field("opened") or request.field("show")) and not stale)
@@ -417,7 +417,9 @@ def _moment(zone: str, at: datetime) -> str:
 def _written(
     request: PageRequest, reader: Actor, found: SeenTask, shown: Card, refusal: Refused | None
 ) -> sign_in_required.Pairs:
-    """The content of the form: as posted, if the form is shown again; or else the draft saved before a sign-in."""
+    """The content of the form: the posted content if the form is shown again, or else the draft saved before a
+    sign-in.
+    """
     if refusal is not None or request.field("show") or request.field("mail"):
         return request.form
     return sign_in_required.saved_answer(request, reader, _ref(found)) if shown.open else []
@@ -439,7 +441,7 @@ def reader_zone(known: TaskContext) -> str:
 
 
 def _draft(request: PageRequest, found: SeenTask, shown: Card, refusal: Refused | None) -> RevisionForm:
-    """The content of the request in a form for changing it, only if all of it is on the page."""
+    """The content of the request in the form for changing it; only if all of it is shown on the page."""
     if not shown.may_answer or shown.masked or (shown.folded and not shown.opened):
         return RevisionForm()
     return draft_of(found.seen.stored.payload, dict(request.form) if refusal is not None else {})
@@ -462,7 +464,7 @@ def _snoozing(known: TaskContext, shown: Card, by_link: bool) -> dict[str, Any]:
 
 
 def snooze_times(person: Person, now: datetime, ends: datetime | None) -> tuple[tuple[str, str], ...]:
-    """(time, text) of the snoozes to choose from, in the reader's time zone; none that would end after ``ends``."""
+    """(time, text) of each suggested snooze, in the reader's time zone; none that would end after ``ends``."""
     zone = ZoneInfo(person.zone or "UTC")
     offered = [(now + length, words) for length, words in _SOON]
     if person.hours is not None:
@@ -481,7 +483,7 @@ def snooze_times(person: Person, now: datetime, ends: datetime | None) -> tuple[
 
 
 def _deciders(known: TaskContext) -> tuple[tuple[str, str], ...]:
-    """(address, name) of those to whom the reader may delegate this."""
+    """(address, name) of each person to whom the reader may delegate this."""
     able = [
         p
         for p in known.directory.people.values()

@@ -1,5 +1,5 @@
 """The form to change a request: one input for each plain value of the payload, and the whole payload as JSON below.
-Changes in the inputs are put into the JSON; the engine validates the result. Pure.
+Changes in the inputs are merged into the JSON; the engine validates the result. Pure.
 """
 
 import math
@@ -29,7 +29,7 @@ class Plain(msgspec.Struct, frozen=True):
 
     @property
     def label(self) -> str:
-        """The name as the card writes it."""
+        """The name as the card shows it."""
         return member_path("", self.name)
 
 

@@ -1,6 +1,6 @@
 """Converts a JSON Schema to form fields, and a posted form back to data, for the subset that works without scripts.
 
-The subset is an object of texts, numbers, yes/no, choices, lists of choices, dates and addresses, nested one level.
+The subset is an object of strings, numbers, yes/no, choices, lists of choices, dates and addresses, nested one level.
 Anything else is entered as JSON and checked by the server. Nothing is filled in invisibly: constants are shown and
 sent.
 """
@@ -36,7 +36,7 @@ class Field(msgspec.Struct, frozen=True, kw_only=True):
     """One input of a form. control: text, area, number, check, one, many, json or fixed.
 
     name: the name of the posted value. path: the path of the value in the data. options: (posted text, shown text).
-    secret: whether it asks for something that should not be typed here. withheld: a default with hidden characters,
+    secret: whether it asks for something that should not be entered here. withheld: a default with hidden characters,
     which is shown but not filled in. fault: what is wrong with the posted value.
     """
 

@@ -1,5 +1,5 @@
-"""For a reader whose assurance is insufficient for a decision: shows what is missing, mails a sign-in link that
-returns to the task, and saves the draft in their browser meanwhile.
+"""For a reader whose assurance is insufficient for a decision: shows what is missing, e-mails a sign-in link that
+returns to the task, and keeps the draft in their browser until then.
 """
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -19,7 +19,7 @@ _OWN: Final = ("comment", "f.", "x.")
 
 
 class SignInRequirement(msgspec.Struct, frozen=True, kw_only=True):
-    """The note on the card. to: the address to which a sign-in link can be mailed, "" if there is none; sent: the
+    """The note on the card. to: the address to which a sign-in link can be e-mailed, "" if there is none; sent: the
     address to which one has just been sent; lost: whether the draft is too long to be saved; refused: the action that
     was refused.
     """
@@ -34,8 +34,8 @@ class SignInRequirement(msgspec.Struct, frozen=True, kw_only=True):
 async def missing_sign_in(
     request: PageRequest, reader: Actor, task_id: str, weak: bool, refusal: Refused | None
 ) -> tuple[SignInRequirement | None, Refused | None]:
-    """Return what the reader's sign-in lacks for this decision, None if it is sufficient, and a further note. If they
-    have pressed the button, a link is mailed.
+    """Return what the reader's sign-in lacks for this decision, None if it is sufficient, and a note. If they
+    have pressed the button, a link is e-mailed.
     """
     if not weak:
         return None, refusal
@@ -56,8 +56,8 @@ async def missing_sign_in(
 
 
 async def _mail(request: PageRequest, reader: Actor, task_id: str) -> tuple[str, bool]:
-    """Mail the reader a sign-in link that returns here; returns the mail address, and whether the draft was too long
-    to save.
+    """E-mail the reader a sign-in link that returns here; returns the e-mail address, and whether the draft was too
+    long to save.
     """
     links = request.state.mailed_links
     if links is None:
@@ -73,7 +73,7 @@ async def _mail(request: PageRequest, reader: Actor, task_id: str) -> tuple[str,
 
 
 def saved_answer(request: PageRequest, reader: Actor, task_id: str) -> Pairs:
-    """The reader's own draft for this task, saved in this browser before they went to sign in."""
+    """The reader's own draft for this task, saved in this browser before they signed in."""
     name, _, packed = cookies.draft_of(request.call).rpartition(".")
     if name != f"{task_id}.{reader.id}":
         return []

@@ -347,7 +347,10 @@ class Components:
 
 def _key_limits(config: Config) -> KeyLimits:
     return KeyLimits(
-        rate=config.max_rate, rate_services=config.max_rate_services,
-        streams=config.max_streams, streams_services=config.max_streams_services,
-        open=config.max_open, open_services=config.max_open_services,
-    )  # fmt: skip
+        rate=config.max_rate,
+        rate_services=config.max_rate_services,
+        streams=config.max_streams,
+        streams_services=config.max_streams_services,
+        open=config.max_open,
+        open_services=config.max_open_services,
+    )

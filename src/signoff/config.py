@@ -187,16 +187,20 @@ class Config:
             refuse_no_mailbox(self.owner, "owner")
         if self.commit_workers > 1 and self.database.startswith("sqlite:"):
             raise Invalid(
-                "invalid_setting", "commit_workers has no effect on SQLite, which commits one transaction at a time.",
-                field="commit_workers", hint="Omit it, or use PostgreSQL.",
-            )  # fmt: skip
+                "invalid_setting",
+                "commit_workers has no effect on SQLite, which commits one transaction at a time.",
+                field="commit_workers",
+                hint="Omit it, or use PostgreSQL.",
+            )
         for setting in _channel_settings():
             set_ = self.channel_settings.get
             if setting.needs and set_(setting.name) and not set_(setting.needs):
                 raise Invalid(
-                    "invalid_setting", f"{setting.name} has no effect without {setting.needs}.", field=setting.name,
+                    "invalid_setting",
+                    f"{setting.name} has no effect without {setting.needs}.",
+                    field=setting.name,
                     hint=f"Set {setting.needs} too, or omit {setting.name}.",
-                )  # fmt: skip
+                )
         parse_hosts(self.allowed_hosts)
         parse_networks(self.trusted_proxies)
 
@@ -209,9 +213,11 @@ class Config:
         """Raises Invalid, without quoting any of it, for a URL that cannot be parsed."""
         if not self.database.startswith("sqlite:"):
             read_url(
-                self.database, "database", ("postgresql", "postgres"),
+                self.database,
+                "database",
+                ("postgresql", "postgres"),
                 "Write sqlite:///path/to/file.db or postgresql://user:password@host/name.",
-            )  # fmt: skip
+            )
         for setting in _channel_settings():
             if setting.check is not None and self.channel_settings.get(setting.name):
                 setting.check(self.channel_settings[setting.name])
@@ -285,9 +291,11 @@ def parse_hosts(text: str) -> tuple[str, ...]:
     for host in hosts:
         if not re.fullmatch(r"\[[0-9a-f:.]+\]|[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9])?", host):
             raise Invalid(
-                "invalid_setting", f"allowed_hosts: {host[:64]!r} is not a host name.", field="allowed_hosts",
+                "invalid_setting",
+                f"allowed_hosts: {host[:64]!r} is not a host name.",
+                field="allowed_hosts",
                 hint="Write names or addresses without scheme and port, space-separated: signoff.internal 10.0.0.7.",
-            )  # fmt: skip
+            )
     return hosts
 
 
@@ -306,9 +314,11 @@ def parse_networks(text: str) -> tuple[Network, ...]:
             network = None
         if network is None or network.prefixlen == 0:
             raise Invalid(
-                "invalid_setting", f"trusted_proxies: {word[:64]!r} is not the address or network of a proxy.",
-                field="trusted_proxies", hint="Write addresses or networks, separated by spaces: 127.0.0.1 10.0.0.0/8.",
-            )  # fmt: skip
+                "invalid_setting",
+                f"trusted_proxies: {word[:64]!r} is not the address or network of a proxy.",
+                field="trusted_proxies",
+                hint="Write addresses or networks, separated by spaces: 127.0.0.1 10.0.0.0/8.",
+            )
         found.append(network)
     return tuple(found)
 
@@ -449,8 +459,11 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> LoadedSetti
             if isinstance(given, str) and not given.strip():
                 # usually an unset variable in a script; an empty host would listen on all interfaces
                 raise Invalid(
-                    "empty_setting", f"{row.flag} is empty.", field=row.name, hint="Give it a value, or omit it.",
-                )  # fmt: skip
+                    "empty_setting",
+                    f"{row.flag} is empty.",
+                    field=row.name,
+                    hint="Give it a value, or omit it.",
+                )
             values[row.name] = row.parse(given) if isinstance(given, str) else given
             origins[row.name] = f"flag {row.flag}"
         elif found is not None:

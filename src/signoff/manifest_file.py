@@ -63,10 +63,11 @@ async def apply_manifest(server: Server, file: ManifestFile) -> int:
         spaces = [space for space in spaces if space.is_called(organization, name)]
     if len(spaces) != 1:
         raise Invalid(
-            "several_workspaces", "manifest: the database has several workspaces, and the settings name none of them.",
+            "several_workspaces",
+            "manifest: the database has several workspaces, and the settings name none of them.",
             field="policy",
             hint="Set SIGNOFF_ORGANIZATION and SIGNOFF_WORKSPACE; or apply it to each: signoff apply -f FILE.",
-        )  # fmt: skip
+        )
     actor = replace(system(spaces[0].id), via="file")
     for turn in range(_TRIES):
         try:

@@ -26,9 +26,12 @@ class Server(Components):
     login_url: str = ""
 
     def __init__(
-        self, config: Config, line: Line | None = print, clock: Clock | None = None,
+        self,
+        config: Config,
+        line: Line | None = print,
+        clock: Clock | None = None,
         siblings: Siblings | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         clock = clock or Clock()
         leads = siblings is None or siblings.leads
         store = open_store(

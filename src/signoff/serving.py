@@ -163,12 +163,21 @@ async def running(
         log.warning("%s", warning)
     http = _Uvicorn(
         uvicorn.Config(
-            server.app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=5, backlog=2048,
-            server_header=False, date_header=False, timeout_keep_alive=75, http=limited(_limits(config)), ws="none",
+            server.app,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=5,
+            backlog=2048,
+            server_header=False,
+            date_header=False,
+            timeout_keep_alive=75,
+            http=limited(_limits(config)),
+            ws="none",
             proxy_headers=False,
         ),
         server.state.stop,
-    )  # fmt: skip
+    )
     served = server.served = asyncio.create_task(http.serve(sockets=[listener]))
     try:
         while not http.started and not served.done():  # noqa: ASYNC110

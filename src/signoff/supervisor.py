@@ -304,9 +304,11 @@ def supervise(
     """Run the server with its workers until a signal arrives. ``bind``: opens a listening socket on its port."""
     if not hasattr(os, "fork") or not hasattr(socket, "SO_REUSEPORT"):
         raise Refused(
-            "workers_unsupported", "This system cannot share a port among processes.", field="workers",
+            "workers_unsupported",
+            "This system cannot share a port among processes.",
+            field="workers",
             hint="Use --workers 1.",
-        )  # fmt: skip
+        )
     _, _, path = database.partition("sqlite:///")
     held = _Lock(Path(path)) if path else None
     turns = _turns() if path else None

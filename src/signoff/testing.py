@@ -317,9 +317,14 @@ class Server:
         """Give one person's answer; False if this person may not."""
         _, step_run = split_ref(task.task_id)
         command = commands.Answer(
-            answer.outcome, step_run, answer.comment[:LONGEST_MESSAGE], answer.data, task.stage - 1,
-            task.revision, task.digest,
-        )  # fmt: skip
+            answer.outcome,
+            step_run,
+            answer.comment[:LONGEST_MESSAGE],
+            answer.data,
+            task.stage - 1,
+            task.revision,
+            task.digest,
+        )
         try:
             await self._server.engine.handle(self._people[email], task.intent_id, command)
         except Refused as refusal:

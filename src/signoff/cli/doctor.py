@@ -96,9 +96,11 @@ def _self_approval(me: "Me") -> DoctorCheck:
         )
     found = "In this workspace people may approve their own requests. Use that only for trials."
     return DoctorCheck(
-        "warning", "self-approval", found,
+        "warning",
+        "self-approval",
+        found,
         "Apply workspace: {self_approval: false}, or set self_approval: false in single policies.",
-    )  # fmt: skip
+    )
 
 
 def _channels(session: Remote) -> Iterator[DoctorCheck]:
@@ -230,15 +232,19 @@ def _proofs(session: Remote, me: "Me") -> Iterator[DoctorCheck]:
         me.self_approval and len(session.client.directory.people()) == 1
     ):
         return
-    named = [f"policy {found.get('name')}" for found in session.client.directory.policies()
-             if found.get("strength") == "session"]  # fmt: skip
+    named = [
+        f"policy {found.get('name')}"
+        for found in session.client.directory.policies()
+        if found.get("strength") == "session"
+    ]
     named += [f"workflow {flow.name}" for flow in session.client.workflows() if flow.strength == "session"]
     if named:
         yield DoctorCheck(
-            "warning", "sign-in",
+            "warning",
+            "sign-in",
             f"The server sends no mail, but a sign-in by e-mail is required by {', '.join(named)}.",
             "Set SIGNOFF_SMTP_URL; until then, signoff db signin-link EMAIL creates a sign-in link.",
-        )  # fmt: skip
+        )
 
 
 def _files(config: Config) -> Iterator[DoctorCheck]:

@@ -193,11 +193,21 @@ support_bundle = RemoteCommand(
     callback=_bundle,
     help=_bundle.__doc__,
     params=[
-        click.Option(["--file", "-f", "file"], type=click.Path(path_type=Path), default=Path(_NAME),
-                     show_default=True, help="The file to write."),
-        click.Option(["--log", "logs"], type=click.Path(path_type=Path), multiple=True, metavar="FILE",
-                     help="A log file; repeat it for several."),
+        click.Option(
+            ["--file", "-f", "file"],
+            type=click.Path(path_type=Path),
+            default=Path(_NAME),
+            show_default=True,
+            help="The file to write.",
+        ),
+        click.Option(
+            ["--log", "logs"],
+            type=click.Path(path_type=Path),
+            multiple=True,
+            metavar="FILE",
+            help="A log file; repeat it for several.",
+        ),
         *flags("data", "database"),
     ],
     fields=("file", "contents"),
-)  # fmt: skip
+)

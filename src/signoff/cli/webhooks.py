@@ -256,15 +256,21 @@ def logs(session: Remote, follow: bool, failed: bool, limit: int) -> None:
 def _deliveries(session: Remote, limit: int, failed: bool) -> list[dict[str, Any]]:
     rows = [
         {
-            "message_id": one.get("message_id"), "at": one.get("at"), "kind": one.get("kind"),
-            "intent_id": intent.intent_id, "channel": one.get("channel"), "target": one.get("target", ""),
-            "state": one.get("state"), "attempts": one.get("attempts"), "error": one.get("error", ""),
+            "message_id": one.get("message_id"),
+            "at": one.get("at"),
+            "kind": one.get("kind"),
+            "intent_id": intent.intent_id,
+            "channel": one.get("channel"),
+            "target": one.get("target", ""),
+            "state": one.get("state"),
+            "attempts": one.get("attempts"),
+            "error": one.get("error", ""),
             "next_attempt_at": one.get("next_attempt_at"),
         }
         for intent in session.client.list_intents(limit=limit)
         for one in session.client.messages(intent.intent_id)
         if not one.get("person") and (one.get("error") or not failed)
-    ]  # fmt: skip
+    ]
     return sorted(rows, key=lambda row: str(row["at"]))
 
 

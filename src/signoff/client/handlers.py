@@ -49,8 +49,10 @@ class Handlers:
             self._warned = held
             log.warning(
                 "handler %s has been blocking the event loop for %.0f s; its lease is still being renewed. %s",
-                held[0], self.clock() - held[1], _ADVICE.capitalize() + ".",
-            )  # fmt: skip
+                held[0],
+                self.clock() - held[1],
+                _ADVICE.capitalize() + ".",
+            )
 
     async def call(self, function: Function, delivery: Delivery) -> Given:
         """The handler's return value, awaited on the worker's loop."""

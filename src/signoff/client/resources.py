@@ -340,9 +340,13 @@ class TaskMethods(Methods):
 
     @request
     def revise(
-        self, task_id: str, payload: Mapping[str, Any], comment: str | None = None, digest: str | None = None,
+        self,
+        task_id: str,
+        payload: Mapping[str, Any],
+        comment: str | None = None,
+        digest: str | None = None,
         outcome: str | None = None,
-    ) -> ApiCall[Task]:  # fmt: skip
+    ) -> ApiCall[Task]:
         """Change what is decided; earlier votes become void. digest: the digest that was shown. outcome: also approve
         the change, if the task's ``edits`` is ``approve``; needs the digest.
         """
@@ -456,9 +460,14 @@ class DirectoryMethods(Methods):
 
     @request
     def set_team(
-        self, name: str, members: Sequence[str], rotation: Mapping[str, Any] | None = None, *, channel: str = "",
+        self,
+        name: str,
+        members: Sequence[str],
+        rotation: Mapping[str, Any] | None = None,
+        *,
+        channel: str = "",
         mailbox: str = "",
-    ) -> ApiCall[Json]:  # fmt: skip
+    ) -> ApiCall[Json]:
         """Create or replace a team. rotation: order, handover (``mon 09:00``), zone, anchor. The team's tasks are
         also sent to its channel (``slack:ID`` or another chat's room) and its mailbox (an address).
         """

@@ -63,9 +63,10 @@ class BulkAnswers:
         """Answer each of these tasks; returns the effect or the refusal for each, in the same order."""
         if actor.kind is not ActorKind.PERSON:
             raise Forbidden(
-                "person_required", "Only a person can decide.",
+                "person_required",
+                "Only a person can decide.",
                 hint="Use a person's key: signoff keys create --person EMAIL.",
-            )  # fmt: skip
+            )
         refuse_repeated(targets)
         found = await self._view.some(actor, [one.intent_id for one in targets if _names_intent(one)])
         size = sum(len(one.payload) for one in found.values())
@@ -77,10 +78,15 @@ class BulkAnswers:
             try:
                 intent_id, step_run = split_ref(target.ref)
                 command = Answer(
-                    outcome, step_run, comment, stage=target.stage, revision=target.revision,
-                    digest=target.digest, bulk=len(targets),
+                    outcome,
+                    step_run,
+                    comment,
+                    stage=target.stage,
+                    revision=target.revision,
+                    digest=target.digest,
+                    bulk=len(targets),
                     viewed=self._openings.remembered(actor, intent_id, step_run),
-                )  # fmt: skip
+                )
                 return await self._engine.handle(actor, target.intent_id, command, once(target))
             except Refused as refusal:
                 return refusal
@@ -97,9 +103,11 @@ def refuse_repeated(targets: Sequence[Target]) -> None:
         ref = target.intent_id if _names_intent(target) else target.ref
         if ref in seen:
             raise Invalid(
-                "duplicate_task", f"{target.ref[:64]} is named twice.", field=f"tasks[{number}]",
+                "duplicate_task",
+                f"{target.ref[:64]} is named twice.",
+                field=f"tasks[{number}]",
                 hint="Name each task once.",
-            )  # fmt: skip
+            )
         seen.add(ref)
 
 

@@ -150,9 +150,15 @@ class Siblings:
         return self.number == LEADER
 
     def connect(
-        self, feed: Feed, recent: RecentCommits, admission: Admission, store: Store, clock: Clock,
-        limits: Sequence[Limit], metrics: Metrics,
-    ) -> None:  # fmt: skip
+        self,
+        feed: Feed,
+        recent: RecentCommits,
+        admission: Admission,
+        store: Store,
+        clock: Clock,
+        limits: Sequence[Limit],
+        metrics: Metrics,
+    ) -> None:
         """Set the sources of this worker's reports, and the components that handle the others' messages."""
         self._feed, self._recent, self._admission = feed, recent, admission
         self._plans, self._states = store.plans, store.states

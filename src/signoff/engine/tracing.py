@@ -32,9 +32,11 @@ class Tracer:
             exporter: Any = import_module(_EXPORTER)
         except ImportError as missing:
             raise Invalid(
-                "missing_extra", f"otel_endpoint: {missing.name} is not installed.", field="otel_endpoint",
+                "missing_extra",
+                f"otel_endpoint: {missing.name} is not installed.",
+                field="otel_endpoint",
                 hint="Install it: pip install 'signoff[server,otel]'.",
-            ) from missing  # fmt: skip
+            ) from missing
         self._context = propagation.TraceContextTextMapPropagator()
         resource = resources.Resource.create({"service.name": "signoff", "service.version": version})
         self._provider = sdk.TracerProvider(resource=resource)

@@ -157,9 +157,10 @@ class DecisionSensor(BaseSensorOperator):
         found = self.poke(context)
         if not found:
             self.defer(
-                trigger=DecisionTrigger(self.intent_id), method_name="execute_complete",
+                trigger=DecisionTrigger(self.intent_id),
+                method_name="execute_complete",
                 timeout=timedelta(seconds=self.timeout),
-            )  # fmt: skip
+            )
         return found.xcom_value
 
     def execute_complete(self, context: Any, event: Any = None) -> Any:

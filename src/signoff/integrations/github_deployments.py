@@ -204,11 +204,13 @@ class ProtectionRule:
         title = f"Deploy {payload['repository']} to {payload['environment']}?"
         intent_id = await self._client.send_intent(
             {
-                "intent_type": self._intent_type, "payload": payload, "correlation_id": correlation_id,
+                "intent_type": self._intent_type,
+                "payload": payload,
+                "correlation_id": correlation_id,
                 "human_task": {"title": title[:200]},
             },
             idempotency_key=f"github-{hashlib.sha256(f'{correlation_id}:{_digest(payload)}'.encode()).hexdigest()}",
-        )  # fmt: skip
+        )
         self._follow(intent_id, correlation_id)
         return 202, intent_id
 

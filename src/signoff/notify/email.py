@@ -93,10 +93,15 @@ def parse_smtp(url: str) -> Smtp:
         )
     implicit = parts.scheme == "smtps"
     return Smtp(
-        host=parts.hostname or "", port=port or (465 if implicit else 587), sender=sender,
-        user=unquote(parts.username or ""), password=unquote(parts.password or ""), implicit=implicit,
-        starttls=asked.get("starttls", "on") == "on", ca=asked.get("ca", ""),
-    )  # fmt: skip
+        host=parts.hostname or "",
+        port=port or (465 if implicit else 587),
+        sender=sender,
+        user=unquote(parts.username or ""),
+        password=unquote(parts.password or ""),
+        implicit=implicit,
+        starttls=asked.get("starttls", "on") == "on",
+        ca=asked.get("ca", ""),
+    )
 
 
 def _mailbox(text: str) -> bool:
@@ -170,10 +175,15 @@ class Email:
                 connection.close()
         smtp = self._smtp
         made = aiosmtplib.SMTP(
-            hostname=smtp.host, port=smtp.port, username=smtp.user if smtp.password else None,
-            password=smtp.password or None, use_tls=smtp.implicit, start_tls=smtp.starttls and not smtp.implicit,
-            tls_context=_tls(smtp.ca), timeout=_TIMEOUT,
-        )  # fmt: skip
+            hostname=smtp.host,
+            port=smtp.port,
+            username=smtp.user if smtp.password else None,
+            password=smtp.password or None,
+            use_tls=smtp.implicit,
+            start_tls=smtp.starttls and not smtp.implicit,
+            tls_context=_tls(smtp.ca),
+            timeout=_TIMEOUT,
+        )
         try:
             await made.connect()
         except BaseException:
@@ -262,9 +272,12 @@ def _environment() -> "Environment":
     from signoff.notify.personal_message import GIVEN
 
     made = Environment(
-        loader=PackageLoader("signoff.notify"), autoescape=lambda name: name != "mail.txt",
-        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
+        loader=PackageLoader("signoff.notify"),
+        autoescape=lambda name: name != "mail.txt",
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
     made.globals |= {
         "GIVEN": GIVEN,
         "NEW": NEW,

@@ -10,6 +10,8 @@ def require(setting: str, extra: str, *libraries: str) -> None:
     missing = next((name for name in libraries if find_spec(name) is None), None)
     if missing is not None:
         raise Invalid(
-            "extra_not_installed", f"{setting} is set, and {missing}, which it needs, is not installed.",
-            field=setting, hint=f"Install it with pip install 'signoff[server,{extra}]', or remove the setting.",
-        )  # fmt: skip
+            "extra_not_installed",
+            f"{setting} is set, and {missing}, which it needs, is not installed.",
+            field=setting,
+            hint=f"Install it with pip install 'signoff[server,{extra}]', or remove the setting.",
+        )

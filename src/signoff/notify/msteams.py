@@ -157,9 +157,13 @@ def _indented(line: str) -> str:
 
 
 def _line(
-    text: str, weight: str = "Default", size: str = "Default", color: str = "Default", subtle: bool = False,
+    text: str,
+    weight: str = "Default",
+    size: str = "Default",
+    color: str = "Default",
+    subtle: bool = False,
     mono: bool = False,
-) -> dict[str, Any]:  # fmt: skip
+) -> dict[str, Any]:
     run = {
         "type": "TextRun",
         "text": text or " ",
@@ -186,9 +190,12 @@ def _fact(label: str, value: str) -> dict[str, Any]:
 def _button(message: "PersonalMessage", choice: Any) -> dict[str, Any]:
     press = Press(message.task, choice.outcome, message.digest, message.revision, message.stage)
     return {
-        "type": "Action.Execute", "verb": _VERB, "title": choice.label, "data": msgspec.to_builtins(press),
+        "type": "Action.Execute",
+        "verb": _VERB,
+        "title": choice.label,
+        "data": msgspec.to_builtins(press),
         "style": "destructive" if choice.danger else "default" if choice.grave else "positive",
-    }  # fmt: skip
+    }
 
 
 class Teams:
@@ -278,9 +285,12 @@ class Teams:
         self._gate.check(key)
         for attempt in (1, 2):
             answer = await self._send(
-                method, f"{self._service}{path}", {"authorization": f"Bearer {await self._bearer()}"},
-                None if body is None else json.dumps(body).encode(), "application/json",
-            )  # fmt: skip
+                method,
+                f"{self._service}{path}",
+                {"authorization": f"Bearer {await self._bearer()}"},
+                None if body is None else json.dumps(body).encode(),
+                "application/json",
+            )
             if answer.status_code != 401 or attempt == 2:
                 break
             self._token = ("", 0.0)  # it was revoked before it expired
@@ -423,9 +433,13 @@ class TeamsInbound:
             if key is None or _CHANNEL_ID not in (key.get("endorsements") or ()):
                 return None
             claims: dict[str, Any] = jwt.decode(
-                token, jwt.PyJWK(key, "RS256").key, algorithms=["RS256"], audience=self._teams.bot.app, issuer=ISSUER,
+                token,
+                jwt.PyJWK(key, "RS256").key,
+                algorithms=["RS256"],
+                audience=self._teams.bot.app,
+                issuer=ISSUER,
                 options=_CHECKED,
-            )  # fmt: skip
+            )
         except (jwt.PyJWTError, ValueError, RecursionError):
             return None
         now, ends, begins = self._now(), claims.get("exp"), claims.get("nbf", 0)

@@ -153,9 +153,11 @@ def render(message: "PersonalMessage") -> dict[str, Any]:
         made.add(f"\n{message.link_label}: {message.link}")
     text = _cut(made.text, _LONGEST)
     return {
-        "text": text, "entities": [one for one in made.entities if one["offset"] + one["length"] <= _LONGEST],
-        "link_preview_options": {"is_disabled": True}, "reply_markup": {"inline_keyboard": rows},
-    }  # fmt: skip
+        "text": text,
+        "entities": [one for one in made.entities if one["offset"] + one["length"] <= _LONGEST],
+        "link_preview_options": {"is_disabled": True},
+        "reply_markup": {"inline_keyboard": rows},
+    }
 
 
 def _button(message: "PersonalMessage", choice: Any) -> dict[str, Any]:

@@ -79,9 +79,13 @@ def cursor_demand(writes: Writes) -> list[Row]:
 
 
 def build(
-    writes: Writes, before: Mapping[str, Intent], plans: Plans, states: LastStates, starts: dict[Agent, int],
+    writes: Writes,
+    before: Mapping[str, Intent],
+    plans: Plans,
+    states: LastStates,
+    starts: dict[Agent, int],
     now: datetime,
-) -> WriteBatch:  # fmt: skip
+) -> WriteBatch:
     """Build all rows of ``writes``. ``before``: the intents as they were; ``starts``: each agent's counter, so that
     its first fresh delivery gets ``starts[agent] + 2``, the second ``+ 4``, and so on.
     """

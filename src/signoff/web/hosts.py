@@ -48,9 +48,10 @@ def check_host(headers: Sequence[Header], base_url: str, allowed: tuple[str, ...
     name = name_of(host)
     if not name or name not in own_names(base_url, allowed):
         raise Misdirected(
-            "unknown_host", "This server's pages are not served under this host name.",
+            "unknown_host",
+            "This server's pages are not served under this host name.",
             hint="Open the address in base_url; other names are set by allowed_hosts (SIGNOFF_ALLOWED_HOSTS).",
-        )  # fmt: skip
+        )
     return host.lower()
 
 

@@ -89,9 +89,11 @@ def cursor_of(call: Call) -> str:
         return split_ref(said)[0] if said else ""
     except NotFound as error:
         raise Invalid(
-            "validation_error", f"cursor: {said[:64]!r} is not a next_cursor.", field="cursor",
+            "validation_error",
+            f"cursor: {said[:64]!r} is not a next_cursor.",
+            field="cursor",
             hint="Send the previous page's next_cursor unchanged.",
-        ) from error  # fmt: skip
+        ) from error
 
 
 def statuses(words: list[str], field: str = "status") -> tuple[str, ...]:

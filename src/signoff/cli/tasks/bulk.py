@@ -70,9 +70,10 @@ def answer_many(
     if len(kinds) > 1:
         groups = "\n".join(f"  {count} x {_of_kind(tasks, kind)}" for kind, count in kinds.most_common(10))
         raise CommandFailed(
-            ExitCode.USAGE, f"These tasks differ too much to be answered together:\n{groups}",
+            ExitCode.USAGE,
+            f"These tasks differ too much to be answered together:\n{groups}",
             hint="Answer similar ones together: name them, or narrow the filters. Answer the others one by one.",
-        )  # fmt: skip
+        )
     session.show([line for task in tasks for line in _lines(task)], yes)
     session.confirm(f"Answer {outcome!r} to {len(tasks)} tasks?", yes)
     refused = 0

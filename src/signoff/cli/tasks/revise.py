@@ -44,9 +44,10 @@ def revise(session: Remote, task: str, payload: str, comment: str | None, approv
         )
     if approve and found.edits != "approve":
         raise CommandFailed(
-            ExitCode.FORBIDDEN, "The policy of this task lets people propose a change, not approve their own.",
+            ExitCode.FORBIDDEN,
+            "The policy of this task lets people propose a change, not approve their own.",
             hint="Omit --approve; somebody else then decides.",
-        )  # fmt: skip
+        )
     if approve:
         refuse_what_a_key_cannot(session, found, yes)
     session.show(difference_lines(old, new), yes)

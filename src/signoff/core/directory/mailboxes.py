@@ -33,9 +33,11 @@ def refuse_no_mailbox(address: str, field: str) -> None:
     """Raise Invalid unless the text is the address of one mailbox."""
     if not is_mailbox(address):
         raise Invalid(
-            "invalid_email", f"{address[:128]!r} is not an e-mail address.", field=field,
+            "invalid_email",
+            f"{address[:128]!r} is not an e-mail address.",
+            field=field,
             hint="Write one address, such as ann@acme.example, without a name or a dot at its end.",
-        )  # fmt: skip
+        )
 
 
 def mailbox_key(address: str) -> str:

@@ -140,9 +140,14 @@ def _is_note(plain: str, value: object, asks: bool) -> bool:
 
 
 def _misspelt(
-    fields: Fields, known: Iterable[str], names: Sequence[str], alike: Sequence[str], parts: frozenset[str],
-    *, by_value: bool = False,
-) -> tuple[str, ...]:  # fmt: skip
+    fields: Fields,
+    known: Iterable[str],
+    names: Sequence[str],
+    alike: Sequence[str],
+    parts: frozenset[str],
+    *,
+    by_value: bool = False,
+) -> tuple[str, ...]:
     """The fields other than ``known`` whose name is one of ``names`` in any case style, is close to one of ``alike``,
     or contains one of ``parts``; ``by_value``: also those whose value names people.
     """

@@ -297,9 +297,10 @@ def _approvers(ask: Fields, humans: Mapping[str, Human], assigned: str) -> tuple
     for name in names:
         if humans and not behind[name] and name not in humans:
             raise ask.invalid(
-                "assignees", f"{name!r} is not one of the bundle's humans",
+                "assignees",
+                f"{name!r} is not one of the bundle's humans",
                 hint=suggestion(name, list(humans)) or "Known: " + ", ".join(humans) + ".",
-            )  # fmt: skip
+            )
     meant = (behind[name] or ("" if name in humans else name) for name in names)
     found = tuple(dict.fromkeys(person for person in meant if person))
     first = humans.get(assigned) or humans.get(names[0] if names else "")

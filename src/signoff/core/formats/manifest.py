@@ -89,10 +89,11 @@ def _refuse_unknown_channels(person: Fields, channels: PersonalChannels) -> None
         linked = next((name for name in channels.linked if addresses.has(name)), None)
         if linked:
             raise addresses.invalid(
-                linked, f"a {channels.linked[linked]} account cannot be set here; the person links it",
+                linked,
+                f"a {channels.linked[linked]} account cannot be set here; the person links it",
                 code="unknown_field",
                 hint="They use a code from their page (/me), so that no one else can answer as them.",
-            )  # fmt: skip
+            )
         addresses.known(*channels.addressed)
     if preferences := person.inner("preferences"):
         unknown = next((name for name in preferences.texts("channels") if name not in channels.names), None)
@@ -255,9 +256,11 @@ def _read_workflows(fields: Fields, name: str) -> tuple[WorkflowSpec, ...]:
         of_type = spec.template.intent_type
         if of_type in seen and not fields.kept:
             raise Invalid(
-                "duplicate_workflow", f"{of_type} has two workflows here.", field=f"{name}[{index}].intent_type",
+                "duplicate_workflow",
+                f"{of_type} has two workflows here.",
+                field=f"{name}[{index}].intent_type",
                 hint="An intent type can have only one workflow. Keep one of them, or change the type of the other.",
-            )  # fmt: skip
+            )
         seen.add(of_type)
     return found
 

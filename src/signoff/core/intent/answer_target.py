@@ -127,9 +127,11 @@ def refuse_ahead(vote: Vote | None, answer: Answer) -> None:
         return
     so_far = {0: "no answer", 1: "one answer"}.get(given(vote), f"{given(vote)} answers")
     raise Conflict(
-        "answer_number", f"You have given {so_far} at this stage, so this cannot be number {answer.number}.",
-        field="number", hint="Read the task again; omit the number for a first answer.",
-    )  # fmt: skip
+        "answer_number",
+        f"You have given {so_far} at this stage, so this cannot be number {answer.number}.",
+        field="number",
+        hint="Read the task again; omit the number for a first answer.",
+    )
 
 
 def refuse_replaced(outcome: str, vote: Vote | None, answer: Answer) -> None:

@@ -109,9 +109,10 @@ def require_delivery_access(actor: Actor, agent: str) -> None:
 
 def _not_an_agent() -> Forbidden:
     return Forbidden(
-        "agent_required", "Only the agent itself, or an owner or admin in its place, may do this.",
+        "agent_required",
+        "Only the agent itself, or an owner or admin in its place, may do this.",
         hint="Use the agent's key: signoff keys create --agent ADDRESS.",
-    )  # fmt: skip
+    )
 
 
 def may_rerun(actor: Actor, intent: Intent) -> None:
@@ -133,9 +134,11 @@ def may_use(actor: Actor, intent: Intent) -> None:
         raise Forbidden("not_yours", "Only its requester or an admin may use its outcome.")
     if not intent.final:
         raise Conflict(
-            "not_final", "This intent has no outcome yet.", details={"status": intent.status.value},
+            "not_final",
+            "This intent has no outcome yet.",
+            details={"status": intent.status.value},
             hint="Wait until it is final.",
-        )  # fmt: skip
+        )
 
 
 def _may_submit(actor: Actor) -> None:

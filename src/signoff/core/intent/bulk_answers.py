@@ -34,9 +34,10 @@ def alone(why: str) -> Forbidden:
 def unequal(what: str) -> Conflict:
     """The refusal of a task that differs from the first one."""
     return Conflict(
-        "not_equal", f"It differs from the first task: {what}.",
+        "not_equal",
+        f"It differs from the first task: {what}.",
         hint="Decide similar tasks together, and the others separately.",
-    )  # fmt: skip
+    )
 
 
 def why_alone(intent: Intent, task: Task) -> str:

@@ -377,12 +377,41 @@ class TimedOut(Event, frozen=True, tag="timed_out"):
 
 FINAL_EVENTS = (Completed, Failed, Canceled, TimedOut)
 AnyEvent = (
-    Created | Offered | Claimed | Renewed | Released | PushAccepted | AttemptFailed | Reported | TaskOpened
-    | Reminded | Escalated | Answered | Decided | DelayStarted | DelayEnded | Notified | StepTimedOut
-    | ProgressReported | ControlsPatched | Completed | Failed | Canceled | TimedOut | StagePassed | Delegated
-    | Reassigned | ReviewMarked | Commented | Revised | NobodyReached | Understaffed | Snoozed | Unsnoozed
+    Created
+    | Offered
+    | Claimed
+    | Renewed
+    | Released
+    | PushAccepted
+    | AttemptFailed
+    | Reported
+    | TaskOpened
+    | Reminded
+    | Escalated
+    | Answered
+    | Decided
+    | DelayStarted
+    | DelayEnded
+    | Notified
+    | StepTimedOut
+    | ProgressReported
+    | ControlsPatched
+    | Completed
+    | Failed
+    | Canceled
+    | TimedOut
+    | StagePassed
+    | Delegated
+    | Reassigned
+    | ReviewMarked
+    | Commented
+    | Revised
+    | NobodyReached
+    | Understaffed
+    | Snoozed
+    | Unsnoozed
     | RerunStarted
-)  # fmt: skip
+)
 
 
 class Viewed(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):

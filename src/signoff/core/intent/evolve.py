@@ -298,9 +298,15 @@ def _delegated(event: e.Delegated, intent: Intent, fact: e.Fact) -> Changes:
 @_on(e.Reassigned)
 def _reassigned(event: e.Reassigned, intent: Intent, fact: e.Fact) -> Changes:
     return _to_task(
-        intent, assigned=event.to, roster=event.roster, asked_stand_ins=event.stand_ins, assigned_by=event.behind,
-        handed_over=(), reviewed_by="", snoozes=(),
-    )  # fmt: skip
+        intent,
+        assigned=event.to,
+        roster=event.roster,
+        asked_stand_ins=event.stand_ins,
+        assigned_by=event.behind,
+        handed_over=(),
+        reviewed_by="",
+        snoozes=(),
+    )
 
 
 @_on(e.ReviewMarked)

@@ -103,16 +103,28 @@ def progress_of(before: Intent | None, fact: e.Fact, after: Intent) -> Notificat
     if _standing(was) == _standing(task):
         return None
     return Notification(
-        intent=after.id, workspace=after.workspace, seq=fact.seq, at=fact.at, intent_type=after.type,
-        by=fact.actor.id, via=fact.via, **_asked(NotificationKind.PROGRESS, after),
-    )  # fmt: skip
+        intent=after.id,
+        workspace=after.workspace,
+        seq=fact.seq,
+        at=fact.at,
+        intent_type=after.type,
+        by=fact.actor.id,
+        via=fact.via,
+        **_asked(NotificationKind.PROGRESS, after),
+    )
 
 
 def _standing(task: Task) -> tuple[Any, ...]:
     """The progress of the task, as shown in a message that asks for an answer."""
     return (
-        task.votes, task.stage, task.revision, task.assigned, task.handed_over, task.reviewed_by, task.escalated,
-    )  # fmt: skip
+        task.votes,
+        task.stage,
+        task.revision,
+        task.assigned,
+        task.handed_over,
+        task.reviewed_by,
+        task.escalated,
+    )
 
 
 def _fields(before: Intent | None, fact: e.Fact, after: Intent) -> dict[str, Any] | None:
@@ -136,9 +148,12 @@ def _fields(before: Intent | None, fact: e.Fact, after: Intent) -> dict[str, Any
             }
         case e.Completed() | e.Failed() | e.Canceled() | e.TimedOut():
             return {
-                "kind": NotificationKind.FINISHED, "status": after.status.value, "outcome": after.outcome,
-                "ending": after.ending.value if after.ending else "", "fault": after.fault.code if after.fault else "",
-            }  # fmt: skip
+                "kind": NotificationKind.FINISHED,
+                "status": after.status.value,
+                "outcome": after.outcome,
+                "ending": after.ending.value if after.ending else "",
+                "fault": after.fault.code if after.fault else "",
+            }
         case e.StagePassed():
             return _asked(NotificationKind.TASK_OPENED, after)
         case e.Commented():
@@ -163,9 +178,12 @@ def _fields(before: Intent | None, fact: e.Fact, after: Intent) -> dict[str, Any
             }
         case e.Notified() as event:
             return {
-                "kind": NotificationKind.MESSAGE, "to": event.to, "text": event.message, "step_run": event.step_run,
+                "kind": NotificationKind.MESSAGE,
+                "to": event.to,
+                "text": event.message,
+                "step_run": event.step_run,
                 "step": event.step,
-            }  # fmt: skip
+            }
         case (
             e.Renewed() | e.Released() | e.PushAccepted() | e.AttemptFailed() | e.ReviewMarked() | e.Snoozed()
             | e.NobodyReached() | e.DelayStarted() | e.DelayEnded() | e.StepTimedOut() | e.ProgressReported()
@@ -216,11 +234,16 @@ def _asked(kind: NotificationKind, intent: Intent) -> dict[str, Any]:
     step = intent.plan.human_step(task.step)
     spec = spec_of(intent, task)
     return {
-        "kind": kind, "to": notified_names(spec, task), "step_run": task.step_run, "step": step.id,
+        "kind": kind,
+        "to": notified_names(spec, task),
+        "step_run": task.step_run,
+        "step": step.id,
         "title": question_template(intent.plan, step, intent.type),
         "called": "" if from_workflow(intent.plan) else spec.title,
-        "deadline_at": task.deadline_at, "stage": task.stage, "revision": task.revision,
-    }  # fmt: skip
+        "deadline_at": task.deadline_at,
+        "stage": task.stage,
+        "revision": task.revision,
+    }
 
 
 def notified_names(spec: TaskSpec, task: Task) -> tuple[str, ...]:

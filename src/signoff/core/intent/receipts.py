@@ -28,9 +28,16 @@ _PLACES: Final = {
 }
 # What a person can do to a task. Each has a text in ``_worded``; a test asserts that each command leads to one of them.
 Act: TypeAlias = (
-    e.Answered | e.Commented | e.Delegated | e.Reassigned | e.ReviewMarked | e.Snoozed | e.Unsnoozed | e.Revised
+    e.Answered
+    | e.Commented
+    | e.Delegated
+    | e.Reassigned
+    | e.ReviewMarked
+    | e.Snoozed
+    | e.Unsnoozed
+    | e.Revised
     | e.Canceled
-)  # fmt: skip
+)
 _ACTS: Final[tuple[type[Act], ...]] = get_args(Act)
 
 
@@ -114,35 +121,41 @@ def _worded(fact: e.Fact, event: Act, intent: Intent, step: str, words: Formats)
         case e.Commented():
             return (
                 "Your comment was recorded.",
-                "The requester and earlier commenters are notified. It decides nothing.", "",
-            )  # fmt: skip
+                "The requester and earlier commenters are notified. It decides nothing.",
+                "",
+            )
         case e.Delegated(taker=taker):
             name = words.name(taker)
             return (
                 f"Delegated to {name}.",
-                f"{name} now decides for you; you no longer can. An owner or an admin can reassign it.", "",
-            )  # fmt: skip
+                f"{name} now decides for you; you no longer can. An owner or an admin can reassign it.",
+                "",
+            )
         case e.Reassigned(to=to):
             return (
                 f"Reassigned to {', '.join(map(words.name, to))}.",
-                "They replace the approvers of this stage. Existing votes are kept.", "",
-            )  # fmt: skip
+                "They replace the approvers of this stage. Existing votes are kept.",
+                "",
+            )
         case e.ReviewMarked(person=""):
             return "Your review mark is cleared.", "Others see that no one is reviewing it.", ""
         case e.ReviewMarked(person=person):
             if task is not None and task.reviewed_by != person:
                 return "You marked it as being reviewed by you.", "The mark is no longer set.", ""
             return (
-                "It is marked as being reviewed by you.", "Others see that. Nothing is locked.", UNMARK,
-            )  # fmt: skip
+                "It is marked as being reviewed by you.",
+                "Others see that. Nothing is locked.",
+                UNMARK,
+            )
         case e.Snoozed(until=until):
             if task is not None and active_snooze(task, fact.actor.id) is None:
                 return f"Snoozed until {words.moment(until)}.", "The snooze has ended.", ""
             return (
                 f"Snoozed until {words.moment(until)}.",
                 "You get no reminders until then, and a notification when it ends. The deadline, escalation and other "
-                "approvers are unaffected.", UNSNOOZE,
-            )  # fmt: skip
+                "approvers are unaffected.",
+                UNSNOOZE,
+            )
         case e.Unsnoozed():
             return "The snooze is canceled.", "Reminders resume.", ""
         case e.Revised(revision=revision):
@@ -211,5 +224,6 @@ def _revised(revision: int, intent: Intent) -> tuple[str, str, str]:
     return (
         f"Revision {revision} is recorded.",
         "Earlier votes are void, and those who gave them are notified. You are now on the requester's side: somebody "
-        "else decides, unless self-approval is on.", "",
-    )  # fmt: skip
+        "else decides, unless self-approval is on.",
+        "",
+    )

@@ -68,10 +68,17 @@ def rerun_start(
         raise refused("digest_mismatch", "What would run is not what was decided.")
     results = {step: result for step, result in source.results.items() if step != failed}
     return e.RerunStarted(
-        source=source.id, seq=decided.seq, step=event.step, step_run=event.step_run, digest=digest,
+        source=source.id,
+        seq=decided.seq,
+        step=event.step,
+        step_run=event.step_run,
+        digest=digest,
         outcome=event.outcome,
-        decided_at=decided.at, start=failed, results=results, revision=source.revision,
-    )  # fmt: skip
+        decided_at=decided.at,
+        start=failed,
+        results=results,
+        revision=source.revision,
+    )
 
 
 def _failed_step(facts: Sequence[e.Fact]) -> tuple[str, int]:

@@ -31,14 +31,18 @@ def snooze(tx: Transition, task: Task, command: c.Snooze) -> None:
         )
     if ends is not None and until >= ends:
         raise Invalid(
-            "after_the_deadline", f"An answer is needed by {rfc3339(ends)}; it cannot be snoozed beyond that.",
-            field="until", hint="Choose a time before that, or delegate the task.",
-        )  # fmt: skip
+            "after_the_deadline",
+            f"An answer is needed by {rfc3339(ends)}; it cannot be snoozed beyond that.",
+            field="until",
+            hint="Choose a time before that, or delegate the task.",
+        )
     if until > tx.now + LONGEST:
         raise Invalid(
-            "too_long", f"A task can be snoozed for at most {LONGEST.days} days.", field="until",
+            "too_long",
+            f"A task can be snoozed for at most {LONGEST.days} days.",
+            field="until",
             hint="Choose an earlier time, or delegate the task.",
-        )  # fmt: skip
+        )
     tx.add(e.Snoozed(task.step_run, until))
 
 

@@ -57,9 +57,10 @@ def nothing_open(intent: Intent) -> Conflict:
     if isinstance(intent.open, Delivery):
         where = f"step {intent.open.step!r} is still with an agent"
     return Conflict(
-        "no_open_task", f"No task is open here: {where}. Nothing was recorded.",
+        "no_open_task",
+        f"No task is open here: {where}. Nothing was recorded.",
         hint="Wait until the task opens and read it before you answer.",
-    )  # fmt: skip
+    )
 
 
 def open_task(tx: Transition, step_run: int) -> tuple[Task, HumanStep]:
@@ -78,9 +79,10 @@ def _refuse_late(tx: Transition, task: Task) -> None:
     if ends is not None and ends <= tx.now:
         expired = Ending.EXPIRED.value
         raise Conflict(
-            "already_decided", f"This task has {expired}: no one decided in time.",
+            "already_decided",
+            f"This task has {expired}: no one decided in time.",
             details={"outcome": expired, "ending": expired, "decided_at": rfc3339(ends)},
-        )  # fmt: skip
+        )
 
 
 def answer(tx: Transition, command: c.Answer, *, edited: bool = False) -> None:
@@ -147,7 +149,7 @@ def _refuse_twice(actor: Actor, task: Task) -> None:
                 "same_person",
                 "The creator of a key can use it too, so this and an earlier approval may come from one person.",
                 hint="A person who answers with a key that someone else created must sign in by e-mail instead.",
-            )  # fmt: skip
+            )
 
 
 def _ground(tx: Transition, task: Task, names: Names | None = None) -> AnswerRight:
@@ -163,9 +165,10 @@ def _ground(tx: Transition, task: Task, names: Names | None = None) -> AnswerRig
     if not has_say(tx.actor.id, ground.principal, ground.names, names):
         # The answer would be recorded without effect.
         raise Forbidden(
-            "not_an_approver", "The person on whose behalf you answer is no longer asked.",
+            "not_an_approver",
+            "The person on whose behalf you answer is no longer asked.",
             hint="An owner or an admin can ask other people.",
-        )  # fmt: skip
+        )
     return ground
 
 
@@ -203,9 +206,10 @@ def reassign(tx: Transition, command: c.Reassign) -> None:
     task, _ = open_task(tx, command.step_run)
     if command.stage not in (None, task.stage):
         raise Conflict(
-            "stale_stage", f"Stage {task.stage + 1} is open now; nobody was reassigned.",
+            "stale_stage",
+            f"Stage {task.stage + 1} is open now; nobody was reassigned.",
             hint="Read the task again, then reassign this stage.",
-        )  # fmt: skip
+        )
     if not command.to:
         raise Invalid("nobody_named", "Name at least one person, team or role.", field="to")
     _refuse_fewer(tx.intent, task, command.to)
@@ -224,9 +228,11 @@ def _refuse_fewer(intent: Intent, task: Task, to: tuple[str, ...]) -> None:
     if stage.every and len(set(to)) < len(stage.approvers):
         takes = len(stage.approvers)
         raise Invalid(
-            "too_few_approvers", f"This stage needs {takes} different people, one for each of {takes} entries.",
-            field="to", hint=f"Name at least {takes} people, teams or roles.",
-        )  # fmt: skip
+            "too_few_approvers",
+            f"This stage needs {takes} different people, one for each of {takes} entries.",
+            field="to",
+            hint=f"Name at least {takes} people, teams or roles.",
+        )
 
 
 def mark_reviewing(tx: Transition, command: c.MarkReviewing) -> None:
@@ -295,9 +301,10 @@ def _refuse_own_choice(actor: Actor, intent: Intent, task: Task) -> None:
     chose = task.stage == 0 and not {actor.id, *actor.sponsors}.isdisjoint(task.assigned_by)
     if chose and not self_approval(actor, intent, task):
         raise Forbidden(
-            "self_approval", "You chose who decides this task, so you cannot change what is decided.",
+            "self_approval",
+            "You chose who decides this task, so you cannot change what is decided.",
             hint="Request changes instead, or ask another approver to make the change.",
-        )  # fmt: skip
+        )
 
 
 def report_unreachable(tx: Transition, command: c.ReportUnreachable) -> None:

@@ -44,17 +44,22 @@ def _of_people(step: HumanStep, path: str) -> Iterator[Ineffective]:
     task = step.task
     if step.on_changes and not _changes(step):
         yield Ineffective(
-            f"{path}.on_changes", "no outcome of this task requests changes",
+            f"{path}.on_changes",
+            "no outcome of this task requests changes",
             "Use type: review, or an outcome that means: changes.",
-        )  # fmt: skip
+        )
     if step.choices or (task.policy and "@" not in task.policy):
         return  # its policy is not known yet
     if step.on_timeout and step.deadline is None:
         yield _never_late(path)
     yield from of_rules(
-        f"{path}.human", task.remind, task.escalate, task.hours,
-        deadline=step.deadline, in_hours=task.deadline_in_hours,
-    )  # fmt: skip
+        f"{path}.human",
+        task.remind,
+        task.escalate,
+        task.hours,
+        deadline=step.deadline,
+        in_hours=task.deadline_in_hours,
+    )
 
 
 def refuse_ineffective(*plans: Plan) -> None:
@@ -84,9 +89,10 @@ def of_rules(
         yield Ineffective(f"{at}hours.deadline", "there is no deadline", "Add deadline: 8h, or omit it.")
     elif remind is None and not escalate and not in_hours:
         yield Ineffective(
-            f"{at}hours", "there are no reminders, no escalation and no deadline in working hours",
+            f"{at}hours",
+            "there are no reminders, no escalation and no deadline in working hours",
             "Add remind, escalate or hours: {deadline: true}; or omit the hours.",
-        )  # fmt: skip
+        )
 
 
 def revisable(plan: Plan) -> bool:

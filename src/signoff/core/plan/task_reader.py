@@ -51,10 +51,11 @@ def refuse_placeholders(fields: Fields, name: str, text: str) -> None:
         return
     if not fields.lenient:
         raise fields.invalid(
-            name, f"contains {printable(found.group())}, but placeholders are not "
-            "supported", code="placeholder_in_text",
+            name,
+            f"contains {printable(found.group())}, but placeholders are not supported",
+            code="placeholder_in_text",
             hint="Remove it; the message names the request.",
-        )  # fmt: skip
+        )
     fields.warn(name, f"{printable(found.group())} is shown as written: placeholders are not supported")
 
 
@@ -67,9 +68,11 @@ def asked_form(fields: Fields, name: str, kind: TaskType) -> dict[str, Any] | No
         return schema
     if not fields.lenient:
         raise fields.invalid(
-            name, "is required for a form task", code="missing_field",
+            name,
+            "is required for a form task",
+            code="missing_field",
             hint='For example {"properties": {"ticket": {"type": "string"}}}; or make it type: approval.',
-        )  # fmt: skip
+        )
     fields.warn(name, "is missing, so this form task has no fields")
     return schema
 

@@ -92,9 +92,14 @@ class TaskType(StrEnum):
     comment_label: str
 
     def __new__(
-        cls, value: str, built_in: tuple[BuiltIn, ...], default_title: str, question: str, traits: Trait = Trait.NONE,
+        cls,
+        value: str,
+        built_in: tuple[BuiltIn, ...],
+        default_title: str,
+        question: str,
+        traits: Trait = Trait.NONE,
         comment_label: str = "Comment",
-    ) -> "TaskType":  # fmt: skip
+    ) -> "TaskType":
         member = str.__new__(cls, value)
         member._value_ = value
         # One shared tuple, because msgspec omits a default only if it is the same object, and plans are stored by the
@@ -385,9 +390,11 @@ def check_answer(
         _refuse_blanks(spec.form, data)
     elif meaning is Meaning.APPROVES and spec.type is TaskType.ASSIGNMENT and not _names_assignee(data):
         raise Invalid(
-            "assignee_required", "This task requires an assignee.", field="data.assignee",
+            "assignee_required",
+            "This task requires an assignee.",
+            field="data.assignee",
             hint="Name the person in data.assignee.",
-        )  # fmt: skip
+        )
     return outcome, meaning
 
 
@@ -402,7 +409,9 @@ def _refuse_blanks(form: dict[str, Any], data: dict[str, Any]) -> None:
     for name in required if isinstance(required, list) else ():
         if isinstance(data.get(name), str) and not shows(data[name]):
             raise Invalid(
-                "form_invalid", f"The form has errors: {name}: contains no visible text.",
-                field="data", details={"errors": [f"{name}: contains no visible text"]},
+                "form_invalid",
+                f"The form has errors: {name}: contains no visible text.",
+                field="data",
+                details={"errors": [f"{name}: contains no visible text"]},
                 hint="Correct this field and answer again; nothing was recorded.",
-            )  # fmt: skip
+            )

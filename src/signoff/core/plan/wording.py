@@ -146,9 +146,12 @@ def what_now(ending: Ending, outcome: str, means: str = "") -> str:
 
 
 def on_expiry_text(
-    step: HumanStep, due_at: datetime | None, intent_due_at: datetime | None, when: Callable[[datetime], str],
+    step: HumanStep,
+    due_at: datetime | None,
+    intent_due_at: datetime | None,
+    when: Callable[[datetime], str],
     refused: bool = False,
-) -> str:  # fmt: skip
+) -> str:
     """What happens if nobody answers, as a sentence. Silence is never consent. ``refused``: whether there was a
     rejection or a failure before, which an expiry leaves unchanged.
     """

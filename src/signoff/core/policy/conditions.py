@@ -79,9 +79,10 @@ def refuse_other_choice(plan: Plan, payload: bytes) -> None:
                 "policy_would_change",
                 f"With this change step {step.id!r} would be decided under policy {choice.use!r}, because "
                 f"{conditions_text(choice.when)}; it was submitted under {step.task.policy.partition('@')[0]!r}.",
-                field="payload", details={"step": step.id, "policy": choice.use},
+                field="payload",
+                details={"step": step.id, "policy": choice.use},
                 hint="Withdraw the request and submit it again.",
-            )  # fmt: skip
+            )
 
 
 def conditions_text(when: Sequence[Condition]) -> str:
@@ -115,8 +116,9 @@ def _undecided(step: HumanStep, condition: Condition, doubt: str) -> Invalid:
     return Invalid(
         "policy_undecided",
         f"{field} {doubt}, and it selects the policy of step {step.id!r} ({conditions_text([condition])}).",
-        field=field, hint="Send it as the workflow expects it.",
-    )  # fmt: skip
+        field=field,
+        hint="Send it as the workflow expects it.",
+    )
 
 
 def _judge(condition: Condition, payload: Any) -> tuple[bool | None, str]:

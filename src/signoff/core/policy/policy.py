@@ -89,9 +89,11 @@ class StageSource(DocumentStruct, frozen=True, kw_only=True):
             raise fields.invalid("all", "contains an entry twice", hint=hint)
         if not fields.value and not fields.kept:
             raise Invalid(
-                "invalid_field", f"{fields.path}: names nobody.", field=fields.path,
+                "invalid_field",
+                f"{fields.path}: names nobody.",
+                field=fields.path,
                 hint="For example: {any: [team:dba]}.",
-            )  # fmt: skip
+            )
         if fields.has("all") and fields.has("need"):
             raise fields.invalid("need", "has no effect with all, which needs one person of each")
 
@@ -227,9 +229,11 @@ class PolicySource(DocumentStruct, frozen=True, kw_only=True):
         refuse_digest(fields, self.digest)
         if self.strength is Strength.STEP_UP:
             raise fields.invalid(
-                "strength", "second factors are not supported yet, so nobody could decide", code="not_supported",
+                "strength",
+                "second factors are not supported yet, so nobody could decide",
+                code="not_supported",
                 hint="Use session: the strongest available until people can register a second factor.",
-            )  # fmt: skip
+            )
         if self.strength is Strength.LINK and least_strength(self.risk) is not Strength.LINK:
             problem = f"a link is not sufficient if the risk is {self.risk.value}"
             raise fields.invalid("strength", problem, hint="Use session.")
@@ -287,15 +291,19 @@ def applied(step: HumanStep, policy: Policy, name: str, path: str) -> HumanStep:
     step = step.without_policy_defaults
     if step.on_timeout is not None and policy.fallback is not Fallback.EXPIRE:
         raise Invalid(
-            "two_fallbacks", f"{path}: set in both the step and its policy.", field=path,
+            "two_fallbacks",
+            f"{path}: set in both the step and its policy.",
+            field=path,
             hint="Remove on_timeout from one of them.",
-        )  # fmt: skip
+        )
     if policy.fallback is Fallback.OUTCOME and policy.fallback_outcome not in step.task.outcomes:
         allowed = ", ".join(step.task.outcomes)
         raise Invalid(
-            "outcome_not_allowed", f"{path}: on_timeout: {policy.fallback_outcome!r} is not an outcome of this task.",
-            field=path, hint=f"Allowed: {allowed}.",
-        )  # fmt: skip
+            "outcome_not_allowed",
+            f"{path}: on_timeout: {policy.fallback_outcome!r} is not an outcome of this task.",
+            field=path,
+            hint=f"Allowed: {allowed}.",
+        )
     if policy.fallback is Fallback.OUTCOME:
         refuse_fallback(step.task.meaning(policy.fallback_outcome), policy.risk, path)
     of_policy = {field: getattr(policy, field) for field in TASK_FIELDS}

@@ -73,9 +73,11 @@ def refuse_two_spellings(value: Mapping[str, Any], spellings: Mapping[str, str])
         field = spellings.get(name, name)
         if field != name and field in value and value[field] != value[name]:
             raise Invalid(
-                "contradictory_field", f"{field} and {name} are the same field and differ; nothing was done.",
-                field=name, hint="Send one of them.",
-            )  # fmt: skip
+                "contradictory_field",
+                f"{field} and {name} are the same field and differ; nothing was done.",
+                field=name,
+                hint="Send one of them.",
+            )
 
 
 class Fields:

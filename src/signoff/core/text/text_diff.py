@@ -42,9 +42,12 @@ def same_lines(
 
 
 def _within(
-    was: Sequence[Hashable], now: Sequence[Hashable], block: tuple[int, int, int, int],
-    found: list[tuple[int, int]], work: Work,
-) -> list[tuple[int, int, int, int]]:  # fmt: skip
+    was: Sequence[Hashable],
+    now: Sequence[Hashable],
+    block: tuple[int, int, int, int],
+    found: list[tuple[int, int]],
+    work: Work,
+) -> list[tuple[int, int, int, int]]:
     """Add the equal elements at both ends of a block; return the blocks between the anchors."""
     a, a_end, b, b_end = block
     while a < a_end and b < b_end and was[a] == now[b]:

@@ -200,18 +200,27 @@ class Accounts:
         return await retry_on_conflict(attempt, lambda: self._directory.forget(actor.workspace))
 
     async def _save(
-        self, actor: Actor, before: Account | None, after: Account, since: dict[str, int],
+        self,
+        actor: Actor,
+        before: Account | None,
+        after: Account,
+        since: dict[str, int],
         *more: ApiKey | DirectoryChange,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """Write an account with a change log entry."""
         anew = before is not None and before.webhook_secret != after.webhook_secret
         was = None if before is None else shown_account(before, "the secret before" if anew else "")
         now = shown_account(after, "a new secret" if anew else "")
         name = after.address if after.kind == ActorKind.AGENT.value else after.name
         change = recorded(
-            actor, self._clock.now(), after.kind, name, account_subject(after.id), was,
+            actor,
+            self._clock.now(),
+            after.kind,
+            name,
+            account_subject(after.id),
+            was,
             None if after.status == "revoked" else now,
-        )  # fmt: skip
+        )
         await self._store.people.save([after, change, *more], since=since)
         self._directory.changed(actor.workspace)
 
@@ -226,9 +235,11 @@ class Accounts:
         """Raises Invalid. callback_url: the new value, if there is one; an existing URL is not checked again."""
         if account.delivery_mode not in DELIVERY_MODES:
             raise Invalid(
-                "invalid_delivery_mode", f"{account.delivery_mode!r} is not a delivery mode.", field="delivery_mode",
+                "invalid_delivery_mode",
+                f"{account.delivery_mode!r} is not a delivery mode.",
+                field="delivery_mode",
                 hint=", ".join(DELIVERY_MODES),
-            )  # fmt: skip
+            )
         if callback_url:
             refuse_uncallable(callback_url, self._private_callbacks, "callback_url")
         if account.delivery_mode == "http" and not account.callback_url:
@@ -252,10 +263,10 @@ class Accounts:
             directory = await self._directory.of(actor.workspace)
             if directory.workspace.protected and holder.id != actor.id:
                 raise Forbidden(
-                    "protected_workspace", "In a protected workspace no one may create a key with which another "
-                    "person can decide.",
+                    "protected_workspace",
+                    "In a protected workspace no one may create a key with which another person can decide.",
                     hint="They can sign in on the pages with a link sent by e-mail.",
-                )  # fmt: skip
+                )
         else:
             _authorize_change(actor, holder)
         return await self._keys.create(actor.workspace, kind, holder.id, sponsor(actor), life, actor)
@@ -306,9 +317,10 @@ class Accounts:
         ]
         if not others:
             raise Conflict(
-                "last_owner", "It is the last key of the last owner, and this server cannot e-mail sign-in links.",
+                "last_owner",
+                "It is the last key of the last owner, and this server cannot e-mail sign-in links.",
                 hint="Create another key first: signoff keys create --person EMAIL.",
-            )  # fmt: skip
+            )
 
 
 def sponsor(actor: Actor) -> str:

@@ -112,9 +112,10 @@ class ManifestApplier:
                 check(draft.before)
             if draft.relaxations():
                 raise Conflict(
-                    "confirmation_needed", "This relaxes the rules on who decides in a protected workspace.",
+                    "confirmation_needed",
+                    "This relaxes the rules on who decides in a protected workspace.",
                     hint="Propose it with signoff apply -f FILE; another admin then confirms it.",
-                )  # fmt: skip
+                )
             if not dry_run:
                 await self.save(draft)
             return draft.planned
@@ -212,9 +213,11 @@ class ManifestApplier:
             and len(_admins(draft.directory)) < 2
         ):
             raise Invalid(
-                "too_few_admins", "workspace.protected: protection needs two admins.",
-                field="workspace.protected", hint="Give a second person the admin role first.",
-            )  # fmt: skip
+                "too_few_admins",
+                "workspace.protected: protection needs two admins.",
+                field="workspace.protected",
+                hint="Give a second person the admin role first.",
+            )
         return draft
 
     async def _removed(self, directory: Snapshot, manifest: Manifest) -> dict[tuple[str, str], Any]:
@@ -277,9 +280,15 @@ class ManifestApplier:
         if present is None or (present.plan_digest, present.name) != (digest, template.name):
             version += 1
         flow = NamedWorkflow(
-            draft.actor.workspace, template.name, template.intent_type, version, digest, _SORTED.encode(spec.source),
-            draft.actor.id, draft.now,
-        )  # fmt: skip
+            draft.actor.workspace,
+            template.name,
+            template.intent_type,
+            version,
+            digest,
+            _SORTED.encode(spec.source),
+            draft.actor.id,
+            draft.now,
+        )
         if present is None or version > present.version:
             draft.plans.append(template.plan)
         if present is not None and present.version == version:
@@ -386,8 +395,11 @@ def _person(draft: ManifestDiff, spec: PersonSpec) -> None:
         before = None
     else:
         before = shown_person(known)
-    given = {name: value for name in ("name", "roles", "active", "addresses", "zone", "preferences")
-             if (value := getattr(spec, name)) is not None}  # fmt: skip
+    given = {
+        name: value
+        for name in ("name", "roles", "active", "addresses", "zone", "preferences")
+        if (value := getattr(spec, name)) is not None
+    }
     if spec.hours is not None:
         given["hours"] = spec.hours or None
     after = replace(known, **given)
@@ -415,9 +427,11 @@ def _refuse_twice(draft: ManifestDiff, people: Sequence[PersonSpec]) -> None:
         key = known.email if known else spec.who.strip().removeprefix("person:").lower()
         if key in seen:
             raise Invalid(
-                "duplicate_person", f"{key[:128]} is described twice.", field=f"people.{spec.who[:128]}",
+                "duplicate_person",
+                f"{key[:128]} is described twice.",
+                field=f"people.{spec.who[:128]}",
                 hint="Merge the entries into one.",
-            )  # fmt: skip
+            )
         seen.add(key)
 
 
@@ -426,9 +440,11 @@ def _refuse_shared_mailbox(draft: ManifestDiff, person: Person) -> None:
     other = draft.with_same_mailbox(person)
     if other is not None:
         raise Invalid(
-            "mailbox_taken", f"{person.mail_address} is the mailbox of {other.email}, who would count twice.",
-            field="people", hint="Give each person a separate mailbox, or use a single person.",
-        )  # fmt: skip
+            "mailbox_taken",
+            f"{person.mail_address} is the mailbox of {other.email}, who would count twice.",
+            field="people",
+            hint="Give each person a separate mailbox, or use a single person.",
+        )
 
 
 def _found(draft: ManifestDiff, who: str) -> Person | None:
@@ -488,9 +504,11 @@ def _keep_an_owner(draft: ManifestDiff) -> None:
     """Refuse a manifest that removes the last owner."""
     if _owned(draft.before) and not _owned(draft.directory):
         raise Conflict(
-            "last_owner", "The workspace would no longer have an owner.", field="people",
+            "last_owner",
+            "The workspace would no longer have an owner.",
+            field="people",
             hint="Make another person an owner first: signoff people set EMAIL --role owner.",
-        )  # fmt: skip
+        )
 
 
 def _owned(directory: Snapshot) -> bool:

@@ -80,9 +80,10 @@ class PersonErasure:
         directory = await self._directory.anew(actor.workspace)
         if (present := directory.anybody(key)) is not None and not present.removed:
             raise Conflict(
-                "person_not_removed", f"{present.email} is still a person of this workspace.",
+                "person_not_removed",
+                f"{present.email} is still a person of this workspace.",
                 hint="Remove them first: signoff people remove WHO.",
-            )  # fmt: skip
+            )
         id = key if key.startswith("per_") else await self._store.erasures.removed_as(actor.workspace, key)
         person = directory.people.get(id)
         if person is None:

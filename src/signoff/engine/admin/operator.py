@@ -54,9 +54,11 @@ async def make_owner_key(
         space, person = await _first_owner(store, workspace)
     if "owner" not in person.roles:
         raise Invalid(
-            "not_an_owner", f"{person.email} is not an owner of {space.organization}/{space.name}.", field="email",
+            "not_an_owner",
+            f"{person.email} is not an owner of {space.organization}/{space.name}.",
+            field="email",
             hint="Omit the address; or use signoff db signin-link EMAIL, which signs any person in, once.",
-        )  # fmt: skip
+        )
     actor = replace(system(space.id), id=OPERATOR, via="cli")
     rows, secret = new_key(actor, clock.now(), ActorKind.PERSON, person.id, person.id)
     await store.people.save(rows)
@@ -83,13 +85,16 @@ async def _found(store: Store, email: str, workspace: str) -> tuple[Workspace, P
                 found.append((space, person))
     if not found:
         raise NotFound(
-            "person_not_found", f"There is no active person with the address {email[:128]!r}.",
+            "person_not_found",
+            f"There is no active person with the address {email[:128]!r}.",
             hint="Use their e-mail address: signoff people list.",
-        )  # fmt: skip
+        )
     if len(found) > 1:
         names = ", ".join(f"{space.organization}/{space.name}" for space, _ in found)
         raise Invalid(
-            "several_workspaces", f"{email} exists in several workspaces.", field="workspace",
+            "several_workspaces",
+            f"{email} exists in several workspaces.",
+            field="workspace",
             hint=f"Pass --workspace with one of: {names}",
-        )  # fmt: skip
+        )
     return found[0]

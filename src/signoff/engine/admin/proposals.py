@@ -96,9 +96,11 @@ class Proposals:
         async def use(draft: ManifestDiff) -> tuple[ManifestDiff, Proposal | None]:
             if seen and draft.changed and draft.seen() != seen:
                 raise Conflict(
-                    "stale_manifest", "Part of it has changed since it was shown; nothing was applied.",
-                    hint="Review the current difference, and apply it again.", details={"seen": draft.seen()},
-                )  # fmt: skip
+                    "stale_manifest",
+                    "Part of it has changed since it was shown; nothing was applied.",
+                    hint="Review the current difference, and apply it again.",
+                    details={"seen": draft.seen()},
+                )
             if draft.relaxations():
                 return draft, await self._proposed(draft, source, dry_run)
             if not dry_run:
@@ -172,15 +174,16 @@ class Proposals:
             proposal = await self._open(actor, id)
             if actor.id == proposal.row.actor_id:
                 raise Forbidden(
-                    "second_person_required", "You proposed this; another admin must confirm it.",
+                    "second_person_required",
+                    "You proposed this; another admin must confirm it.",
                     hint="Ask an owner or an admin: they find it under Changes, Proposals.",
-                )  # fmt: skip
+                )
             if actor.strength is Strength.LINK:
                 raise Forbidden(
                     "stronger_sign_in_required",
                     "Confirming a change that relaxes the rules on who decides requires a sign-in by e-mail.",
                     hint="Finish in the browser: sign in by e-mail, then open Changes, Proposals.",
-                )  # fmt: skip
+                )
             manifest = _manifest(proposal)
             await self._manifests.drafted(actor, manifest)  # both must have the right
             draft = await self._drafted(proposal)

@@ -176,6 +176,9 @@ def _refuse_used(kind: str, name: str, users: list[str]) -> None:
         return
     more = f" and {len(users) - _SHOWN} more" if len(users) > _SHOWN else ""
     raise Conflict(
-        "in_use", f"The {kind} {name} is still named by {', '.join(users[:_SHOWN])}{more}.", field="remove",
-        hint="Change or remove those first; both may be in one file.", details={"used_by": users},
-    )  # fmt: skip
+        "in_use",
+        f"The {kind} {name} is still named by {', '.join(users[:_SHOWN])}{more}.",
+        field="remove",
+        hint="Change or remove those first; both may be in one file.",
+        details={"used_by": users},
+    )

@@ -103,9 +103,11 @@ class Workspaces:
         authorize(actor, Action.MANAGE_WORKSPACES)
         if not (organization or name):
             raise Invalid(
-                "nothing_to_rename", "No new name was given.",
-                field="name", hint="Pass a name, an organization, or both.",
-            )  # fmt: skip
+                "nothing_to_rename",
+                "No new name was given.",
+                field="name",
+                hint="Pass a name, an organization, or both.",
+            )
 
         async def attempt() -> Workspace:
             own = await self._own(actor)
@@ -120,9 +122,11 @@ class Workspaces:
             enters = "" if own.was_in(after.organization) else after.organization
             if enters and any(one.was_in(enters) for one in others):
                 raise Conflict(
-                    "organization_exists", f"Other workspaces have, or had, the organization {enters}.",
-                    field="organization", hint="Choose another name.",
-                )  # fmt: skip
+                    "organization_exists",
+                    f"Other workspaces have, or had, the organization {enters}.",
+                    field="organization",
+                    hint="Choose another name.",
+                )
             former = tuple(one for one in (*own.former, own.full_name) if one != after.full_name)
             after = replace(after, former=former)
             said = [{"organization": one.organization, "name": one.name} for one in (own, after)]

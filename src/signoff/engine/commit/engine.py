@@ -62,9 +62,14 @@ class Engine:
     """All writes. For reads see ``engine.read.view``; the rules are in ``core``."""
 
     def __init__(
-        self, committer: Committer, clock: Clock, directory: DirectoryCache, store: Store,
-        recent: RecentCommits, admission: Admission | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        committer: Committer,
+        clock: Clock,
+        directory: DirectoryCache,
+        store: Store,
+        recent: RecentCommits,
+        admission: Admission | None = None,
+    ) -> None:
         self._committer = committer
         self._clock = clock
         self._directory = directory

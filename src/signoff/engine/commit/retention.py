@@ -100,8 +100,9 @@ class RetentionLoop:
         if jump > _FAR:
             log.warning(
                 "The clock is off by %s: nothing is deleted until it has run steadily for %s.",
-                format_duration(jump), format_duration(_LONG),
-            )  # fmt: skip
+                format_duration(jump),
+                format_duration(_LONG),
+            )
             return max(owed, _LONG)
         if jump > _TOLERANCE:
             return max(owed, _SHORT)

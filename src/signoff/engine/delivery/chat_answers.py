@@ -118,9 +118,14 @@ class Chat:
             raise TypeError("a link before or after")
         person = (await self._directory.of(link.workspace)).people[link.person]
         return recorded(
-            replace(actor, workspace=link.workspace), self._clock.now(), self._channel, person.email,
-            person_subject(person.id), shown_chat(before) if before else None, shown_chat(after) if after else None,
-        )  # fmt: skip
+            replace(actor, workspace=link.workspace),
+            self._clock.now(),
+            self._channel,
+            person.email,
+            person_subject(person.id),
+            shown_chat(before) if before else None,
+            shown_chat(after) if after else None,
+        )
 
     async def linked(self, workspace: str, person: str) -> ChatPerson | None:
         """The chat account of this person, "" if there is none."""
@@ -214,9 +219,10 @@ class Chat:
                 )
             if since > task.opened_at:
                 raise Forbidden(
-                    "page_required", "This task opened before your account was linked.",
+                    "page_required",
+                    "This task opened before your account was linked.",
                     hint="Answer it on its page.",
-                )  # fmt: skip
+                )
         done = await self._engine.handle(actor, ref, answer)
         facts = done.change.facts if done.change else ()
         act = act_in((sealed.fact for sealed in facts), actor.id, step_run)

@@ -195,9 +195,16 @@ class MessageComposer:
     """Composes the messages about one notification."""
 
     def __init__(  # noqa: PLR0913
-        self, row: OutboxRow, notification: Notification, stored: Stored, directory: Snapshot, base_url: str,
-        answers: Sequence[Fact] = (), old: Mapping[int, bytes] | None = None, approvers: Approvers | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        row: OutboxRow,
+        notification: Notification,
+        stored: Stored,
+        directory: Snapshot,
+        base_url: str,
+        answers: Sequence[Fact] = (),
+        old: Mapping[int, bytes] | None = None,
+        approvers: Approvers | None = None,
+    ) -> None:
         """``answers``: the answers that led to a decision; ``old``: payloads that were replaced, by the last revision
         that had them; ``approvers``: a cache of who may decide.
         """
@@ -266,14 +273,23 @@ class MessageComposer:
         return {
             "headline": self._headline(person),
             "facts": (
-                *self._facts(task, spec, results, person, now), *_runs(coming), *self._void(person),
+                *self._facts(task, spec, results, person, now),
+                *_runs(coming),
+                *self._void(person),
             ),
-            "closing": self._on_expiry(task, zone), "said": said, "said_by": self._requester_text_source(),
+            "closing": self._on_expiry(task, zone),
+            "said": said,
+            "said_by": self._requester_text_source(),
             "leaves": found.leaves,
-            "given": found.given, "reports": found.reports, "rest": found.rest, "link_label": "Review and decide",
-            "choices": choices(self._intent, task, spec) if whole else (), "digest": task.digest,
-            "revision": task.revision, "stage": task.stage + 1,
-        }  # fmt: skip
+            "given": found.given,
+            "reports": found.reports,
+            "rest": found.rest,
+            "link_label": "Review and decide",
+            "choices": choices(self._intent, task, spec) if whole else (),
+            "digest": task.digest,
+            "revision": task.revision,
+            "stage": task.stage + 1,
+        }
 
     def _facts(
         self, task: Task, spec: TaskSpec, results: Checked, person: str, now: datetime
@@ -343,11 +359,19 @@ class MessageComposer:
         found = render_payload(self._payload, _by_revision(results))
         voted = person in answered_by(task)
         return PersonalMessage(
-            **common, rewrite_only=True, link=f"{self._base_url}/tasks/{common['task']}", link_label="See its state",
-            headline="You have answered; it has not been decided yet" if voted else "This is not waiting for you now",
-            facts=tuple(self._facts(task, spec, results, person, now)), closing=self._on_expiry(task, zone),
-            leaves=found.leaves, reports=found.reports, rest=found.rest,
-        )  # fmt: skip
+            **common,
+            rewrite_only=True,
+            link=f"{self._base_url}/tasks/{common['task']}",
+            link_label="See its state",
+            headline="You have answered; it has not been decided yet"
+            if voted
+            else "This is not waiting for you now",
+            facts=tuple(self._facts(task, spec, results, person, now)),
+            closing=self._on_expiry(task, zone),
+            leaves=found.leaves,
+            reports=found.reports,
+            rest=found.rest,
+        )
 
     def _void(self, person: str) -> Iterator[tuple[str, str]]:
         """This person's answer to the previous revision, which is void."""
@@ -370,10 +394,12 @@ class MessageComposer:
         )
         return {
             "headline": f"A comment on {'your request' if own else 'a task that you commented on'}",
-            "facts": facts, "said": cut(mask_text("\n".join(words)), _LONGEST_SAID), "said_by": "The comment",
+            "facts": facts,
+            "said": cut(mask_text("\n".join(words)), _LONGEST_SAID),
+            "said_by": "The comment",
             "closing": "A comment decides nothing. A reply on the page notifies its author.",
             "link_label": "Read and reply",
-        }  # fmt: skip
+        }
 
     def _changed(self, person: str, zone: str) -> dict[str, Any]:
         notification = self._notification
@@ -386,10 +412,14 @@ class MessageComposer:
         found = render_payload(self._payload, {})
         return {
             "headline": "Changed after you answered" if voided else "Your request was changed",
-            "facts": tuple(facts), "leaves": found.leaves, "rest": found.rest, "link_label": "See the changes",
+            "facts": tuple(facts),
+            "leaves": found.leaves,
+            "rest": found.rest,
+            "link_label": "See the changes",
             "closing": "Your answer no longer counts. You will be asked again if your answer is needed."
-            if voided else "It needs a new decision.",
-        }  # fmt: skip
+            if voided
+            else "It needs a new decision.",
+        }
 
     def _headline(self, person: str) -> str:
         match self._notification.kind:
@@ -452,12 +482,16 @@ class MessageComposer:
         ]
         found = render_payload(self._payload, {})
         return {
-            "headline": head, "tone": "good" if ending is Ending.APPROVED else "bad", "facts": tuple(facts),
-            "closing": what_now(ending, notification.outcome, notification.means), "leaves": found.leaves,
+            "headline": head,
+            "tone": "good" if ending is Ending.APPROVED else "bad",
+            "facts": tuple(facts),
+            "closing": what_now(ending, notification.outcome, notification.means),
+            "leaves": found.leaves,
             "rest": found.rest,
-            "said": cut(mask_text("\n".join(said)), _LONGEST_SAID), "said_by": "Comments",
+            "said": cut(mask_text("\n".join(said)), _LONGEST_SAID),
+            "said_by": "Comments",
             "link_label": "See what happened",
-        }  # fmt: skip
+        }
 
     def _answered(self, fact: Fact) -> str:
         outcome = fact.event.outcome if isinstance(fact.event, Answered) else ""
@@ -478,7 +512,9 @@ class MessageComposer:
         notification = self._notification
         facts = (("Requested by", self._requester()), ("When", local_time_text(notification.at, zone)))
         return {
-            "headline": "For your information", "facts": facts,
-            "said": cut(mask_text(notification.text), _LONGEST_SAID), "said_by": self._requester_text_source(),
+            "headline": "For your information",
+            "facts": facts,
+            "said": cut(mask_text(notification.text), _LONGEST_SAID),
+            "said_by": self._requester_text_source(),
             "link_label": "See what happened",
-        }  # fmt: skip
+        }

@@ -60,6 +60,14 @@ def nobody_reached_row(row: OutboxRow, now: datetime) -> OutboxRow:
 def message_of(row: OutboxRow, notification: Notification, now: datetime) -> Message:
     """The record of a message to a person, for its delivery status."""
     return Message(
-        id=row.id, workspace=row.workspace, intent_id=row.intent, visit=notification.step_run, seq=row.seq,
-        kind=notification.kind.value, person=row.target, channel=row.channel, at=now, called_at=notification.at,
-    )  # fmt: skip
+        id=row.id,
+        workspace=row.workspace,
+        intent_id=row.intent,
+        visit=notification.step_run,
+        seq=row.seq,
+        kind=notification.kind.value,
+        person=row.target,
+        channel=row.channel,
+        at=now,
+        called_at=notification.at,
+    )

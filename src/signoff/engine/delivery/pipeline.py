@@ -82,9 +82,16 @@ INTERNAL_ERROR: Final = "internal error while sending; see the server's log"
 
 class OutboxSender:
     def __init__(  # noqa: PLR0913
-        self, engine: Engine, store: Store, directory: DirectoryCache, sessions: Sessions, clock: Clock,
-        channels: ChannelRegistry, base_url: Callable[[], str], metrics: Metrics,
-    ) -> None:  # fmt: skip
+        self,
+        engine: Engine,
+        store: Store,
+        directory: DirectoryCache,
+        sessions: Sessions,
+        clock: Clock,
+        channels: ChannelRegistry,
+        base_url: Callable[[], str],
+        metrics: Metrics,
+    ) -> None:
         self._store = store
         self._metrics = metrics
         self._clock = clock

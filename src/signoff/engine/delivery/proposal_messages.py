@@ -40,9 +40,13 @@ class ProposalMessages(Sender[AdminNotification]):
     policy = ADMIN
 
     def __init__(
-        self, store: Store, directory: DirectoryCache, clock: Clock, base_url: Callable[[], str],
+        self,
+        store: Store,
+        directory: DirectoryCache,
+        clock: Clock,
+        base_url: Callable[[], str],
         channels: ChannelRegistry,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(store, directory, clock, base_url)
         self._channels = channels
 

@@ -41,9 +41,13 @@ SentMessages = Collection[tuple[str, str]]
 
 
 def recipients_of(
-    notification: Notification, intent: Intent, sent: SentMessages, directory: Snapshot, reach: Reach,
+    notification: Notification,
+    intent: Intent,
+    sent: SentMessages,
+    directory: Snapshot,
+    reach: Reach,
     commenters: Collection[str] = (),
-) -> list[Recipient]:  # fmt: skip
+) -> list[Recipient]:
     """The recipients of a notification. ``sent``: the messages about the task so far; ``reach``: for each configured
     channel, the addresses by person; ``commenters``: who has commented on the task. The person on call is the one who
     was on call at the time of the event.
@@ -98,9 +102,14 @@ def _approvers(
 
 
 def _approver(
-    person: str, moment: datetime, notification: Notification, intent: Intent, task: Task, directory: Snapshot,
+    person: str,
+    moment: datetime,
+    notification: Notification,
+    intent: Intent,
+    task: Task,
+    directory: Snapshot,
     reach: Reach,
-) -> Recipient:  # fmt: skip
+) -> Recipient:
     """``moment``: when the person is notified; later than the event if the message waits for their working hours."""
     known, waits = directory.people[person], moment > notification.at
     together = not waits and not by_hand(notification, task)
@@ -113,9 +122,13 @@ def _approver(
 
 
 def _of_a_comment(
-    notification: Notification, intent: Intent, sent: SentMessages, directory: Snapshot, reach: Reach,
+    notification: Notification,
+    intent: Intent,
+    sent: SentMessages,
+    directory: Snapshot,
+    reach: Reach,
     commenters: Collection[str],
-) -> list[Recipient]:  # fmt: skip
+) -> list[Recipient]:
     people = [one for one in sorted({*requesters_side(intent), *commenters}) if one != notification.by]
     # Also in the thread of a team's card, unless the comment was written there.
     rooms = [one for one in _sent_before(sent, directory, reach) if is_team(one.person)]
@@ -135,9 +148,12 @@ def _of_the_decision(
 
 
 def _rooms(
-    notification: Notification, intent: Intent, task: Task, directory: Snapshot,
+    notification: Notification,
+    intent: Intent,
+    task: Task,
+    directory: Snapshot,
     reach: Reach,
-) -> Iterator[Recipient]:  # fmt: skip
+) -> Iterator[Recipient]:
     """The rooms and mailboxes of the teams that are asked, if a member may answer."""
     if notification.kind is NotificationKind.SNOOZE_ENDED:
         return

@@ -59,8 +59,14 @@ Waiting = tuple[Notification, Intent]
 
 
 def roundup_message(
-    id: str, to: str, person: Person, waiting: Sequence[Waiting], directory: Snapshot, base_url: str, now: datetime
-) -> PersonalMessage:  # fmt: skip
+    id: str,
+    to: str,
+    person: Person,
+    waiting: Sequence[Waiting],
+    directory: Snapshot,
+    base_url: str,
+    now: datetime,
+) -> PersonalMessage:
     """One message about several open tasks."""
     listed = waiting[:_MOST_LISTED]
     facts = [
@@ -70,11 +76,18 @@ def roundup_message(
     if len(waiting) > len(listed):
         facts.append(("More", f"{len(waiting) - len(listed):,} more in the inbox"))
     return PersonalMessage(
-        id=id, kind=NotificationKind.MESSAGE, at=now, to=to, thread=id,
-        headline=f"{len(waiting):,} decisions are needed", question="Low-risk decisions wait for you",
-        facts=tuple(facts), closing="Each is decided separately. The inbox shows what each one does.",
-        link=f"{base_url}/", link_label="Open the inbox",
-    )  # fmt: skip
+        id=id,
+        kind=NotificationKind.MESSAGE,
+        at=now,
+        to=to,
+        thread=id,
+        headline=f"{len(waiting):,} decisions are needed",
+        question="Low-risk decisions wait for you",
+        facts=tuple(facts),
+        closing="Each is decided separately. The inbox shows what each one does.",
+        link=f"{base_url}/",
+        link_label="Open the inbox",
+    )
 
 
 def _line(notification: Notification, intent: Intent, person: Person, directory: Snapshot) -> str:

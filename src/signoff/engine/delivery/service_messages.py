@@ -36,9 +36,13 @@ class ServiceMessages(Sender[ServiceNotification]):
     policy = SERVICE
 
     def __init__(
-        self, store: Store, directory: DirectoryCache, clock: Clock, base_url: Callable[[], str],
-        channels: ChannelRegistry
-    ) -> None:  # fmt: skip
+        self,
+        store: Store,
+        directory: DirectoryCache,
+        clock: Clock,
+        base_url: Callable[[], str],
+        channels: ChannelRegistry,
+    ) -> None:
         super().__init__(store, directory, clock, base_url)
         self._channels = channels
 
@@ -95,9 +99,14 @@ class AgentPushes(Sender[PushDelivery]):
     policy = PUSH
 
     def __init__(
-        self, store: Store, directory: DirectoryCache, clock: Clock, base_url: Callable[[], str], engine: Engine,
+        self,
+        store: Store,
+        directory: DirectoryCache,
+        clock: Clock,
+        base_url: Callable[[], str],
+        engine: Engine,
         channels: ChannelRegistry,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(store, directory, clock, base_url)
         self._engine = engine
         self._channels = channels

@@ -55,9 +55,13 @@ class SignInRequests:
     """
 
     def __init__(
-        self, store: Store, directory: DirectoryCache, clock: Clock, mails: bool, queued: Callable[[],
-        None] = lambda: None
-    ) -> None:  # fmt: skip
+        self,
+        store: Store,
+        directory: DirectoryCache,
+        clock: Clock,
+        mails: bool,
+        queued: Callable[[], None] = lambda: None,
+    ) -> None:
         """``queued``: called when a mail has been put into the outbox."""
         self._store = store
         self._directory = directory
@@ -183,9 +187,14 @@ class SignInMailer(Sender[SignInMail]):
         return SIGN_IN if isinstance(item.request, LinkRequest) else ADMIN
 
     def __init__(
-        self, store: Store, directory: DirectoryCache, clock: Clock, base_url: Callable[[], str], sessions: Sessions,
+        self,
+        store: Store,
+        directory: DirectoryCache,
+        clock: Clock,
+        base_url: Callable[[], str],
+        sessions: Sessions,
         channels: ChannelRegistry,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(store, directory, clock, base_url)
         self._sessions = sessions
         self._channels = channels
@@ -244,8 +253,10 @@ class SignInMailer(Sender[SignInMail]):
         space = directory.workspace
         until = local_time_text(created.until, person.zone) if created.until else "it is revoked"
         terminal = (
-            ("Terminal", f"{created.terminal} (as it calls itself), from {created.address}"),
-        ) if created.address else ()  # fmt: skip
+            (("Terminal", f"{created.terminal} (as it calls itself), from {created.address}"),)
+            if created.address
+            else ()
+        )
         return PersonalMessage(
             id=row.id,
             kind=NotificationKind.MESSAGE,

@@ -101,9 +101,14 @@ class TaskMessages(Sender[PersonNotification]):
     policy = PERSON
 
     def __init__(
-        self, store: Store, directory: DirectoryCache, clock: Clock, base_url: Callable[[], str], sessions: Sessions,
+        self,
+        store: Store,
+        directory: DirectoryCache,
+        clock: Clock,
+        base_url: Callable[[], str],
+        sessions: Sessions,
         channels: ChannelRegistry,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(store, directory, clock, base_url)
         self._sessions = sessions
         self._channels = channels
@@ -149,9 +154,14 @@ class TaskMessages(Sender[PersonNotification]):
         await self._store.messages.expand(expansions)
 
     def _expanded(
-        self, item: PeopleNotification, intent: Intent, asked: SentMessages, directory: Snapshot, reach: Reach,
+        self,
+        item: PeopleNotification,
+        intent: Intent,
+        asked: SentMessages,
+        directory: Snapshot,
+        reach: Reach,
         commenters: set[str],
-    ) -> ExpandedNotification:  # fmt: skip
+    ) -> ExpandedNotification:
         row, notification = item.row, item.notification
         people = recipients_of(notification, intent, asked, directory, reach, commenters)
         lost = unreached(notification, intent, directory)

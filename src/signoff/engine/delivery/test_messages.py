@@ -50,9 +50,13 @@ class TestMessageRequests:
     __test__ = False
 
     def __init__(
-        self, store: Store, directory: DirectoryCache, clock: Clock, channels: ChannelRegistry,
+        self,
+        store: Store,
+        directory: DirectoryCache,
+        clock: Clock,
+        channels: ChannelRegistry,
         queued: Callable[[], None] = lambda: None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         """``queued``: called when a message has been put into the outbox."""
         self._store = store
         self._directory = directory
@@ -78,14 +82,29 @@ class TestMessageRequests:
         id = str(uuid.uuid4())
         about = _about(person)
         row = OutboxRow(
-            id, actor.workspace, about, 0, OutboxKind.TEST, name, person.id,
-            msgspec.json.encode(TestRequest(person.id, actor.id, now)), now,
-        )  # fmt: skip
+            id,
+            actor.workspace,
+            about,
+            0,
+            OutboxKind.TEST,
+            name,
+            person.id,
+            msgspec.json.encode(TestRequest(person.id, actor.id, now)),
+            now,
+        )
         message = Message(
-            id=id, workspace=actor.workspace, intent_id=about, visit=0, seq=0, kind=KIND, person=person.id,
-            channel=name, at=now, called_at=now,
+            id=id,
+            workspace=actor.workspace,
+            intent_id=about,
+            visit=0,
+            seq=0,
+            kind=KIND,
+            person=person.id,
+            channel=name,
+            at=now,
+            called_at=now,
             target=await self._channels.address(self._store, directory, name, person.id),
-        )  # fmt: skip
+        )
         await self._store.messages.start(row, message, now - _KEPT)
         self._queued()
         return InFlight(message, now)
@@ -99,22 +118,28 @@ class TestMessageRequests:
         known = personal_channels().names
         if channel and channel not in known:
             raise Invalid(
-                "unknown_channel", f"There is no channel {channel[:64]!r} to people.", field="channel",
+                "unknown_channel",
+                f"There is no channel {channel[:64]!r} to people.",
+                field="channel",
                 hint=f"One of: {', '.join(known)}.",
-            )  # fmt: skip
+            )
         if channel and channel not in self._channels.personal:
             raise Invalid(
-                "channel_not_set_up", f"{label_of(channel)} is not configured on this server.", field="channel",
+                "channel_not_set_up",
+                f"{label_of(channel)} is not configured on this server.",
+                field="channel",
                 hint=f"Configured: {', '.join(self._channels.personal) or 'none'}.",
-            )  # fmt: skip
+            )
         possible = await self.channels(person)
         if channel in possible or (not channel and possible):
             return channel or possible[0]
         what = label_of(channel) if channel else "any configured channel"
         raise Invalid(
-            "no_address", f"{person.email} has no address in {what}.", field="channel",
+            "no_address",
+            f"{person.email} has no address in {what}.",
+            field="channel",
             hint="Link an account at /me, or set an address: signoff people set EMAIL --address CHANNEL=ADDRESS.",
-        )  # fmt: skip
+        )
 
     async def sent(self, actor: Actor, person: Person) -> list[InFlight]:
         """The test messages to this person within the last week, newest first."""
@@ -135,9 +160,13 @@ class TestMessages(Sender[TestDelivery]):
     __test__ = False
 
     def __init__(
-        self, store: Store, directory: DirectoryCache, clock: Clock, base_url: Callable[[], str],
+        self,
+        store: Store,
+        directory: DirectoryCache,
+        clock: Clock,
+        base_url: Callable[[], str],
         channels: ChannelRegistry,
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(store, directory, clock, base_url)
         self._channels = channels
 

@@ -84,9 +84,11 @@ def subject_of(about: str, directory: Snapshot) -> str:
         return kind
     if kind not in ABOUT or not name:
         raise Invalid(
-            "validation_error", f"about: {about[:64]!r} is not a subject.", field="about",
+            "validation_error",
+            f"about: {about[:64]!r} is not a subject.",
+            field="about",
             hint=f"Write a kind and a name, such as policy:prod-change. Kinds: {', '.join(ABOUT)}; or workspace.",
-        )  # fmt: skip
+        )
     if kind == "person" and not name.startswith("per_"):
         person = directory.by_email.get(name.lower())
         if person is None:

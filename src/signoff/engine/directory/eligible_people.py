@@ -148,9 +148,11 @@ def refuse_impossible(
         raise Invalid("nobody_eligible", f"{what}: {takes}, and {there}.", field=field, hint=hint)
     if stage.reject_after > count:
         raise Invalid(
-            "never_rejected", f"{what}: {stage.reject_after} rejections would end it, and {there}.", field=field,
+            "never_rejected",
+            f"{what}: {stage.reject_after} rejections would end it, and {there}.",
+            field=field,
             hint="Lower reject_after, or name more people.",
-        )  # fmt: skip
+        )
 
 
 def _able(stage: Stage, directory: Snapshot, barred: Collection[str], roster: Roster) -> tuple[int, bool]:

@@ -291,10 +291,17 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
         if person is None or not person.active:
             return None
         return Actor(
-            ActorKind.PERSON, person.id, self.workspace.id, names=self.names_of(person), roles=frozenset(person.roles),
-            sponsors=(person.id,), via=via, self_approval=self.workspace.self_approval,
-            stand_ins=self.stand_ins(person.id, at), as_of=self.workspace.last_change,
-        )  # fmt: skip
+            ActorKind.PERSON,
+            person.id,
+            self.workspace.id,
+            names=self.names_of(person),
+            roles=frozenset(person.roles),
+            sponsors=(person.id,),
+            via=via,
+            self_approval=self.workspace.self_approval,
+            stand_ins=self.stand_ins(person.id, at),
+            as_of=self.workspace.last_change,
+        )
 
     def person(self, name: str) -> Person | None:
         """The active person with that id or address."""

@@ -81,9 +81,15 @@ class DeviceLogins:
         for _ in range(_TRIES):
             user_code = "".join(secrets.choice(_LETTERS) for _ in range(_LENGTH))
             asked = DeviceLogin(
-                _digest(device_code), _digest(user_code), host.strip(), _plain(client), address[:_LONGEST], _PENDING,
-                now, now + LIFE,
-            )  # fmt: skip
+                _digest(device_code),
+                _digest(user_code),
+                host.strip(),
+                _plain(client),
+                address[:_LONGEST],
+                _PENDING,
+                now,
+                now + LIFE,
+            )
             if await self._rows.add_device_login(asked):
                 return StartedLogin(device_code, _grouped(user_code))
         raise Busy("busy", "No code is free at the moment.", retry_after=5)
@@ -168,13 +174,15 @@ def _digest(code: str) -> str:
 
 def _no_terminal() -> Refused:
     return Gone(
-        "login_code_over", "No terminal is waiting with this code.",
+        "login_code_over",
+        "No terminal is waiting with this code.",
         hint="Check the code. It works once, for 10 minutes; signoff login in the terminal shows a new one.",
-    )  # fmt: skip
+    )
 
 
 def _expired() -> Refused:
     return Gone(
-        "login_expired", "This sign-in has expired, or its key was fetched already.",
+        "login_expired",
+        "This sign-in has expired, or its key was fetched already.",
         hint="Start again: signoff login URL.",
-    )  # fmt: skip
+    )

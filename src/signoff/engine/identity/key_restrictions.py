@@ -37,9 +37,10 @@ def refuse_new_address(actor: Actor, directory: Snapshot, before: Person, after:
     if before.mail_address != after.mail_address and _only_a_key(actor, directory):
         raise Forbidden(
             "stronger_sign_in_required",
-            "A key alone cannot change the address for a person's sign-in links.", field="addresses.email",
+            "A key alone cannot change the address for a person's sign-in links.",
+            field="addresses.email",
             hint="Sign in by e-mail and change it on their page, or set it in the file of signoff up --manifest.",
-        )  # fmt: skip
+        )
 
 
 def refuse_new_delegate(actor: Actor, directory: Snapshot, before: Person, after: Person) -> None:
@@ -50,10 +51,11 @@ def refuse_new_delegate(actor: Actor, directory: Snapshot, before: Person, after
         refuse_others_key(actor, "name a delegate")
     elif _only_a_key(actor, directory):
         raise Forbidden(
-            "stronger_sign_in_required", "A key alone cannot set another person's absence or delegate.",
+            "stronger_sign_in_required",
+            "A key alone cannot set another person's absence or delegate.",
             field="absences",
             hint="They can set it themselves; or sign in by e-mail and set it on their page.",
-        )  # fmt: skip
+        )
 
 
 def refuse_others_key(actor: Actor, what: str) -> None:
@@ -62,9 +64,10 @@ def refuse_others_key(actor: Actor, what: str) -> None:
     """
     if actor.kind is ActorKind.PERSON and others_with_key(actor):
         raise Forbidden(
-            "stronger_sign_in_required", f"A key that someone else created cannot {what}.",
+            "stronger_sign_in_required",
+            f"A key that someone else created cannot {what}.",
             hint="Sign in by e-mail; there you can also create your own key.",
-        )  # fmt: skip
+        )
 
 
 def refuse_self_approval(actor: Actor, directory: Snapshot, after: Workspace) -> None:
@@ -72,9 +75,11 @@ def refuse_self_approval(actor: Actor, directory: Snapshot, after: Workspace) ->
     turned_on = after.self_approval_setting is True and directory.workspace.self_approval_setting is not True
     if turned_on and _only_a_key(actor, directory):
         raise Forbidden(
-            "stronger_sign_in_required", "A key alone cannot turn self-approval on.", field="workspace.self_approval",
+            "stronger_sign_in_required",
+            "A key alone cannot turn self-approval on.",
+            field="workspace.self_approval",
             hint="The operator can, with signoff up --manifest FILE.",
-        )  # fmt: skip
+        )
 
 
 def _only_a_key(actor: Actor, directory: Snapshot) -> bool:

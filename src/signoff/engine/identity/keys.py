@@ -135,19 +135,30 @@ class Keys:
             if not person.active:
                 raise Unauthenticated("key_revoked", "The person of this key is no longer active.")
             actor = Actor(
-                kind, person.id, key.workspace, names=snapshot.names_of(person), roles=frozenset(person.roles),
+                kind,
+                person.id,
+                key.workspace,
+                names=snapshot.names_of(person),
+                roles=frozenset(person.roles),
                 sponsors=tuple(dict.fromkeys((person.id, *key_creators(key)))),
                 strength=Strength.LINK,  # anything that can read the key's file can use it
-                key=key.id, as_of=snapshot.workspace.last_change,
-            )  # fmt: skip
+                key=key.id,
+                as_of=snapshot.workspace.last_change,
+            )
         else:
             account = snapshot.accounts.get(key.actor_id)
             if account is None or account.status != "active":
                 raise Unauthenticated("key_revoked", "The account of this key is not active.")
             actor = Actor(
-                kind, account.id, key.workspace, address=account.address, sponsors=creators(key, account),
-                key=key.id, as_of=snapshot.workspace.last_change, killed_at=account.killed_at,
-            )  # fmt: skip
+                kind,
+                account.id,
+                key.workspace,
+                address=account.address,
+                sponsors=creators(key, account),
+                key=key.id,
+                as_of=snapshot.workspace.last_change,
+                killed_at=account.killed_at,
+            )
         return replace(actor, via=via, self_approval=snapshot.workspace.self_approval)
 
     async def create(
@@ -163,9 +174,14 @@ class Keys:
         ``created_by``.
         """
         rows, secret = new_key(
-            by or system(workspace), self._clock.now(), kind, actor_id, created_by, life,
+            by or system(workspace),
+            self._clock.now(),
+            kind,
+            actor_id,
+            created_by,
+            life,
             sponsors=by.sponsors if by else None,
-        )  # fmt: skip
+        )
         return await self._saved(*rows, secret)
 
     async def create_for_terminal(self, person: Actor, asked: DeviceLogin) -> NewKey:
@@ -224,10 +240,14 @@ def key_creators(key: ApiKey) -> tuple[str, ...]:
 
 
 def new_key(
-    by: Actor, now: datetime, kind: ActorKind, actor_id: str, created_by: str = "",
+    by: Actor,
+    now: datetime,
+    kind: ActorKind,
+    actor_id: str,
+    created_by: str = "",
     life: timedelta | datetime | None = None,
     sponsors: tuple[str, ...] | None = None,
-) -> tuple[tuple[ApiKey, DirectoryChange], str]:  # fmt: skip
+) -> tuple[tuple[ApiKey, DirectoryChange], str]:
     """A key for an actor of ``by``'s workspace and its change log entry, to be saved together; and its secret.
     ``sponsors``: the people who control the key, if they are not just ``created_by``.
     """

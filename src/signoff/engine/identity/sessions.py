@@ -148,12 +148,16 @@ class Sessions:
         now, own = self._clock.now(), _digest(token) if token else ""
         return [
             OpenSession(
-                s.id[:_SHORT], "key" if s.key_id else "link", s.created_at, s.expires_at - IDLE, self._over_at(s),
+                s.id[:_SHORT],
+                "key" if s.key_id else "link",
+                s.created_at,
+                s.expires_at - IDLE,
+                self._over_at(s),
                 s.id == own,
             )
             for s in await self._rows.of_person(actor.workspace, person, now)
             if self._over_at(s) > now and await self._key_lives(s.key_id)
-        ]  # fmt: skip
+        ]
 
     async def end(self, actor: Actor, person: str, id: str) -> None:
         """End one session; raises NotFound if there is none with this id."""
@@ -211,9 +215,16 @@ class Sessions:
         return await self._make(workspace, person, "task", intent_id, visit, digest, life=life)
 
     async def _make(
-        self, workspace: str, person: str, purpose: str, intent_id: str = "", visit: int = 0, digest: str = "",
-        *, life: timedelta,
-    ) -> str:  # fmt: skip
+        self,
+        workspace: str,
+        person: str,
+        purpose: str,
+        intent_id: str = "",
+        visit: int = 0,
+        digest: str = "",
+        *,
+        life: timedelta,
+    ) -> str:
         token, link = _new_link(workspace, person, purpose, self._clock.now(), life)
         await self._rows.add_link(replace(link, intent_id=intent_id, visit=visit, digest=digest))
         return token
@@ -256,6 +267,7 @@ def _signed_out() -> Unauthenticated:
 
 def _gone() -> Gone:
     return Gone(
-        "link_over", "This link no longer works.",
+        "link_over",
+        "This link no longer works.",
         hint="It was used, it expired, or its task has ended. Sign in to see your open tasks.",
-    )  # fmt: skip
+    )

@@ -108,9 +108,14 @@ class Planner:
         return made
 
     async def direct(
-        self, workspace: str, request: AxpIntent, payload: bytes, digest: str, side: Side = (),
+        self,
+        workspace: str,
+        request: AxpIntent,
+        payload: bytes,
+        digest: str,
+        side: Side = (),
         by: Actor | None = None,
-    ) -> Submission:  # fmt: skip
+    ) -> Submission:
         """Plan a single intent, by its type's workflow or else by its own fields. ``side``: the requester's side."""
         directory = await self._snapshot(workspace, by)
         workflow = directory.workflows.get(request.intent_type)
@@ -255,10 +260,11 @@ def refuse_unheeded(words: Sequence[str], directory: Snapshot) -> None:
     """
     if words and not directory.workspace.default_policy:
         raise Invalid(
-            "unknown_field", f"{words[0]}: has no effect, so people whom it does not name could decide.",
+            "unknown_field",
+            f"{words[0]}: has no effect, so people whom it does not name could decide.",
             field=words[0],
             hint="Name who decides in human_task.assignees; stages and policies belong in a workflow, data in payload.",
-        )  # fmt: skip
+        )
 
 
 def _refuse_demands(words: Sequence[str], directory: Snapshot) -> None:
@@ -267,9 +273,11 @@ def _refuse_demands(words: Sequence[str], directory: Snapshot) -> None:
     """
     if words and directory.workspace.unlisted_types not in (GATE, REFUSE):
         raise Invalid(
-            "unknown_field", f"{words[0]}has no effect, so nobody would be asked.", field=words[0],
+            "unknown_field",
+            f"{words[0]}has no effect, so nobody would be asked.",
+            field=words[0],
             hint="Ask people with human_task; in a bundle's step with requires_approval: true.",
-        )  # fmt: skip
+        )
 
 
 def _behalf(request: AxpIntent, directory: Snapshot) -> Side:
@@ -489,9 +497,11 @@ def _staffed(
     elif strangers := [name for name in stage.approvers if not names_somebody(directory, name)]:
         if len(strangers) == len(stage.approvers):
             raise Invalid(
-                "unknown_assignee", f"{field}: there is no person {', '.join(strangers)}, so nobody could decide.",
-                field=field, hint="Add the people first: signoff people add EMAIL; or name others.",
-            )  # fmt: skip
+                "unknown_assignee",
+                f"{field}: there is no person {', '.join(strangers)}, so nobody could decide.",
+                field=field,
+                hint="Add the people first: signoff people add EMAIL; or name others.",
+            )
         warnings.append(f"step {step.id!r}: there is no person {', '.join(strangers)}; the others may decide")
     by_setting = step.task.self_approval is None
     refuse_impossible(

@@ -60,17 +60,21 @@ def _delegate(command: c.Delegate, actor: Actor, intent: Intent, directory: Snap
     barred = barred_from(spec_of(intent, task), directory, requesters_side(intent), intent)
     if taker.id in barred:
         raise Invalid(
-            "self_approval", f"{taker.name or taker.email} is on the requester's side.", field="to",
+            "self_approval",
+            f"{taker.name or taker.email} is on the requester's side.",
+            field="to",
             hint="Delegate it to someone else.",
-        )  # fmt: skip
+        )
     # A person who may already decide gets no second vote, so one person fewer would decide.
     if _short(intent, task, directory) is None and _short(
         intent, _delegated(actor, taker.id, intent, task), directory
     ):
         raise Invalid(
-            "understaffed", f"{taker.name or taker.email} may already decide this, and nobody is counted twice.",
-            field="to", hint="Delegate it to someone who has not been asked.",
-        )  # fmt: skip
+            "understaffed",
+            f"{taker.name or taker.email} may already decide this, and nobody is counted twice.",
+            field="to",
+            hint="Delegate it to someone who has not been asked.",
+        )
     return replace(command, to=taker.id)
 
 
@@ -114,16 +118,18 @@ def _refuse_beyond_policy(intent: Intent, task: Task, asked_instead: Stage, dire
     if beyond := set(eligible(asked_instead, directory)) - set(allowed):
         who = ", ".join(sorted(directory.people[person].email for person in beyond))
         raise Forbidden(
-            "protected_workspace", f"The workspace is protected, and the policy does not name {who}.",
+            "protected_workspace",
+            f"The workspace is protected, and the policy does not name {who}.",
             hint="Ask people from its stage or escalation; or change the policy and submit the request again.",
-        )  # fmt: skip
+        )
     for entry in named.approvers if named.every else ():
         stays = eligible(Stage((entry, *(levels or ("-",)))), directory, roster=spec.roster)
         if not any(set(eligible(Stage((one,)), directory)) <= set(stays) for one in asked_instead.approvers):
             raise Forbidden(
-                "protected_workspace", f"The workspace is protected, and nobody would be left to decide for {entry}.",
+                "protected_workspace",
+                f"The workspace is protected, and nobody would be left to decide for {entry}.",
                 hint=f"Name somebody of {entry} too; or change the policy and submit the request again.",
-            )  # fmt: skip
+            )
 
 
 @_prepared.register
@@ -148,9 +154,11 @@ def deciding_person(directory: Snapshot, name: str, field: str) -> Person:
     person = known_person(directory, name, field)
     if DECIDING.isdisjoint(person.roles):
         raise Invalid(
-            "not_an_approver", f"{field}: {person.email} has no approving role.", field=field,
+            "not_an_approver",
+            f"{field}: {person.email} has no approving role.",
+            field=field,
             hint="A delegate must be able to decide: owner, admin or approver.",
-        )  # fmt: skip
+        )
     return person
 
 
@@ -158,6 +166,8 @@ def validate_target(intent: Intent, before: bytes) -> None:
     """Raise Conflict unless ``before`` is still what is being decided."""
     if content_digest(before) != intent.payload_digest:
         raise Conflict(
-            "stale_revision", "Someone else has revised it in the meantime.", details={"revision": intent.revision},
+            "stale_revision",
+            "Someone else has revised it in the meantime.",
+            details={"revision": intent.revision},
             hint="Read the task again, then revise.",
-        )  # fmt: skip
+        )

@@ -30,9 +30,11 @@ def under_workspace_rules(plan: Plan, directory: Snapshot, warnings: list[str]) 
         return plan
     if directory.workspace.unlisted_types == REFUSE:
         raise Invalid(
-            "unlisted_type", "No workflow is registered for this intent type, so it is refused.",
-            field="intent_type", hint="Ask an admin for one: signoff workflows apply FILE.",
-        )  # fmt: skip
+            "unlisted_type",
+            "No workflow is registered for this intent type, so it is refused.",
+            field="intent_type",
+            hint="Ask an admin for one: signoff workflows apply FILE.",
+        )
     if directory.workspace.unlisted_types == GATE and (early := missing_gate(plan)):
         warnings.append(
             f"this type has no workflow, so people are asked before step {early[0]!r} may run: "
@@ -93,10 +95,11 @@ def refuse_default(before: Snapshot, directory: Snapshot) -> None:
     if not space.default_policy:
         if space.unlisted_types == GATE:
             raise Invalid(
-                "default_policy_missing", "workspace.unlisted_types: gate asks people under the default policy, "
-                "and there is none.", field="workspace.unlisted_types",
+                "default_policy_missing",
+                "workspace.unlisted_types: gate asks people under the default policy, and there is none.",
+                field="workspace.unlisted_types",
                 hint="Set workspace: {default_policy: NAME} too; or unlisted_types: allow, or refuse.",
-            )  # fmt: skip
+            )
         return
     found = _policy(space.default_policy, directory, field)
     if found.fault and before.workspace.default_policy == space.default_policy:
@@ -104,15 +107,20 @@ def refuse_default(before: Snapshot, directory: Snapshot) -> None:
     policy = found.policy
     if policy.goto:
         raise Invalid(
-            "no_default_policy", f"{field}: policy {space.default_policy!r} continues with step {policy.goto!r} on "
-            "expiry, which a request's own steps do not have.", field=field,
+            "no_default_policy",
+            f"{field}: policy {space.default_policy!r} continues with step {policy.goto!r} on "
+            "expiry, which a request's own steps do not have.",
+            field=field,
             hint="Set on_timeout of the default policy to expire or reject.",
-        )  # fmt: skip
+        )
     if policy.approves_on_expiry and not space.positive_fallback:
         raise Invalid(
-            "positive_fallback", f"{field}: policy {space.default_policy!r} counts an expired task as approved, "
-            "which the workspace does not allow.", field=field, hint="Use on_timeout: expire in it.",
-        )  # fmt: skip
+            "positive_fallback",
+            f"{field}: policy {space.default_policy!r} counts an expired task as approved, "
+            "which the workspace does not allow.",
+            field=field,
+            hint="Use on_timeout: expire in it.",
+        )
 
 
 def rules_relaxations(kind: str, new: bool, before: Snapshot, after: Snapshot) -> bool:

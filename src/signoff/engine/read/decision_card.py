@@ -235,9 +235,11 @@ def card(known: TaskContext) -> Card:
         intent.plan, step, known.opened, lambda agent: absent(agent, directory, known.workers, known.now)
     )
     folded = (
-        leaves.folded or any(leaf.hidden for leaf in texts) or any(check.leaves.folded for check in reported)
+        leaves.folded
+        or any(leaf.hidden for leaf in texts)
+        or any(check.leaves.folded for check in reported)
         or any(one.unseen for one in next_steps)
-    )  # fmt: skip
+    )
     barred, needs_sign_in = _barred(known)
     return Card(
         task_id=step_run_id(intent.id, history.step_run),

@@ -134,7 +134,12 @@ def _state(name: str, troubled: Sequence[Message], arrived_at: datetime | None) 
     now = retrying or [one for one in failed if arrived_at is None or one.at > arrived_at]
     last = max(now or failed, key=lambda one: one.at, default=None)
     return ChannelState(
-        channel=name, retrying=len(retrying), failed=len(failed), failing=bool(now),
-        since=min((one.called_at for one in now), default=None), error=last.error if last else "",
-        target=last.target if last else "", arrived_at=arrived_at,
-    )  # fmt: skip
+        channel=name,
+        retrying=len(retrying),
+        failed=len(failed),
+        failing=bool(now),
+        since=min((one.called_at for one in now), default=None),
+        error=last.error if last else "",
+        target=last.target if last else "",
+        arrived_at=arrived_at,
+    )

@@ -162,9 +162,13 @@ def can_be_undone(fact: EffectClaim) -> str:
 
 
 def checks(
-    plan: Plan, results: Mapping[str, Any], facts: Sequence[e.Fact], directory: Snapshot, opened: bool,
+    plan: Plan,
+    results: Mapping[str, Any],
+    facts: Sequence[e.Fact],
+    directory: Snapshot,
+    opened: bool,
     of: Mapping[str, int],
-) -> tuple[Check, ...]:  # fmt: skip
+) -> tuple[Check, ...]:
     """The results of earlier agent steps, in the plan's order. ``of``: the revision that each step checked."""
     found = []
     verdicts = check_verdicts(plan, results)

@@ -289,9 +289,15 @@ class View:
         )
 
     async def walk_tasks(
-        self, actor: Actor, after: str, keep: Callable[[Stored], bool], limit: int, search: Search | None = None,
-        *, bare: bool = False,
-    ) -> Walked:  # fmt: skip
+        self,
+        actor: Actor,
+        after: str,
+        keep: Callable[[Stored], bool],
+        limit: int,
+        search: Search | None = None,
+        *,
+        bare: bool = False,
+    ) -> Walked:
         """Like ``walk``, for intents with an open task, oldest first: those of ``search``, or all that the actor may
         see. ``bare``: read them without payloads.
         """
@@ -299,9 +305,13 @@ class View:
         first = min(LOOKED_AT, limit + 1)
         if search is None:
             return await self._walked(
-                actor, lambda last, each: self.tasks(actor, last or after, each), keep, limit, first,
+                actor,
+                lambda last, each: self.tasks(actor, last or after, each),
+                keep,
+                limit,
+                first,
                 _MOST_TASK_READS,
-            )  # fmt: skip
+            )
         chosen, intents = search, self._store.intents
         keys = [key for keys in search.keys for key in keys]
 
@@ -316,9 +326,16 @@ class View:
         return await self._walked(actor, read, fits, limit, first, _MOST_TASK_READS)
 
     async def worklist(
-        self, actor: Actor, search: Search, keep: Callable[[Stored], bool], after: WorklistPosition, limit: int,
-        *, by_age: bool = False, bare: bool = False,
-    ) -> WorklistPage:  # fmt: skip
+        self,
+        actor: Actor,
+        search: Search,
+        keep: Callable[[Stored], bool],
+        after: WorklistPosition,
+        limit: int,
+        *,
+        by_age: bool = False,
+        bare: bool = False,
+    ) -> WorklistPage:
         """The next open tasks of a person's list for which ``keep`` is true: the nearest deadline first, or the
         oldest request (``by_age``). This takes as many reads as needed, up to a maximum; then the page is shorter,
         and the next one continues. ``bare``: read them without payloads.
@@ -364,9 +381,14 @@ class View:
         return WorklistPage(kept, after)
 
     async def _walked(
-        self, actor: Actor, read: Callable[[str, int], Awaitable[list[Stored]]],
-        keep: Callable[[Stored], bool], limit: int, each: int, reads: int = _MOST_READS,
-    ) -> Walked:  # fmt: skip
+        self,
+        actor: Actor,
+        read: Callable[[str, int], Awaitable[list[Stored]]],
+        keep: Callable[[Stored], bool],
+        limit: int,
+        each: int,
+        reads: int = _MOST_READS,
+    ) -> Walked:
         kept: list[Stored] = []
         last, room, left = "", _MOST_BYTES, _MOST_SEARCHED
         for _ in range(reads):

@@ -23,9 +23,13 @@ class PinnedConnections(httpcore2.AsyncNetworkBackend):
         self._network = httpcore2.AnyIOBackend()
 
     async def connect_tcp(
-        self, host: str, port: int, timeout: float | None = None, local_address: str | None = None,
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
-    ) -> httpcore2.AsyncNetworkStream:  # fmt: skip
+    ) -> httpcore2.AsyncNetworkStream:
         addresses = await self.addresses(host, port)
         share = timeout / len(addresses) if timeout is not None else None
         trouble: Exception | None = None

@@ -33,9 +33,13 @@ class Poster:
     """
 
     def __init__(
-        self, allow_private: bool, timeout: float = _TIMEOUT, *, tls: ssl.SSLContext | None = None,
+        self,
+        allow_private: bool,
+        timeout: float = _TIMEOUT,
+        *,
+        tls: ssl.SSLContext | None = None,
         resolve: Resolve | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self._allow_private = allow_private
         self._timeout = timeout
         self._tls = tls
@@ -96,10 +100,12 @@ class Poster:
             if resolve is None:
                 resolve = self._resolver = Resolver()
             self._pool = httpcore2.AsyncConnectionPool(
-                ssl_context=self._tls or ssl.create_default_context(), max_connections=None,
-                max_keepalive_connections=_KEPT, keepalive_expiry=_IDLE,
+                ssl_context=self._tls or ssl.create_default_context(),
+                max_connections=None,
+                max_keepalive_connections=_KEPT,
+                keepalive_expiry=_IDLE,
                 network_backend=PinnedConnections(self._allow_private, resolve),
-            )  # fmt: skip
+            )
         return self._pool
 
     async def close(self) -> None:
@@ -182,9 +188,11 @@ def refuse_uncallable(url: str, allow_private: bool, field: str) -> None:
         callable_url(url, allow_private)
     except ValueError as error:
         raise Invalid(
-            f"invalid_{field}", f"{field}: {error}.", field=field,
+            f"invalid_{field}",
+            f"{field}: {error}.",
+            field=field,
             hint="Use a public https URL such as https://agent.example/hook, or set allow_private_callbacks.",
-        ) from error  # fmt: skip
+        ) from error
 
 
 def host_of(url: str) -> str:

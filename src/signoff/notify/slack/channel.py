@@ -109,11 +109,16 @@ class Slack:
         said = await self._call(
             "chat.postMessage",
             {
-                **card, **place, "unfurl_links": False, "unfurl_media": False, "parse": "none",
-                "link_names": False, "mrkdwn": False,
+                **card,
+                **place,
+                "unfurl_links": False,
+                "unfurl_media": False,
+                "parse": "none",
+                "link_names": False,
+                "mrkdwn": False,
                 "metadata": {"event_type": "signoff_message", "event_payload": {"id": message.id}},
             },
-        )  # fmt: skip
+        )
         return f"{said.get('channel', '')}:{said.get('ts', '')}"
 
     async def _update(self, reference: str, card: Mapping[str, Any]) -> str:

@@ -120,9 +120,10 @@ class ChangedMeanwhile(Conflict):
 
     def __init__(self, committed: bool = False) -> None:
         super().__init__(
-            "changed_meanwhile", "Someone changed the same entry at the same time.",
+            "changed_meanwhile",
+            "Someone changed the same entry at the same time.",
             hint="Check the current state, and apply again.",
-        )  # fmt: skip
+        )
         self.committed = committed
 
 

@@ -48,17 +48,26 @@ def _trail(proof: Audit, directory: Snapshot, views: Sequence[CardOpening], read
 
 def _view(one: CardOpening, intent_id: str, directory: Snapshot) -> ViewOut:
     return ViewOut(
-        task_id=step_run_id(intent_id, one.step_run), person=one.person, name=directory.display(one.person),
-        channel=one.channel, first_at=one.first_at, last_at=one.last_at, times=one.times, unfolded=one.unfolded,
-    )  # fmt: skip
+        task_id=step_run_id(intent_id, one.step_run),
+        person=one.person,
+        name=directory.display(one.person),
+        channel=one.channel,
+        first_at=one.first_at,
+        last_at=one.last_at,
+        times=one.times,
+        unfolded=one.unfolded,
+    )
 
 
 def _viewed(seen: Viewed, fact: Fact) -> ViewedOut:
     seconds = (fact.at - seen.first_at).total_seconds() if seen.first_at else ABSENT
     return ViewedOut(
-        first_at=seen.first_at or ABSENT, last_at=seen.last_at or ABSENT, seconds=seconds, channels=seen.channels,
+        first_at=seen.first_at or ABSENT,
+        last_at=seen.last_at or ABSENT,
+        seconds=seconds,
+        channels=seen.channels,
         folded=maybe(seen.folded),
-    )  # fmt: skip
+    )
 
 
 def _event(row: EventRow, directory: Snapshot, requester: str, reader: Actor) -> AuditEventOut:

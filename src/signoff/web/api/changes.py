@@ -102,7 +102,9 @@ def _before(call: Call) -> int:
     said = call.query.get("cursor", "")
     if said and not (said.isascii() and said.isdigit() and len(said) < 19):
         raise Invalid(
-            "validation_error", f"cursor: {said[:64]!r} is not a next_cursor.", field="cursor",
+            "validation_error",
+            f"cursor: {said[:64]!r} is not a next_cursor.",
+            field="cursor",
             hint="Send the previous page's next_cursor unchanged.",
-        )  # fmt: skip
+        )
     return int(said or 0)

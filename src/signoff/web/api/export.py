@@ -103,9 +103,11 @@ def _since(call: Call) -> str:
         at = None
     if at is None or at.tzinfo is None:
         raise Invalid(
-            "validation_error", f"since: {word[:64]!r} is not a time.", field="since",
+            "validation_error",
+            f"since: {word[:64]!r} is not a time.",
+            field="since",
             hint="Write it as 2030-01-31T18:00:00Z.",
-        )  # fmt: skip
+        )
     return uuid7(max(0, int(in_utc(at, "since").timestamp() * 1000)), _RANDOM)
 
 
@@ -133,10 +135,18 @@ def _intent(one: Stored, directory: Snapshot) -> wire.export.IntentRecord:
 
 def _event(one: Stored, row: EventRow, directory: Snapshot, whole: bool) -> wire.export.AuditRecord:
     record = wire.export.AuditRecord(
-        intent_id=one.intent.id, intent_type=one.intent.type, seq=row.seq, type="unreadable", actor_kind="",
-        actor_id="", actor_name="", via="", summary="the stored bytes cannot be read as an event", comment="",
+        intent_id=one.intent.id,
+        intent_type=one.intent.type,
+        seq=row.seq,
+        type="unreadable",
+        actor_kind="",
+        actor_id="",
+        actor_name="",
+        via="",
+        summary="the stored bytes cannot be read as an event",
+        comment="",
         hash=row.hash,
-    )  # fmt: skip
+    )
     if whole:
         record.body = row.body.decode(errors="replace")
         record.private = maybe(row.private.decode(errors="replace") if row.private else None)

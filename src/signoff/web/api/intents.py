@@ -232,9 +232,11 @@ def _unused(request: wire.intents.ResolveRequest, step_run: int) -> str:
     status = request.status.strip().upper()
     if status == "COMPLETED" and request.error:
         raise Invalid(
-            "contradictory_ending", "status is COMPLETED, but there is an error; nothing was recorded.",
-            field="error", hint="End it as FAILED, or omit the error.",
-        )  # fmt: skip
+            "contradictory_ending",
+            "status is COMPLETED, but there is an error; nothing was recorded.",
+            field="error",
+            hint="End it as FAILED, or omit the error.",
+        )
     kept = {"COMPLETED": {"result"}, "FAILED": {"error", "reason"}}.get(status, {"reason"})
     if step_run and status == "FAILED":
         kept = {"result", *kept}

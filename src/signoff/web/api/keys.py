@@ -40,9 +40,11 @@ async def _holder(call: Call, wanted: wire.keys.CreateKey) -> Account | Person:
     for name in ("name", "roles") if wanted.person is None else ():
         if getattr(wanted, name):
             raise Invalid(
-                "unknown_field", f"{name}: has no effect; it is only for a person's key.", field=name,
+                "unknown_field",
+                f"{name}: has no effect; it is only for a person's key.",
+                field=name,
                 hint="Leave it out.",
-            )  # fmt: skip
+            )
     if wanted.person is not None:
         roles = tuple(wanted.roles) or _DEFAULT_ROLES
         person, created = await call.state.manifests.add_person(call.actor, wanted.person, wanted.name, roles)

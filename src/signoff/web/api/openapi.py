@@ -250,9 +250,13 @@ def _about(kind: type) -> str:
 def _in_path(name: str) -> dict[str, Any]:
     said, example = _PARAMETERS[name]
     return {
-        "name": name, "in": "path", "required": True, "description": said, "schema": {"type": "string"},
+        "name": name,
+        "in": "path",
+        "required": True,
+        "description": said,
+        "schema": {"type": "string"},
         "example": example,
-    }  # fmt: skip
+    }
 
 
 def _in_query(parameter: Parameter) -> dict[str, Any]:
@@ -264,8 +268,12 @@ def _in_query(parameter: Parameter) -> dict[str, Any]:
     elif parameter.kind is Kind.FLAG:
         example = True
     return {
-        "name": parameter.name, "in": "query", "description": parameter.about, "schema": schema, "example": example
-    }  # fmt: skip
+        "name": parameter.name,
+        "in": "query",
+        "description": parameter.about,
+        "schema": schema,
+        "example": example,
+    }
 
 
 def _idempotency_key() -> dict[str, Any]:

@@ -38,9 +38,14 @@ _SINCE: Final = Parameter(
     "since", "sequence number after which to start; exclusive", Kind.COUNT, clamped=True, blank=True
 )
 _WAIT: Final = Parameter(
-    "wait_seconds", "how long to hold the stream if there is nothing new: 1 to 60, default 15", Kind.COUNT,
-    least=1, most=60, clamped=True, blank=True,
-)  # fmt: skip
+    "wait_seconds",
+    "how long to hold the stream if there is nothing new: 1 to 60, default 15",
+    Kind.COUNT,
+    least=1,
+    most=60,
+    clamped=True,
+    blank=True,
+)
 _LIMIT: Final = Parameter("limit", "maximum number: 1 to 200, default 50", Kind.COUNT, least=1, most=200)
 _CURSOR: Final = Parameter(
     "cursor", "next_cursor of the previous page", example="01998a3c-7d40-7b1e-9c52-6f0e8a4d0000"
@@ -105,9 +110,11 @@ _AGENTS: Final = Parameter(
     "limit", "maximum number: 1 to 1000, default 1000", Kind.COUNT, least=1, most=1000, blank=True
 )
 _HEALTH: Final = Parameter(
-    "health", "only agents of this health: healthy, degraded, unreachable, killed or unknown", blank=True,
+    "health",
+    "only agents of this health: healthy, degraded, unreachable, killed or unknown",
+    blank=True,
     example="healthy",
-)  # fmt: skip
+)
 _MESH_EVENT: Final = Parameter(
     "event_type", "only these: agent.killed or agent.resumed", blank=True, example="agent.killed"
 )

@@ -97,10 +97,11 @@ def since_of(call: Call) -> int:
         return call.number("since", 0, 0, 2**53)
     if not (last.isascii() and last.isdigit() and len(last) <= _LONGEST_ID):
         raise Malformed(
-            "invalid_last_event_id", f"Last-Event-ID: {printable(last)!r} is not the id of an "
-            "event.", field="Last-Event-ID",
+            "invalid_last_event_id",
+            f"Last-Event-ID: {printable(last)!r} is not the id of an event.",
+            field="Last-Event-ID",
             hint="Send the id of the last event from the stream, or omit it.",
-        )  # fmt: skip
+        )
     return min(int(last), 2**53)
 
 

@@ -76,9 +76,11 @@ async def snooze(call: Call) -> bytes:
         until = call.state.clock.now() + parse_duration(said.lasts, "for")
     if until is None or (said.lasts is not None and said.until is not None):
         raise Invalid(
-            "moment_required", "The end of the snooze is missing.", field="until",
+            "moment_required",
+            "The end of the snooze is missing.",
+            field="until",
             hint='Send either {"until": "2026-03-02T09:00:00Z"} or {"for": "2h"}.',
-        )  # fmt: skip
+        )
     return await _act(call, Snooze(in_utc(until, "until")), body)
 
 
@@ -104,12 +106,19 @@ async def revise(call: Call) -> bytes:
     for name in ("stage", "data"):
         if getattr(said, name) and said.outcome is None:
             raise Invalid(
-                "unused_field", f"{name} has no effect without an outcome.", field=name, hint="Add outcome, or omit it."
-            )  # fmt: skip
+                "unused_field",
+                f"{name} has no effect without an outcome.",
+                field=name,
+                hint="Add outcome, or omit it.",
+            )
     command = Revise(
-        digest, comment=said.comment, digest=said.digest, outcome=said.outcome or "",
-        data=said.data, stage=None if said.stage is None else said.stage - 1,
-    )  # fmt: skip
+        digest,
+        comment=said.comment,
+        digest=said.digest,
+        outcome=said.outcome or "",
+        data=said.data,
+        stage=None if said.stage is None else said.stage - 1,
+    )
     return await _act(call, command, body, payload)
 
 

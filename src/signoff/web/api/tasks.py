@@ -79,8 +79,11 @@ async def page(call: Call) -> TasksAnswer:
     wanted_tasks = task_filter(query, await directory_of(call))
     if state == "closed" and (name := next((name for name in NAMES if query.get(name)), "")):
         raise Invalid(
-            "validation_error", f"{name} filters open tasks only.", field=name, hint="Omit it, or list the open tasks."
-        )  # fmt: skip
+            "validation_error",
+            f"{name} filters open tasks only.",
+            field=name,
+            hint="Omit it, or list the open tasks.",
+        )
     matches = _matcher(call, display, wanted_tasks)
     if query.get("intent_id"):
         walked = Walked([one for one in await _of_intent(call, query["intent_id"]) if matches(one)], "")
@@ -94,9 +97,12 @@ async def page(call: Call) -> TasksAnswer:
             walked = await call.state.view.walk_tasks(call.actor, cursor, matches, left, search)
         else:
             wanted = Filter(
-                workspace=call.actor.workspace, type=query.get("intent_type", ""),
-                correlation=query.get("correlation_id", ""), before=cursor, limit=LOOKED_AT,
-            )  # fmt: skip
+                workspace=call.actor.workspace,
+                type=query.get("intent_type", ""),
+                correlation=query.get("correlation_id", ""),
+                before=cursor,
+                limit=LOOKED_AT,
+            )
             walked = await call.state.view.walk(call.actor, wanted, matches, left)
         tasks += await _shown(call, walked, display)
         cursor = walked.last

@@ -29,10 +29,11 @@ async def apply(call: Call) -> AppliedOut:
     directory = await directory_of(call)
     absent = await call.state.workers.absent(template.plan, directory, call.state.clock.now())
     return AppliedOut(
-        changed=planned.action != UNCHANGED, dry_run=dry_run,
+        changed=planned.action != UNCHANGED,
+        dry_run=dry_run,
         workflow=_shown(call, planned.entry, template.plan, directory),
         warnings=(*absent, *plan_warnings(template.plan, directory)),
-    )  # fmt: skip
+    )
 
 
 async def page(call: Call) -> WorkflowsAnswer:

@@ -38,9 +38,11 @@ def _refuse_elsewhere(workspace: Workspace, org: str, place: str) -> None:
         return
     own = f"org_id {workspace.organization}, workspace_id {workspace.id}"
     raise Invalid(
-        "other_workspace", "This key belongs to another workspace.", field="workspace_id",
+        "other_workspace",
+        "This key belongs to another workspace.",
+        field="workspace_id",
         hint=f"Omit both, or send {own}.",
-    )  # fmt: skip
+    )
 
 
 def _out(call: Call, account: Account, directory: Snapshot) -> wire.accounts.AccountOut:

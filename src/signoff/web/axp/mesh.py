@@ -191,9 +191,11 @@ async def events(call: Call) -> MeshEventsAnswer:
     wanted = call.query.get("event_type", "")
     if wanted and wanted not in EVENTS:
         raise Invalid(
-            "validation_error", f"{wanted[:32]!r} is not an event of the mesh.", field="event_type",
+            "validation_error",
+            f"{wanted[:32]!r} is not an event of the mesh.",
+            field="event_type",
             hint="Known: " + ", ".join(EVENTS) + ".",
-        )  # fmt: skip
+        )
     killed = wanted == KILLED_EVENT if wanted else None
     found = await call.state.kill_switch.events(call.actor, call.number("limit", 50, 1, 200), killed)
     return MeshEventsAnswer(

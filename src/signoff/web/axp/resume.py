@@ -102,9 +102,11 @@ def _renamed(body: dict[str, Any], spec: TaskSpec | None, *, person: bool) -> di
 
 def _misspelt(name: str, meant: str) -> Invalid:
     return Invalid(
-        "unknown_field", f"Unknown field {printable(name)!r}.", field=printable(name),
+        "unknown_field",
+        f"Unknown field {printable(name)!r}.",
+        field=printable(name),
         hint=f"Did you mean {meant!r}? Nothing was recorded.",
-    )  # fmt: skip
+    )
 
 
 def _refuse_misnamed(body: dict[str, Any], spec: TaskSpec | None) -> None:
@@ -124,10 +126,11 @@ def _refuse_unended(body: dict[str, Any]) -> None:
     said = body.get("status")
     if isinstance(said, str) and said.strip() in _UNDONE:
         raise Invalid(
-            "action_required", f"status says {said.strip()}, but no action says whether the work failed.",
+            "action_required",
+            f"status says {said.strip()}, but no action says whether the work failed.",
             field="status",
             hint='Send {"action": "fail", "reason": ...}, or {"action": "complete"} if status is part of a result.',
-        )  # fmt: skip
+        )
 
 
 def _with_known_action(body: dict[str, Any], spec: TaskSpec | None, agreed: str) -> dict[str, Any]:
@@ -142,9 +145,11 @@ def _with_known_action(body: dict[str, Any], spec: TaskSpec | None, agreed: str)
     if word not in _ACTIONS:
         _refuse_contradicted(body, spec, agreed)
         raise Invalid(
-            "validation_error", f"{str(said)[:32]!r} is not an action.", field="action",
+            "validation_error",
+            f"{str(said)[:32]!r} is not an action.",
+            field="action",
             hint="complete or fail; a member of the result with that name has to be renamed.",
-        )  # fmt: skip
+        )
     return {**body, "action": word}
 
 

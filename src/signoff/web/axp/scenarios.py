@@ -73,9 +73,11 @@ def _one_key(written: str, sent: str) -> str:
     """The Idempotency-Key of the bundle or the header; raises Invalid if they differ."""
     if written and sent and written != sent:
         raise Invalid(
-            "contradictory_key", "idempotency_key and the header Idempotency-Key differ; nothing was started.",
-            field="idempotency_key", hint="Send one of them, or the same value in both.",
-        )  # fmt: skip
+            "contradictory_key",
+            "idempotency_key and the header Idempotency-Key differ; nothing was started.",
+            field="idempotency_key",
+            hint="Send one of them, or the same value in both.",
+        )
     return written or sent
 
 

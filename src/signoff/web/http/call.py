@@ -202,26 +202,31 @@ class Call:
         key = given.decode("latin-1")
         if not key.strip():
             raise Invalid(
-                "invalid_idempotency_key", "The Idempotency-Key is empty.", field="Idempotency-Key",
+                "invalid_idempotency_key",
+                "The Idempotency-Key is empty.",
+                field="Idempotency-Key",
                 hint="Give it a value, or omit it.",
-            )  # fmt: skip
+            )
         return key
 
     def refuse_key(self) -> None:
         """Refuse an Idempotency-Key at an endpoint that stores no response for it."""
         if b"idempotency-key" in self.headers:
             raise Invalid(
-                "idempotency_key_unsupported", "An Idempotency-Key has no effect here: no answer is stored for it.",
-                field="Idempotency-Key", hint="Omit the header; look at the state before you send the request again.",
-            )  # fmt: skip
+                "idempotency_key_unsupported",
+                "An Idempotency-Key has no effect here: no answer is stored for it.",
+                field="Idempotency-Key",
+                hint="Omit the header; look at the state before you send the request again.",
+            )
 
     def refuse_body(self) -> None:
         """Refuse a GET with a body, which nothing would read."""
         if self.headers.get(b"content-length", b"0").strip(b"0") or b"transfer-encoding" in self.headers:
             raise Invalid(
-                "body_not_allowed", "A GET takes no body; this one was not read.",
+                "body_not_allowed",
+                "A GET takes no body; this one was not read.",
                 hint="Write filters into the query: ?status=WAITING.",
-            )  # fmt: skip
+            )
 
     def refuse_repeated(self, lines: Sequence[tuple[bytes, bytes]]) -> None:
         """Refuse a request that repeats a header that we act on with different values."""

@@ -37,12 +37,28 @@ class Exchange(RequestResponseCycle):
     task: "asyncio.Task[None] | None" = None
 
     def __init__(
-        self, scope: Any, transport: WriteBatching, flow: Any, *, expects: bool, keep_alive: bool,
+        self,
+        scope: Any,
+        transport: WriteBatching,
+        flow: Any,
+        *,
+        expects: bool,
+        keep_alive: bool,
         done: Callable[[], None],
-    ) -> None:  # fmt: skip
+    ) -> None:
         super().__init__(
-            scope, transport, flow, _LOGGER, _LOGGER, False, [], asyncio.Event(), expects, keep_alive, done  # type: ignore[arg-type]
-        )  # fmt: skip
+            scope,
+            transport,  # type: ignore[arg-type]
+            flow,
+            _LOGGER,
+            _LOGGER,
+            False,
+            [],
+            asyncio.Event(),
+            expects,
+            keep_alive,
+            done,
+        )
         self._gathering = transport
 
     async def run(self, app: Any, tasks: "set[asyncio.Task[None]]") -> None:

@@ -226,9 +226,13 @@ class LimitedProtocol(HttpToolsProtocol):
         scope["query_string"] = url.query or b""
         before = self.cycle
         self.cycle = exchange = Exchange(
-            scope, self._gathering, self.flow, expects=self.expect_100_continue,
-            keep_alive=version != "1.0" and self.parser.should_keep_alive(), done=self.on_response_complete,
-        )  # fmt: skip
+            scope,
+            self._gathering,
+            self.flow,
+            expects=self.expect_100_continue,
+            keep_alive=version != "1.0" and self.parser.should_keep_alive(),
+            done=self.on_response_complete,
+        )
         if before is None or before.response_complete:
             self._start_asgi_task(exchange, self.app)
         else:

@@ -59,9 +59,11 @@ def read(query_string: bytes, known: Sequence[Parameter]) -> dict[str, str]:
             raise unknown(name, [*named])
         if name in found:
             raise Invalid(
-                "repeated_parameter", f"{name} was sent more than once.", field=name,
+                "repeated_parameter",
+                f"{name} was sent more than once.",
+                field=name,
                 hint="Send it once.",
-            )  # fmt: skip
+            )
         if not value.strip() and parameter.kind is not Kind.FLAG:
             if not parameter.blank:
                 raise Invalid(
@@ -120,9 +122,11 @@ def _check(parameter: Parameter, value: str) -> None:
         raise Invalid("validation_error", f"{name} is longer than {_LONGEST} characters.", field=name)
     if parameter.kind is Kind.FLAG and value.strip().lower() not in _TRUE | _FALSE:
         raise Invalid(
-            "validation_error", f"{name}: {printable(value)!r} is neither true nor false.", field=name,
+            "validation_error",
+            f"{name}: {printable(value)!r} is neither true nor false.",
+            field=name,
             hint="Send true or false.",
-        )  # fmt: skip
+        )
     if parameter.kind is not Kind.COUNT:
         return
     try:
@@ -133,9 +137,11 @@ def _check(parameter: Parameter, value: str) -> None:
         ) from None
     if abs(number) > MAX_INTEGER:
         raise Invalid(
-            "integer_out_of_range", f"{name}: {printable(value)!r} exceeds 2^53 - 1.", field=name,
+            "integer_out_of_range",
+            f"{name}: {printable(value)!r} exceeds 2^53 - 1.",
+            field=name,
             hint="Send a smaller number.",
-        )  # fmt: skip
+        )
     if number < parameter.least and not parameter.clamped:
         raise Invalid("validation_error", f"{name}: {number} is less than {parameter.least}.", field=name)
 

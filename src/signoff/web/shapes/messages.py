@@ -58,8 +58,13 @@ def _out(one: InFlight, found: Sequence[InFlight], display: Display) -> MessageO
 
 def channel_out(state: ChannelState, set_up: Sequence[str]) -> ChannelOut:
     return ChannelOut(
-        channel=state.channel, set_up=state.channel in set_up, failing=state.failing,
-        since=state.since if state.since is not None else ABSENT, retrying=state.retrying, failed=state.failed,
-        last_error=maybe(state.error), target=maybe(state.target),
+        channel=state.channel,
+        set_up=state.channel in set_up,
+        failing=state.failing,
+        since=state.since if state.since is not None else ABSENT,
+        retrying=state.retrying,
+        failed=state.failed,
+        last_error=maybe(state.error),
+        target=maybe(state.target),
         last_arrived_at=state.arrived_at if state.arrived_at is not None else ABSENT,
-    )  # fmt: skip
+    )

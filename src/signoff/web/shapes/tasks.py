@@ -121,9 +121,12 @@ def bulk_answer(results: list[BulkResult], outcome: str) -> BulkAnswer:
     recorded, decided = sum(one.recorded for one in results), sum(one.decided for one in results)
     made = bulk_receipt(len(results), recorded, decided, outcome)
     return BulkAnswer(
-        recorded=recorded, refused=len(results) - recorded, decided=decided,
-        receipt=ReceiptOut(said=made.said, next=made.then), results=results,
-    )  # fmt: skip
+        recorded=recorded,
+        refused=len(results) - recorded,
+        decided=decided,
+        receipt=ReceiptOut(said=made.said, next=made.then),
+        results=results,
+    )
 
 
 def _asked(step: HumanStep, history: TaskHistory) -> tuple[str, ...]:
@@ -149,9 +152,13 @@ def _vote(fact: e.Fact, display: Display) -> VoteOut:
 
 def _comment(fact: e.Fact, display: Display) -> CommentOut:
     return CommentOut(
-        actor=fact.actor.id, kind=fact.actor.kind.value, name=display(fact.actor.id),
-        comment=maybe(fact.note.comment if fact.note else None), at=fact.at, via=fact.via,
-    )  # fmt: skip
+        actor=fact.actor.id,
+        kind=fact.actor.kind.value,
+        name=display(fact.actor.id),
+        comment=maybe(fact.note.comment if fact.note else None),
+        at=fact.at,
+        via=fact.via,
+    )
 
 
 def on_expiry(intent: Intent, step: HumanStep, due_at: datetime | None) -> str:

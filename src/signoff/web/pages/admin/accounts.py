@@ -49,10 +49,14 @@ async def workflows(request: PageRequest) -> Page:
     said = {"q": words} if words else {}
     last = page.entries[-1] if page.more else None
     return await request.page(
-        "workflows.html", in_thread=size > SHORT, rows=rows, q=words, count=len(directory.listed_workflows),
+        "workflows.html",
+        in_thread=size > SHORT,
+        rows=rows,
+        q=words,
+        count=len(directory.listed_workflows),
         next=urlencode(said | {"after": last.name, "type": last.intent_type}) if last else "",
         first=f"/workflows?{urlencode(said)}" if after is not None else "",
-    )  # fmt: skip
+    )
 
 
 def _masked_source(source: bytes) -> str:
@@ -160,10 +164,15 @@ async def _keys(
         for key in found
     ]
     return await request.page(
-        "keys.html", refusal.status if refusal is not None else 200, rows=rows, refusal=refusal, secret=secret,
-        whose=whose, people=sorted(p.email for p in directory.people.values() if not p.removed),
+        "keys.html",
+        refusal.status if refusal is not None else 200,
+        rows=rows,
+        refusal=refusal,
+        secret=secret,
+        whose=whose,
+        people=sorted(p.email for p in directory.people.values() if not p.removed),
         posted=dict(request.form) if refusal is not None else {},
-    )  # fmt: skip
+    )
 
 
 async def add_key(request: PageRequest) -> Page:

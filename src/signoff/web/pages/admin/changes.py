@@ -58,8 +58,12 @@ async def changes(request: PageRequest) -> Page:
     found = await about(request, subject_of(word, directory) if word else "", before, _PAGE)
     kind, _, name = word.partition(":")
     return await request.page(
-        "changes.html", entries=found.entries, older=found.older, kind=kind, name=known(name, directory),
-    )  # fmt: skip
+        "changes.html",
+        entries=found.entries,
+        older=found.older,
+        kind=kind,
+        name=known(name, directory),
+    )
 
 
 async def about(request: PageRequest, subject: str, before: int = 0, limit: int = _SHOWN) -> About:
@@ -84,12 +88,18 @@ def entry(change: DirectoryChange, directory: Snapshot) -> ChangeEntry:
     after = json_value.decode(change.after) if change.after else None
     shown, fields = differing(before, after, directory)
     return ChangeEntry(
-        at=change.at, who=_by(change, directory), via=change.via, kind=change.kind,
-        name=known(change.name, directory), of=_holder(change.kind, before or after, directory),
-        href=href(change.kind, change.name, directory), leaves=shown, fields=fields,
+        at=change.at,
+        who=_by(change, directory),
+        via=change.via,
+        kind=change.kind,
+        name=known(change.name, directory),
+        of=_holder(change.kind, before or after, directory),
+        href=href(change.kind, change.name, directory),
+        leaves=shown,
+        fields=fields,
         did="made" if before is None else "changed" if after is not None else "removed",
         by=directory.display(change.confirmed_by) if change.confirmed_by else "",
-    )  # fmt: skip
+    )
 
 
 def _by(change: DirectoryChange, directory: Snapshot) -> str:

@@ -81,13 +81,20 @@ async def _people(
     rows, more = await request.state.aside.run(request.actor, listed) if many else listed()
     said = {"q": words} if words else {}
     return await request.page(
-        "people.html", refusal.status if refusal is not None else 200, in_thread=many, rows=rows, roles=ROLES,
-        refusal=refusal, q=words, warnings=warnings, count=len(directory.listed),
+        "people.html",
+        refusal.status if refusal is not None else 200,
+        in_thread=many,
+        rows=rows,
+        roles=ROLES,
+        refusal=refusal,
+        q=words,
+        warnings=warnings,
+        count=len(directory.listed),
         next=urlencode(said | {"after": rows[-1]["person"].id}) if more else "",
         first=f"/people?{urlencode(said)}" if after is not None else "",
         whole=permits(request.actor, Action.READ_ALL),
         posted=dict(request.form) if refusal is not None else {},
-    )  # fmt: skip
+    )
 
 
 def _key_of(after: str, directory: Snapshot) -> tuple[bool, str, str] | None:

@@ -49,13 +49,18 @@ async def policy(request: PageRequest) -> Page:
     )
     shown, omitted = soon(made.contacts)
     return await request.page(
-        "policy.html", row=found.row, risk=found.policy.risk.value, by=directory.display(found.row.applied_by),
+        "policy.html",
+        row=found.row,
+        risk=found.policy.risk.value,
+        by=directory.display(found.row.applied_by),
         clauses=clauses(found.policy, PolicyNames(directory)),
-        flows=flows.get(found.row.name, []), deciders=_deciders(made, directory),
+        flows=flows.get(found.row.name, []),
+        deciders=_deciders(made, directory),
         contacts=[UpcomingContact(one.contact.at, contact_text(one, made, directory)) for one in shown],
         omitted=omitted,
-        source=_source(found), changes=await about(request, f"policy:{found.row.name}"),
-    )  # fmt: skip
+        source=_source(found),
+        changes=await about(request, f"policy:{found.row.name}"),
+    )
 
 
 def _deciders(made: ContactSchedule, directory: Snapshot) -> list[tuple[str, str]]:

@@ -68,10 +68,13 @@ async def proposals(request: PageRequest) -> Page:
     waiting = [] if before else await found.waiting(request.actor, _WAITING)
     ended = await found.ended(request.actor, _ENDED + 1, before)
     return await request.page(
-        "proposals.html", rows=[await _row(request, one, directory) for one in waiting], before=before,
-        ended=[await _row(request, one, directory) for one in ended[:_ENDED]], protected=directory.workspace.protected,
+        "proposals.html",
+        rows=[await _row(request, one, directory) for one in waiting],
+        before=before,
+        ended=[await _row(request, one, directory) for one in ended[:_ENDED]],
+        protected=directory.workspace.protected,
         older=f"/proposals?before={ended[_ENDED - 1].row.id}" if len(ended) > _ENDED else "",
-    )  # fmt: skip
+    )
 
 
 async def proposal(request: PageRequest) -> Page:
@@ -84,10 +87,15 @@ async def _page(request: PageRequest, refusal: Refused | None = None) -> Page:
     found = await request.state.proposals.get(request.actor, request.params["proposal_id"])
     row = await _row(request, found, directory)
     return await request.page(
-        "proposal.html", refusal.status if refusal is not None else 200, one=row, refusal=refusal,
-        changes=[_difference(shown, directory) for shown in found.changes], via=found.row.via,
-        may_end=request.actor_runs and row.state == WAITING, lacks=await _lacks(request, directory),
-    )  # fmt: skip
+        "proposal.html",
+        refusal.status if refusal is not None else 200,
+        one=row,
+        refusal=refusal,
+        changes=[_difference(shown, directory) for shown in found.changes],
+        via=found.row.via,
+        may_end=request.actor_runs and row.state == WAITING,
+        lacks=await _lacks(request, directory),
+    )
 
 
 async def _lacks(request: PageRequest, directory: Snapshot) -> Lacks | None:

@@ -43,9 +43,10 @@ def unchanged_since_shown(
         # A page of an earlier release does not have the field.
         if request.field(FIELD) and request.field(FIELD) != state(directory):
             raise Conflict(
-                CODE, "This has changed since the page was loaded. Nothing was saved.",
+                CODE,
+                "This has changed since the page was loaded. Nothing was saved.",
                 hint="The current state is below; the change log shows who changed it. "
                 "Repeat your change if it is still needed.",
-            )  # fmt: skip
+            )
 
     return check

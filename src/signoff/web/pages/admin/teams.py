@@ -50,11 +50,15 @@ async def _teams(request: PageRequest, refusal: Refused | None = None) -> Page:
         for team in sorted(directory.teams.values(), key=lambda team: team.name)
     ]
     return await request.page(
-        "teams.html", refusal.status if refusal is not None else 200, in_thread=populous(directory), rows=rows,
+        "teams.html",
+        refusal.status if refusal is not None else 200,
+        in_thread=populous(directory),
+        rows=rows,
         refusal=refusal,
-        posted=dict(request.form) if refusal is not None else {}, people=_people(directory),
+        posted=dict(request.form) if refusal is not None else {},
+        people=_people(directory),
         chosen=[v for n, v in request.form if n == "member"],
-    )  # fmt: skip
+    )
 
 
 async def team(request: PageRequest) -> Page:

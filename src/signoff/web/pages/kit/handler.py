@@ -127,9 +127,14 @@ class PageRequest:
             shown["zone"] = person.zone if person else ""
             shown["proposed"] = await self._waiting.changes(self.person)
         made = partial(
-            render, template, actor=self.person, path=self.call.path, now=self.state.clock.now(),
-            form_token=form_token(self.binding), **shown | values,
-        )  # fmt: skip
+            render,
+            template,
+            actor=self.person,
+            path=self.call.path,
+            now=self.state.clock.now(),
+            form_token=form_token(self.binding),
+            **shown | values,
+        )
         if not loaded():
             await asyncio.to_thread(load)
         body = await asyncio.to_thread(made) if in_thread else made()

@@ -139,10 +139,14 @@ async def _refused(
     def refusals() -> list[BulkRefusal]:
         return [
             BulkRefusal(
-                target.ref, _known_as(known.get(target.intent_id), target.ref), one.code, one.message, one.hint or "",
+                target.ref,
+                _known_as(known.get(target.intent_id), target.ref),
+                one.code,
+                one.message,
+                one.hint or "",
             )
             for target, one in refused
-        ]  # fmt: skip
+        ]
 
     size = sum(len(stored.payload) for stored in known.values())
     return await request.state.aside.run(request.actor, refusals, size)
@@ -261,12 +265,23 @@ def _key(leaf: Leaf) -> tuple[str, str, str | None, TextDiff | None]:
 
 
 async def _shown(
-    request: PageRequest, equal: Equal, *, refusal: Refused | None = None, receipt: Receipt | None = None,
-    refused: Sequence[BulkRefusal] = (), left_out: Set[str] = frozenset(),
-) -> Page:  # fmt: skip
+    request: PageRequest,
+    equal: Equal,
+    *,
+    refusal: Refused | None = None,
+    receipt: Receipt | None = None,
+    refused: Sequence[BulkRefusal] = (),
+    left_out: Set[str] = frozenset(),
+) -> Page:
     """``left_out``: tasks that the reader has just cleared, or whose answer was refused: they stay cleared."""
     return await request.page(
-        "bulk.html", refusal.status if refusal else 200, equal=equal, refusal=refusal, receipt=receipt, refused=refused,
+        "bulk.html",
+        refusal.status if refusal else 200,
+        equal=equal,
+        refusal=refusal,
+        receipt=receipt,
+        refused=refused,
         left_out=left_out,
-        in_thread=len(equal.entries) > 10, most=MOST,
-    )  # fmt: skip
+        in_thread=len(equal.entries) > 10,
+        most=MOST,
+    )

@@ -106,12 +106,21 @@ async def inbox(request: PageRequest) -> Page:
         {workflow.intent_type for workflow in directory.workflows.values()} | {e.kind for e in entries}
     )
     return await request.page(
-        "inbox.html", view=wanted.view, q=wanted.words, kind=wanted.kind, sort=wanted.sort, kinds=kinds,
-        entries=entries, next=_next(wanted, after, before), equal=_equal(entries),
-        teams=[n for n in request.actor.names if n.startswith("team:")], more=wanted.more,
-        first=urlencode(_query_of(wanted)) if wanted.later else "", all_teams=sorted(directory.teams),
+        "inbox.html",
+        view=wanted.view,
+        q=wanted.words,
+        kind=wanted.kind,
+        sort=wanted.sort,
+        kinds=kinds,
+        entries=entries,
+        next=_next(wanted, after, before),
+        equal=_equal(entries),
+        teams=[n for n in request.actor.names if n.startswith("team:")],
+        more=wanted.more,
+        first=urlencode(_query_of(wanted)) if wanted.later else "",
+        all_teams=sorted(directory.teams),
         workflows=sorted({one.name for one in directory.workflows.values()}),
-    )  # fmt: skip
+    )
 
 
 def _query(request: PageRequest) -> InboxQuery:
@@ -238,16 +247,23 @@ def _entry(stored: Stored, task: Task, step: HumanStep, actor: Actor, directory:
     intent = stored.intent
     waits = waits_for(actor, intent, task)
     return replace(
-        _row(stored, step, directory), ref=step_run_id(intent.id, task.step_run), at=task.opened_at,
+        _row(stored, step, directory),
+        ref=step_run_id(intent.id, task.step_run),
+        at=task.opened_at,
         due_at=ends_at(intent, task),
-        votes=len(task.votes), mine=waits, form=bulk_form(stored) if waits else "",
+        votes=len(task.votes),
+        mine=waits,
+        form=bulk_form(stored) if waits else "",
         snoozed_until=held.until if (held := active_snooze(task, actor.id)) else None,
         reviewed_by=(
-            "you" if task.reviewed_by == actor.id
-            else directory.display(task.reviewed_by) if task.reviewed_by else ""
+            "you"
+            if task.reviewed_by == actor.id
+            else directory.display(task.reviewed_by)
+            if task.reviewed_by
+            else ""
         ),
         stage=f"stage {task.stage + 1} of {len(step.task.stages)}" if len(step.task.stages) > 1 else "",
-    )  # fmt: skip
+    )
 
 
 def _closed(stored: Stored, directory: Snapshot) -> InboxEntry | None:
@@ -316,9 +332,12 @@ async def intents(request: PageRequest) -> Page:
     before = split_ref(request.query["before"])[0] if request.query.get("before") else ""
     directory = await request.state.directory.of(request.actor.workspace)
     wanted = Filter(
-        workspace=request.actor.workspace, statuses=_statuses(status), type=kind, before=before,
+        workspace=request.actor.workspace,
+        statuses=_statuses(status),
+        type=kind,
+        before=before,
         limit=LOOKED_AT if words else _PAGE,
-    )  # fmt: skip
+    )
     walked = await request.state.view.walk(
         request.actor, wanted, lambda one: fits(one, words, directory.display), _PAGE
     )
@@ -328,9 +347,14 @@ async def intents(request: PageRequest) -> Page:
         sum(len(one.payload) for one in walked.found),
     )
     return await request.page(
-        "intents.html", chosen=status, kind=kind, kinds=_kinds(directory, walked.found), q=said, lines=lines,
+        "intents.html",
+        chosen=status,
+        kind=kind,
+        kinds=_kinds(directory, walked.found),
+        q=said,
+        lines=lines,
         more=walked.last,
-    )  # fmt: skip
+    )
 
 
 def _is_id(said: str) -> bool:
@@ -354,9 +378,15 @@ def _statuses(word: str) -> tuple[str, ...]:
 def _line(stored: Stored, directory: Snapshot) -> IntentLine:
     intent = stored.intent
     return IntentLine(
-        intent.id, intent.type, type_text(intent.type), directory.display(intent.requester.id), intent.status.value,
-        _where(intent), intent.updated_at, subject(_brief(stored.payload), _SUBJECT),
-    )  # fmt: skip
+        intent.id,
+        intent.type,
+        type_text(intent.type),
+        directory.display(intent.requester.id),
+        intent.status.value,
+        _where(intent),
+        intent.updated_at,
+        subject(_brief(stored.payload), _SUBJECT),
+    )
 
 
 def _where(intent: Intent) -> str:

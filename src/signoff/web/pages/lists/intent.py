@@ -116,16 +116,23 @@ async def intent(request: PageRequest) -> Page:
     payload, stops, about = await request.state.aside.run(request.actor, shown)
     moments, long = await _moments(request, found, directory)
     return await request.page(
-        "intent.html", in_thread=opened or long,
-        intent=found, words=type_text(found.type), requester=directory.display(found.requester.id),
-        moments=moments, payload=payload, stops=stops, opened=opened,
+        "intent.html",
+        in_thread=opened or long,
+        intent=found,
+        words=type_text(found.type),
+        requester=directory.display(found.requester.id),
+        moments=moments,
+        payload=payload,
+        stops=stops,
+        opened=opened,
         folded=payload.folded or any(stop.result is not None and stop.result.folded for stop in stops),
         subject=about,
         deleted=payload_deleted(found, seen.stored.payload),
         task=step_run_id(found.id, found.open.step_run) if isinstance(found.open, Task) else "",
-        may_cancel=may_cancel(request.actor, found), may_rerun=await _may_rerun(request, seen),
+        may_cancel=may_cancel(request.actor, found),
+        may_rerun=await _may_rerun(request, seen),
         told=lines(told, directory),
-    )  # fmt: skip
+    )
 
 
 async def cancel(request: PageRequest) -> Page:
@@ -254,9 +261,18 @@ def moment(row: Any, directory: Snapshot, requester: str, proof: bool) -> Timeli
     except (msgspec.DecodeError, ValueError):
         text = "the stored bytes cannot be read as an event"
         return TimelineEntry(
-            seq=row.seq, at=None, what="unreadable", text=text, who="", via="", comment="", sign="bad", body=body,
-            masked=hidden, hash=row.hash,
-        )  # fmt: skip
+            seq=row.seq,
+            at=None,
+            what="unreadable",
+            text=text,
+            who="",
+            via="",
+            comment="",
+            sign="bad",
+            body=body,
+            masked=hidden,
+            hash=row.hash,
+        )
     system = fact.actor.kind is ActorKind.SYSTEM
     return TimelineEntry(
         seq=fact.seq,
@@ -309,7 +325,10 @@ async def audit(request: PageRequest) -> Page:
     finding = proof.finding
     moments, long = await _timeline(request, proof.rows, directory, proof.stored.intent, proof=True)
     return await request.page(
-        "audit.html", in_thread=long, intent=proof.stored.intent, words=type_text(proof.stored.intent.type),
+        "audit.html",
+        in_thread=long,
+        intent=proof.stored.intent,
+        words=type_text(proof.stored.intent.type),
         moments=moments,
         problem=finding.text if finding is not None else "",
         views=[
@@ -317,4 +336,4 @@ async def audit(request: PageRequest) -> Page:
             for one in await request.state.card_openings.of(proof.stored.intent.id)
             if may_see_openings(request.actor, one.person)
         ],
-    )  # fmt: skip
+    )

@@ -332,9 +332,14 @@ async def _card(request: PageRequest, known: TaskContext, found: SeenTask) -> Ca
 
 
 async def task_page(
-    request: PageRequest, reader: Actor, found: SeenTask, *, here: str, refusal: Refused | None = None,
+    request: PageRequest,
+    reader: Actor,
+    found: SeenTask,
+    *,
+    here: str,
+    refusal: Refused | None = None,
     done: int | None = None,
-) -> Page:  # fmt: skip
+) -> Page:
     intent = found.seen.stored.intent
     stale = refusal is not None and refusal.code == "stale_revision"
     known = await load_task_context(request, reader, found, _opened(request, stale))

@@ -134,7 +134,7 @@ async def test_the_next_channel_took_over_and_the_ladder_moved_on_are_on_the_pag
         await speaks(slack, RITA)
         rita = await reader(slack.web, RITA.id)
         page = await rita.get(f"/intents/{intent.id}")
-        assert f"decision needed, by e-mail: {refused}; Slack was used instead" in page.text
+        assert f"decision needed, by mail: {refused}; Slack was used instead" in page.text
         assert "decision needed, by Slack: accepted by Slack" in page.text
         page = await rita.get(f"/tasks/{intent.id[:-4]}0001")
         assert "notified by Slack, as mail failed" in page.text

@@ -136,7 +136,7 @@ class ProposalMessages(Sender[AdminNotification]):
             to=to,
             thread=proposal.id,
             headline=f"Your proposal: {notification.state}" if over else "A second admin is needed",
-            question="Your proposed change of who decides" if over else "Confirm a change of who decides?",
+            question="Your proposed change to who decides" if over else "Confirm a change to who decides?",
             tone="" if not over else "good" if notification.state == CONFIRMED else "bad",
             facts=tuple(facts),
             closing="" if over else "Nothing changes until another owner or admin confirms it on its page.",

@@ -114,7 +114,7 @@ def test_each_of_many_is_looked_up_at_the_same_cost() -> None:
 def test_a_stage_of_each_is_judged_in_one_look() -> None:
     directory = crowd(400)
     stage = Stage(("role:approver", "per_399"), every=True)
-    assert calls(lambda: possible_approvers(stage, directory), of="_covered") == 1
+    assert calls(lambda: possible_approvers(stage, directory), of="_each_entry_has_a_vote") == 1
     assert possible_approvers(stage, directory)
     assert not possible_approvers(stage, directory, barred={"per_399"})
 

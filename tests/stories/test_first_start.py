@@ -53,7 +53,8 @@ def test_once_something_was_done_a_lost_key_is_replaced_by_hand_only(
         live.start()
         assert not (live.data / "credentials.json").exists()
         log = live.log.read_text()
-        assert f"signoff db owner-key --data {live.data}" in log and "creates another one" in log
+        assert f"signoff db owner-key --data {live.data}" in log
+        assert "creates another one" in log
         where = "--data", str(live.data), *(("--database", live.database) if live.database else ())
         made = signoff(tmp_path, "db", "owner-key", *where, "--output", "json")
         assert made.returncode == 0, made.stderr

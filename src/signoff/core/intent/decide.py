@@ -1,5 +1,5 @@
 """The rules. ``states.ALLOWED`` says which command is possible in which state; one short function per command decides
-its effect, or why it is refused. No other module decides this.
+its effect, or why it is refused, here or in the module that the table at the end names.
 
 Everything here is pure: the time is the transition's ``now``, the actor has already been authorized by
 ``authorize_command``, and a refusal (``Refused``) leaves no fact behind. A final intent accepts only a late tick, which

@@ -59,7 +59,7 @@ _TRIES = 4  # attempts of one command while the directory changes
 
 
 class Engine:
-    """All writes. For reads see ``engine.read.view``; the rules are in ``core``."""
+    """All changes to intents. For reads see ``engine.read.view``; the rules are in ``core``."""
 
     def __init__(
         self,

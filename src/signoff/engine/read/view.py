@@ -1,4 +1,4 @@
-"""What an actor may see: every read goes through here and is limited to the actor's workspace and role.
+"""What an actor may see of intents and tasks. These reads are limited to the actor's workspace and role.
 
 Unknown and forbidden look the same: NotFound.
 """

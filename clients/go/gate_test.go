@@ -606,7 +606,7 @@ func TestGate(t *testing.T) {
 			"named cord":   second(signoff.NewGate(client, refundType, pay, &options{Hide: []string{"cord"}})),
 			"a struct, or": second(signoff.NewGate(client, refundType, func(context.Context, string) (int, error) { return 1, nil }, nil)),
 			"two fields":   second(signoff.NewGate(client, refundType, func(context.Context, twice) (int, error) { return 1, nil }, nil)),
-			"of its own":   second(signoff.NewGate(client, refundType, func(context.Context, time.Time) (int, error) { return 1, nil }, nil)),
+			"itself as":    second(signoff.NewGate(client, refundType, func(context.Context, time.Time) (int, error) { return 1, nil }, nil)),
 			"embed":        second(signoff.NewGate(client, refundType, func(context.Context, embeds) (int, error) { return 1, nil }, nil)),
 		} {
 			if err == nil || !strings.Contains(err.Error(), name) {

@@ -10,7 +10,7 @@ from signoff.core.intent import commands as c
 from signoff.core.intent.evolve import fold
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Delay, Delivery, DeliveryState, Failure, Status
-from signoff.core.intent.timers import may_approve
+from signoff.core.intent.timers import expired_as_approved
 from signoff.core.intent.wake import deadlines, ends_at, wake_at
 from signoff.core.plan.plan import DelayStep, NotifyStep
 from signoff.core.plan.schedules import PUSH_BACKOFF, PUSH_LEASE, Reminders
@@ -187,8 +187,8 @@ def test_a_deadlines_yes_goes_on_as_its_policy_says() -> None:
 def test_a_deadline_approves_nothing_if_nobody_was_asked() -> None:
     ask = step(deadline=HOUR, fallback=Fallback.OUTCOME, fallback_outcome="approved", risk=Risk.LOW)
     story = Story(gate(ask, validate()))
-    assert not may_approve(story.intent, START)
-    assert may_approve(story.intent, START + HOUR)
+    assert not expired_as_approved(story.intent, START)
+    assert expired_as_approved(story.intent, START + HOUR)
     assert happened(story.do(c.Tick(asked=False), SYSTEM, HOUR)) == ["Decided", "Failed"]
     assert (story.intent.outcome, story.intent.ending) == ("expired", Ending.EXPIRED)
 

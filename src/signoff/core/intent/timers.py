@@ -30,7 +30,7 @@ def tick(tx: Transition, *, asked: bool = True) -> None:
     raise RuntimeError(f"intent {tx.intent.id} is due repeatedly at the same time")
 
 
-def may_approve(intent: Intent, now: datetime) -> bool:
+def expired_as_approved(intent: Intent, now: datetime) -> bool:
     """Whether the open task has expired and its policy counts an expiry as approved: then it matters whether anyone
     was asked.
     """

@@ -302,7 +302,7 @@ class Engine:
         for workspace in job.missing:
             await self._directory.of(workspace)
         if job.unknown:
-            asked = {ref: await self._may_approve(*found) for ref, found in job.unknown.items()}
+            asked = {ref: await self._expiry_approves(*found) for ref, found in job.unknown.items()}
             await self._committer.do(DueJob(limit, self._directory.held, asked))
         return int(count)
 
@@ -310,10 +310,10 @@ class Engine:
         """Whether a message that asks for the open task's answer has been sent, since its stage began, to anyone who
         may answer it now, or to a room of theirs.
         """
-        names = await self._able(intent, task)
+        names = await self._names_of_approvers(intent, task)
         return any(m.state == SENT and m.person in names for m in await self._asking(intent, task))
 
-    async def _may_approve(self, intent: Intent, task: Task) -> bool:
+    async def _expiry_approves(self, intent: Intent, task: Task) -> bool:
         """Whether an expiry may approve the open task: someone who may answer it was asked, by a message or, where no
         channel is configured and so nobody gets one, by the pages.
         """
@@ -321,7 +321,7 @@ class Engine:
             return await self.was_asked(intent, task)
         queued = await self._store.messages.queued(intent.id, _QUEUED)
         return not any(row.kind == OutboxKind.PEOPLE for row in queued) and bool(
-            await self._able(intent, task)
+            await self._names_of_approvers(intent, task)
         )
 
     async def _asking(self, intent: Intent, task: Task) -> list[Message]:
@@ -331,8 +331,8 @@ class Engine:
         messages = await self._store.messages.of_task(intent.id, task.step_run)
         return [m for m in messages if m.person and m.kind in ACTION_REQUIRED and m.at >= began_at(task)]
 
-    async def _able(self, intent: Intent, task: Task) -> frozenset[str]:
+    async def _names_of_approvers(self, intent: Intent, task: Task) -> frozenset[str]:
         """The names of the people who may answer the open task now, those of their teams included."""
         directory = await self._directory.of(intent.workspace)
-        able = who_may_decide(intent, task, directory, self._clock.now())
-        return frozenset[str]().union(*(directory.active_people[one.person] for one in able))
+        approvers = who_may_decide(intent, task, directory, self._clock.now())
+        return frozenset[str]().union(*(directory.active_people[one.person] for one in approvers))

@@ -28,7 +28,7 @@ from signoff.core.intent.commands import (
 from signoff.core.intent.edited_answers import same_fields
 from signoff.core.intent.eligibility import Membership
 from signoff.core.intent.model import Intent, Task
-from signoff.core.intent.timers import may_approve
+from signoff.core.intent.timers import expired_as_approved
 from signoff.core.text import json_value
 from signoff.engine.commit.batch import Batch
 from signoff.engine.directory.snapshot import Snapshot
@@ -373,7 +373,7 @@ class DueJob(_Scan):
     def _tick(self, intent: Intent, now: datetime) -> Tick | None:
         """None if it must first be known whether anyone was asked."""
         task = intent.open
-        if not isinstance(task, Task) or not may_approve(intent, now):
+        if not isinstance(task, Task) or not expired_as_approved(intent, now):
             return Tick()
         ref = step_run_id(intent.id, task.step_run)
         if ref not in self._asked:

@@ -45,10 +45,10 @@ EQUIVALENT: Final[dict[tuple[str, str, str], str]] = {
         _PAIRS.replace("strict=False", ""),
     ): "not to be strict is the default",
     (
-        "intent.eligibility.xǁMembershipǁroster",
-        "if len(self._rosters) >= _KEPT:",
-        "if len(self._rosters) > _KEPT:",
-    ): "one roster more is kept",
+        "intent.eligibility.xǁMembershipǁmembers_of",
+        "if len(self._cached) >= _KEPT:",
+        "if len(self._cached) > _KEPT:",
+    ): "one answer more is kept",
 }
 
 

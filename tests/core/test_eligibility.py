@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from signoff.core.directory.actors import Actor, ActorKind, StandIn
+from signoff.core.directory.actors import AbsentPerson, Actor, ActorKind
 from signoff.core.directory.roles import DECIDING
 from signoff.core.errors import Refused
 from signoff.core.intent import commands as c
-from signoff.core.intent.answering_rights import _covers, answer_right, roster, stand_ins
+from signoff.core.intent.answering_rights import _covers, answer_right, delegates, pinned_members
 from signoff.core.intent.eligibility import AbsenceCover, Membership
 from signoff.core.intent.model import Task
 from signoff.core.intent.understaffed import shortage
@@ -44,12 +44,12 @@ class Town:
         held = self.called.get(who, frozenset())
         roles = frozenset(name.removeprefix("role:") for name in held if name.startswith("role:"))
         stead = tuple(
-            StandIn(absent, self.called.get(absent, frozenset()))
+            AbsentPerson(absent, self.called.get(absent, frozenset()))
             for absent, delegate in self.away
             if delegate == who and roles & DECIDING
         )
         return Actor(
-            ActorKind.PERSON, who, WORKSPACE, names=held, roles=roles, sponsors=(who,), stand_ins=stead
+            ActorKind.PERSON, who, WORKSPACE, names=held, roles=roles, sponsors=(who,), delegate_for=stead
         )
 
     def meant(self, names: set[str]) -> set[str]:
@@ -86,7 +86,7 @@ def test_who_counts_was_pinned_at_the_opening_or_asked_on_record(
     spec = TaskSpec(
         stages=tuple(Stage(stage) for stage in asked),
         escalate=(Escalation(timedelta(hours=1), rung),),
-        roster=first.membership.roster(names),
+        pinned_members=first.membership.members_of(names),
     )
     story = Story(gate(validate(), approve(task=spec, deadline=None)), by=AGENT, membership=first.membership)
     story.membership = opened.membership
@@ -123,7 +123,9 @@ def test_who_asks_and_runs_the_workspace_adds_nobody_between_the_request_and_its
         first = Town(({"per_a": {"team:one"}, "per_b": {"role:member"}, "per_f": was}, []))
         left = {"per_a": {"team:one"}, "per_b": {"team:one"}}
         then = Town((left if now is None else {**left, "per_f": now}, []))
-        spec = TaskSpec(stages=(Stage(("team:one",)),), roster=first.membership.roster(("team:one",)))
+        spec = TaskSpec(
+            stages=(Stage(("team:one",)),), pinned_members=first.membership.members_of(("team:one",))
+        )
         story = Story(gate(validate(), approve(task=spec)), by=boss, membership=first.membership)
         story.membership = then.membership
         story.do(c.Report(result={}))
@@ -136,7 +138,9 @@ def test_an_admin_who_edited_adds_nobody_before_a_later_task() -> None:
         names = {"per_a": {"team:one"}, "per_b": {"role:member"}, "per_c": {"team:one"}}
         first = Town(({**names, "per_f": was}, []))
         then = Town(({**names, "per_b": {"team:one"}, "per_f": now}, []))
-        spec = TaskSpec(stages=(Stage(("team:one",)),), roster=first.membership.roster(("team:one",)))
+        spec = TaskSpec(
+            stages=(Stage(("team:one",)),), pinned_members=first.membership.members_of(("team:one",))
+        )
         steps = (replace(approve(task=spec), id="first"), replace(approve(task=spec), id="second"))
         story = Story(gate(*steps), by=AGENT, membership=first.membership)
         story.do(c.Revise("b" * 64), first.actor("per_f"))
@@ -152,12 +156,12 @@ def test_in_a_task_from_before_stand_ins_were_pinned_only_who_is_named_too_stand
     town = Town((names, [("per_a", "per_b"), ("per_a", "per_c")]))
     spec = TaskSpec(
         stages=(Stage(("team:one",)),), escalate=(Escalation(timedelta(hours=1), ("team:two",)),),
-        roster=town.membership.roster(("team:one", "team:two")),
+        pinned_members=town.membership.members_of(("team:one", "team:two")),
     )  # fmt: skip
     story = Story(
         gate(approve(task=spec)), by=AGENT
     )  # without what the directory says: as it was recorded then
-    assert story.intent.stand_ins is None
+    assert story.intent.delegates is None
     assert able(story, town) == {"per_a", "per_c"}
 
 
@@ -165,25 +169,25 @@ def test_who_is_named_for_a_stage_from_before_then_stands_in_and_nobody_else() -
     town = Town(({"per_a": {"team:one"}}, []))
     spec = TaskSpec(
         stages=(Stage(("team:one", "per_d")),), escalate=(Escalation(timedelta(hours=1), ("team:two",)),),
-        roster=town.membership.roster(("team:one",)),
+        pinned_members=town.membership.members_of(("team:one",)),
     )  # fmt: skip
     story = Story(gate(approve(task=spec)), by=AGENT)
-    assert "team:two" not in roster(story.intent, story.task)
+    assert "team:two" not in pinned_members(story.intent, story.task)
     for delegate, covers in (("per_d", True), ("per_a", True), ("per_e", False)):
         assert _covers(delegate, "per_b", story.intent, story.task) is covers
 
 
 def test_delegates_are_those_of_the_task_and_not_of_the_request() -> None:
     story = Story(gate(approve()))
-    intent = replace(story.intent, stand_ins={"per_a": ("per_b",)})
+    intent = replace(story.intent, delegates={"per_a": ("per_b",)})
     for of_task, asked, held in (
         (None, {}, {"per_a": ("per_b",)}),
         ({}, {}, {}),
         ({"per_a": ("per_c",)}, {}, {"per_a": ("per_c",)}),
         ({"per_a": ("per_c",)}, {"per_a": ("per_d", "per_c")}, {"per_a": ("per_c", "per_d")}),
     ):
-        task = replace(story.task, stand_ins=of_task, asked_stand_ins=asked)
-        assert stand_ins(intent, task) == held
+        task = replace(story.task, delegates=of_task, asked_delegates=asked)
+        assert delegates(intent, task) == held
 
 
 def test_a_recheck_is_the_servers_and_of_the_task_that_is_open() -> None:

@@ -28,7 +28,7 @@ def progress(**changed: Any) -> Any:
         {"stage": 1},
         {"revision": 2},
         {"assigned": ("per_otto",)},
-        {"handed_over": (Delegation("per_ann", "per_otto", frozenset({"team:sre"})),)},
+        {"delegations": (Delegation("per_ann", "per_otto", frozenset({"team:sre"})),)},
         {"reviewed_by": "per_ann"},
         {"escalated": 1},
     ],

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from signoff.core.directory.actors import Actor, StandIn
+from signoff.core.directory.actors import AbsentPerson, Actor
 from signoff.core.errors import Conflict, Forbidden, Invalid
 from signoff.core.intent import commands as c
 from signoff.core.intent.answering_rights import answer_right, answered_by, waits_for
@@ -236,7 +236,7 @@ def handed_over() -> Story:
 
 def test_whoever_hands_it_over_has_no_say_and_the_taker_has_theirs() -> None:
     story = handed_over()
-    assert story.task.handed_over == (Delegation("per_ann", "per_otto", frozenset({"per_ann"})),)
+    assert story.task.delegations == (Delegation("per_ann", "per_otto", frozenset({"per_ann"})),)
     assert refused(story, c.Answer("approved"), ANN).code == "not_an_approver"
     story.do(c.Answer("approved"), OTTO)
     assert story.intent.ending is Ending.APPROVED
@@ -256,7 +256,7 @@ def test_a_stand_in_does_not_hand_on_what_is_the_absent_persons() -> None:
     story = asking(
         Stage(("per_ann",)), membership=people({"ann": "otto"}, ann="role:approver", otto="role:approver")
     )
-    instead = replace(OTTO, stand_ins=(StandIn("per_ann", ANN.names),))
+    instead = replace(OTTO, delegate_for=(AbsentPerson("per_ann", ANN.names),))
     assert refused(story, c.Delegate("per_emma"), instead).code == "delegation_not_transitive"
     assert refused(story, c.Delegate("per_ann"), instead).code == "delegate_to_oneself"
     story.do(c.Answer("approved"), instead)
@@ -272,7 +272,7 @@ def test_an_admin_asks_others_and_those_asked_before_are_not() -> None:
     story.do(c.MarkReviewing(), EMMA)
     story.do(c.Reassign(("per_otto",)), ADA)
     task = story.task
-    assert (task.assigned, task.handed_over, task.reviewed_by) == (("per_otto",), (), "")
+    assert (task.assigned, task.delegations, task.reviewed_by) == (("per_otto",), (), "")
     assert refused(story, c.Answer("approved"), ANN).code == "not_an_approver"
     story.do(c.Answer("approved"), OTTO)
     assert story.intent.ending is Ending.APPROVED
@@ -319,8 +319,8 @@ def test_who_is_in_the_team_and_who_stands_in_is_pinned_when_they_are_asked() ->
     story = asking(Stage(("per_ann",)))
     story.membership = people({"otto": "emma"}, otto="team:dba role:approver", emma="role:approver")
     story.do(c.Reassign(("team:dba",)), ADA)
-    assert story.task.roster == {"team:dba": ("per_otto",)}
-    assert story.task.asked_stand_ins == {"per_otto": ("per_emma",)}
+    assert story.task.pinned_members == {"team:dba": ("per_otto",)}
+    assert story.task.asked_delegates == {"per_otto": ("per_emma",)}
 
 
 def test_whom_the_task_names_already_may_stay_who_they_were() -> None:
@@ -329,9 +329,9 @@ def test_whom_the_task_names_already_may_stay_who_they_were() -> None:
     story.membership = people(ann="role:approver", emma="team:dba team:sec role:approver")
     kept, anew = ("team:dba", "team:sec"), ("team:dba",)
     story.do(c.Reassign(kept, keep=True), ADA)
-    assert story.task.roster == {"team:dba": ("per_ann",), "team:sec": ("per_emma",)}
+    assert story.task.pinned_members == {"team:dba": ("per_ann",), "team:sec": ("per_emma",)}
     story.do(c.Reassign(anew), ADA)
-    assert story.task.roster["team:dba"] == ("per_emma",)
+    assert story.task.pinned_members["team:dba"] == ("per_emma",)
 
 
 def test_who_asks_for_it_does_not_choose_who_decides() -> None:
@@ -403,9 +403,9 @@ def test_asked_instead_at_a_later_stage_is_not_asked_at_the_first_after_a_revisi
         story.do(c.Reassign(("per_otto", "per_emma")), ADA)
         story.do(c.Delegate("per_bob"), EMMA)
         story.do(c.Revise("e" * 64), OTTO)
-    assert (later.task.assigned, later.task.handed_over) == ((), ())
+    assert (later.task.assigned, later.task.delegations) == ((), ())
     assert first.task.assigned == ("per_otto", "per_emma")
-    assert [given.taker for given in first.task.handed_over] == ["per_bob"]
+    assert [given.delegate for given in first.task.delegations] == ["per_bob"]
 
 
 # -- nobody is reached

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
-from signoff.core.directory.actors import StandIn
+from signoff.core.directory.actors import AbsentPerson
 from signoff.core.intent import commands as c
 from signoff.core.intent.eligibility import AbsenceCover, Membership, named, pin
 from signoff.core.intent.understaffed import Shortage, shortage
@@ -138,7 +138,9 @@ def test_a_yes_that_was_given_counts_while_its_person_is_still_asked() -> None:
 def test_a_yes_in_somebodys_stead_keeps_their_seat() -> None:
     names = {"ann": "", "emma": "", "otto": "role:approver"}
     story = asking(ANN_OR_EMMA, membership=people({"ann": "otto"}, **names))
-    story.do(c.Answer("approved"), replace(OTTO, stand_ins=(StandIn("per_ann", frozenset({"per_ann"})),)))
+    story.do(
+        c.Answer("approved"), replace(OTTO, delegate_for=(AbsentPerson("per_ann", frozenset({"per_ann"})),))
+    )
     assert lack(story) is None
 
 
@@ -161,12 +163,12 @@ def test_without_news_of_the_directory_nothing_moves() -> None:
 
 def test_a_directory_remembers_what_it_was_asked_and_answers_the_same_after_forgetting() -> None:
     now = people(ann="team:dba")
-    first = now.roster(("team:dba", "team:none"))
+    first = now.members_of(("team:dba", "team:none"))
     assert first == {"team:dba": ("per_ann",), "team:none": ()}
-    assert now.roster(["team:none", "team:dba", "team:dba"]) is first
+    assert now.members_of(["team:none", "team:dba", "team:dba"]) is first
     for number in range(300):
-        now.roster((f"team:{number}",))
-    assert now.roster(("team:dba", "team:none")) == first
+        now.members_of((f"team:{number}",))
+    assert now.members_of(("team:dba", "team:none")) == first
 
 
 def test_only_who_may_decide_stands_in_and_only_while_the_absence_lasts() -> None:
@@ -181,10 +183,10 @@ def test_only_who_may_decide_stands_in_and_only_while_the_absence_lasts() -> Non
         AbsenceCover("per_otto", "per_ann", FAR),
     ]
     now = Membership(held, covers)
-    assert now.stand_ins(("team:dba",), START) == {"per_ann": ("per_otto",)}
-    assert now.stand_ins(("team:sec",), START) == {}
-    assert now.stand_ins(("team:dba",), FAR) == {}
-    assert Membership(held).stand_ins(("team:dba",), START) == {}
+    assert now.delegates(("team:dba",), START) == {"per_ann": ("per_otto",)}
+    assert now.delegates(("team:sec",), START) == {}
+    assert now.delegates(("team:dba",), FAR) == {}
+    assert Membership(held).delegates(("team:dba",), START) == {}
 
 
 def test_everybody_whom_a_task_may_ever_ask_is_named() -> None:
@@ -193,43 +195,45 @@ def test_everybody_whom_a_task_may_ever_ask_is_named() -> None:
 
 
 def test_what_is_pinned_at_the_opening_is_how_it_differs_from_the_request() -> None:
-    spec = TaskSpec(stages=(Stage(("team:dba", "team:sec")),), roster={"team:dba": ("per_ann", "per_bob")})
+    spec = TaskSpec(
+        stages=(Stage(("team:dba", "team:sec")),), pinned_members={"team:dba": ("per_ann", "per_bob")}
+    )
     intent = Story().intent
     now = people({"ann": "otto"}, ann="team:dba", sue="team:dba", otto="role:approver")
     found = pin(intent, spec, now, START)
     assert found.joined == {"team:dba": ("per_sue",), "team:sec": ()}
     assert found.left == {"team:dba": ("per_bob",)}
-    assert found.stand_ins == {"per_ann": ("per_otto",)}
-    same = pin(replace(intent, stand_ins={"per_ann": ("per_otto",)}), spec, now, START)
-    assert same.stand_ins is None
+    assert found.delegates == {"per_ann": ("per_otto",)}
+    same = pin(replace(intent, delegates={"per_ann": ("per_otto",)}), spec, now, START)
+    assert same.delegates is None
 
 
 def test_where_who_asks_runs_the_workspace_nobody_who_came_later_counts() -> None:
-    spec = TaskSpec(stages=(Stage(("team:dba",)),), roster={"team:dba": ("per_ann",)})
-    intent = replace(Story().intent, stand_ins={"per_ann": ("per_sue",), "per_bob": ("per_x",)})
+    spec = TaskSpec(stages=(Stage(("team:dba",)),), pinned_members={"team:dba": ("per_ann",)})
+    intent = replace(Story().intent, delegates={"per_ann": ("per_sue",), "per_bob": ("per_x",)})
     held = {"ann": "team:dba", "new": "team:dba", "sue": "role:approver", "otto": "role:approver"}
     covers = {"ann": "otto"}
     admin = pin(intent, spec, people(covers, **held, rita="role:admin"), START)
-    assert (admin.joined, admin.left, admin.stand_ins) == ({}, {}, {})
+    assert (admin.joined, admin.left, admin.delegates) == ({}, {}, {})
     member = pin(intent, spec, people(covers, **held, rita="role:member"), START)
     assert member.joined == {"team:dba": ("per_new",)}
-    assert member.stand_ins == {"per_ann": ("per_otto",)}
-    both = replace(intent, stand_ins={"per_ann": ("per_otto", "per_sue")})
+    assert member.delegates == {"per_ann": ("per_otto",)}
+    both = replace(intent, delegates={"per_ann": ("per_otto", "per_sue")})
     kept = pin(both, spec, people(covers, **held, rita="role:owner"), START)
-    assert kept.stand_ins == {"per_ann": ("per_otto",)}
+    assert kept.delegates == {"per_ann": ("per_otto",)}
 
 
 def test_a_stand_in_or_an_absent_person_who_is_not_there_is_nobody() -> None:
     covers = [AbsenceCover("per_ann", "per_gone", FAR), AbsenceCover("per_gone", "per_otto", FAR)]
     now = Membership({"per_ann": frozenset({"x"}), "per_otto": frozenset({"role:approver"})}, covers)
-    assert now.stand_ins(("x", "per_gone"), START) == {}
+    assert now.delegates(("x", "per_gone"), START) == {}
 
 
 def test_who_stood_in_for_nobody_known_at_the_request_does_not_where_its_side_runs_the_workspace() -> None:
-    spec = TaskSpec(stages=(Stage(("team:dba",)),), roster={"team:dba": ("per_ann",)})
+    spec = TaskSpec(stages=(Stage(("team:dba",)),), pinned_members={"team:dba": ("per_ann",)})
     now = people({"ann": "otto"}, ann="team:dba", otto="role:approver", rita="role:admin")
-    found = pin(replace(Story().intent, stand_ins={"per_bob": ("per_otto",)}), spec, now, START)
-    assert found.stand_ins == {}
+    found = pin(replace(Story().intent, delegates={"per_bob": ("per_otto",)}), spec, now, START)
+    assert found.delegates == {}
 
 
 def test_a_request_keeps_whether_its_workspace_let_its_side_decide() -> None:

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
-from signoff.core.directory.actors import Actor, ActorKind, StandIn
+from signoff.core.directory.actors import AbsentPerson, Actor, ActorKind
 from signoff.core.errors import Refused
 from signoff.core.intent import commands as c
 from signoff.core.intent import events as e
@@ -113,7 +113,7 @@ class Company:
         if one not in called:
             return None
         absent = [
-            StandIn(giver, called[giver])
+            AbsentPerson(giver, called[giver])
             for giver, away in self.away.items()
             if away.delegate == one and giver in called and away.start <= at < away.end
         ]
@@ -121,7 +121,7 @@ class Company:
         return Actor(
             ActorKind.PERSON, one, WORKSPACE, names=called[one], roles=roles,
             sponsors=(one, maker) if maker and maker != one else (one,),
-            stand_ins=tuple(absent) if called[one] & DECIDERS else (),
+            delegate_for=tuple(absent) if called[one] & DECIDERS else (),
         )  # fmt: skip
 
 
@@ -256,7 +256,7 @@ class Run:
         names |= {name for rung in rungs for name in rung.to}
         meant = self.company.meant()
         pinned = {name: tuple(sorted(meant[name])) for name in sorted(names)}
-        spec = replace(spec, roster=pinned)
+        spec = replace(spec, pinned_members=pinned)
         ask = HumanStep(id="ask", task=spec, on_success="end", deadline=timedelta(days=2))
         steps = (AgentStep(id="work", agent=VALIDATOR), ask) if chance.random() < 0.7 else (ask,)
         self.requester = self._requester()

@@ -5,7 +5,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from signoff.core.directory.actors import Actor, StandIn
+from signoff.core.directory.actors import AbsentPerson, Actor
 from signoff.core.intent import commands as c
 from signoff.core.intent.answering_rights import waits_for
 from signoff.core.intent.model import Intent, Task
@@ -40,7 +40,9 @@ def person(name: str, *names: str, **fields: Any) -> Actor:
 
 def team_of(count: int) -> Story:
     members = {f"m{number}": "role:approver team:dba" for number in range(count)}
-    return asking(Stage(approvers=("team:dba",)), roster={"team:dba": tuple(people(**members).active_people)})
+    return asking(
+        Stage(approvers=("team:dba",)), pinned_members={"team:dba": tuple(people(**members).active_people)}
+    )
 
 
 def test_a_task_is_listed_for_each_of_its_people_and_for_nobody_who_joined_later() -> None:
@@ -60,28 +62,32 @@ def test_a_name_that_means_very_many_people_is_one_key() -> None:
 
 
 def test_the_requesters_side_does_not_read_what_it_may_never_decide() -> None:
-    roster = {"role:approver": ("per_ann", "per_otto")}
+    pinned_members = {"role:approver": ("per_ann", "per_otto")}
     for allowed, found in ((False, []), (True, [USUAL]), (None, [USUAL])):
         by = replace(SERVICE, sponsors=("per_ann",))
-        story = asking(Stage(approvers=("role:approver",)), by=by, self_approval=allowed, roster=roster)
+        story = asking(
+            Stage(approvers=("role:approver",)), by=by, self_approval=allowed, pinned_members=pinned_members
+        )
         assert listed(person("ann", "role:approver"), story.intent) == found
         assert listed(person("otto", "role:approver"), story.intent) == [USUAL]
 
 
 def test_who_answered_is_past_it_and_their_delegate_still_finds_it() -> None:
     story = asking(
-        Stage(approvers=("role:approver",), need=2), roster={"role:approver": ("per_ann", "per_otto")}
+        Stage(approvers=("role:approver",), need=2), pinned_members={"role:approver": ("per_ann", "per_otto")}
     )
     ann = person("ann", "role:approver")
     assert listed(ann, story.intent) == [USUAL]
     story.do(c.Answer("approved"), ann)
     assert listed(ann, story.intent) == []
     assert listed(person("otto", "role:approver"), story.intent) == [USUAL]
-    assert listed(person("eve", stand_ins=(StandIn(ann.id, ann.names),)), story.intent) == [USUAL]
+    assert listed(person("eve", delegate_for=(AbsentPerson(ann.id, ann.names),)), story.intent) == [USUAL]
 
 
 def test_a_snooze_moves_a_task_to_the_end_and_back_to_the_front() -> None:
-    story = asking(Stage(approvers=("role:approver",)), roster={"role:approver": ("per_ann", "per_otto")})
+    story = asking(
+        Stage(approvers=("role:approver",)), pinned_members={"role:approver": ("per_ann", "per_otto")}
+    )
     ann = person("ann", "role:approver")
     story.do(c.Snooze(START + timedelta(hours=2)), ann)
     assert listed(ann, story.intent) == [LATE]
@@ -107,7 +113,7 @@ def test_a_delegated_vote_is_listed_for_its_delegate_and_not_for_its_giver() -> 
     story = asking(
         Stage(approvers=("per_ann", "per_otto"), need=2),
         membership=members,
-        roster={"per_ann": ("per_ann",), "per_otto": ("per_otto",)},
+        pinned_members={"per_ann": ("per_ann",), "per_otto": ("per_otto",)},
     )
     ann, eve = person("ann", "role:approver"), person("eve", "role:approver")
     assert listed(eve, story.intent) == []
@@ -121,7 +127,7 @@ def test_who_delegated_their_own_vote_still_finds_the_vote_that_they_took_over()
     story = asking(
         Stage(approvers=("per_ann", "per_otto"), need=2),
         membership=members,
-        roster={"per_ann": ("per_ann",), "per_otto": ("per_otto",)},
+        pinned_members={"per_ann": ("per_ann",), "per_otto": ("per_otto",)},
     )
     ann, otto = person("ann", "role:approver"), person("otto", "role:approver")
     story.do(c.Delegate("per_otto"), ann)

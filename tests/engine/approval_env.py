@@ -55,7 +55,7 @@ class ApprovalEnv:
             names=names,
             roles=roles,
             sponsors=(who,),
-            stand_ins=directory.stand_ins(who, self.now),
+            delegate_for=directory.delegate_for(who, self.now),
         )
 
     def submit(self, spec: TaskSpec, side: tuple[str, ...], deadline: timedelta | None = None) -> None:

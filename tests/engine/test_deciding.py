@@ -54,7 +54,7 @@ class Judge:
     def begin(self, stage: int, assigned: tuple[str, ...] = ()) -> None:
         self.stage, self.assigned, self.escalated = stage, assigned, 0
         if not assigned:  # those asked instead were asked for the stage that is over, and so was who they are
-            self.roster = dict(self.spec.roster)
+            self.pinned_members = dict(self.spec.pinned_members)
         self.votes: dict[str, e.Fact] = {}
 
     @property
@@ -69,7 +69,10 @@ class Judge:
             case e.Escalated(level=level):
                 self.escalated = level
             case e.Reassigned() as event:
-                self.assigned, self.roster = event.to, {**self.spec.roster, **event.roster}
+                self.assigned, self.pinned_members = (
+                    event.to,
+                    {**self.spec.pinned_members, **event.pinned_members},
+                )
             case e.Revised():
                 self.barred.add(fact.actor.id)
                 self.begin(0, self.assigned if self.stage == 0 else ())
@@ -85,7 +88,7 @@ class Judge:
         assert not self.barred & {fact.actor.id, seat}
         rungs = self.spec.escalate[: self.escalated]
         assert event.for_names <= {*self.asked.approvers, *(name for rung in rungs for name in rung.to)}
-        assert all(seat in self.roster.get(name, PEOPLE) for name in event.for_names)
+        assert all(seat in self.pinned_members.get(name, PEOPLE) for name in event.for_names)
         self.votes.pop(fact.actor.id, None)
         self.votes[fact.actor.id] = fact
 

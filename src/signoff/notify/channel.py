@@ -138,7 +138,7 @@ class ChannelContext:
 
 @dataclass(frozen=True, kw_only=True)
 class ChannelDeclaration:
-    """label: its name in a sentence; taker: who accepts a sent message, by default the label; open:
+    """label: its name in a sentence; accepted_by: who accepts a sent message, by default the label; open:
     returns the channel, or None if its settings do not configure one; link_command: what a person types to link an
     account (``{code}``); unlink_command: what they type to unlink it; room: a pattern for the ids of rooms, if it
     also sends to those; inbound: creates the receiver of button presses and commands for the open channel; rewrites:
@@ -158,7 +158,7 @@ class ChannelDeclaration:
     inbound: "Callable[[ChannelContext, Channel], ChatInbound] | None" = None
     endings: bool = False
     rewrites: bool = False
-    taker: str = ""
+    accepted_by: str = ""
 
 
 NO_CHANNEL: Final = "none"  # recorded as the channel of a message to a person whom no channel reaches

@@ -313,7 +313,7 @@ def _open(context: ChannelContext) -> Email | None:
 CHANNEL: Final = ChannelDeclaration(
     name="email",
     label="mail",
-    taker="the mail server",
+    accepted_by="the mail server",
     kind=ChannelKind.PERSONAL,
     settings=(
         Setting(

@@ -30,10 +30,10 @@ def label_of(name: str) -> str:
     return found.label if found else "any channel" if name == NO_CHANNEL else name
 
 
-def taker_of(name: str) -> str:
+def accepted_by(name: str) -> str:
     """Who accepts a message that is sent over a channel; whether they pass it on is not known."""
     found = find_channel(name)
-    return (found.taker if found else "") or label_of(name)
+    return (found.accepted_by if found else "") or label_of(name)
 
 
 def link_text(name: str, code: str) -> str:

@@ -24,7 +24,7 @@ class ActorRef(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     id: str
 
 
-class StandIn(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
+class AbsentPerson(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     """An absent person for whom the actor is the delegate, with the names that match that person in approver lists."""
 
     person: str
@@ -38,7 +38,7 @@ class Actor(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     names: identifiers that match this person in approver lists (id, e-mail address, ``role:NAME``);
     sponsors: ids of the people who control this actor (the person itself, or those who created its key);
     via: the channel of the request (``api``, ``web``, ``cli``, ``system`` ...);
-    strength: the assurance of this sign-in; stand_ins: the people for whom they are the delegate now;
+    strength: the assurance of this sign-in; delegate_for: the people for whom they are the delegate now;
     key: the id of the key that was used, or "";
     as_of: the number of the last directory change that these rights reflect, None if they do not depend on it;
     killed_at: when this agent was killed, None if it was not.
@@ -54,7 +54,7 @@ class Actor(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     via: str = "api"
     self_approval: bool = False
     strength: Strength = Strength.SESSION
-    stand_ins: tuple[StandIn, ...] = ()
+    delegate_for: tuple[AbsentPerson, ...] = ()
     key: str = ""
     as_of: int | None = None
     killed_at: datetime | None = None

@@ -87,15 +87,15 @@ def answer_right(actor: Actor, intent: Intent, task: Task) -> AnswerRight | None
         return None
     own = _pinned(actor.id, actor.names & parties, intent, task)
     # after a delegation the vote is the delegate's alone
-    if own and all(given.giver != actor.id for given in task.handed_over):
+    if own and all(given.delegator != actor.id for given in task.delegations):
         return AnswerRight(actor.id, own)
-    for given in task.handed_over:
+    for given in task.delegations:
         names = given.names & parties
-        # the giver must not be barred either, or the requester's side could delegate its answer
-        if given.taker == actor.id and given.giver not in barred and names:
-            return AnswerRight(given.giver, names)
+        # the delegator must not be barred either, or the requester's side could delegate its answer
+        if given.delegate == actor.id and given.delegator not in barred and names:
+            return AnswerRight(given.delegator, names)
     # last, so that nobody casts another person's vote while they have one of their own
-    for absent in actor.stand_ins:
+    for absent in actor.delegate_for:
         names = _pinned(absent.person, absent.names & parties, intent, task)
         if names and absent.person not in barred and _covers(actor.id, absent.person, intent, task):
             return AnswerRight(absent.person, names)
@@ -106,11 +106,11 @@ def _covers(delegate: str, absent: str, intent: Intent, task: Task) -> bool:
     """Whether the delegate was pinned for that person when the task opened. For a task that opened before pinning
     existed: whether this stage or its escalation names the delegate too.
     """
-    pinned = stand_ins(intent, task)
+    pinned = delegates(intent, task)
     # pinned, so that nobody can become a delegate of an approver after the task has opened
     if pinned is not None:
         return delegate in pinned.get(absent, ())
-    spec, held = spec_of(intent, task), roster(intent, task)
+    spec, held = spec_of(intent, task), pinned_members(intent, task)
     names = {
         *(stage_now(intent, task).approvers or DECIDING_ROLES),
         *(n for level in spec.escalate for n in level.to),
@@ -120,17 +120,17 @@ def _covers(delegate: str, absent: str, intent: Intent, task: Task) -> bool:
 
 def _pinned(person: str, names: frozenset[str], intent: Intent, task: Task) -> frozenset[str]:
     """The ``names`` that the person already had when the plan was frozen; rules are never relaxed afterwards."""
-    pinned = roster(intent, task)
+    pinned = pinned_members(intent, task)
     # somebody who joins a team later does not gain a vote in requests that are already under way
     return frozenset(name for name in names if name not in pinned or person in pinned[name])
 
 
-def roster(intent: Intent, task: Task) -> dict[str, tuple[str, ...]]:
+def pinned_members(intent: Intent, task: Task) -> dict[str, tuple[str, ...]]:
     """The members of each approver entry when the task opened: the plan's members, with the changes until then. For a
     reassignment, the members when it was made.
     """
-    before = spec_of(intent, task).roster
-    if not (task.joined or task.left or task.roster):
+    before = spec_of(intent, task).pinned_members
+    if not (task.joined or task.left or task.pinned_members):
         return before
     held = dict(before)
     for name, people in task.left.items():
@@ -138,16 +138,16 @@ def roster(intent: Intent, task: Task) -> dict[str, tuple[str, ...]]:
     for name, people in task.joined.items():
         held[name] = (*held.get(name, ()), *people)
     # a reassignment asks people as they are now, so its own members replace those of the plan
-    return held | task.roster
+    return held | task.pinned_members
 
 
-def stand_ins(intent: Intent, task: Task) -> dict[str, tuple[str, ...]] | None:
+def delegates(intent: Intent, task: Task) -> dict[str, tuple[str, ...]] | None:
     """The delegates, by the absent person; None for a task that opened before pinning existed."""
-    opened = intent.stand_ins if task.stand_ins is None else task.stand_ins
-    if not task.asked_stand_ins:
+    opened = intent.delegates if task.delegates is None else task.delegates
+    if not task.asked_delegates:
         return opened
     held = dict(opened or {})
-    for absent, people in task.asked_stand_ins.items():
+    for absent, people in task.asked_delegates.items():
         held[absent] = tuple(dict.fromkeys((*held.get(absent, ()), *people)))
     return held
 

@@ -89,7 +89,7 @@ def submit(tx: Transition, command: c.Submit) -> None:
             retry_of=command.retry_of,
             rerun_of=command.carried.source if command.carried else "",
             deadline_at=command.deadline_at,
-            stand_ins=_delegates(tx, command.plan),
+            delegates=_delegates(tx, command.plan),
             self_approval=_self_approval(tx, command.plan),
             traceparent=command.traceparent,
             by_admin=_by_admin(tx, command),
@@ -108,7 +108,7 @@ def _delegates(tx: Transition, plan: Plan) -> dict[str, tuple[str, ...]] | None:
     asking = [named(step.task) for step in plan.steps if isinstance(step, HumanStep)]
     if tx.membership is None or not asking:
         return None
-    return tx.membership.stand_ins(frozenset().union(*asking), tx.now)
+    return tx.membership.delegates(frozenset().union(*asking), tx.now)
 
 
 def _by_admin(tx: Transition, command: c.Submit) -> bool:

@@ -11,10 +11,10 @@ from signoff.core.intent.answering_rights import requesters_side
 from signoff.core.intent.model import Intent
 from signoff.core.plan.task_types import TaskSpec
 
-Roster = dict[str, tuple[str, ...]]
-StandIns = dict[str, tuple[str, ...]]
+Members = dict[str, tuple[str, ...]]
+Delegates = dict[str, tuple[str, ...]]
 
-_KEPT: Final = 256  # maximum number of cached rosters, because requests may name anyone
+_KEPT: Final = 256  # maximum number of cached answers of ``members_of``, because requests may name anyone
 
 
 class AbsenceCover(NamedTuple):
@@ -49,7 +49,7 @@ class Membership:
             if not active_people.get(one.delegate, frozenset()).isdisjoint(DECIDING_ROLES)
         ]
         self._members: dict[str, tuple[str, ...]] | None = None
-        self._rosters: dict[tuple[str, ...], Roster] = {}
+        self._cached: dict[tuple[str, ...], Members] = {}
 
     def members(self, party: str) -> tuple[str, ...]:
         """Ids of the active people that an approver entry means, in order."""
@@ -67,17 +67,17 @@ class Membership:
             not self.active_people.get(person, frozenset()).isdisjoint(ADMIN_ROLES) for person in people
         )
 
-    def roster(self, names: Collection[str]) -> Roster:
+    def members_of(self, names: Collection[str]) -> Members:
         """The people whom each of these names means now; nobody for the name of an inactive person."""
         key = tuple(sorted(set(names)))
-        held = self._rosters.get(key)
+        held = self._cached.get(key)
         if held is None:
-            if len(self._rosters) >= _KEPT:
-                self._rosters.clear()
-            held = self._rosters[key] = {name: self.members(name) for name in key}
+            if len(self._cached) >= _KEPT:
+                self._cached.clear()
+            held = self._cached[key] = {name: self.members(name) for name in key}
         return held
 
-    def stand_ins(self, names: Collection[str], at: datetime) -> StandIns:
+    def delegates(self, names: Collection[str], at: datetime) -> Delegates:
         """The delegates of the people whom the names mean, by delegate, without absences that have ended."""
         if not self._covers:
             return {}
@@ -100,9 +100,9 @@ class PinnedEligibility(NamedTuple):
     ``TaskOpened``.
     """
 
-    joined: Roster
-    left: Roster
-    stand_ins: StandIns | None
+    joined: Members
+    left: Members
+    delegates: Delegates | None
 
 
 NOTHING: Final = PinnedEligibility({}, {}, None)
@@ -113,24 +113,24 @@ def pin(intent: Intent, spec: TaskSpec, now: Membership, at: datetime) -> Pinned
     request was made, nobody who joined after the request counts: a requester must not choose who decides.
     """
     names = named(spec)
-    stand_ins = now.stand_ins(names, at)
-    known = intent.stand_ins
+    delegates = now.delegates(names, at)
+    known = intent.delegates
     runs = intent.by_admin or now.any_admin(requesters_side(intent))
     if runs and known is not None:
         both = {
             absent: tuple(one for one in given if one in known.get(absent, ()))
-            for absent, given in stand_ins.items()
+            for absent, given in delegates.items()
         }
-        stand_ins = {absent: given for absent, given in both.items() if given}
-    joined, left = _changes(spec.roster, now.roster(names), runs)
-    return PinnedEligibility(joined, left, None if stand_ins == known else stand_ins)
+        delegates = {absent: given for absent, given in both.items() if given}
+    joined, left = _changes(spec.pinned_members, now.members_of(names), runs)
+    return PinnedEligibility(joined, left, None if delegates == known else delegates)
 
 
-def _changes(before: Roster, after: Roster, runs: bool) -> tuple[Roster, Roster]:
+def _changes(before: Members, after: Members, runs: bool) -> tuple[Members, Members]:
     if before == after:
         return {}, {}
-    joined: Roster = {}
-    left: Roster = {}
+    joined: Members = {}
+    left: Members = {}
     for name, people in after.items():
         known = before.get(name)
         if known is None:

@@ -32,7 +32,7 @@ class Event(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, tag_field
 
 
 class Created(Event, frozen=True, tag="created", kw_only=True):
-    """``stand_ins``: the delegates of the people whom the plan asks; None if it asks no one, and in requests from
+    """``delegates``: the delegates of the people whom the plan asks; None if it asks no one, and in requests from
     before delegates were pinned. ``self_approval``: whether the workspace let the requester's side decide at that
     time; None if that was not pinned. ``traceparent``: the requester's trace (W3C Trace Context), "" if it has none.
     ``by_admin``: whether an owner or admin was on the requester's side at that time, if the plan asks anyone.
@@ -50,7 +50,7 @@ class Created(Event, frozen=True, tag="created", kw_only=True):
     retry_of: str = ""
     rerun_of: str = ""
     deadline_at: datetime | None = None
-    stand_ins: dict[str, tuple[str, ...]] | None = None
+    delegates: dict[str, tuple[str, ...]] | None = msgspec.field(default=None, name="stand_ins")
     self_approval: bool | None = None
     traceparent: str = ""
     by_admin: bool = False
@@ -125,7 +125,7 @@ class Reported(Event, frozen=True, tag="reported"):
 
 class TaskOpened(Event, frozen=True, tag="task_opened", kw_only=True):
     """A task opened, which pins eligibility. ``joined`` and ``left``: how the members of approver entries differ from
-    the plan's; ``stand_ins``: the delegates, if they differ from those at submission.
+    the plan's; ``delegates``: the delegates, if they differ from those at submission.
     """
 
     step_run: int = msgspec.field(name="visit")
@@ -136,7 +136,7 @@ class TaskOpened(Event, frozen=True, tag="task_opened", kw_only=True):
     deadline_at: datetime | None = None
     joined: dict[str, tuple[str, ...]] = {}
     left: dict[str, tuple[str, ...]] = {}
-    stand_ins: dict[str, tuple[str, ...]] | None = None
+    delegates: dict[str, tuple[str, ...]] | None = msgspec.field(default=None, name="stand_ins")
 
 
 class Reminded(Event, frozen=True, tag="reminded"):
@@ -189,23 +189,24 @@ class StagePassed(Event, frozen=True, tag="stage_passed"):
 
 
 class Delegated(Event, frozen=True, tag="delegated"):
-    """``taker`` casts the vote of ``giver``. ``names``: the approver entries for which that vote counts."""
+    """``delegate`` casts the vote of ``delegator``. ``names``: the approver entries for which that vote counts."""
 
     step_run: int = msgspec.field(name="visit")
-    giver: str
-    taker: str
+    delegator: str = msgspec.field(name="giver")
+    delegate: str = msgspec.field(name="taker")
     names: frozenset[str] = frozenset()
 
 
 class Reassigned(Event, frozen=True, tag="reassigned"):
-    """Other people are asked. ``roster``: the members of each team and role of ``to`` at that time; ``stand_ins``:
-    their delegates; ``behind``: the admin who chose them, and the other people who have the key that was used.
+    """Other people are asked. ``pinned_members``: the members of each team and role of ``to`` at that time;
+    ``delegates``: their delegates; ``behind``: the admin who chose them, and the other people who have the key that was
+    used.
     """
 
     step_run: int = msgspec.field(name="visit")
     to: tuple[str, ...]
-    roster: dict[str, tuple[str, ...]] = {}
-    stand_ins: dict[str, tuple[str, ...]] = {}
+    pinned_members: dict[str, tuple[str, ...]] = msgspec.field(default={}, name="roster")
+    delegates: dict[str, tuple[str, ...]] = msgspec.field(default={}, name="stand_ins")
     behind: tuple[str, ...] = ()
 
 

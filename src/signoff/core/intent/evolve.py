@@ -38,7 +38,7 @@ def created(fact: e.Fact, plan: Plan) -> Intent:
         retry_of=event.retry_of,
         rerun_of=event.rerun_of,
         deadline_at=event.deadline_at,
-        stand_ins=event.stand_ins,
+        delegates=event.delegates,
         self_approval=event.self_approval,
         traceparent=event.traceparent,
         by_admin=event.by_admin,
@@ -216,7 +216,7 @@ def _task_opened(event: e.TaskOpened, intent: Intent, fact: e.Fact) -> Changes:
         deadline_at=event.deadline_at,
         joined=event.joined,
         left=event.left,
-        stand_ins=event.stand_ins,
+        delegates=event.delegates,
     )
     return {"open": task, "step_runs": event.step_run}
 
@@ -273,10 +273,10 @@ def _stage_passed(event: e.StagePassed, intent: Intent, fact: e.Fact) -> Changes
         stage=event.stage,
         stage_at=fact.at,
         assigned=(),
-        roster={},
-        asked_stand_ins={},
+        pinned_members={},
+        asked_delegates={},
         assigned_by=(),
-        handed_over=(),
+        delegations=(),
         reviewed_by="",
         reminded=0,
         reminded_at=None,
@@ -289,10 +289,10 @@ def _stage_passed(event: e.StagePassed, intent: Intent, fact: e.Fact) -> Changes
 
 @_on(e.Delegated)
 def _delegated(event: e.Delegated, intent: Intent, fact: e.Fact) -> Changes:
-    given = Delegation(event.giver, event.taker, event.names)
+    given = Delegation(event.delegator, event.delegate, event.names)
     # a person has one vote, so a new delegation replaces their earlier one
-    before = tuple(h for h in _task(intent).handed_over if h.giver != event.giver)
-    return _to_task(intent, handed_over=(*before, given), snoozes=_others(_task(intent), fact.actor.id))
+    before = tuple(h for h in _task(intent).delegations if h.delegator != event.delegator)
+    return _to_task(intent, delegations=(*before, given), snoozes=_others(_task(intent), fact.actor.id))
 
 
 @_on(e.Reassigned)
@@ -300,10 +300,10 @@ def _reassigned(event: e.Reassigned, intent: Intent, fact: e.Fact) -> Changes:
     return _to_task(
         intent,
         assigned=event.to,
-        roster=event.roster,
-        asked_stand_ins=event.stand_ins,
+        pinned_members=event.pinned_members,
+        asked_delegates=event.delegates,
         assigned_by=event.behind,
-        handed_over=(),
+        delegations=(),
         reviewed_by="",
         snoozes=(),
     )
@@ -352,10 +352,10 @@ def _revised(event: e.Revised, intent: Intent, fact: e.Fact) -> Changes:
         stage_at=fact.at,
         reviewed_by="",
         assigned=before.assigned if first else (),
-        roster=before.roster if first else {},
-        asked_stand_ins=before.asked_stand_ins if first else {},
+        pinned_members=before.pinned_members if first else {},
+        asked_delegates=before.asked_delegates if first else {},
         assigned_by=before.assigned_by if first else (),
-        handed_over=before.handed_over if first else (),
+        delegations=before.delegations if first else (),
         reminded=0,
         reminded_at=None,
         escalated=0,

@@ -84,8 +84,8 @@ class Delivery(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, tag="a
 class Delegation(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
     """A person's vote in a task, as one of the approvers ``names``, that they delegated to another person."""
 
-    giver: str
-    taker: str
+    delegator: str = msgspec.field(name="giver")
+    delegate: str = msgspec.field(name="taker")
     names: frozenset[str] = frozenset()
 
 
@@ -100,10 +100,10 @@ class Snoozing(msgspec.Struct, gc=False, frozen=True, omit_defaults=True):
 
 class Task(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, tag="human"):
     """The state of an open human step, whose spec is in the plan. ``assigned``: who is asked instead at this stage;
-    ``roster`` and ``asked_stand_ins``: the members of their teams and roles at that time, and the delegates;
+    ``pinned_members`` and ``asked_delegates``: the members of their teams and roles at that time, and the delegates;
     ``assigned_by``: the people who have the key that chose them;
     ``reached_at``: when each escalation level was reached; ``agreed``: the approving outcome that the previous stage
-    chose; ``joined``, ``left``, ``stand_ins``: as in ``TaskOpened``.
+    chose; ``joined``, ``left``, ``delegates``: as in ``TaskOpened``.
     """
 
     step_run: int = msgspec.field(name="visit")
@@ -115,8 +115,8 @@ class Task(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, tag="human
     stage: int = 0
     stage_at: datetime | None = None
     assigned: tuple[str, ...] = ()
-    roster: dict[str, tuple[str, ...]] = {}
-    handed_over: tuple[Delegation, ...] = ()
+    pinned_members: dict[str, tuple[str, ...]] = msgspec.field(default={}, name="roster")
+    delegations: tuple[Delegation, ...] = msgspec.field(default=(), name="handed_over")
     reviewed_by: str = msgspec.field(default="", name="taken_by")
     votes: tuple[Vote, ...] = ()
     reminded: int = 0
@@ -127,8 +127,8 @@ class Task(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, tag="human
     agreed: str = ""
     joined: dict[str, tuple[str, ...]] = {}
     left: dict[str, tuple[str, ...]] = {}
-    stand_ins: dict[str, tuple[str, ...]] | None = None
-    asked_stand_ins: dict[str, tuple[str, ...]] = {}
+    delegates: dict[str, tuple[str, ...]] | None = msgspec.field(default=None, name="stand_ins")
+    asked_delegates: dict[str, tuple[str, ...]] = msgspec.field(default={}, name="asked_stand_ins")
     assigned_by: tuple[str, ...] = ()
 
 
@@ -146,7 +146,7 @@ OpenStep = Delivery | Task | Delay
 class Intent(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, kw_only=True):
     """A durable request, stored as one row. ``seq`` and ``head``: the end of its hash chain; ``setback``: the failure
     that it ends with unless a person approves first; ``changes_requested_by``: the steps whose approvers requested
-    changes and were not asked again since; ``stand_ins``, ``self_approval``, ``by_admin``: as in ``Created``;
+    changes and were not asked again since; ``delegates``, ``self_approval``, ``by_admin``: as in ``Created``;
     ``reported``: the revision that each agent's result was produced for.
     """
 
@@ -188,7 +188,7 @@ class Intent(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, kw_only=
     controls: dict[str, Any] = {}
     grants: dict[str, Any] = {}
     envelope: dict[str, Any] = {}
-    stand_ins: dict[str, tuple[str, ...]] | None = None
+    delegates: dict[str, tuple[str, ...]] | None = msgspec.field(default=None, name="stand_ins")
     self_approval: bool | None = None
     traceparent: str = ""
     by_admin: bool = False

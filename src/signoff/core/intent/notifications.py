@@ -121,7 +121,7 @@ def _standing(task: Task) -> tuple[Any, ...]:
         task.stage,
         task.revision,
         task.assigned,
-        task.handed_over,
+        task.delegations,
         task.reviewed_by,
         task.escalated,
     )
@@ -159,7 +159,7 @@ def _fields(before: Intent | None, fact: e.Fact, after: Intent) -> dict[str, Any
         case e.Commented():
             return _asked(NotificationKind.COMMENTED, after)
         case e.Delegated() as event:
-            return _asked(NotificationKind.TASK_OPENED, after) | {"to": (event.taker,)}
+            return _asked(NotificationKind.TASK_OPENED, after) | {"to": (event.delegate,)}
         case e.Reassigned() as event:
             return _asked(NotificationKind.TASK_OPENED, after) | {"to": event.to}
         case e.Reminded() as event:
@@ -250,6 +250,6 @@ def notified_names(spec: TaskSpec, task: Task) -> tuple[str, ...]:
     """Who is notified about a task at its current stage: the approvers asked, their delegates, and people who are only
     kept informed.
     """
-    more = (*(given.taker for given in task.handed_over), *spec.notify)
+    more = (*(given.delegate for given in task.delegations), *spec.notify)
     named = task.assigned or spec.stages[task.stage].approvers or (DECIDING_ROLES if more else ())
     return tuple(dict.fromkeys((*named, *more)))

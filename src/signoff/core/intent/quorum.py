@@ -22,10 +22,10 @@ Names = Mapping[str, frozenset[str]]
 
 def counts_toward_quorum(vote: Vote, names: Names | None) -> bool:
     """Whether a vote still counts. ``names``: the current names; None if they have not changed."""
-    return has_say(vote.person, voting_seat(vote), vote.for_names, names)
+    return may_still_decide(vote.person, voting_seat(vote), vote.for_names, names)
 
 
-def has_say(person: str, principal: str, for_names: frozenset[str], names: Names | None) -> bool:
+def may_still_decide(person: str, principal: str, for_names: frozenset[str], names: Names | None) -> bool:
     """Whether a person may decide on behalf of ``principal`` (possibly themselves) under the current names."""
     if names is None:
         return True

@@ -124,8 +124,8 @@ def _worded(fact: e.Fact, event: Act, intent: Intent, step: str, words: Formats)
                 "The requester and earlier commenters are notified. It decides nothing.",
                 "",
             )
-        case e.Delegated(taker=taker):
-            name = words.name(taker)
+        case e.Delegated(delegate=delegate):
+            name = words.name(delegate)
             return (
                 f"Delegated to {name}.",
                 f"{name} now decides for you; you no longer can. An owner or an admin can reassign it.",

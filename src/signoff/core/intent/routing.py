@@ -64,7 +64,7 @@ def start_step(tx: Transition, step_id: str) -> None:
                         deadline_at=deadline_at,
                         joined=who.joined,
                         left=who.left,
-                        stand_ins=who.stand_ins,
+                        delegates=who.delegates,
                     )
                 )
             case DelayStep():

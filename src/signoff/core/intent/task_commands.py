@@ -21,13 +21,13 @@ from signoff.core.intent.answer_target import (
     stale_revision,
 )
 from signoff.core.intent.answering_rights import AnswerRight, answer_right, self_approval, stage_now
-from signoff.core.intent.answering_rights import roster as pinned
+from signoff.core.intent.answering_rights import pinned_members as pinned
 from signoff.core.intent.bulk_answers import refuse_bulk
 from signoff.core.intent.contradictions import refuse_contradiction
 from signoff.core.intent.decision_digest import envelope_digest
 from signoff.core.intent.evolve import rfc3339
 from signoff.core.intent.model import Delivery, Intent, Task, spec_of
-from signoff.core.intent.quorum import Names, has_say, tally
+from signoff.core.intent.quorum import Names, may_still_decide, tally
 from signoff.core.intent.transition import Transition
 from signoff.core.intent.wake import ends_at
 from signoff.core.plan.plan import HumanStep
@@ -162,7 +162,7 @@ def _ground(tx: Transition, task: Task, names: Names | None = None) -> AnswerRig
         raise Forbidden("not_an_approver", "You are not among those who were asked.")
     if names is None and tx.membership is not None:
         names = tx.membership.active_people
-    if not has_say(tx.actor.id, ground.principal, ground.names, names):
+    if not may_still_decide(tx.actor.id, ground.principal, ground.names, names):
         # The answer would be recorded without effect.
         raise Forbidden(
             "not_an_approver",
@@ -197,7 +197,7 @@ def delegate(tx: Transition, command: c.Delegate) -> None:
             "It was delegated to you; you cannot delegate it again.",
             hint="Answer it instead.",
         )
-    if any(given.giver == command.to for given in task.handed_over):
+    if any(given.delegator == command.to for given in task.delegations):
         raise Invalid("delegation_cycle", "That person has delegated this task.", field="to")
     tx.add(e.Delegated(task.step_run, ground.principal, command.to, ground.names), comment=command.comment)
 
@@ -214,12 +214,16 @@ def reassign(tx: Transition, command: c.Reassign) -> None:
         raise Invalid("nobody_named", "Name at least one person, team or role.", field="to")
     _refuse_fewer(tx.intent, task, command.to)
     now = tx.membership
-    roster, stand_ins = (now.roster(command.to), now.stand_ins(command.to, tx.now)) if now else ({}, {})
+    pinned_members, delegates = (
+        (now.members_of(command.to), now.delegates(command.to, tx.now)) if now else ({}, {})
+    )
     if command.keep:
         held = pinned(tx.intent, task)
-        roster = roster | {name: held[name] for name in command.to if name in held}
+        pinned_members = pinned_members | {name: held[name] for name in command.to if name in held}
     behind = (tx.actor.id, *others_with_key(tx.actor))
-    tx.add(e.Reassigned(task.step_run, command.to, roster, stand_ins, behind), comment=command.comment)
+    tx.add(
+        e.Reassigned(task.step_run, command.to, pinned_members, delegates, behind), comment=command.comment
+    )
 
 
 def _refuse_fewer(intent: Intent, task: Task, to: tuple[str, ...]) -> None:

@@ -12,7 +12,12 @@ from signoff.core.directory.actors import ActorKind
 from signoff.core.directory.roles import DECIDING_ROLES
 from signoff.core.intent import events as e
 from signoff.core.intent import routing
-from signoff.core.intent.answering_rights import lets_requesters_decide, requesters_side, roster, stage_now
+from signoff.core.intent.answering_rights import (
+    lets_requesters_decide,
+    pinned_members,
+    requesters_side,
+    stage_now,
+)
 from signoff.core.intent.eligibility import Membership
 from signoff.core.intent.model import Intent, Task, spec_of
 from signoff.core.intent.quorum import counts_toward_quorum, passable, voting_seat
@@ -67,8 +72,8 @@ def _able(
     for each name.
     """
     barred = _barred(intent, task, now)
-    gave = {given.giver for given in task.handed_over} if number == task.stage else set()
-    pinned = roster(intent, task)
+    gave = {given.delegator for given in task.delegations} if number == task.stage else set()
+    pinned = pinned_members(intent, task)
     able: dict[str, set[str]] = {}
     for name in names:
         holders = (
@@ -95,11 +100,16 @@ def _possible(
     able, barred = _able(intent, task, number, names, now), _barred(intent, task, now)
     votes: dict[str, Vote] = {}
     if number == task.stage:
-        for given in task.handed_over:
-            held = given.names & names & now.active_people.get(given.giver, frozenset())
-            takes = not now.active_people.get(given.taker, frozenset()).isdisjoint(DECIDING_ROLES)
-            if held and takes and given.taker not in able and not {given.taker, given.giver} & barred:
-                votes[given.giver] = _yes(given.taker, number, held, given.giver)
+        for given in task.delegations:
+            held = given.names & names & now.active_people.get(given.delegator, frozenset())
+            takes = not now.active_people.get(given.delegate, frozenset()).isdisjoint(DECIDING_ROLES)
+            if (
+                held
+                and takes
+                and given.delegate not in able
+                and not {given.delegate, given.delegator} & barred
+            ):
+                votes[given.delegator] = _yes(given.delegate, number, held, given.delegator)
         for vote in task.votes:
             if (
                 vote.at_stage == number

@@ -9,7 +9,13 @@ from collections.abc import Callable
 from typing import Final, NamedTuple
 
 from signoff.core.directory.actors import Actor, ActorKind
-from signoff.core.intent.answering_rights import answered_by, asked, requesters_side, roster, waits_for
+from signoff.core.intent.answering_rights import (
+    answered_by,
+    asked,
+    pinned_members,
+    requesters_side,
+    waits_for,
+)
 from signoff.core.intent.model import Intent, Task, spec_of
 from signoff.core.intent.snoozes import snooze_of
 
@@ -42,9 +48,9 @@ def keys_of(intent: Intent) -> frozenset[str]:
     spec = intent.plan.tasks.get(task.step)
     if spec is None or task.stage >= len(spec.stages):  # a damaged row must not stop a migration
         return frozenset(keys)
-    held, done = roster(intent, task), _done(task)
+    held, done = pinned_members(intent, task), _done(task)
     # People in whose lists the task is not in its usual place. Their delegates during an absence may still answer.
-    aside = done.union([given.giver for given in task.handed_over])
+    aside = done.union([given.delegator for given in task.delegations])
     barred = requesters_side(intent) if _always_barred(intent, task) else frozenset()
     names = asked(intent, task)
     for name in names:
@@ -59,10 +65,10 @@ def keys_of(intent: Intent) -> frozenset[str]:
             for person in people
             if person not in barred
         )
-    for given in task.handed_over:
+    for given in task.delegations:
         # A delegate who has delegated their own vote still has this one.
-        if given.names & names and given.taker not in done:
-            keys.add(f"for:{given.taker}:")
+        if given.names & names and given.delegate not in done:
+            keys.add(f"for:{given.delegate}:")
     for one in task.snoozes:
         keys.add(f"{'early' if one.over else 'late'}:{one.person}")
     return frozenset(keys)
@@ -78,7 +84,7 @@ def mine(actor: Actor) -> Search:
     keys = [f"for:{actor.id}:"]
     for name in sorted(actor.names):
         keys += (f"for:{actor.id}:{name}", f"any:{name}")
-    for absent in actor.stand_ins:
+    for absent in actor.delegate_for:
         for name in sorted(absent.names):
             keys += (f"for:{absent.person}:{name}", f"other:{absent.person}:{name}", f"any:{name}")
     return _search(actor, tuple(dict.fromkeys(keys)), lambda intent, task: waits_for(actor, intent, task))

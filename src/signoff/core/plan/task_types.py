@@ -218,7 +218,8 @@ class Outcome(msgspec.Struct, frozen=True, omit_defaults=True):
 class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     """The spec of a task, frozen with the plan. ``outcomes``: the allowed answers; ``own``: the custom ones that the
     workflow defines. ``policy``: the name and version of its policy (``prod-change@3``), if it has one; ``because``:
-    why that policy was chosen, if there was a choice. ``roster``: the members of each team and role at that time;
+    why that policy was chosen, if there was a choice. ``pinned_members``: the members of each team and role at that
+    time;
     people who join or leave later may not decide.
     """
 
@@ -244,7 +245,7 @@ class TaskSpec(msgspec.Struct, frozen=True, omit_defaults=True):
     fallback_outcome: str = ""
     strength: Strength = Strength.LINK
     risk: Risk = Risk.MEDIUM
-    roster: dict[str, tuple[str, ...]] = {}
+    pinned_members: dict[str, tuple[str, ...]] = msgspec.field(default={}, name="roster")
     own: tuple[Outcome, ...] = ()
     edits: Edits = Edits.PROPOSE
     digest: timedelta | None = None

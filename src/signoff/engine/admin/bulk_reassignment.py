@@ -12,7 +12,7 @@ from signoff.core.directory.model import Person
 from signoff.core.directory.roles import DECIDING_ROLES
 from signoff.core.errors import Conflict, Refused
 from signoff.core.ids import step_run_id
-from signoff.core.intent.answering_rights import roster, stage_now
+from signoff.core.intent.answering_rights import pinned_members, stage_now
 from signoff.core.intent.commands import Reassign
 from signoff.core.intent.model import Intent, Task
 from signoff.core.plan.wording import question
@@ -69,17 +69,17 @@ class BulkReassignment:
         return found, False
 
     async def reassign_all(
-        self, actor: Actor, giver: Person, taker: Person, comment: str
+        self, actor: Actor, current: Person, other: Person, comment: str
     ) -> ReassignmentResult:
         """Replace one person with the other in each of these tasks."""
         authorize(actor, Action.REASSIGN_ALL)
-        found, whole = await self.waiting(actor, giver)
+        found, whole = await self.waiting(actor, current)
         done: list[str] = []
         refused: list[tuple[str, Refused]] = []
         for held in found:
             try:
                 await self._engine.handle(
-                    actor, held.task, lambda intent: replacement(intent, giver, taker, comment)
+                    actor, held.task, lambda intent: replacement(intent, current, other, comment)
                 )
                 done.append(held.task)
             except Refused as refusal:
@@ -97,7 +97,7 @@ def waiting_task(stored: Stored, person: Person, directory: Snapshot) -> HeldTas
     answered = any(vote.person == person.id and vote.at_stage == task.stage for vote in task.votes)
     if not mine or answered:
         return None
-    held = roster(intent, task)
+    held = pinned_members(intent, task)
     others = {one for name in mine for one in held.get(name, directory.membership.members(name))} - {
         person.id
     }
@@ -106,7 +106,7 @@ def waiting_task(stored: Stored, person: Person, directory: Snapshot) -> HeldTas
     return HeldTask(step_run_id(intent.id, task.step_run), title, alone, intent)
 
 
-def replacement(intent: Intent, giver: Person, taker: Person, comment: str) -> Reassign:
+def replacement(intent: Intent, current: Person, other: Person, comment: str) -> Reassign:
     """The reassignment that replaces one person with another. It replaces the person's own entry; if they are asked
     as a member of a team or role, it adds the other person and keeps the remaining members.
     """
@@ -115,13 +115,13 @@ def replacement(intent: Intent, giver: Person, taker: Person, comment: str) -> R
         raise Conflict("no_open_task", "This task is no longer open.")
     stage, places = stage_now(intent, task), []
     for name in _asked(intent, task):
-        if not _means(intent, task, name, giver):
+        if not _means(intent, task, name, current):
             places.append(name)
-        elif _own(name, giver):
-            places.append(taker.id)
+        elif _own(name, current):
+            places.append(other.id)
         else:
             # alone in the entry: if every entry must approve, the replacement takes the entry's place
-            places += [taker.id] if stage.every else [name, taker.id]
+            places += [other.id] if stage.every else [name, other.id]
     return Reassign(tuple(dict.fromkeys(places)), task.step_run, comment, keep=True)
 
 
@@ -134,5 +134,5 @@ def _own(name: str, person: Person) -> bool:
 
 
 def _means(intent: Intent, task: Task, name: str, person: Person) -> bool:
-    pinned = roster(intent, task)
+    pinned = pinned_members(intent, task)
     return person.id in pinned[name] if name in pinned else _own(name, person)

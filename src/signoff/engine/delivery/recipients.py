@@ -252,7 +252,7 @@ def unreached(notification: Notification, intent: Intent, directory: Snapshot) -
     others = (
         notified_names(spec_of(intent, task), task)
         if opened
-        else tuple(one.taker for one in task.handed_over)
+        else tuple(one.delegate for one in task.delegations)
     )
     return not addressed(intent, task, (*notification.to, *others), directory, notification.at)
 

@@ -31,8 +31,8 @@ from signoff.engine.directory.eligible_people import (
     barred_from,
     notify_times,
     people_named,
+    pinned_members_of,
     presence,
-    roster_of,
     still_eligible,
 )
 from signoff.engine.directory.snapshot import NamedPolicy, Snapshot
@@ -207,7 +207,7 @@ def preview(found: NamedPolicy, directory: Snapshot, at: datetime, workspace: st
     step = applied(bare, found.policy, found.name, "policy")
     step = replace(
         step,
-        task=replace(step.task, roster=roster_of(step.task, directory)),
+        task=replace(step.task, pinned_members=pinned_members_of(step.task, directory)),
         on_timeout=None,
         on_timeout_as=None,
     )
@@ -224,7 +224,7 @@ def preview(found: NamedPolicy, directory: Snapshot, at: datetime, workspace: st
         updated_at=at,
         plan=Plan((step,)),
         open=task,
-        stand_ins=directory.membership.stand_ins(named(step.task), at),
+        delegates=directory.membership.delegates(named(step.task), at),
         self_approval=directory.self_approval,
     )
     made = explain(intent, task, directory, at)
@@ -245,7 +245,7 @@ def who_may_decide(intent: Intent, task: Task, directory: Snapshot, now: datetim
         if ground is None:
             continue
         names, own = tuple(sorted(ground.names)), ground.principal == person
-        handed = any((one.giver, one.taker) == (ground.principal, person) for one in task.handed_over)
+        handed = any((one.delegator, one.delegate) == (ground.principal, person) for one in task.delegations)
         why = _why(names) if own else "handed over" if handed else "is the delegate while absent"
         instead_of = "" if own else ground.principal
         found.append(

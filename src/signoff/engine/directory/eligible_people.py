@@ -21,8 +21,8 @@ from signoff.core.plan.plan import Step
 from signoff.core.plan.task_types import Meaning, Stage, TaskSpec, Vote
 from signoff.engine.directory.snapshot import Snapshot
 
-Roster = Mapping[str, Collection[str]]
-NO_ROSTER: Final[Roster] = {}
+Members = Mapping[str, Collection[str]]
+NOT_PINNED: Final[Members] = {}
 _STAGES_KEPT: Final = 1024
 
 
@@ -72,16 +72,16 @@ def normalised(names: Collection[str]) -> tuple[str, ...]:
 
 
 def eligible(
-    stage: Stage, directory: Snapshot, barred: Collection[str] = (), roster: Roster = NO_ROSTER
+    stage: Stage, directory: Snapshot, barred: Collection[str] = (), pinned_members: Members = NOT_PINNED
 ) -> dict[str, frozenset[str]]:
-    """Who could decide a stage, without ``barred`` (person ids), and by which of its names. ``roster``: the members
-    of each team and role when the task opened; later members are not eligible.
+    """Who could decide a stage, without ``barred`` (person ids), and by which of its names. ``pinned_members``: the
+    members of each team and role when the task opened; later members are not eligible.
     """
     found: dict[str, set[str]] = {}
     for name in dict.fromkeys(stage.approvers or DECIDING_ROLES):
         members = directory.membership.members(name)
-        if name in roster:
-            then = frozenset(roster[name])
+        if name in pinned_members:
+            then = frozenset(pinned_members[name])
             members = tuple(person for person in members if person in then)
         for person in members:
             if person not in barred:
@@ -91,14 +91,14 @@ def eligible(
 
 def count_eligible(stage: Stage, directory: Snapshot) -> int:
     """How many people could decide a stage."""
-    return _able(stage, directory, (), NO_ROSTER)[0]
+    return _able(stage, directory, (), NOT_PINNED)[0]
 
 
 def possible_approvers(
-    stage: Stage, directory: Snapshot, barred: Collection[str] = (), roster: Roster = NO_ROSTER
+    stage: Stage, directory: Snapshot, barred: Collection[str] = (), pinned_members: Members = NOT_PINNED
 ) -> bool:
     """Whether enough distinct people could pass this stage."""
-    return _passable(stage, eligible(stage, directory, barred, roster))
+    return _passable(stage, eligible(stage, directory, barred, pinned_members))
 
 
 def _passable(stage: Stage, able: Mapping[str, frozenset[str]]) -> bool:
@@ -126,7 +126,7 @@ def refuse_impossible(
     what: str,
     field: str,
     barred: Collection[str] = (),
-    roster: Roster = NO_ROSTER,
+    pinned_members: Members = NOT_PINNED,
     by_setting: bool = False,
 ) -> None:
     """Raise Invalid if a stage could never be passed, or never be rejected, by the people who are not ``barred``.
@@ -134,7 +134,7 @@ def refuse_impossible(
     ``what``: names the stage in the error: step, policy, number; ``by_setting``: whether the others are barred by
     the workspace's setting self_approval, not by a policy.
     """
-    count, possible = _able(stage, directory, barred, roster)
+    count, possible = _able(stage, directory, barred, pinned_members)
     whom = ", ".join(stage.approvers) or "people with an approving role"
     apart = " apart from the requester's side" if barred else ""
     there = f"there {'are' if count > 1 else 'is'} {count or 'nobody'}{apart} ({whom})"
@@ -143,7 +143,7 @@ def refuse_impossible(
         takes = f"{needed} different people are needed" if needed > 1 else "a person is needed"
         takes += ", one of each" if stage.every else ""
         hint = "Add the people first: signoff people add EMAIL; or name others."
-        if by_setting and _able(stage, directory, (), roster)[1]:
+        if by_setting and _able(stage, directory, (), pinned_members)[1]:
             hint += " Or allow requesters to decide: apply workspace: {self_approval: true}."
         raise Invalid("nobody_eligible", f"{what}: {takes}, and {there}.", field=field, hint=hint)
     if stage.reject_after > count:
@@ -155,12 +155,14 @@ def refuse_impossible(
         )
 
 
-def _able(stage: Stage, directory: Snapshot, barred: Collection[str], roster: Roster) -> tuple[int, bool]:
-    """How many people could decide a stage, and whether they could pass it. Without a roster the result is cached in
-    the snapshot: many workflows have stages with the same approvers.
+def _able(
+    stage: Stage, directory: Snapshot, barred: Collection[str], pinned_members: Members
+) -> tuple[int, bool]:
+    """How many people could decide a stage, and whether they could pass it. Without pinned members the result is cached
+    in the snapshot: many workflows have stages with the same approvers.
     """
-    if roster:
-        able = eligible(stage, directory, barred, roster)
+    if pinned_members:
+        able = eligible(stage, directory, barred, pinned_members)
         return len(able), _passable(stage, able)
     known, key = directory.staffing, (stage.approvers, stage.every, stage.votes_needed, frozenset(barred))
     if key not in known:
@@ -201,9 +203,9 @@ def refuse_unknown_teams(names: Collection[str], directory: Snapshot, field: str
             raise Invalid("unknown_team", f"{field}: there is no team {team!r}.", field=field, hint=hint)
 
 
-def roster_of(spec: TaskSpec, directory: Snapshot) -> dict[str, tuple[str, ...]]:
+def pinned_members_of(spec: TaskSpec, directory: Snapshot) -> dict[str, tuple[str, ...]]:
     """The current people for each approver entry of the task."""
-    return directory.membership.roster(named(spec))
+    return directory.membership.members_of(named(spec))
 
 
 def everyone(person: str) -> bool:

@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from signoff.core.directory.actors import Actor, ActorKind, StandIn
+from signoff.core.directory.actors import AbsentPerson, Actor, ActorKind
 from signoff.core.directory.agent_address import SCHEME, canonical, is_internal
 from signoff.core.directory.authorization import PROGRAMS
 from signoff.core.directory.model import Account, NamedWorkflow, Person, PolicyVersion, Team, Workspace
@@ -40,7 +40,7 @@ _DERIVED: Final = {
     "staffing": {"people", "teams"},
     "_by_last_part": {"by_address"},
     "_own": {"workspace"},
-    "_givers": {"people"},
+    "_absent_by_delegate": {"people"},
     "_teams_of": {"teams"},
     "listed": {"people", "teams"},
     "listed_workflows": {"workflows"},
@@ -251,24 +251,27 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
         return Membership(self.active_people, covers, self.workspace.self_approval, self.self_approval)
 
     @cached_property
-    def _givers(self) -> dict[str, list[Person]]:
+    def _absent_by_delegate(self) -> dict[str, list[Person]]:
         """The people who named each delegate for an absence, by delegate."""
-        givers: dict[str, list[Person]] = {}
+        absent: dict[str, list[Person]] = {}
         for person in self.people.values():
             for delegate in {absence.delegate for absence in person.absences if absence.delegate}:
-                givers.setdefault(delegate, []).append(person)
-        return givers
+                absent.setdefault(delegate, []).append(person)
+        return absent
 
-    def stand_ins(self, person_id: str, at: datetime) -> tuple[StandIn, ...]:
+    def delegate_for(self, person_id: str, at: datetime) -> tuple[AbsentPerson, ...]:
         """The people whose delegate this person is at ``at``, without those who could not decide in their own right."""
         person = self.people.get(person_id)
         if person is None or not person.active or DECIDING.isdisjoint(person.roles):
             return ()
-        away = [(giver, absence_at(giver.absences, at)) for giver in self._givers.get(person_id, ())]
+        away = [
+            (absent, absence_at(absent.absences, at))
+            for absent in self._absent_by_delegate.get(person_id, ())
+        ]
         return tuple(
-            StandIn(giver.id, self.names_of(giver))
-            for giver, absence in away
-            if giver.active and absence is not None and absence.delegate == person_id
+            AbsentPerson(absent.id, self.names_of(absent))
+            for absent, absence in away
+            if absent.active and absence is not None and absence.delegate == person_id
         )
 
     @property
@@ -299,7 +302,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
             sponsors=(person.id,),
             via=via,
             self_approval=self.workspace.self_approval,
-            stand_ins=self.stand_ins(person.id, at),
+            delegate_for=self.delegate_for(person.id, at),
             as_of=self.workspace.last_change,
         )
 

@@ -86,7 +86,7 @@ class Keys:
         if cached[1] is not None and cached[1] <= self._clock.now():
             raise Unauthenticated("key_expired", "This key has expired.", hint="Ask for a new one.")
         actor = cached[2]
-        return await self._standing_in(actor) if actor.kind is ActorKind.PERSON else actor
+        return await self._with_delegations(actor) if actor.kind is ActorKind.PERSON else actor
 
     async def _read(self, key_id: str, digest: str, via: str) -> "_Cached":
         now = monotonic()
@@ -108,13 +108,13 @@ class Keys:
                 self._cache.clear()
             self._cache[place] = task.result()
 
-    async def _standing_in(self, actor: Actor) -> Actor:
+    async def _with_delegations(self, actor: Actor) -> Actor:
         """The person, with the people whose delegate they are now. Computed for every request, so that an absence
         ends on time.
         """
         directory = await self._directory.of(actor.workspace)
-        stand_ins = directory.stand_ins(actor.id, self._clock.now())
-        return replace(actor, stand_ins=stand_ins) if stand_ins else actor
+        delegate_for = directory.delegate_for(actor.id, self._clock.now())
+        return replace(actor, delegate_for=delegate_for) if delegate_for else actor
 
     async def person(self, workspace: str, person_id: str, via: str) -> Actor | None:
         """The person as an actor, if they were authenticated by means other than a key; None if there is no such

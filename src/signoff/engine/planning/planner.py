@@ -41,9 +41,9 @@ from signoff.engine.directory.eligible_people import (
     known_person,
     names_somebody,
     normalised,
+    pinned_members_of,
     refuse_impossible,
     refuse_unknown_teams,
-    roster_of,
     stage_name,
 )
 from signoff.engine.directory.snapshot import DirectoryCache, Snapshot
@@ -442,7 +442,7 @@ def _asking(step: HumanStep, plan: Plan, directory: Snapshot, side: Side, warnin
             _warn_of_strangers(step.id, level.to, directory, warnings)
     _warn_of_strangers(step.id, task.notify, directory, warnings)
     task = replace(task, stages=stages, escalate=levels)
-    return replace(step, task=replace(task, roster=roster_of(task, directory)))
+    return replace(step, task=replace(task, pinned_members=pinned_members_of(task, directory)))
 
 
 def _warn_of_strangers(

@@ -13,7 +13,7 @@ from signoff.core.directory.model import Person
 from signoff.core.directory.roles import DECIDING
 from signoff.core.errors import Conflict, Forbidden, Invalid
 from signoff.core.intent import commands as c
-from signoff.core.intent.answering_rights import answer_right, requesters_side, roster, stage_now
+from signoff.core.intent.answering_rights import answer_right, pinned_members, requesters_side, stage_now
 from signoff.core.intent.model import Delegation, Intent, Task, spec_of
 from signoff.core.intent.understaffed import Shortage, shortage
 from signoff.core.plan.task_types import Stage
@@ -53,29 +53,29 @@ def _answer(command: c.Answer, actor: Actor, intent: Intent, directory: Snapshot
 
 @_prepared.register
 def _delegate(command: c.Delegate, actor: Actor, intent: Intent, directory: Snapshot) -> c.Command:
-    taker = deciding_person(directory, command.to, "to")
+    delegate = deciding_person(directory, command.to, "to")
     task = intent.open
     if not isinstance(task, Task):
-        return replace(command, to=taker.id)
+        return replace(command, to=delegate.id)
     barred = barred_from(spec_of(intent, task), directory, requesters_side(intent), intent)
-    if taker.id in barred:
+    if delegate.id in barred:
         raise Invalid(
             "self_approval",
-            f"{taker.name or taker.email} is on the requester's side.",
+            f"{delegate.name or delegate.email} is on the requester's side.",
             field="to",
             hint="Delegate it to someone else.",
         )
     # A person who may already decide gets no second vote, so one person fewer would decide.
     if _short(intent, task, directory) is None and _short(
-        intent, _delegated(actor, taker.id, intent, task), directory
+        intent, _delegated(actor, delegate.id, intent, task), directory
     ):
         raise Invalid(
             "understaffed",
-            f"{taker.name or taker.email} may already decide this, and nobody is counted twice.",
+            f"{delegate.name or delegate.email} may already decide this, and nobody is counted twice.",
             field="to",
             hint="Delegate it to someone who has not been asked.",
         )
-    return replace(command, to=taker.id)
+    return replace(command, to=delegate.id)
 
 
 def _short(intent: Intent, task: Task, directory: Snapshot) -> Shortage | None:
@@ -88,8 +88,8 @@ def _delegated(actor: Actor, to: str, intent: Intent, task: Task) -> Task:
     if right is None:
         return task  # the rules refuse this
     given = Delegation(right.principal, to, right.names)
-    before = (one for one in task.handed_over if one.giver != given.giver)
-    return replace(task, handed_over=(*before, given))
+    before = (one for one in task.delegations if one.delegator != given.delegator)
+    return replace(task, delegations=(*before, given))
 
 
 @_prepared.register
@@ -112,8 +112,8 @@ def _refuse_beyond_policy(intent: Intent, task: Task, asked_instead: Stage, dire
     spec = spec_of(intent, task)
     named = spec.stages[task.stage]
     levels = [name for level in spec.escalate for name in level.to]
-    allowed = eligible(named, directory, roster=spec.roster) | eligible(
-        Stage((*levels, "-")), directory, roster=spec.roster
+    allowed = eligible(named, directory, pinned_members=spec.pinned_members) | eligible(
+        Stage((*levels, "-")), directory, pinned_members=spec.pinned_members
     )
     if beyond := set(eligible(asked_instead, directory)) - set(allowed):
         who = ", ".join(sorted(directory.people[person].email for person in beyond))
@@ -123,7 +123,7 @@ def _refuse_beyond_policy(intent: Intent, task: Task, asked_instead: Stage, dire
             hint="Ask people from its stage or escalation; or change the policy and submit the request again.",
         )
     for entry in named.approvers if named.every else ():
-        stays = eligible(Stage((entry, *(levels or ("-",)))), directory, roster=spec.roster)
+        stays = eligible(Stage((entry, *(levels or ("-",)))), directory, pinned_members=spec.pinned_members)
         if not any(set(eligible(Stage((one,)), directory)) <= set(stays) for one in asked_instead.approvers):
             raise Forbidden(
                 "protected_workspace",
@@ -142,7 +142,7 @@ def _revise(command: c.Revise, actor: Actor, intent: Intent, directory: Snapshot
         for number, stage in enumerate(spec.stages):
             asked_now = stage_now(intent, task) if number == task.stage == 0 else stage
             what = stage_name(step, spec, number)
-            refuse_impossible(asked_now, directory, what, "payload", barred, roster(intent, task))
+            refuse_impossible(asked_now, directory, what, "payload", barred, pinned_members(intent, task))
     if not command.outcome:
         return command
     answer = checked_form(intent, c.Answer(command.outcome, command.step_run, command.comment, command.data))

@@ -363,9 +363,9 @@ def _barred(known: TaskContext) -> tuple[str, bool]:
     try:
         authorize_command(known.reader, attempt, known.intent)
     except Refused as refusal:
-        taker = _delegate_of(known)
-        if taker:
-            return f"You delegated this to {taker}, who decides for you.", False
+        delegate = _delegate_of(known)
+        if delegate:
+            return f"You delegated this to {delegate}, who decides for you.", False
         reason = refusal.message + (f" {refusal.hint}" if refusal.hint else "")
         return reason, refusal.code == "stronger_sign_in_required"
     return "", False
@@ -373,14 +373,14 @@ def _barred(known: TaskContext) -> tuple[str, bool]:
 
 def _delegate_of(known: TaskContext) -> str:
     """The person to whom the reader delegated this task, or ""."""
-    takers = [
-        fact.event.taker
+    delegates = [
+        fact.event.delegate
         for fact in known.facts
         if isinstance(fact.event, e.Delegated)
         and fact.event.step_run == known.history.step_run
         and fact.actor.id == known.reader.id
     ]
-    return known.directory.display(takers[-1]) if takers else ""
+    return known.directory.display(delegates[-1]) if delegates else ""
 
 
 def _on_expiry(intent: Intent, history: TaskHistory, step: HumanStep) -> ExpiryNote:
@@ -441,8 +441,8 @@ def _comments(known: TaskContext) -> tuple[CommentLine, ...]:
         match event:
             case e.Commented():
                 what = "commented"
-            case e.Delegated(taker=taker):
-                what = f"delegated it to {known.directory.display(taker)}"
+            case e.Delegated(delegate=delegate):
+                what = f"delegated it to {known.directory.display(delegate)}"
             case e.Revised(revision=revision):
                 what = f"created revision {revision}; earlier votes are void"
             case _:

@@ -14,7 +14,7 @@ from msgspec import Struct
 from signoff.engine.delivery.outbox_items import ServiceNotification, UnreadableRowError, decode
 from signoff.engine.delivery.service_messages import service_message
 from signoff.engine.read.integrity import Finding
-from signoff.notify.registry import label_of, taker_of
+from signoff.notify.registry import accepted_by, label_of
 from signoff.store.store import Store
 from signoff.store.tables.messages import FAILED, SENT, SKIPPED, WAITING, InFlight, Message
 from signoff.store.work import OutboxRow
@@ -53,7 +53,7 @@ def message_result(one: InFlight, every: Sequence[InFlight]) -> str:
     message = one.message
     tries = f"{message.attempts} attempts" if message.attempts != 1 else "1 attempt"
     if message.state == SENT:
-        taken = f"accepted by {taker_of(message.channel)}"
+        taken = f"accepted by {accepted_by(message.channel)}"
         return f"{taken} at attempt {message.attempts}" if message.attempts > 1 else taken
     if message.state == SKIPPED:
         return f"not sent: {message.error or 'no longer needed'}"

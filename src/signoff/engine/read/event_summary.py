@@ -64,8 +64,8 @@ def _summary(fact: e.Fact, directory: Snapshot, requester: str) -> str:
             return f"the task ended {ending.value}" + (f": {outcome}" if outcome != ending.value else "")
         case e.StagePassed(stage=stage):
             return f"quorum reached; stage {stage + 1} begins"
-        case e.Delegated(taker=taker):
-            return f"{who} delegated the task to {directory.display(taker)}"
+        case e.Delegated(delegate=delegate):
+            return f"{who} delegated the task to {directory.display(delegate)}"
         case e.Reassigned(to=to):
             return f"{who} reassigned the task to " + ", ".join(directory.display(name) for name in to)
         case e.ReviewMarked(person=person):

@@ -11,7 +11,7 @@ from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.read.delivery_status import message_result
 from signoff.notify import registry
 from signoff.notify.channel import ChannelKind
-from signoff.notify.registry import label_of, taker_of
+from signoff.notify.registry import accepted_by, label_of
 from signoff.store.tables.messages import FAILED, SENT, WAITING, InFlight
 from signoff.web.http.call import Page
 from signoff.web.pages.kit.handler import PageRequest
@@ -73,13 +73,13 @@ async def channels(request: PageRequest) -> Page:
     state = request.state
     found = await state.view.channels(request.actor, state.channels.configured, state.clock.now())
     names = {one.channel: label_of(one.channel) for one in found}
-    takers = {one.channel: taker_of(one.channel) for one in found}
+    acceptors = {one.channel: accepted_by(one.channel) for one in found}
     settings = [one.settings[0].name for one in registry.CHANNELS if one.kind is ChannelKind.PERSONAL]
     return await request.page(
         "channels.html",
         channels=found,
         names=names,
-        takers=takers,
+        accepted_by=acceptors,
         set_up=state.channels.configured,
         settings=settings,
     )

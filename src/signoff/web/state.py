@@ -40,6 +40,7 @@ from signoff.engine.read.totals import ServiceTotals
 from signoff.engine.read.view import View
 from signoff.engine.rerun import Reruns
 from signoff.engine.tracing import Tracer
+from signoff.web.body_turns import BodyTurns
 from signoff.web.hosts import Network
 
 _FAILURES_WITHIN: Final = timedelta(minutes=10)
@@ -134,6 +135,7 @@ class AppState(msgspec.Struct, kw_only=True):
     wrong_keys: FailedAttempts = msgspec.field(
         default_factory=lambda: FailedAttempts(20, 600, _FAILURES_WITHIN)
     )
+    body_turns: BodyTurns = msgspec.field(default_factory=BodyTurns)
     stopping: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
     _reading: set[asyncio.Task[Any]] = msgspec.field(default_factory=set)
 

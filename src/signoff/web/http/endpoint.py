@@ -230,7 +230,8 @@ async def _beside(call: Call, service: Actor, bearer: str, via: str) -> Actor:
 
 
 async def read_body(call: Call, receive: Receive, limit: int) -> bytes:
-    """The body, up to ``limit`` bytes; raises TooLarge, or GoneAwayError if the client disconnected.
+    """The body, up to ``limit`` bytes, once it is its turn; raises TooLarge, or GoneAwayError if the client
+    disconnected.
 
     Oversized bodies are drained up to a maximum, so that the client reads the error: a client that is cut off while it
     sends does not see the error.
@@ -243,6 +244,7 @@ async def read_body(call: Call, receive: Receive, limit: int) -> bytes:
         whole: bytes = message.get("body", b"")
         if len(whole) > limit:
             raise _too_large(limit)
+        await call.state.body_turns.take(len(whole))
         return whole
     chunks: list[bytes] = []
     size = 0
@@ -260,6 +262,7 @@ async def read_body(call: Call, receive: Receive, limit: int) -> bytes:
         message = await receive()
     if size > limit:
         raise _too_large(limit)
+    await call.state.body_turns.take(size)
     return b"".join(chunks)
 
 

@@ -351,6 +351,28 @@ async def test_a_late_decision_about_a_former_attempt_is_not_one_about_the_next(
     await made.stop()
 
 
+@pytest.mark.parametrize("redelivered", [False, True])
+async def test_a_decision_does_not_open_a_next_attempt_that_nobody_was_asked_about(
+    server: Server, github: GitHub, redelivered: bool
+) -> None:
+    """The run was canceled and run again, and GitHub could not deliver the webhook of its new attempt."""
+    made, run = rule(github), 400 + redelivered
+    await post(made, event(github, run))
+    await until(lambda: asked(server, run))
+    if redelivered:  # decided, and the old webhook is delivered once more
+        server.reject(TYPE)
+        await until(lambda: github.told)
+        await until(lambda: not made._waiting)
+        github.told.clear()
+    github.states[run] = "failure"
+    server.approve(TYPE)
+    if redelivered:
+        assert (await post(made, event(github, run))).status_code == 202
+    await until(lambda: not made._waiting)
+    assert github.told == []
+    await made.stop()
+
+
 async def test_an_odd_answer_of_github_does_not_end_the_waiting(server: Server, github: GitHub) -> None:
     made = ProtectionRule(SECRET, "123", KEY, api=github.url, pause=0.0)
     github.odd = [b"<html>", b"[]", b"{}", b"null"]

@@ -135,18 +135,20 @@ class ProtectionRule:
                 place = _place(asked)
                 superseded = place in asked_again
                 asked_again.add(place)
-                if intent.final and not superseded and await self._still_waits(intent, asked):
+                if not intent.final or superseded or not asked["callback"].startswith(self._api + "/repos/"):
+                    continue
+                installation, _, _ = intent.correlation_id.removeprefix(_PREFIX).partition(":")
+                if await self._still_waits(asked, await self._token(int(installation))):
                     self._follow(intent.intent_id, intent.correlation_id)
             except (SignoffError, *_UNREADABLE) as error:
                 log.warning("%s: it is unknown whether GitHub got the decision: %s", intent.intent_id, error)
 
-    async def _still_waits(self, intent: Intent, asked: Json) -> bool:
-        """Whether GitHub is waiting for this deployment."""
-        if not asked["callback"].startswith(self._api + "/repos/"):
-            return False
-        installation, _, _ = intent.correlation_id.removeprefix(_PREFIX).partition(":")
+    async def _still_waits(self, asked: Json, token: str) -> bool:
+        """Whether GitHub is waiting for this deployment. The callback names only the run and the environment, so
+        GitHub would take a decision about a deployment that has ended for one about the next attempt.
+        """
         url = f"{self._api}/repos/{asked['repository']}/deployments/{int(asked['deployment'])}/statuses?per_page=1"
-        answer = await self._github.get(url, headers=_headers(await self._token(int(installation))))
+        answer = await self._github.get(url, headers=_headers(token))
         if answer.status_code == 404:
             return False
         answer.raise_for_status()
@@ -250,6 +252,9 @@ class ProtectionRule:
                     )
                     return
                 token = await self._token(int(installation))
+                if not await self._still_waits(asked, token):
+                    log.info("%s: GitHub no longer waits for this deployment; nothing was sent", intent_id)
+                    return
                 answer = await self._github.post(asked["callback"], json=said, headers=_headers(token))
                 # 404 and 422: the run has ended, or the decision was reported before.
                 if answer.is_success or answer.status_code in (404, 422):

@@ -3,9 +3,9 @@
 import asyncio
 import contextlib
 import importlib
-import itertools
 import os
 import tempfile
+import uuid
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,7 +20,6 @@ from tests_adapters.harness import TYPES, Call, Harness, Outcome, Script, until
 __all__ = [
     "Airflow", "AirflowFailException", "ApprovalOperator", "DecisionSensor", "DecisionTrigger", "TaskDeferred",
 ]  # fmt: skip
-_tries = itertools.count(1)
 
 
 class Airflow(Harness):
@@ -28,10 +27,10 @@ class Airflow(Harness):
     lacks = ("test_bounded_wait",)  # the time to wait is the deferred task's
 
     async def run(self, script: Script, thread: str, **options: Any) -> Outcome:
-        return await self._dag_run(script, thread, next(_tries), options)
+        return await self._dag_run(script, thread, uuid.uuid4().hex, options)
 
     async def begin(self, script: Script, thread: str, server: Any, **options: Any) -> Any:
-        attempt = next(_tries)
+        attempt = uuid.uuid4().hex
         before = len(server.asked)
         running = asyncio.ensure_future(self._dag_run(script, thread, attempt, options))
         await until(lambda: len(server.asked) >= before + len(script.turns[0]), running)
@@ -42,14 +41,14 @@ class Airflow(Harness):
     async def go_on(self, saved: Any, script: Script, thread: str, **options: Any) -> Outcome:
         return await self._dag_run(script, thread, saved, options)
 
-    async def _dag_run(self, script: Script, run_id: str, attempt: int, options: dict[str, Any]) -> Outcome:
+    async def _dag_run(self, script: Script, run_id: str, attempt: str, options: dict[str, Any]) -> Outcome:
         told: dict[str, str] = {}
         while turn := script.next(told):
             said = await asyncio.gather(*(self._tasks(call, run_id, attempt, options) for call in turn))
             told |= dict(zip((call.id for call in turn), said, strict=True))
         return self.outcome(told)
 
-    async def _tasks(self, call: Call, run_id: str, attempt: int, options: dict[str, Any]) -> str:
+    async def _tasks(self, call: Call, run_id: str, attempt: str, options: dict[str, Any]) -> str:
         """The task that asks, and the one after it."""
         tool, arguments = getattr(self.tools, call.tool), call.arguments
         if call.tool in TYPES:
@@ -58,7 +57,12 @@ class Airflow(Harness):
                 **options,
             )  # fmt: skip
             ti = SimpleNamespace(
-                dag_id="refunds", run_id=run_id, task_id=call.id, map_index=-1, try_number=attempt
+                id=f"{attempt} {call.id}",
+                dag_id="refunds",
+                run_id=run_id,
+                task_id=call.id,
+                map_index=-1,
+                try_number=1,
             )
             try:
                 arguments = (await self._task(operator, {"ti": ti}))["arguments"]

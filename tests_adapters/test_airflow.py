@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from signoff.testing import Server
 from tests_adapters.harness import REFUND
 from tests_adapters.harness_airflow import (  # which chooses Airflow's folder before it imports Airflow
     AirflowFailException,
+    ApprovalOperator,
     DecisionSensor,
     DecisionTrigger,
     TaskDeferred,
@@ -51,3 +53,25 @@ def test_a_sensor_fails_with_the_reason_of_a_rejection(server: Server, order: st
         client.wait_for(sent, timeout=30)
     with pytest.raises(AirflowFailException, match="Not our order"):
         sensor(sent).execute({"ti": SimpleNamespace()})
+
+
+def test_a_run_that_was_deleted_and_created_again_asks_again(server: Server, order: str) -> None:
+    """Its run_id and its number of tries are those of the deleted run."""
+
+    def task(id: str) -> Any:
+        ti = SimpleNamespace(
+            id=id, dag_id="refunds", run_id="daily", task_id="approve", map_index=-1, try_number=1
+        )
+        operator = ApprovalOperator(task_id="approve", tool="refund", arguments={"order": order})
+        return operator.execute_complete({"ti": ti})
+
+    with pytest.raises(TaskDeferred) as deferred:
+        task("first")
+    server.approve()
+    with server.client() as client:
+        client.wait_for(deferred.value.trigger.intent_id, timeout=30)
+    assert task("first")["arguments"] == {"order": order}
+    assert task("first")["arguments"] == {"order": order}  # the same try, resumed twice
+    server.leave()
+    with pytest.raises(TaskDeferred):
+        task("second")

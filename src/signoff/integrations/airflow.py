@@ -66,7 +66,8 @@ class ApprovalOperator(BaseOperator):
 
     Returns the approved ``arguments``, ``edited``, the approver's ``comment`` and the ``intent_id``. Anything else
     fails the task with the reason, without a retry. A retry after an error continues to wait for the same request. A
-    task that is cleared after its approval was used asks again, because an approval is good for one call.
+    task that is cleared after its approval was used, or whose run is created again, asks again, because an approval
+    is good for one call.
     """
 
     template_fields = ("arguments",)
@@ -130,7 +131,8 @@ class ApprovalOperator(BaseOperator):
             self.tool,
             self.arguments,
             canonical_json(place),
-            use=f"airflow {canonical_json(place)} {ti.try_number}",
+            # The id of this try, which a run that was deleted and created again with the same run_id does not repeat.
+            use=f"airflow {ti.id}",
         )
 
 

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 
 _TIMEOUT: Final = 10.0
-_MOST_READ: Final = 65536
+_MOST_READ: Final = 65536  # of a body
+_HEAD: Final = 32768  # of everything before it
 _KEPT: Final = 50
 _IDLE: Final = 20.0
 _NUMBER: Final = re.compile(r"[0-9]+|0[xX][0-9a-fA-F]*")
@@ -104,7 +105,7 @@ class Poster:
                 max_connections=None,
                 max_keepalive_connections=_KEPT,
                 keepalive_expiry=_IDLE,
-                network_backend=PinnedConnections(self._allow_private, resolve),
+                network_backend=PinnedConnections(self._allow_private, resolve, _HEAD + _MOST_READ),
             )
         return self._pool
 

@@ -163,7 +163,7 @@ class _Request(BaseHTTPRequestHandler):
         else:
             self._stream(answer.chunks)
 
-    do_POST = do_GET
+    do_POST = do_PUT = do_PATCH = do_DELETE = do_GET
 
     def _whole(self, body: Any) -> None:
         content = body if isinstance(body, bytes) else json.dumps(body).encode()

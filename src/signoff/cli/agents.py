@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import click
 
-from signoff.cli.commands import RemoteCommand
+from signoff.cli.commands import ChangingCommand, RemoteCommand
 from signoff.cli.complete import of_agents
 from signoff.cli.lazy_group import SuggestingGroup
 from signoff.cli.output import Column, column, time_column
@@ -28,7 +28,7 @@ def list_agents(session: Remote) -> None:
     session.out.many(session.client.agents(), _COLUMNS, "address", "There are no agents in this workspace.")
 
 
-@agents.command("kill", cls=RemoteCommand, fields=_CHANGED)
+@agents.command("kill", cls=ChangingCommand, fields=_CHANGED)
 @click.argument("agent", metavar="ADDRESS", shell_complete=of_agents)
 @click.option("--yes", "-y", is_flag=True, help="Skip the confirmation prompt.")
 @click.pass_obj
@@ -42,7 +42,7 @@ def kill(session: Remote, agent: str, yes: bool) -> None:
     _change(session, agent, "kill", "killed")
 
 
-@agents.command("resume", cls=RemoteCommand, fields=_CHANGED)
+@agents.command("resume", cls=ChangingCommand, fields=_CHANGED)
 @click.argument("agent", metavar="ADDRESS", shell_complete=of_agents)
 @click.pass_obj
 def resume(session: Remote, agent: str) -> None:

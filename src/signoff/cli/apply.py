@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from signoff.cli.commands import RemoteCommand
+from signoff.cli.commands import ChangingCommand
 from signoff.cli.directory_lines import warned
 from signoff.cli.documents import read_document
 from signoff.cli.failures import CommandFailed, ExitCode
@@ -22,11 +22,15 @@ _STALE = ("stale_manifest", "changed_meanwhile")
 _SIGNS = {"create": "+", "change": "~", "remove": "-", "unchanged": " "}
 
 
-@click.command("apply", cls=RemoteCommand, fields=("dry_run", "changed", "changes", "proposal", "unnamed"))
+@click.command(
+    "apply",
+    cls=ChangingCommand,
+    fields=("dry_run", "changed", "changes", "proposal", "unnamed"),
+    judged=True,
+)
 @click.option(
     "--file", "-f", "file", required=True, metavar="FILE", help="JSON or YAML; - is standard input."
 )
-@click.option("--dry-run", is_flag=True, help="Only show what would change.")
 @click.option(
     "--check",
     is_flag=True,
@@ -37,7 +41,7 @@ _SIGNS = {"create": "+", "change": "~", "remove": "-", "unchanged": " "}
 )
 @click.option("--yes", "-y", is_flag=True, help="Skip the confirmation prompt (required without a terminal).")
 @click.pass_obj
-def apply(session: Remote, file: str, dry_run: bool, check: bool, exact: bool, yes: bool) -> ExitCode:
+def apply(session: Remote, file: str, check: bool, exact: bool, yes: bool) -> ExitCode:
     """Apply people, teams, policies and workflows from a file, all or nothing.
 
     Only what was shown is applied. If part of it has changed in the meantime, the new difference is shown.
@@ -52,7 +56,7 @@ def apply(session: Remote, file: str, dry_run: bool, check: bool, exact: bool, y
         return _drift(session, document, planned, exact)
     if exact:
         raise CommandFailed(ExitCode.USAGE, "--exact needs --check.")
-    if dry_run or not planned.get("changed"):
+    if session.dry_run or not planned.get("changed"):
         session.out.one(planned, "changed", preview_lines(with_addresses(session, planned)))
         return ExitCode.OK
     session.show(preview_lines(with_addresses(session, planned)), yes)

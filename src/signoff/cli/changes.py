@@ -6,7 +6,7 @@ from typing import Any, Final
 import click
 
 from signoff.cli.apply import changed_lines, moment_text, with_addresses
-from signoff.cli.commands import RemoteCommand
+from signoff.cli.commands import ChangingCommand, RemoteCommand
 from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.lazy_group import SuggestingGroup
 from signoff.cli.output import Column, block, column, time_column
@@ -71,7 +71,7 @@ def confirm(session: Remote, change_id: str, open_page: bool) -> None:
     )
 
 
-@changes.command("refuse", cls=RemoteCommand, fields=ProposalOut)
+@changes.command("refuse", cls=ChangingCommand, fields=ProposalOut)
 @click.argument("change_id")
 @click.pass_obj
 def refuse(session: Remote, change_id: str) -> None:

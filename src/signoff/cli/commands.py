@@ -7,6 +7,7 @@ import click
 from click.core import ParameterSource
 
 from signoff.cli.complete import of_contexts
+from signoff.cli.dry_run import Unsent
 from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.once import OnceCommand
 from signoff.cli.output import FORMATS, Format, Output, local_now, wants_colour
@@ -110,7 +111,11 @@ class DataCommand(OnceCommand):
 
 
 class RemoteCommand(DataCommand):
-    """A command that talks to a server. Unless options name the server, it is found the way the SDK finds it."""
+    """A command that talks to a server. Unless options name the server, it is found the way the SDK finds it. It only
+    reads: any request that may change something is an error of the program.
+    """
+
+    may_change = False
 
     def common(self) -> list[click.Parameter]:
         return [
@@ -149,12 +154,55 @@ class RemoteCommand(DataCommand):
             given.get("key_file"),
             given.get("context"),
             bool(given.get("verbose")),
+            may_change=self.may_change,
+            dry_run=bool(given.get("dry_run")),
         )
         return rest
 
     def invoke(self, ctx: click.Context) -> Any:
         with ctx.obj.explained():
             return super().invoke(ctx)
+
+
+class ChangingCommand(RemoteCommand):
+    """A command that changes something on the server, so it has a dry run.
+
+    judged: the server says what would change, and the command prints that. Otherwise the command reads as it does in
+    a real run, and prints the request that it would then send.
+    """
+
+    may_change = True
+
+    def __init__(self, *args: Any, judged: bool = False, **kwargs: Any) -> None:
+        self.judged = judged
+        super().__init__(*args, **kwargs)
+
+    def common(self) -> list[click.Parameter]:
+        text = (
+            "Change nothing: ask the server what would change."
+            if self.judged
+            else "Change nothing: print the request that would be sent."
+        )
+        return [*super().common(), _option("--dry-run", "dry_run", is_flag=True, help=text)]
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except Unsent as unsent:
+            ctx.obj.print_unsent(unsent)
+            return ExitCode.OK
+
+
+def without_dry_run(why: str) -> click.Option:
+    """An option for a command that changes something and cannot say beforehand what: it refuses ``--dry-run``."""
+
+    def refuse(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+        if value:
+            raise click.UsageError(f"{ctx.command_path} has no dry run: {why}", ctx)
+
+    return click.Option(
+        ["--dry-run"], is_flag=True, is_eager=True, hidden=True, expose_value=False, callback=refuse
+    )
 
 
 def output(given: Mapping[str, Any], fields: Sequence[str]) -> Output:

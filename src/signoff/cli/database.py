@@ -1,11 +1,11 @@
 """``signoff db``: maintains a server's database without running the server."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 
-from signoff.cli.commands import DataCommand
+from signoff.cli.commands import DataCommand, without_dry_run
 from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.lazy_group import SuggestingGroup
 from signoff.cli.server_extra import server_part
@@ -13,6 +13,8 @@ from signoff.cli.session import CommandContext
 from signoff.cli.text_safety import visible
 from signoff.cli.up import configured, database_named, flags
 from signoff.config import Config, reachable
+
+_MADE_ONCE: Final = "it makes a secret that only the real run knows."
 
 
 @click.group(cls=SuggestingGroup)
@@ -164,6 +166,7 @@ db.add_command(
                 help="The workspace, if several have the address.",
             ),
             *flags("data", "database", "base_url"),
+            without_dry_run(_MADE_ONCE),
         ],
         fields=("person", "workspace", "link", "expires_at"),
     )
@@ -179,6 +182,7 @@ db.add_command(
                 ["--workspace"], default="", metavar="ORG/NAME", help="The workspace, if there are several."
             ),
             *flags("data", "database"),
+            without_dry_run(_MADE_ONCE),
         ],
         fields=("person", "workspace", "api_key"),
     )
@@ -192,6 +196,7 @@ db.add_command(
             click.Argument(["name"]),
             click.Option(["--owner"], required=True, metavar="EMAIL", help="Its first owner."),
             *flags("data", "database"),
+            without_dry_run(_MADE_ONCE),
         ],
         fields=("workspace", "owner", "api_key"),
     )
@@ -201,7 +206,13 @@ db.add_command(
         "restore",
         callback=_restore,
         help=_restore.__doc__,
-        params=[click.Argument(["file"], type=click.Path(path_type=Path)), *flags("data", "database")],
+        params=[
+            click.Argument(["file"], type=click.Path(path_type=Path)),
+            *flags("data", "database"),
+            without_dry_run(
+                "restoring is what finds out whether the backup is sound. The replaced database is kept."
+            ),
+        ],
         fields=("database", "restored", "kept"),
     )
 )
@@ -210,7 +221,12 @@ db.add_command(
         "migrate",
         callback=_migrate,
         help=_migrate.__doc__,
-        params=flags("data", "database"),
+        params=[
+            *flags("data", "database"),
+            without_dry_run(
+                "migrating is what finds out what a database needs. Make a backup first: signoff db backup."
+            ),
+        ],
         fields=("database", "migrated"),
     )
 )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from signoff.cli.arguments import seconds, short_id
-from signoff.cli.commands import RemoteCommand
+from signoff.cli.commands import ChangingCommand, RemoteCommand
 from signoff.cli.complete import of_agents, of_intents, of_types
 from signoff.cli.documents import Document, read_document, read_inline
 from signoff.cli.failures import CommandFailed, ExitCode
@@ -32,7 +32,7 @@ def intents() -> None:
 intents.add_command(intent_messages)
 
 
-@intents.command("send", cls=RemoteCommand, fields=("intent_id", "warnings"))
+@intents.command("send", cls=ChangingCommand, fields=("intent_id", "warnings"))
 @click.argument("file", required=False)
 @click.option("--data", metavar="JSON", help="The whole intent as JSON, or @FILE.")
 @click.option(
@@ -154,7 +154,7 @@ def watch(session: Remote, intent: str, timeout: float | None, until: str | None
     return watch_intent(session, session.intent_id(intent), timeout, until)
 
 
-@intents.command("cancel", cls=RemoteCommand, fields=IntentOut)
+@intents.command("cancel", cls=ChangingCommand, fields=IntentOut)
 @click.argument("intent", shell_complete=of_intents)
 @click.option("--reason", default="canceled", show_default=True, help="Reason, recorded in the history.")
 @click.option("--yes", "-y", is_flag=True, help="Skip the confirmation prompt.")
@@ -167,7 +167,7 @@ def cancel(session: Remote, intent: str, reason: str, yes: bool) -> None:
     session.out.one(after, "intent_id", [f"{session.out.paint('CANCELED')} {found.intent_id}"])
 
 
-@intents.command("retry", cls=RemoteCommand, fields=("intent_id", "warnings"))
+@intents.command("retry", cls=ChangingCommand, fields=("intent_id", "warnings"))
 @click.argument("intent", shell_complete=of_intents)
 @click.pass_obj
 def retry(session: Remote, intent: str) -> None:
@@ -177,7 +177,7 @@ def retry(session: Remote, intent: str) -> None:
     _print(session, session.client.call(calls.retry(session.intent_id(intent))))
 
 
-@intents.command("rerun", cls=RemoteCommand, fields=("intent_id", "rerun_of"))
+@intents.command("rerun", cls=ChangingCommand, fields=("intent_id", "rerun_of"))
 @click.argument("intent", shell_complete=of_intents)
 @click.pass_obj
 def rerun(session: Remote, intent: str) -> None:

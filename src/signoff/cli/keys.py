@@ -5,7 +5,7 @@ from typing import Final
 import click
 
 from signoff.cli.arguments import seconds
-from signoff.cli.commands import RemoteCommand
+from signoff.cli.commands import ChangingCommand, RemoteCommand
 from signoff.cli.complete import of_agents, of_keys, of_people
 from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.lazy_group import SuggestingGroup
@@ -21,7 +21,7 @@ def keys() -> None:
 
 
 @keys.command(
-    "create", cls=RemoteCommand, fields=("address", "key_id", "api_key", "kind", "expires_at", "warnings")
+    "create", cls=ChangingCommand, fields=("address", "key_id", "api_key", "kind", "expires_at", "warnings")
 )
 @click.option(
     "--agent",
@@ -70,7 +70,7 @@ def list_keys(session: Remote) -> None:
     session.out.many(found, _COLUMNS, "key_id", "There are no keys here.")
 
 
-@keys.command("revoke", cls=RemoteCommand, fields=("key_id",))
+@keys.command("revoke", cls=ChangingCommand, fields=("key_id",))
 @click.argument("key_id", shell_complete=of_keys)
 @click.option("--yes", "-y", is_flag=True, help="Skip the confirmation prompt.")
 @click.pass_obj

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from signoff.cli.commands import DataCommand
+from signoff.cli.commands import DataCommand, without_dry_run
 from signoff.cli.complete import of_contexts
 from signoff.cli.contexts import (
     Context,
@@ -34,7 +34,12 @@ _FIELDS: Final = ("name", "url", "person", "current")
 _RETRY: Final = 15.0  # the key was created a moment ago and is not shown, so it must not be lost
 
 
-@click.command("login", cls=DataCommand, fields=_FIELDS)
+@click.command(
+    "login",
+    cls=DataCommand,
+    fields=_FIELDS,
+    params=[without_dry_run("each of its requests depends on the answer to the one before.")],
+)
 @click.argument("url")
 @click.option("--name", metavar="NAME", help="Name of the context; default: the server's host.")
 @click.option(

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import click
 
-from signoff.cli.commands import RemoteCommand
+from signoff.cli.commands import ChangingCommand, RemoteCommand
 from signoff.cli.complete import of_people
 from signoff.cli.directory_lines import waiting_lines, warned
 from signoff.cli.failures import CommandFailed, ExitCode
@@ -86,7 +86,7 @@ def _hours(written: str, zone: str | None) -> dict[str, Any] | bool:
     return {"zone": zone, "days": match[1], "from": match[2], "to": match[3]}
 
 
-@people.command("add", cls=RemoteCommand, fields=PersonOut)
+@people.command("add", cls=ChangingCommand, fields=PersonOut)
 @click.argument("email")
 @_about
 def add(session: Remote, /, email: str, **given: Any) -> None:
@@ -94,7 +94,7 @@ def add(session: Remote, /, email: str, **given: Any) -> None:
     _show(session, session.client.directory.add_person(email, **_given_options(given)), "added")
 
 
-@people.command("set", cls=RemoteCommand, fields=PersonOut, clearing=("name", "zone"))
+@people.command("set", cls=ChangingCommand, fields=PersonOut, clearing=("name", "zone"))
 @click.argument("who", shell_complete=of_people)
 @click.option("--active/--inactive", default=None, help="Whether the person has access.")
 @click.option("--yes", "-y", is_flag=True, help="Skip the confirmation prompt for a person with open tasks.")
@@ -142,7 +142,7 @@ def waiting(session: Remote, /, who: str) -> None:
     session.out.many(found.get("tasks") or [], _WAITING, "task_id", "No open tasks.")
 
 
-@people.command("reassign", cls=RemoteCommand, fields=("reassigned", "refused", "complete"))
+@people.command("reassign", cls=ChangingCommand, fields=("reassigned", "refused", "complete"))
 @click.argument("who", metavar="FROM", shell_complete=of_people)
 @click.argument("to", metavar="TO", shell_complete=of_people)
 @click.option("--comment", default="", metavar="TEXT", help="Reason, recorded in the history of each task.")
@@ -162,7 +162,7 @@ def reassign(session: Remote, /, who: str, to: str, comment: str) -> ExitCode:
     return ExitCode.FAILURE if done.get("refused") else ExitCode.OK
 
 
-@people.command("absent", cls=RemoteCommand, fields=PersonOut)
+@people.command("absent", cls=ChangingCommand, fields=PersonOut)
 @click.argument("who", shell_complete=of_people)
 @click.option("--from", "start", metavar="WHEN", help="First day away (2026-03-02), or a time.")
 @click.option("--until", metavar="WHEN", help="Last day away, or a time.")
@@ -203,7 +203,7 @@ def sessions(session: Remote, who: str) -> None:
     session.out.many(found, columns, "session_id", "Nowhere.")
 
 
-@people.command("sign-out", cls=RemoteCommand, fields=("ended",))
+@people.command("sign-out", cls=ChangingCommand, fields=("ended",))
 @click.argument("who", default="me", shell_complete=of_people)
 @click.option("--session", "session_id", metavar="SESSION", help="Only this session; default: all.")
 @click.pass_obj
@@ -216,7 +216,7 @@ def sign_out(session: Remote, who: str, session_id: str | None) -> None:
     session.out.one({"ended": ended}, "ended", [f"ended: {ended}"])
 
 
-@people.command("test-message", cls=RemoteCommand, fields=MessageOut)
+@people.command("test-message", cls=ChangingCommand, fields=MessageOut)
 @click.argument("who", default="me", shell_complete=of_people)
 @click.option(
     "--channel", default="", metavar="CHANNEL", help="The channel; default: the first that reaches them."
@@ -251,7 +251,7 @@ def test_message(session: Remote, who: str, channel: str, wait: int) -> None:
 add_removal(people, "people", "WHO")
 
 
-@people.command("erase", cls=RemoteCommand, fields=PersonErased)
+@people.command("erase", cls=ChangingCommand, fields=PersonErased)
 @click.argument("who", shell_complete=of_people)
 @click.option("--yes", "-y", is_flag=True, help="Skip the confirmation prompt.")
 @click.pass_obj

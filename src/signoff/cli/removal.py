@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from signoff.cli.commands import RemoteCommand
+from signoff.cli.commands import ChangingCommand
 from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.session import Remote
 from signoff.cli.text_safety import visible
@@ -24,7 +24,7 @@ def add_removal(group: click.Group, kind: str, metavar: str) -> None:
         _remove(session, kind, name, yes)
 
     group.add_command(
-        RemoteCommand(
+        ChangingCommand(
             "remove",
             callback=click.pass_obj(remove),
             help=f"""Remove a {_NAMES[kind]}.
@@ -36,6 +36,7 @@ def add_removal(group: click.Group, kind: str, metavar: str) -> None:
                 click.Option(["--yes", "-y"], is_flag=True, help="Skip the confirmation prompt."),
             ],
             fields=("dry_run", "changed", "changes", "proposal"),
+            judged=True,
         )
     )
 
@@ -58,5 +59,8 @@ def _remove(session: Remote, kind: str, name: str, yes: bool) -> None:
             lines += ["open tasks:", *waits, hint]
     else:
         lines.append(_KEPT[kind])
+    if session.dry_run:
+        session.out.one(planned, "changed", lines)
+        return
     session.show(lines, yes)
     apply_shown(session, document, planned, yes, f"Remove the {_NAMES[kind]} {name}?")

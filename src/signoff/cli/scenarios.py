@@ -3,7 +3,7 @@
 import click
 
 from signoff.cli.arguments import seconds
-from signoff.cli.commands import RemoteCommand
+from signoff.cli.commands import ChangingCommand, RemoteCommand
 from signoff.cli.documents import read_document
 from signoff.cli.failures import ExitCode
 from signoff.cli.lazy_group import SuggestingGroup
@@ -30,7 +30,7 @@ def validate(session: Remote, file: str) -> ExitCode:
 
 
 @scenarios.command(
-    "apply", cls=RemoteCommand, fields=("intent_id", "scenario_id", "status", "agents", "warnings")
+    "apply", cls=ChangingCommand, fields=("intent_id", "scenario_id", "status", "agents", "warnings")
 )
 @click.argument("file")
 @click.option("--idempotency-key", metavar="KEY", help="Idempotency key.")

@@ -15,6 +15,7 @@ import click
 
 from signoff.cli.arguments import find_id
 from signoff.cli.contexts import connection
+from signoff.cli.dry_run import Unsent, changes_something, request_lines
 from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.last_intent import LAST, last
 from signoff.cli.output import Output, Painted
@@ -83,6 +84,8 @@ class Remote(CommandContext):
     context: str | None = None
     verbose: bool = False
     timeout: float = 15.0
+    may_change: bool = False
+    dry_run: bool = False
 
     @cached_property
     def client(self) -> "Client":
@@ -93,8 +96,7 @@ class Remote(CommandContext):
 
         found = self.settings
         client = Client(found.url, found.api_key, timeout=self.timeout, retry_for=0.0, program="signoff-cli")
-        if self.verbose:
-            client.session.watch(_sent, _received)
+        client.session.watch(self._sending, _received if self.verbose else _unwatched)
         self.ctx.call_on_close(client.close)
         return client
 
@@ -110,6 +112,35 @@ class Remote(CommandContext):
             self.out.note(wanted.note)
         found = find_settings(wanted.url, wanted.api_key, words=IN_SHELL)
         return replace(found, source=wanted.source) if wanted.source else found
+
+    def _sending(self, request: "httpx2.Request") -> None:
+        """Called before each request: stops the one that would change something where nothing may be changed."""
+        if changes_something(request):
+            if not self.may_change:
+                raise TypeError(f"{self.ctx.command_path} changes something: it has to be a ChangingCommand")
+            if self.dry_run:
+                raise Unsent(request)
+        if self.verbose:
+            _sent(request)
+
+    def confirm(self, question: str, yes: bool) -> None:
+        """As for every command; in a dry run there is nothing to confirm."""
+        super().confirm(question, yes or self.dry_run)
+
+    def print_unsent(self, unsent: Unsent, *, followed: bool = False) -> None:
+        """Print the request that a dry run has not sent. ``followed``: whether others may follow."""
+        record = unsent.record(self.ctx.params.get("idempotency_key"))
+        self.out.note("Nothing was sent. Without --dry-run, this would be:")
+        # whole: the fields that --json names are those of the command's own records
+        replace(self.out, fields=()).one(record, "path", request_lines(record), followed=followed)
+
+    @contextmanager
+    def one_of_several(self, several: bool) -> Iterator[None]:
+        """A request that others may follow: a dry run prints it and continues."""
+        try:
+            yield
+        except Unsent as unsent:
+            self.print_unsent(unsent, followed=several)
 
     def intent_id(self, text: str) -> str:
         """The full id of the intent that ``text`` means; ``@last`` means the one that was sent last."""
@@ -185,6 +216,10 @@ def _sent(request: "httpx2.Request") -> None:
 def _received(response: "httpx2.Response") -> None:
     number = response.headers.get("x-request-id", "")
     _traced(f"< {response.status_code}{f' request {number}' if number else ''}")
+
+
+def _unwatched(response: "httpx2.Response") -> None:
+    """Responses are shown only with --verbose."""
 
 
 def _traced(line: str) -> None:

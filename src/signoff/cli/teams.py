@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import click
 
-from signoff.cli.commands import RemoteCommand
+from signoff.cli.commands import ChangingCommand, RemoteCommand
 from signoff.cli.complete import of_teams
 from signoff.cli.directory_lines import warned
 from signoff.cli.failures import CommandFailed, ExitCode
@@ -28,7 +28,7 @@ def list_teams(session: Remote) -> None:
     session.out.many(session.client.directory.teams(), _COLUMNS, "name", "There are no teams here.")
 
 
-@teams.command("set", cls=RemoteCommand, fields=TeamOut)
+@teams.command("set", cls=ChangingCommand, fields=TeamOut)
 @click.argument("name", shell_complete=of_teams)
 @click.option("--member", "-m", "members", multiple=True, required=True, metavar="EMAIL", help="Repeatable.")
 @click.option("--handover", metavar="WHEN", help='With --zone: a weekly rotation, such as "mon 09:00".')

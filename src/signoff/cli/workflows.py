@@ -4,7 +4,7 @@ from typing import Final
 
 import click
 
-from signoff.cli.commands import RemoteCommand
+from signoff.cli.commands import ChangingCommand, RemoteCommand
 from signoff.cli.documents import read_document
 from signoff.cli.lazy_group import SuggestingGroup
 from signoff.cli.output import Column, column, time_column
@@ -19,20 +19,17 @@ def workflows() -> None:
     """Apply and list workflows."""
 
 
-@workflows.command("apply", cls=RemoteCommand, fields=("file", "changed", "workflow"))
+@workflows.command("apply", cls=ChangingCommand, fields=("file", "changed", "workflow"), judged=True)
 @click.argument("files", nargs=-1, required=True)
-@click.option(
-    "--dry-run", is_flag=True, help="Only check it, and report whether it differs from the active one."
-)
 @click.pass_obj
-def apply(session: Remote, files: tuple[str, ...], dry_run: bool) -> None:
+def apply(session: Remote, files: tuple[str, ...]) -> None:
     """Apply the workflows in FILES (JSON or YAML; - is standard input)."""
     # All files are read before the first is applied, so that a typo in the last one changes nothing.
     templates = [(file, read_document(file)) for file in files]
     for file, template in templates:
-        applied = session.client.apply_workflow(template, dry_run)
+        applied = session.client.apply_workflow(template, session.dry_run)
         flow = applied.workflow
-        word = ("would change" if dry_run else "in force") if applied.changed else "unchanged"
+        word = ("would change" if session.dry_run else "in force") if applied.changed else "unchanged"
         line = f"{word}: {flow.name} for {flow.intent_type}, version {flow.version}"
         if session.out.for_people:
             session.out.line(visible(line))

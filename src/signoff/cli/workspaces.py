@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import click
 
-from signoff.cli.commands import RemoteCommand
+from signoff.cli.commands import ChangingCommand, RemoteCommand
 from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.lazy_group import SuggestingGroup
 from signoff.cli.output import Column, column
@@ -26,7 +26,7 @@ def list_workspaces(session: Remote) -> None:
     session.out.many(found, _COLUMNS, "workspace_id", "There are no workspaces here.")
 
 
-@workspaces.command("create", cls=RemoteCommand, fields=NewWorkspaceOut)
+@workspaces.command("create", cls=ChangingCommand, fields=NewWorkspaceOut)
 @click.argument("name")
 @click.option("--owner", default="", metavar="EMAIL", help="Its first owner; default: you.")
 @click.option("--owner-name", default="", metavar="NAME", help="The owner's name.")
@@ -45,7 +45,7 @@ def create_workspace(session: Remote, /, name: str, owner: str, owner_name: str)
     session.out.one(made, "api_key", [visible(key)] if key else [])
 
 
-@workspaces.command("rename", cls=RemoteCommand, fields=WorkspaceOut)
+@workspaces.command("rename", cls=ChangingCommand, fields=WorkspaceOut)
 @click.argument("name")
 @click.pass_obj
 def rename_workspace(session: Remote, /, name: str) -> None:

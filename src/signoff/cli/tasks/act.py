@@ -7,7 +7,7 @@ from typing import Any, Final
 import click
 
 from signoff.cli.arguments import short_id
-from signoff.cli.commands import RemoteCommand
+from signoff.cli.commands import ChangingCommand, RemoteCommand
 from signoff.cli.complete import of_approvers, of_intents, of_people, of_tasks
 from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.output import Column, as_moment, column, time_column, titled
@@ -26,7 +26,7 @@ _COLUMNS: Final = (
 _STATE: Final = ("state", "outcome", "revision", "stage", "reminders_sent", "reviewed_by", "votes")
 
 
-@click.command("delegate", cls=RemoteCommand, fields=TaskOut)
+@click.command("delegate", cls=ChangingCommand, fields=TaskOut)
 @click.argument("task", shell_complete=of_tasks)
 @click.argument("to", shell_complete=of_people)
 @click.option("--comment", "-m", metavar="TEXT", help="Reason, recorded in the history.")
@@ -37,7 +37,7 @@ def delegate(session: Remote, task: str, to: str, comment: str | None) -> None:
     session.out.one(after, "task_id", receipt_lines(after, f"delegated to {to}"))
 
 
-@click.command("reassign", cls=RemoteCommand, fields=TaskOut)
+@click.command("reassign", cls=ChangingCommand, fields=TaskOut)
 @click.argument("task", shell_complete=of_tasks)
 @click.argument("to", nargs=-1, required=True, shell_complete=of_approvers)
 @click.option("--comment", "-m", metavar="TEXT", help="Reason, recorded in the history.")
@@ -48,7 +48,7 @@ def reassign(session: Remote, task: str, to: tuple[str, ...], comment: str | Non
     session.out.one(after, "task_id", receipt_lines(after, f"asked {', '.join(to)}"))
 
 
-@click.command("snooze", cls=RemoteCommand, fields=TaskOut)
+@click.command("snooze", cls=ChangingCommand, fields=TaskOut)
 @click.argument("task", shell_complete=of_tasks)
 @click.option("--until", metavar="WHEN", help="Time, such as 2026-03-02T09:00+01:00.")
 @click.option("--for", "lasts", metavar="DURATION", help="Duration: 90m, 2h, 1d.")
@@ -66,7 +66,7 @@ def snooze(session: Remote, task: str, until: str | None, lasts: str | None) -> 
     session.out.one(after, "task_id", receipt_lines(after, "snoozed"))
 
 
-@click.command("unsnooze", cls=RemoteCommand, fields=TaskOut)
+@click.command("unsnooze", cls=ChangingCommand, fields=TaskOut)
 @click.argument("task", shell_complete=of_tasks)
 @click.pass_obj
 def unsnooze(session: Remote, task: str) -> None:
@@ -75,7 +75,7 @@ def unsnooze(session: Remote, task: str) -> None:
     session.out.one(after, "task_id", receipt_lines(after, "unsnoozed"))
 
 
-@click.command("comment", cls=RemoteCommand, fields=TaskOut)
+@click.command("comment", cls=ChangingCommand, fields=TaskOut)
 @click.argument("task", shell_complete=of_tasks)
 @click.argument("text")
 @click.pass_obj
@@ -86,7 +86,9 @@ def comment(session: Remote, task: str, text: str) -> None:
 
 
 @click.command(
-    "withdraw", cls=RemoteCommand, fields=("intent_id", "intent_type", "status", "ending", "error", "receipt")
+    "withdraw",
+    cls=ChangingCommand,
+    fields=("intent_id", "intent_type", "status", "ending", "error", "receipt"),
 )
 @click.argument("task", shell_complete=of_tasks)
 @click.option("--reason", "-m", metavar="TEXT", help="Reason, recorded in the history.")

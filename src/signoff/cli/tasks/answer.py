@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from signoff.cli.arguments import form_data, short_id
-from signoff.cli.commands import RemoteCommand
+from signoff.cli.commands import ChangingCommand, RemoteCommand
 from signoff.cli.complete import of_intents, of_tasks, of_types
 from signoff.cli.documents import Document, read_inline
 from signoff.cli.failures import CommandFailed, ExitCode
@@ -97,7 +97,7 @@ def get(session: Remote, task: str, whole: bool) -> None:
     session.out.one(found, "task_id", task_lines(found, session.out, whole))
 
 
-@tasks.command("next", cls=RemoteCommand, fields=TaskOut)
+@tasks.command("next", cls=ChangingCommand, fields=TaskOut)
 @click.pass_obj
 def next_task(session: Remote) -> None:
     """Show the most urgent task that waits for you, and ask for your answer.
@@ -198,7 +198,7 @@ def _answer_options(command: Any) -> Any:
     return command
 
 
-@tasks.command("approve", cls=RemoteCommand, fields=TaskOut)
+@tasks.command("approve", cls=ChangingCommand, fields=TaskOut)
 @click.option("--evidence", metavar="TEXT", help="Text or link that shows it was done.")
 @bulk_options
 @filter_options
@@ -211,7 +211,7 @@ def approve(session: Remote, /, evidence: str | None, **said: Any) -> None:
     _one_or_more(session, "approved", said, evidence)
 
 
-@tasks.command("reject", cls=RemoteCommand, fields=TaskOut)
+@tasks.command("reject", cls=ChangingCommand, fields=TaskOut)
 @bulk_options
 @filter_options
 @_answer_options
@@ -244,7 +244,7 @@ def _one_or_more(session: Remote, outcome: str, said: dict[str, Any], evidence: 
     answer_many(session, found, outcome, given.comment, given.yes)
 
 
-@tasks.command("submit", cls=RemoteCommand, fields=TaskOut)
+@tasks.command("submit", cls=ChangingCommand, fields=TaskOut)
 @click.option("--outcome", metavar="OUTCOME", help="One of the task's outcomes; required if it has several.")
 @click.option(
     "--field", "-f", "pairs", multiple=True, metavar="NAME=VALUE", help="One field of the form; repeatable."

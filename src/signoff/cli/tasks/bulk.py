@@ -78,9 +78,10 @@ def answer_many(
     session.confirm(f"Answer {outcome!r} to {len(tasks)} tasks?", yes)
     refused = 0
     for start in range(0, len(tasks), MOST):
-        done = session.client.tasks.answer_many(tasks[start : start + MOST], outcome, comment)
-        refused += int(done.get("refused") or 0)
-        session.out.one(done, "recorded", _outcome_lines(done, tasks), followed=len(tasks) > MOST)
+        with session.one_of_several(several := len(tasks) > MOST):
+            done = session.client.tasks.answer_many(tasks[start : start + MOST], outcome, comment)
+            refused += int(done.get("refused") or 0)
+            session.out.one(done, "recorded", _outcome_lines(done, tasks), followed=several)
     if refused:
         raise CommandFailed(
             ExitCode.CONFLICT, f"{refused} of {len(tasks)} were refused; the others were recorded."

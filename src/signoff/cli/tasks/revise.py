@@ -2,7 +2,7 @@
 
 import click
 
-from signoff.cli.commands import RemoteCommand
+from signoff.cli.commands import ChangingCommand
 from signoff.cli.complete import of_tasks
 from signoff.cli.documents import read_inline
 from signoff.cli.failures import CommandFailed, ExitCode
@@ -13,7 +13,7 @@ from signoff.cli.tasks.receipts import receipt_lines
 from signoff.wire.tasks import TaskOut
 
 
-@click.command("mark-reviewing", cls=RemoteCommand, fields=TaskOut)
+@click.command("mark-reviewing", cls=ChangingCommand, fields=TaskOut)
 @click.argument("task", shell_complete=of_tasks)
 @click.option("--clear", is_flag=True, help="Clear the mark.")
 @click.pass_obj
@@ -24,7 +24,7 @@ def mark_reviewing(session: Remote, task: str, clear: bool) -> None:
     session.out.one(after, "task_id", receipt_lines(after, said))
 
 
-@click.command("revise", cls=RemoteCommand, fields=TaskOut)
+@click.command("revise", cls=ChangingCommand, fields=TaskOut)
 @click.argument("task", shell_complete=of_tasks)
 @click.option("--payload", required=True, metavar="JSON", help="The whole new payload as JSON, or @FILE.")
 @click.option("--comment", "-m", metavar="TEXT", help="Reason, recorded in the history.")

@@ -42,8 +42,8 @@ ROOTS: Final[dict[type, str]] = {
     wire.workspaces.WorkspaceOut: "Workspace",
     wire.teams.TeamOut: "Team",
     wire.policies.PolicyOut: "Policy",
-    wire.changes.ManifestAnswer: "AppliedManifest",
-    wire.changes.RecordedChange: "RecordedChange",
+    wire.manifests.ManifestAnswer: "AppliedManifest",
+    wire.manifests.RecordedChange: "RecordedChange",
 }
 _NAMES: Final[dict[type, str]] = ROOTS | {
     wire.system.SelfOut: "Actor",

@@ -17,7 +17,7 @@ ROOT: Final = Path(__file__).parent.parent
 RULES: Final = (
     "quorum",
     "eligibility",
-    "conclusion",
+    "continuation",
     "task_commands",
     "decide",
     "evolve",

@@ -32,7 +32,7 @@ from signoff.engine.commit.engine import Engine
 from signoff.engine.commit.recent import RecentCommits
 from signoff.engine.commit.retention import RetentionLoop
 from signoff.engine.commit.timekeeper import Timekeeper
-from signoff.engine.commit.understaffed import StaffingChecks
+from signoff.engine.commit.understaffed_checks import StaffingChecks
 from signoff.engine.delivery.channel_registry import ChannelRegistry
 from signoff.engine.delivery.chat_answers import Chat
 from signoff.engine.delivery.pipeline import OutboxSender

@@ -7,10 +7,10 @@ import pytest
 
 from signoff import IntentFailed
 from signoff.client import gated_call
+from signoff.client.credentials import Settings
 from signoff.client.errors import refusal
 from signoff.client.flow import Exchange, HttpReply, Stepper
 from signoff.client.gated_call import GatedCall, GateTerms, failure_of
-from signoff.client.settings import Settings
 from signoff.client.types import Result
 from tests.client.driving import Driving
 

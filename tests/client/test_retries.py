@@ -24,9 +24,9 @@ from signoff import (
 )
 from signoff.client import calls
 from signoff.client.calls import ApiCall
+from signoff.client.drivers import BlockingSession
 from signoff.client.flow import Flow, HttpReply, MonotonicDeadline, perform, persist
 from signoff.client.resources import Directory, Tasks
-from signoff.client.session import BlockingSession
 from tests.client.conftest import KEY
 from tests.client.driving import Driving
 from tests.client.stub import INTENT, Answer, Stub, refused

@@ -24,7 +24,7 @@ from signoff.engine.commit.jobs import ClaimJob, CommandJob, SubmitJob
 from signoff.store.rows import plan_digest
 from signoff.store.sqlite.store import SqliteStore
 from signoff.store.store import Store
-from signoff.store.work import ClaimableQuery, IdempotencyKey
+from signoff.store.transaction import ClaimableQuery, IdempotencyKey
 from tests.builders import AGENT, ANN, OTTO, SERVICE, START, VALIDATOR, WORKSPACE, gate, minutes
 from tests.conftest import delete_rows
 from tests.engine.engine_env import PAYLOAD, EngineEnv, once, open_engine_env, submission

@@ -14,7 +14,7 @@ from signoff.engine.commit.retention import RetentionLoop
 from signoff.store.rows import outgoing_row
 from signoff.store.sql import OUTBOX, PUT_OUTGOING
 from signoff.store.tables.messages import Message
-from signoff.store.work import OutboxRow
+from signoff.store.transaction import OutboxRow
 from tests.builders import AGENT, ANN, RITA, SERVICE, SYSTEM, WORKSPACE, gate, validate
 from tests.conftest import empty_store
 from tests.engine.engine_env import PAYLOAD, EngineEnv, once

@@ -10,7 +10,7 @@ from signoff.core.intent import commands as c
 from signoff.engine.commit.retention import RetentionLoop
 from signoff.engine.commit.timekeeper import Timekeeper
 from signoff.engine.metrics import Metrics
-from signoff.store.work import Loaded, Locks, Writes
+from signoff.store.transaction import Loaded, Locks, Writes
 from tests.builders import SERVICE, gate
 from tests.engine.engine_env import EngineEnv
 

@@ -9,7 +9,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from signoff.mcp.answers import ToolFailed
+from signoff.mcp.tool_results import ToolFailed
 from signoff.mcp.tools import TOOLS, arguments_of
 from tests.mcp.mcp_env import TYPE, McpEnv, told, until
 

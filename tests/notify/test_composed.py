@@ -18,7 +18,7 @@ from signoff.core.plan.task_types import Meaning, Outcome, Risk, Stage, Strength
 from signoff.engine.delivery.compose import MessageComposer, choices, cut, render_payload
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.notify.personal_message import PersonalMessage
-from signoff.store.work import OutboxKind, OutboxRow, Stored
+from signoff.store.transaction import OutboxKind, OutboxRow, Stored
 from tests.builders import ANN, OTTO, START, VALIDATOR, WORKSPACE, Story, gate, validate
 from tests.core.asking import asking, review, step
 

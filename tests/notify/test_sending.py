@@ -17,7 +17,7 @@ from signoff.store.rows import outgoing_row
 from signoff.store.sql import OUTBOX, PUT_OUTGOING
 from signoff.store.store import Store
 from signoff.store.tables.messages import WAITING, Message
-from signoff.store.work import OutboxKind, OutboxRow
+from signoff.store.transaction import OutboxKind, OutboxRow
 from tests.builders import ANN, WORKSPACE
 from tests.engine.http_sink import http_sink
 from tests.notify.messaging_env import MessagingEnv, asked, email, messaging_env, webhook

@@ -13,7 +13,7 @@ from signoff.store.database import Statement
 from signoff.store.postgres.store import PostgresStore
 from signoff.store.rows import Row
 from signoff.store.store import Work
-from signoff.store.work import Locks
+from signoff.store.transaction import Locks
 
 FAIL = "do $$ begin raise exception 'by the test' using errcode = '40001'; end $$"
 _fails: ContextVar[bool] = ContextVar("fails", default=False)

@@ -16,7 +16,7 @@ from signoff.core.intent.model import Delay, Delivery, DeliveryState, Intent, Re
 from signoff.core.plan.plan import AgentStep, Plan
 from signoff.store.rows import plan_digest
 from signoff.store.store import Store
-from signoff.store.work import Changed, IdempotencyKey, Loaded, Locks, NewIntent, OutboxRow, Writes
+from signoff.store.transaction import Changed, IdempotencyKey, Loaded, Locks, NewIntent, OutboxRow, Writes
 from tests.conftest import NOON
 
 WS = "wsp_1"

@@ -22,7 +22,7 @@ from signoff.store.opening import open_store
 from signoff.store.rows import Plans, Row
 from signoff.store.sqlite.store import SqliteStore
 from signoff.store.store import Store
-from signoff.store.tables.changes import People
+from signoff.store.tables.change_log import People
 from tests.conftest import NOON, FixedClock
 from tests.store.directory_samples import ANN, BOT, KEY, SPACE, workflow
 from tests.store.samples import AGENT, patiently

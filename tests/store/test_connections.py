@@ -4,7 +4,7 @@ import pytest
 
 from signoff.store.opening import open_store
 from signoff.store.postgres.connections import Address
-from signoff.store.work import Locks
+from signoff.store.transaction import Locks
 from tests.conftest import FixedClock
 from tests.store.samples import look, once, ready, submit
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from signoff.core.intent.model import Delivery, Intent
 from signoff.store.opening import open_store
 from signoff.store.store import Store
-from signoff.store.work import Loaded, Locks, SentDelivery, Writes
+from signoff.store.transaction import Loaded, Locks, SentDelivery, Writes
 from tests.conftest import FixedClock
 from tests.store.samples import AGENT, NOTHING, WS, leased, leave, move, patiently, ready, submit, waiting
 

@@ -10,7 +10,7 @@ from signoff.core.errors import Conflict
 from signoff.core.plan.plan import AgentStep, Plan
 from signoff.store.rows import plan_digest
 from signoff.store.store import Store
-from signoff.store.tables.changes import ChangedMeanwhile
+from signoff.store.tables.change_log import ChangedMeanwhile
 from tests.conftest import NOON
 from tests.store.directory_samples import ANN, BOT, KEY, SPACE, workflow
 from tests.store.samples import AGENT, PLAN, SECOND, patiently

@@ -7,7 +7,7 @@ from signoff.core.directory.model import DirectoryChange
 from signoff.core.ids import new_intent_id
 from signoff.store.store import Store
 from signoff.store.tables.messages import Message
-from signoff.store.work import OutboxKind, OutboxRow
+from signoff.store.transaction import OutboxKind, OutboxRow
 from tests.conftest import NOON
 from tests.store.directory_samples import SPACE
 from tests.store.samples import SECOND

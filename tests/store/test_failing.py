@@ -11,7 +11,7 @@ from signoff.core.errors import Busy, Conflict, Refused
 from signoff.store.opening import open_store
 from signoff.store.sqlite.store import SqliteStore
 from signoff.store.store import Store
-from signoff.store.work import Locks
+from signoff.store.transaction import Locks
 from tests.conftest import FixedClock
 from tests.store.proxy import Wire
 from tests.store.samples import NOTHING, leave, look, move, once, ready, submission, submit, waiting

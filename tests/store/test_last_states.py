@@ -6,7 +6,7 @@ from signoff.core.intent.model import Intent
 from signoff.store.opening import open_store
 from signoff.store.rows import state_of
 from signoff.store.store import Store
-from signoff.store.work import Locks
+from signoff.store.transaction import Locks
 from tests.conftest import FixedClock
 from tests.store.samples import leased, leave, look, move, ready, submit
 

@@ -6,7 +6,7 @@ from itertools import chain
 
 from signoff.store.opening import open_store
 from signoff.store.store import Store
-from signoff.store.work import OutboxRow, Writes
+from signoff.store.transaction import OutboxRow, Writes
 from tests.conftest import NOON, FixedClock
 from tests.store.samples import NOTHING, SECOND, WS, intent, leave, outgoing
 

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from signoff.core.directory.actors import ActorKind
 from signoff.core.intent.model import Intent, Requester
 from signoff.store.store import Store
-from signoff.store.work import Filter, Locks, Stored
+from signoff.store.transaction import Filter, Locks, Stored
 from tests.conftest import NOON
 from tests.store.samples import (
     AGENT,

@@ -9,7 +9,7 @@ from signoff.core.errors import Conflict
 from signoff.core.intent.model import Intent
 from signoff.store.postgres.connections import RetryTransaction
 from signoff.store.store import Store
-from signoff.store.work import IdempotencyKey, Loaded, Locks, NewStoredReply, StoredReply, Writes
+from signoff.store.transaction import IdempotencyKey, Loaded, Locks, NewStoredReply, StoredReply, Writes
 from tests.conftest import NOON, FixedClock
 from tests.store.samples import (
     NOTHING,

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from signoff.store import sql
-from signoff.store.batch import WriteBatch
+from signoff.store.bulk_writes import WriteBatch
 from signoff.store.dialect import for_postgres, for_sqlite
 from signoff.store.opening import open_store
 from signoff.store.postgres import statements as own

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from signoff.core.intent.model import Intent
 from signoff.store.store import Store
-from signoff.store.work import Locks, Resubmitted
+from signoff.store.transaction import Locks, Resubmitted
 from tests.conftest import NOON
 from tests.store.samples import NOTHING, PLAN, final, leave, move, submission, together, waiting
 from tests.store.samples import submit as submitted

@@ -8,7 +8,7 @@ from signoff.core.plan.plan import HumanStep, Plan
 from signoff.core.plan.task_types import TaskSpec
 from signoff.store.store import Store
 from signoff.store.tables.totals import SEVERAL, QueuedMessages
-from signoff.store.work import Locks, Writes
+from signoff.store.transaction import Locks, Writes
 from tests.conftest import NOON
 from tests.store.samples import NOTHING, WS, final, intent, leave, move, outgoing, submit, waiting
 

@@ -10,7 +10,7 @@ from signoff.core.errors import Conflict, Invalid, Refused
 from signoff.core.plan.plan import AgentStep, Plan
 from signoff.store.opening import open_store
 from signoff.store.store import Store
-from signoff.store.work import ClaimableQuery, Loaded, Locks, NewStoredReply, Writes
+from signoff.store.transaction import ClaimableQuery, Loaded, Locks, NewStoredReply, Writes
 from tests.conftest import NOON, FixedClock
 from tests.store.samples import (
     AGENT,

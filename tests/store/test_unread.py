@@ -8,7 +8,7 @@ from functools import partial
 
 from signoff.store.opening import open_store
 from signoff.store.store import Store
-from signoff.store.work import Locks, SentDelivery, Writes
+from signoff.store.transaction import Locks, SentDelivery, Writes
 from tests.conftest import FixedClock
 from tests.store.samples import (
     AGENT,

@@ -4,7 +4,7 @@ from typing import Any
 
 from signoff.store.opening import open_store
 from signoff.store.postgres.store import CONNECTIONS, PostgresStore
-from signoff.store.work import Locks
+from signoff.store.transaction import Locks
 from tests.conftest import FixedClock
 from tests.store.samples import look, once, ready, submit
 

@@ -12,7 +12,7 @@ from signoff.engine.commit.recent import RecentCommits
 from signoff.engine.read.view import START, View
 from signoff.store.store import Store
 from signoff.store.tables.intents import Intents
-from signoff.store.work import Filter, Stored
+from signoff.store.transaction import Filter, Stored
 from tests.web.inbox.reading import reader
 from tests.web.web_env import WebEnv
 

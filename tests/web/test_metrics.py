@@ -9,7 +9,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from signoff.core.errors import Busy
 from signoff.engine.metrics import GAUGES, METRICS, OTHER, REQUESTS, Metrics
-from signoff.store.work import OutboxKind, OutboxRow
+from signoff.store.transaction import OutboxKind, OutboxRow
 from tests.web.policy_steps import applied
 from tests.web.web_env import HOME, TYPE, WebEnv
 

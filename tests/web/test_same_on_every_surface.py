@@ -6,7 +6,7 @@ import msgspec
 
 from signoff.cli.output import Output
 from signoff.cli.tasks.answer import task_lines
-from signoff.cli.tasks.changes import difference_lines
+from signoff.cli.tasks.differences import difference_lines
 from signoff.core.intent.notifications import NotificationKind
 from signoff.core.text.json_paths import changed_paths
 from signoff.engine.delivery.compose import render_payload

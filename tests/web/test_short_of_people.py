@@ -3,7 +3,7 @@
 from typing import Any
 
 from signoff.core.directory.actors import ActorKind
-from signoff.engine.commit.understaffed import StaffingChecks
+from signoff.engine.commit.understaffed_checks import StaffingChecks
 from tests.web.web_env import HOME, WebEnv
 
 MANIFEST: dict[str, Any] = {

@@ -8,7 +8,7 @@ import pytest
 
 from signoff.core.errors import Invalid
 from signoff.core.formats.workflow import compile_workflow
-from signoff.core.intent import assurance
+from signoff.core.intent import checks
 from signoff.core.plan.form_schema import FORMATS, KEYWORDS
 from signoff.core.plan.plan import MAX_STEP_RUNS_PER_INTENT
 from signoff.core.plan.task_types import TaskType, Trait
@@ -117,7 +117,7 @@ def test_the_names_that_drive_the_card_are_those_of_the_card() -> None:
     for old, new in split.items():
         assert json_diff._pairs({old: 1, new: 2}) == {old: new}
     for name in by_part["the verdict of a check"]:
-        assert assurance.verdict_of({name: True}) == ("failed" if name == "error" else "passed")
+        assert checks.verdict_of({name: True}) == ("failed" if name == "error" else "passed")
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda one: one["workflow"])

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from signoff.store.work import OutboxKind, OutboxRow
+from signoff.store.transaction import OutboxKind, OutboxRow
 from signoff.web.api.routes import ENDPOINTS
 from signoff.web.http.call import Access, Endpoint
 from signoff.web.pages.routes import ROWS as PAGES

@@ -14,7 +14,7 @@ from signoff.cli.documents import read_document
 from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.output import as_moment
 from signoff.cli.session import Remote
-from signoff.cli.tasks.changes import difference_lines
+from signoff.cli.tasks.differences import difference_lines
 from signoff.cli.text_safety import visible
 from signoff.core.text.times import utc_text
 

@@ -11,7 +11,7 @@ from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.lazy_group import SuggestingGroup
 from signoff.cli.output import Column, block, column, time_column
 from signoff.cli.session import Remote
-from signoff.wire.changes import ProposalOut, RecordedChange
+from signoff.wire.manifests import ProposalOut, RecordedChange
 
 
 @click.group(cls=SuggestingGroup)

@@ -184,7 +184,7 @@ def connection(
     url: str | None, key: str | None, name: str | None, environ: Mapping[str, str], folder: Path | None = None
 ) -> Connection:
     """Choose the server and the key. ``url``, ``key``, ``name``: the options --url, --key-file and --context."""
-    from signoff.client.settings import same_server
+    from signoff.client.credentials import same_server
 
     contexts = read_contexts(environ)
     in_environ = bool(environ.get("SIGNOFF_API_KEY") or environ.get("SIGNOFF_API_KEY_FILE"))
@@ -228,8 +228,8 @@ def nearer_folder(environ: Mapping[str, str], folder: Path | None = None) -> str
     """The credentials file in this folder or one above it, or in SIGNOFF_DATA; "" if there is none. A server that was
     started here takes precedence over the current context.
     """
+    from signoff.client.credentials import find_settings
     from signoff.client.errors import NotConfigured
-    from signoff.client.settings import find_settings
 
     near = {name: environ[name] for name in ("SIGNOFF_DATA",) if environ.get(name)}
     try:

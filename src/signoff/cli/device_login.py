@@ -24,8 +24,8 @@ _NO_KEY: Final = "none"  # the two endpoints that are called need no key
 
 def key_from_browser(session: CommandContext, address: str, open_browser: bool) -> str:
     """A new key of the person who allows it in a browser. ``open_browser``: open the page, if there is a browser."""
+    from signoff.client.credentials import checked_url
     from signoff.client.errors import NotFound
-    from signoff.client.settings import checked_url
     from signoff.client.sync import Client
 
     with Client(address, _NO_KEY, retry_for=0.0, program="signoff-cli") as client:

@@ -11,8 +11,8 @@ from signoff.cli.commands import RemoteCommand
 from signoff.cli.lazy_group import SuggestingGroup
 from signoff.cli.session import Remote
 from signoff.cli.text_safety import safe_json, visible_lines
-from signoff.wire.changes import RecordedChange
 from signoff.wire.export import AuditRecord, IntentRecord
+from signoff.wire.manifests import RecordedChange
 
 _PAGE: Final = 200
 _FORMAT: Final = click.option(

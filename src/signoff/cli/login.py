@@ -64,7 +64,7 @@ def login(
     The command shows a page and a code. You sign in on that page, enter the code and allow it; the key that is
     created for this terminal is never shown. Without a terminal, the command reads a key from standard input.
     """
-    from signoff.client.settings import IN_SHELL, checked_url, find_settings, is_loopback
+    from signoff.client.credentials import IN_SHELL, checked_url, find_settings, is_loopback
 
     address = checked_url(url, "URL")
     named = checked_name(name) if name else name_for(address)
@@ -99,7 +99,7 @@ def login(
 
 def _contexts_for(named: str, address: str) -> Contexts:
     """The contexts in the file now. Raises CommandFailed if the one of this name is for another server."""
-    from signoff.client.settings import same_server
+    from signoff.client.credentials import same_server
 
     contexts = read_contexts()
     known = contexts.known.get(named)

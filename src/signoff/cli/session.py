@@ -26,7 +26,7 @@ from signoff.documents import read_text
 if TYPE_CHECKING:
     import httpx2
 
-    from signoff.client.settings import Settings
+    from signoff.client.credentials import Settings
     from signoff.client.sync import Client
 
 # How many recent ids are searched for a shortened one.
@@ -105,7 +105,7 @@ class Remote(CommandContext):
         """The server and the key: from the options, or else the environment, or else the current context or the
         nearest .signoff folder.
         """
-        from signoff.client.settings import IN_SHELL, find_settings
+        from signoff.client.credentials import IN_SHELL, find_settings
 
         wanted = connection(self.url, self._key(), self.context, os.environ)
         if wanted.note:

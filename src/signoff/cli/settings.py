@@ -50,8 +50,8 @@ def shown_settings(loaded: LoadedSettings) -> Iterator[dict[str, str]]:
 
 def _client() -> Iterator[dict[str, str]]:
     """The server and key that commands use; empty if they would not find a server."""
+    from signoff.client.credentials import find_settings
     from signoff.client.errors import NotConfigured
-    from signoff.client.settings import find_settings
 
     wanted = connection(None, None, None, os.environ)
     try:

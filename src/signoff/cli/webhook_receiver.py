@@ -74,7 +74,7 @@ class Receiver:
 
 def open_receiver(url: str, secret_file: str | None, environ: Mapping[str, str] = os.environ) -> Receiver:
     """The receiver at this address. Only this machine's: what people decide is not sent elsewhere by accident."""
-    from signoff.client.settings import checked_url, is_loopback
+    from signoff.client.credentials import checked_url, is_loopback
 
     address = checked_url(url, "URL")
     if not is_loopback(address):

@@ -18,12 +18,12 @@ from datetime import timedelta
 from typing import Any, Final, TypeVar
 
 from signoff.client.aio import AsyncClient
+from signoff.client.credentials import find_settings
+from signoff.client.drivers import AsyncSession
 from signoff.client.flow import Retries
 from signoff.client.handlers import Function, Handlers, refuse_generator
-from signoff.client.session import AsyncSession
-from signoff.client.settings import find_settings
 from signoff.client.sync import Client
-from signoff.client.work import ResultReducer, WorkerLoop, WorkerOptions
+from signoff.client.worker import ResultReducer, WorkerLoop, WorkerOptions
 
 log = logging.getLogger("signoff")
 F = TypeVar("F", bound=Function)

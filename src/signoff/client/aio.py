@@ -7,11 +7,11 @@ from typing import Self
 import httpx2
 
 from signoff.client.calls import ApiCall, T
+from signoff.client.credentials import find_settings
+from signoff.client.drivers import PROGRAM, AsyncSession
 from signoff.client.flow import Retries, perform
 from signoff.client.methods import Awaited
 from signoff.client.resources import AsyncDirectory, AsyncTasks, ClientMethods
-from signoff.client.session import PROGRAM, AsyncSession
-from signoff.client.settings import find_settings
 from signoff.client.stream import Follower
 from signoff.client.types import Event
 

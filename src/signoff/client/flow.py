@@ -1,7 +1,7 @@
 """The client's logic, written once and without I/O: a flow is a generator that yields effects and is sent their
 results.
 
-A driver performs the effects (session.py has a blocking and an async one): it sends requests, reads streams, pauses. A
+A driver performs the effects (drivers.py has a blocking and an async one): it sends requests, reads streams, pauses. A
 lost connection is thrown into the flow as ConnectionFailed; the flow makes every other decision.
 """
 

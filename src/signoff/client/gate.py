@@ -20,10 +20,10 @@ from typing import Any, Concatenate, Final, Generic, ParamSpec, Protocol, TypeVa
 
 from signoff.client.aio import AsyncClient
 from signoff.client.call_request import CallSignature, canonical_json
+from signoff.client.credentials import Settings, find_settings
 from signoff.client.errors import WaitTimeout
 from signoff.client.gated_call import AGAIN, Again, Decision, GatedCall, GateTerms, failure_of
 from signoff.client.handlers import refuse_generator
-from signoff.client.settings import Settings, find_settings
 from signoff.client.sync import Client
 from signoff.client.types import Intent, Result
 

@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 
 from signoff.client import calls
 from signoff.client.call_request import CallRequest, call_request, canonical_json
+from signoff.client.credentials import Settings
 from signoff.client.errors import (
     AlreadyUsed,
     IntentExpired,
@@ -28,7 +29,6 @@ from signoff.client.errors import (
 )
 from signoff.client.flow import Flow, MonotonicDeadline, Retries, perform
 from signoff.client.records import Json
-from signoff.client.settings import Settings
 from signoff.client.stream import Follower
 from signoff.client.types import Result
 

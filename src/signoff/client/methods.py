@@ -12,8 +12,8 @@ from functools import wraps
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, cast, overload
 
 from signoff.client.calls import ApiCall
+from signoff.client.drivers import AsyncSession, BlockingSession
 from signoff.client.flow import Flow, Retries, perform
-from signoff.client.session import AsyncSession, BlockingSession
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -11,8 +11,8 @@ import msgspec
 from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.errors import Forbidden, Invalid, NotFound, Refused
 from signoff.core.ids import split_ref
-from signoff.core.intent.assurance import checked, current_verdicts
 from signoff.core.intent.bulk_answers import MOST, alone, differs, form_of, shape, unequal, why_alone
+from signoff.core.intent.checks import checked, current_verdicts
 from signoff.core.intent.commands import Answer
 from signoff.core.intent.model import Task
 from signoff.core.plan.task_types import Trait
@@ -23,7 +23,7 @@ from signoff.engine.commit.jobs import Done, Idempotency
 from signoff.engine.off_loop import Aside
 from signoff.engine.read.evidence import can_be_undone, effects, searched_text, warnings_for
 from signoff.engine.read.view import View
-from signoff.store.work import Stored
+from signoff.store.transaction import Stored
 
 _FIELDS: Final = "its request has other fields"
 

@@ -18,7 +18,7 @@ from signoff.core.errors import Busy
 from signoff.core.intent.events import Viewed
 from signoff.engine.clock import Clock
 from signoff.store.store import Store
-from signoff.store.work import CardOpening
+from signoff.store.transaction import CardOpening
 
 log = logging.getLogger("signoff.engine")
 

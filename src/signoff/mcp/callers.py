@@ -10,9 +10,9 @@ from datetime import timedelta
 from typing import Any, Final, Protocol
 
 from signoff.client.errors import AuthenticationFailed, SignoffError
-from signoff.mcp.answers import Problem, ToolFailed
 from signoff.mcp.guard import GuardedClient
 from signoff.mcp.requests import REPEAT_FOR, TICK, Requests
+from signoff.mcp.tool_results import Problem, ToolFailed
 
 _KEPT: Final = 256
 AGENT_KEY: Final = "signoff keys create --agent NAME"

@@ -8,7 +8,7 @@ import mcp_types as types
 from mcp.shared.exceptions import MCPError
 
 from signoff.client.errors import SignoffError
-from signoff.mcp.answers import Problem, ToolFailed, failure_of, problem_of
+from signoff.mcp.tool_results import Problem, ToolFailed, failure_of, problem_of
 
 T = TypeVar("T")
 log = logging.getLogger("signoff.mcp")

@@ -15,13 +15,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from signoff import __version__
 from signoff.client.records import Json
-from signoff.mcp.answers import Problem, ToolFailed
 from signoff.mcp.callers import Callers, KeyOfPerson
 from signoff.mcp.failures import failing_as_protocol, failing_as_tool
 from signoff.mcp.gateway_config import GatewayConfig, Rule
 from signoff.mcp.held_calls import HeldCalls, Report
 from signoff.mcp.requests import Requests
 from signoff.mcp.task_handles import Context
+from signoff.mcp.tool_results import Problem, ToolFailed
 from signoff.mcp.upstream import Upstream, UpstreamFailed
 
 log = logging.getLogger("signoff.mcp")

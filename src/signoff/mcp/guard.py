@@ -11,10 +11,10 @@ from typing import Any, Final, TypeVar
 
 from signoff.client.aio import AsyncClient
 from signoff.client.calls import ApiCall
+from signoff.client.drivers import AsyncSession
 from signoff.client.errors import SignoffError
 from signoff.client.flow import Exchange, Flow, Open
 from signoff.client.resources import AsyncDirectory, AsyncTasks
-from signoff.client.session import AsyncSession
 from signoff.client.types import Event
 
 T = TypeVar("T")

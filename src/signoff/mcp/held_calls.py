@@ -16,10 +16,10 @@ from signoff.client.call_request import CannotBeSent, call_request, canonical_js
 from signoff.client.errors import InvalidEdit, WaitTimeout
 from signoff.client.gated_call import Decision, GatedCall, principal_of
 from signoff.client.records import Json
-from signoff.mcp.answers import Problem, ToolFailed
 from signoff.mcp.callers import digest_of
 from signoff.mcp.gateway_config import HELD_TYPE, GatewayConfig, Rule
 from signoff.mcp.requests import TICK, Requests
+from signoff.mcp.tool_results import Problem, ToolFailed
 
 Report = Callable[[float, str], Awaitable[None]]
 Run = Callable[[Json, Report], Awaitable[Any]]

@@ -8,8 +8,8 @@ import mcp_types as types
 import msgspec
 from mcp.shared.exceptions import MCPError
 
-from signoff.mcp.answers import DATA_FOLLOWS, answer_of, shown
 from signoff.mcp.requests import Requests
+from signoff.mcp.tool_results import DATA_FOLLOWS, answer_of, shown
 
 _JSON: Final = "application/json"
 _ID: Final = r"[0-9A-Fa-f-]{36}"

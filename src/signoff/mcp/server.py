@@ -8,11 +8,11 @@ from mcp.shared.exceptions import MCPError
 
 from signoff import __version__
 from signoff.mcp import resources, task_handles, tools
-from signoff.mcp.answers import Problem, ToolFailed
 from signoff.mcp.callers import Callers, KeyOfPerson
 from signoff.mcp.failures import failing_as_protocol, failing_as_tool
 from signoff.mcp.requests import Requests, decided
 from signoff.mcp.task_handles import Context
+from signoff.mcp.tool_results import Problem, ToolFailed
 
 INSTRUCTIONS: Final = (
     "Ask people before you do what cannot be undone: call request_approval with exactly what you are about to do, and "

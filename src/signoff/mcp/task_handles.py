@@ -16,9 +16,9 @@ from mcp_types.version import MODERN_PROTOCOL_VERSIONS
 from signoff.client.errors import Conflict, Invalid, NotFound
 from signoff.client.records import Json
 from signoff.client.types import Intent
-from signoff.mcp.answers import answer_of, result_of
 from signoff.mcp.failures import failing_as_protocol
 from signoff.mcp.requests import NotMine, Requests, decided
+from signoff.mcp.tool_results import answer_of, result_of
 
 EXTENSION: Final = "io.modelcontextprotocol/tasks"
 POLL_MS: Final = 5000

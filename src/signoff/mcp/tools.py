@@ -11,9 +11,9 @@ from msgspec import Meta, Struct
 from signoff.client.calls import SubmittedIntent
 from signoff.client.records import Json
 from signoff.client.results import fault_in
-from signoff.mcp import answers
-from signoff.mcp.answers import CORRECT, Answer, Listed, Problem, ToolFailed, answer_of, schema_of
+from signoff.mcp import tool_results
 from signoff.mcp.requests import DEFAULT_TYPE, LONGEST_WAIT, Heartbeat, Requests
+from signoff.mcp.tool_results import CORRECT, Answer, Listed, Problem, ToolFailed, answer_of, schema_of
 
 DEFAULT_WAIT: Final = 45.0
 _ID: Final = Meta(description="The request_id of an earlier answer.", min_length=1, max_length=64)
@@ -283,4 +283,4 @@ def arguments_of(spec: ToolSpec, given: Json | None) -> Struct:
 
 
 def result_of(answer: Answer | Listed) -> types.CallToolResult:
-    return answers.list_of(answer) if isinstance(answer, Listed) else answers.result_of(answer)
+    return tool_results.list_of(answer) if isinstance(answer, Listed) else tool_results.result_of(answer)

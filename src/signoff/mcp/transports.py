@@ -20,8 +20,8 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from signoff.client.errors import AuthenticationFailed, SignoffError
-from signoff.mcp.answers import problem_of
 from signoff.mcp.callers import AGENT_KEY, KeyCheck, KeyOfPerson, bearer, digest_of
+from signoff.mcp.tool_results import problem_of
 
 PATH: Final = "/mcp"
 _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")

@@ -19,7 +19,7 @@ from signoff.core.intent.wake import ends_at
 from signoff.core.intent.worklist import keys_of
 from signoff.core.plan.plan import NO_PLAN, Plan
 from signoff.store import sql
-from signoff.store.work import EventRow, NewStoredReply, OutboxRow, Stored
+from signoff.store.transaction import EventRow, NewStoredReply, OutboxRow, Stored
 
 Row = Sequence[Any]
 

@@ -14,7 +14,7 @@ from typing import Any
 from signoff.store import sql
 from signoff.store.database import Statement
 from signoff.store.rows import LastStates, Plans, Row, micros
-from signoff.store.tables.changes import People
+from signoff.store.tables.change_log import People
 from signoff.store.tables.chats import Chats
 from signoff.store.tables.directory import DirectoryTables
 from signoff.store.tables.erasures import Erasures
@@ -28,7 +28,7 @@ from signoff.store.tables.totals import Totals
 from signoff.store.tables.uses import Uses
 from signoff.store.tables.views import Views
 from signoff.store.tables.workers import WorkerTable
-from signoff.store.work import Loaded, Locks, Writes
+from signoff.store.transaction import Loaded, Locks, Writes
 
 Clock = Callable[[datetime], datetime]
 Work = Callable[[Loaded], Writes]

@@ -19,7 +19,7 @@ from signoff.engine.bulk_answers import BulkAnswers
 from signoff.engine.card_openings import CardOpenings
 from signoff.engine.clock import Clock
 from signoff.engine.commit.engine import Engine
-from signoff.engine.commit.understaffed import StaffingChecks
+from signoff.engine.commit.understaffed_checks import StaffingChecks
 from signoff.engine.delivery.channel_registry import ChannelRegistry
 from signoff.engine.delivery.chat_answers import Chat
 from signoff.engine.delivery.chat_desk import ChatDesk

@@ -26,7 +26,7 @@ from signoff.cli.tasks.act import (
 )
 from signoff.cli.tasks.assurance import refuse_what_a_key_cannot
 from signoff.cli.tasks.bulk import FILTERS, answer_many, bulk_options, chosen
-from signoff.cli.tasks.changes import payload_lines, value_lines
+from signoff.cli.tasks.differences import payload_lines, value_lines
 from signoff.cli.tasks.filters import filter_options
 from signoff.cli.tasks.receipts import receipt_lines
 from signoff.cli.tasks.revise import mark_reviewing, revise

@@ -10,7 +10,7 @@ from signoff.cli.complete import of_tasks
 from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.output import block, titled
 from signoff.cli.session import Remote
-from signoff.cli.tasks.changes import payload_lines
+from signoff.cli.tasks.differences import payload_lines
 from signoff.cli.tasks.filters import NAMES
 from signoff.cli.text_safety import visible
 

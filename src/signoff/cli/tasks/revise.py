@@ -8,7 +8,7 @@ from signoff.cli.documents import read_inline
 from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.session import Remote
 from signoff.cli.tasks.assurance import refuse_what_a_key_cannot
-from signoff.cli.tasks.changes import difference_lines
+from signoff.cli.tasks.differences import difference_lines
 from signoff.cli.tasks.receipts import receipt_lines
 from signoff.wire.tasks import TaskOut
 

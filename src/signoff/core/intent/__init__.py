@@ -5,8 +5,8 @@
 ``transition`` collects the facts of one command.
 
 Rules of a person's answer: ``task_commands``, ``snooze_commands``, ``answer_target``, ``contradictions``,
-``edited_answers``, ``bulk_answers``. Who may decide: ``answering_rights``, ``eligibility``, ``assurance``, ``quorum``,
-``understaffed``. Time: ``timers``, ``upcoming``, ``snoozes``. Routes and endings: ``routing``, ``conclusion``,
+``edited_answers``, ``bulk_answers``. Who may decide: ``answering_rights``, ``eligibility``, ``checks``, ``quorum``,
+``understaffed``. Time: ``timers``, ``upcoming``, ``snoozes``. Routes and endings: ``routing``, ``continuation``,
 ``rerun``. Integrity and limits: ``hash_chain``, ``decision_digest``, ``deleted_payload``, ``history_limit``. For
 readers: ``receipts``, ``result``, ``worklist``, ``task_filter``.
 """

@@ -23,7 +23,7 @@ from signoff.core.intent.answering_rights import (
     requesters_side,
     self_approval,
 )
-from signoff.core.intent.assurance import with_check_results
+from signoff.core.intent.checks import with_check_results
 from signoff.core.intent.model import Delivery, Intent, Task, spec_of
 from signoff.core.plan.task_types import Meaning, Strength, canonical_outcome, meaning_of_answer
 

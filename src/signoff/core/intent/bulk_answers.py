@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from signoff.core.errors import Conflict, Forbidden
-from signoff.core.intent.assurance import checked, current_verdicts, with_check_results, worst_risk
+from signoff.core.intent.checks import checked, current_verdicts, with_check_results, worst_risk
 from signoff.core.intent.model import Intent, Task, spec_of
 from signoff.core.plan.task_types import Risk, Strength, Trait, required_answer
 

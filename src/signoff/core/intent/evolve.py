@@ -11,7 +11,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from signoff.core.intent import events as e
-from signoff.core.intent.conclusion import Decisive, continuation
+from signoff.core.intent.continuation import Decisive, continuation
 from signoff.core.intent.model import Delay, Delegation, Delivery, DeliveryState, Intent, Snoozing, Task
 from signoff.core.intent.states import effect_of
 from signoff.core.plan.plan import Plan

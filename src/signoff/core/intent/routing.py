@@ -2,14 +2,14 @@
 
 An approval leads to ``on_success`` (else the next step), a rejection or failure to ``on_failure`` (else FAILED), a
 timeout to ``on_timeout`` (else FAILED), a request for changes to ``on_changes`` (else back to the last agent step, a
-limited number of times); an outcome with its own step leads there. ``conclusion`` decides this, and the remaining
+limited number of times); an outcome with its own step leads there. ``continuation`` decides this, and the remaining
 setback.
 """
 
 from datetime import datetime
 
 from signoff.core.intent import events as e
-from signoff.core.intent.conclusion import Decisive, at_expiry, continuation
+from signoff.core.intent.continuation import Decisive, at_expiry, continuation
 from signoff.core.intent.decision_digest import envelope_digest
 from signoff.core.intent.eligibility import NOTHING, pin
 from signoff.core.intent.model import Delivery, Failure, Task

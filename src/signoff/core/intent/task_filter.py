@@ -8,7 +8,7 @@ import msgspec
 
 from signoff.core.directory.actors import Actor
 from signoff.core.intent.answering_rights import asked
-from signoff.core.intent.assurance import checked, worst_risk
+from signoff.core.intent.checks import checked, worst_risk
 from signoff.core.intent.model import Intent, Task, spec_of
 from signoff.core.intent.worklist import Search, everything, of_team, requested_by
 

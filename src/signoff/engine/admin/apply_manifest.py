@@ -75,7 +75,7 @@ from signoff.engine.planning.resolve_command import deciding_person
 from signoff.engine.planning.workspace_rules import refuse_default
 from signoff.store.rows import plan_digest
 from signoff.store.store import Store
-from signoff.store.tables.changes import ChangedMeanwhile
+from signoff.store.tables.change_log import ChangedMeanwhile
 
 _SORTED: Final = msgspec.json.Encoder(order="sorted")
 _OWN: Final = frozenset({"who", "zone", "hours", "absences", "preferences"})

@@ -19,7 +19,7 @@ from signoff.core.plan.wording import question
 from signoff.engine.commit.engine import Engine
 from signoff.engine.directory.snapshot import DirectoryCache, Snapshot
 from signoff.store.store import Store
-from signoff.store.work import Stored
+from signoff.store.transaction import Stored
 
 _PAGE: Final = 100
 MOST: Final = 1000  # maximum number of tasks per call

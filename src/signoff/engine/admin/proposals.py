@@ -26,7 +26,7 @@ from signoff.engine.directory.snapshot import DirectoryCache
 from signoff.engine.identity.key_restrictions import refuse_others_key
 from signoff.notify.registry import personal_channels
 from signoff.store.store import Store
-from signoff.store.work import OutboxKind, OutboxRow
+from signoff.store.transaction import OutboxKind, OutboxRow
 
 LIFE: Final = timedelta(days=7)
 WAITING, CONFIRMED, REFUSED, EXPIRED = "waiting", "confirmed", "refused", "expired"

@@ -22,7 +22,7 @@ from signoff.engine.directory.change_log import person_subject, recorded, retry_
 from signoff.engine.directory.snapshot import DirectoryCache
 from signoff.engine.identity.keys import new_key
 from signoff.store.store import Store
-from signoff.store.tables.changes import ChangedMeanwhile
+from signoff.store.tables.change_log import ChangedMeanwhile
 
 _SUBJECT: Final = "workspace"
 

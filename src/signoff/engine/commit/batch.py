@@ -17,7 +17,7 @@ from signoff.core.intent.model import Delivery, DeliveryState, Intent
 from signoff.core.intent.notifications import Notification
 from signoff.core.intent.states import EFFECTS
 from signoff.engine.feed import agent_topic, tasks_topic
-from signoff.store.work import (
+from signoff.store.transaction import (
     Changed,
     IdempotencyKey,
     Loaded,

@@ -19,7 +19,7 @@ from signoff.engine.commit.held_rows import PATIENCE, HeldRows
 from signoff.engine.commit.queued import Job, QueuedJob
 from signoff.engine.metrics import BATCH_JOBS, COMMIT_SECONDS, Metrics
 from signoff.store.store import Store
-from signoff.store.work import ClaimableQuery, IdempotencyKey, Loaded, Locks, Writes
+from signoff.store.transaction import ClaimableQuery, IdempotencyKey, Loaded, Locks, Writes
 
 log = logging.getLogger("signoff.committer")
 

@@ -48,7 +48,7 @@ from signoff.store.store import Store
 from signoff.store.tables.messages import SENT, Message
 from signoff.store.tables.showings import ShownTarget
 from signoff.store.tables.uses import Use
-from signoff.store.work import OutboxKind, SentDelivery
+from signoff.store.transaction import OutboxKind, SentDelivery
 
 log = logging.getLogger("signoff.engine")
 

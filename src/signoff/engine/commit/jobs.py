@@ -33,7 +33,7 @@ from signoff.core.text import json_value
 from signoff.engine.commit.batch import Batch
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.planning.resolve_command import needs_directory, resolve_command, validate_target
-from signoff.store.work import ClaimableQuery, IdempotencyKey, Resubmitted, SentDelivery
+from signoff.store.transaction import ClaimableQuery, IdempotencyKey, Resubmitted, SentDelivery
 
 log = logging.getLogger("signoff.jobs")
 

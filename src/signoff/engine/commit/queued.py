@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any, Protocol
 
 from signoff.engine.commit.batch import Batch
-from signoff.store.work import ClaimableQuery, IdempotencyKey
+from signoff.store.transaction import ClaimableQuery, IdempotencyKey
 
 
 class Job(Protocol):

@@ -13,7 +13,7 @@ import msgspec
 from signoff.core.intent.advance import Change
 from signoff.core.intent.events import Fact
 from signoff.core.intent.model import Intent
-from signoff.store.work import Stored
+from signoff.store.transaction import Stored
 
 LIMIT: Final = 512
 TRUSTED: Final = 20.0  # seconds for which an intent is trusted to be complete if other servers write too

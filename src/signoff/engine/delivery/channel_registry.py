@@ -20,7 +20,7 @@ from signoff.notify.channel import (
     ServiceChannel,
 )
 from signoff.store.store import Store
-from signoff.store.work import OutboxKind
+from signoff.store.transaction import OutboxKind
 
 Route = tuple[OutboxKind, str, str]
 Routed = tuple[Notification, Route]

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from signoff.core.directory.approver_names import TEAM
 from signoff.core.ids import step_run_id
 from signoff.core.intent.answering_rights import answered_by, requesters_side
-from signoff.core.intent.assurance import (
+from signoff.core.intent.checks import (
     Checked,
     check_verdicts,
     checked,
@@ -21,7 +21,7 @@ from signoff.core.intent.assurance import (
     with_check_results,
     worst_risk,
 )
-from signoff.core.intent.conclusion import at_expiry
+from signoff.core.intent.continuation import at_expiry
 from signoff.core.intent.events import Answered, Fact
 from signoff.core.intent.model import Intent, Task
 from signoff.core.intent.notifications import Notification, NotificationKind
@@ -51,7 +51,7 @@ from signoff.engine.delivery.standing import Approvers, standing_facts
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.notify.personal_message import ACTION_REQUIRED, MessageAnswer, PersonalMessage
 from signoff.notify.registry import label_of
-from signoff.store.work import OutboxRow, Stored
+from signoff.store.transaction import OutboxRow, Stored
 
 # The built-in answers that one press can give. All others need a page: a form, a comment, evidence.
 _PRESSED: Final = frozenset({"approved", "rejected", "confirmed", "denied"})

@@ -11,7 +11,7 @@ from signoff.core.intent.notifications import Notification, NotificationKind
 from signoff.engine.delivery.recipients import Recipient
 from signoff.engine.delivery.sender import stable_id
 from signoff.store.tables.messages import Message
-from signoff.store.work import OutboxKind, OutboxRow
+from signoff.store.transaction import OutboxKind, OutboxRow
 
 
 def row_to(row: OutboxRow, person: str, channel: str, now: datetime, notification: Notification) -> OutboxRow:

@@ -7,7 +7,7 @@ import msgspec
 
 from signoff.core.intent.notifications import Notification
 from signoff.engine.admin.proposals import ProposalNotification
-from signoff.store.work import OutboxKind, OutboxRow
+from signoff.store.transaction import OutboxKind, OutboxRow
 
 
 class UnreadableRowError(Exception):

@@ -58,7 +58,7 @@ from signoff.notify.channel import NotSent
 from signoff.notify.outbound.post import host_of
 from signoff.store.store import Store
 from signoff.store.tables.messages import Message, SendResult
-from signoff.store.work import OutboxRow
+from signoff.store.transaction import OutboxRow
 
 log = logging.getLogger("signoff.delivery")
 

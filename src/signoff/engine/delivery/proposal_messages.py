@@ -31,7 +31,7 @@ from signoff.notify.channel import NotSent
 from signoff.notify.personal_message import PersonalMessage
 from signoff.store.store import Store
 from signoff.store.tables.messages import ExpandedNotification
-from signoff.store.work import OutboxRow
+from signoff.store.transaction import OutboxRow
 
 Found = tuple[StoredProposal, ProposalEnd | None]
 

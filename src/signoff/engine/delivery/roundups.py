@@ -9,7 +9,7 @@ from typing import Final
 
 from signoff.core.directory.model import Person
 from signoff.core.errors import Invalid
-from signoff.core.intent.assurance import checked, worst_risk
+from signoff.core.intent.checks import checked, worst_risk
 from signoff.core.intent.model import Intent, Task, spec_of
 from signoff.core.intent.notifications import Notification, NotificationKind
 from signoff.core.intent.wake import ends_at

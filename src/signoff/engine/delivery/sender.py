@@ -10,7 +10,7 @@ from signoff.engine.delivery.send_outcomes import Dead, NextChannel, Retry, Sent
 from signoff.engine.directory.snapshot import DirectoryCache
 from signoff.store.store import Store
 from signoff.store.tables.messages import Message, SendResult
-from signoff.store.work import OutboxRow
+from signoff.store.transaction import OutboxRow
 
 
 class _Item(Protocol):

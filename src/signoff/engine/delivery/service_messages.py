@@ -26,7 +26,7 @@ from signoff.notify.channel import Callback, NotSent
 from signoff.notify.service_message import render
 from signoff.store.store import Store
 from signoff.store.tables.messages import SENT, Message
-from signoff.store.work import OutboxRow
+from signoff.store.transaction import OutboxRow
 
 _KILLED_FOR: Final = 30.0  # seconds until the next look whether an agent was resumed
 log = logging.getLogger("signoff.delivery")

@@ -32,7 +32,7 @@ from signoff.engine.identity.sessions import Sessions
 from signoff.notify.channel import NotSent
 from signoff.notify.personal_message import PersonalMessage
 from signoff.store.store import Store
-from signoff.store.work import OutboxKind, OutboxRow
+from signoff.store.transaction import OutboxKind, OutboxRow
 
 log = logging.getLogger("signoff.signin")
 

@@ -67,7 +67,7 @@ from signoff.store.tables.messages import (
     Message,
     SendResult,
 )
-from signoff.store.work import OutboxRow, Stored
+from signoff.store.transaction import OutboxRow, Stored
 
 log = logging.getLogger("signoff.delivery")
 

@@ -37,7 +37,7 @@ from signoff.store.tables.messages import (
     Message,
     SendResult,
 )
-from signoff.store.work import OutboxKind, OutboxRow
+from signoff.store.transaction import OutboxKind, OutboxRow
 
 KIND: Final = "test"
 _KEPT: Final = timedelta(days=7)

@@ -16,7 +16,7 @@ from signoff.core.ids import uuid7
 from signoff.core.text.masking import fingerprint
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.notify.outbound.post import shown_url
-from signoff.store.tables.changes import ChangedMeanwhile
+from signoff.store.tables.change_log import ChangedMeanwhile
 
 ABOUT: Final = ("person", "agent", "service", "account", "team", "policy", "workflow")
 KILLED: Final = "killed"  # the status of an agent that was killed and not resumed

@@ -17,10 +17,10 @@ from signoff.core.errors import Refused
 from signoff.core.ids import step_run_id
 from signoff.core.intent import events as e
 from signoff.core.intent.answering_rights import answer_right, on_requesters_side
-from signoff.core.intent.assurance import grave, worst_risk
 from signoff.core.intent.authorization import authorize_command
+from signoff.core.intent.checks import grave, worst_risk
 from signoff.core.intent.commands import Answer
-from signoff.core.intent.conclusion import at_expiry
+from signoff.core.intent.continuation import at_expiry
 from signoff.core.intent.model import Intent
 from signoff.core.intent.receipts import place
 from signoff.core.intent.wake import ends_at

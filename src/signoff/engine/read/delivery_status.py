@@ -17,7 +17,7 @@ from signoff.engine.read.integrity import Finding
 from signoff.notify.registry import accepted_by, label_of
 from signoff.store.store import Store
 from signoff.store.tables.messages import FAILED, SENT, SKIPPED, WAITING, InFlight, Message
-from signoff.store.work import OutboxRow
+from signoff.store.transaction import OutboxRow
 
 _LATELY: Final = timedelta(days=1)
 _MOST: Final = 500

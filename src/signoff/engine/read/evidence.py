@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from signoff.core.intent import events as e
-from signoff.core.intent.assurance import VERDICTS, check_verdicts
+from signoff.core.intent.checks import VERDICTS, check_verdicts
 from signoff.core.intent.model import Intent
 from signoff.core.plan.lookahead import upcoming_steps
 from signoff.core.plan.plan import AgentStep, HumanStep, Plan

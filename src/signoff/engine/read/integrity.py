@@ -21,7 +21,7 @@ from signoff.engine.off_loop import Aside
 from signoff.store import sql
 from signoff.store.rows import UNREADABLE, Row, intent_row, plan_digest, rank_of
 from signoff.store.store import Store
-from signoff.store.work import EventRow, Stored
+from signoff.store.transaction import EventRow, Stored
 
 _PAGE: Final = 500
 _COLUMNS: Final = tuple(sql.INTENTS.columns)

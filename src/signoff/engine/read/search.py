@@ -13,7 +13,7 @@ from signoff.core.errors import Invalid
 from signoff.core.plan.plan import HumanStep
 from signoff.core.text import json_value
 from signoff.core.text.masking import mask_text, masked, suspect
-from signoff.store.work import Stored
+from signoff.store.transaction import Stored
 
 _LONGEST: Final = 200
 _MOST_WORDS: Final = 10

@@ -29,7 +29,7 @@ from signoff.engine.read.integrity import Finding, examine_one
 from signoff.engine.read.task_history import TaskHistory, task_history
 from signoff.store.store import Store
 from signoff.store.tables.messages import InFlight, Message
-from signoff.store.work import EventRow, Filter, Stored
+from signoff.store.transaction import EventRow, Filter, Stored
 
 # How many intents a filtered list reads at once, and in how many reads per response. The next page continues.
 LOOKED_AT: Final = 200

@@ -10,11 +10,11 @@ from typing import Any, Final
 from msgspec.structs import asdict
 
 from signoff.store import sql
-from signoff.store.batch import WriteBatch
+from signoff.store.bulk_writes import WriteBatch
 from signoff.store.dialect import for_postgres, insert_rows, unnest
 from signoff.store.postgres.connections import LIMITS
 from signoff.store.rows import Row
-from signoff.store.work import Locks
+from signoff.store.transaction import Locks
 
 NOW: Final = "(extract(epoch from clock_timestamp()) * 1000000)::bigint"
 BEGIN: Final = "begin"

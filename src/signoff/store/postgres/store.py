@@ -13,7 +13,7 @@ from typing import Any, Final, TypeVar
 from signoff.core.errors import Busy, Conflict, Refused
 from signoff.core.plan.plan import Plan
 from signoff.store import refold, sql
-from signoff.store.batch import build, cursor_demand, only_locked
+from signoff.store.bulk_writes import build, cursor_demand, only_locked
 from signoff.store.database import Statement
 from signoff.store.dialect import for_postgres
 from signoff.store.migrate import APPLIED, RECORD, VERSION_TABLE, pending, refuse_other
@@ -22,7 +22,7 @@ from signoff.store.postgres.connections import Address, Connections, RetryTransa
 from signoff.store.postgres.listen import Listener
 from signoff.store.rows import Row, from_micros, micros
 from signoff.store.store import Clock, Store, Work
-from signoff.store.work import Loaded, Locks, SentDelivery, StoredReply, Writes
+from signoff.store.transaction import Loaded, Locks, SentDelivery, StoredReply, Writes
 
 CONNECTIONS: Final = 8
 TRIES: Final = 3

@@ -19,7 +19,7 @@ import msgspec
 from signoff.core.errors import Busy, Refused
 from signoff.core.plan.plan import Plan
 from signoff.store import refold, sql
-from signoff.store.batch import Agent, build, cursor_demand, only_locked
+from signoff.store.bulk_writes import Agent, build, cursor_demand, only_locked
 from signoff.store.database import Statement
 from signoff.store.dialect import for_sqlite, insert_row
 from signoff.store.migrate import APPLIED, RECORD, VERSION_TABLE, pending, refuse_other
@@ -29,7 +29,7 @@ from signoff.store.sqlite.threads import ConnectionThread, translated
 from signoff.store.sqlite.turns import Turns
 from signoff.store.sqlite.writer import PATIENCE, Writer, transaction, whole
 from signoff.store.store import Clock, Store, Work
-from signoff.store.work import IdempotencyKey, Loaded, Locks, SentDelivery, StoredReply, Writes
+from signoff.store.transaction import IdempotencyKey, Loaded, Locks, SentDelivery, StoredReply, Writes
 
 # Before this version, a checkpoint concurrent with a reset of the WAL could corrupt the file.
 OLDEST: Final = (3, 51, 3)

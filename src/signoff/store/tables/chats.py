@@ -10,7 +10,7 @@ from signoff.core.directory.model import ChatCode, ChatPerson, DirectoryChange
 from signoff.core.errors import Conflict
 from signoff.store.database import Database, Statement
 from signoff.store.rows import micros
-from signoff.store.tables.changes import ChangedMeanwhile, log_changes, recording
+from signoff.store.tables.change_log import ChangedMeanwhile, log_changes, recording
 from signoff.store.tables.mapping import fetch, fetch_one, put, values_of
 
 _OLD_CODES: Final = "delete from chat_codes where expires_at <= :now"

@@ -10,7 +10,7 @@ from signoff.core.intent.worklist import EVERYBODY, NO_KEY, keys_of
 from signoff.store import sql
 from signoff.store.database import Database, plans_of
 from signoff.store.rows import Row, event_row, from_micros, maybe_moment, micros, readable, stored
-from signoff.store.work import EventRow, Filter, Stored
+from signoff.store.transaction import EventRow, Filter, Stored
 
 # Far longer than servers trust that a plan exists (``rows.Plans``), or take to read the plan of an intent that they
 # have just read.

@@ -16,7 +16,7 @@ from signoff.core.ids import shard
 from signoff.store.database import Database, Statement
 from signoff.store.rows import Row, from_micros, micros, outgoing, outgoing_row
 from signoff.store.sql import OUTBOX, OUTBOX_COLUMNS, OUTBOX_DONE
-from signoff.store.work import OutboxRow
+from signoff.store.transaction import OutboxRow
 
 WAITING, SENT, SKIPPED, FAILED = "waiting", "sent", "skipped", "failed"
 

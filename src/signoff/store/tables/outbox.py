@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from signoff.store import sql
 from signoff.store.database import Database
 from signoff.store.rows import micros, outgoing, outgoing_row
-from signoff.store.work import OutboxRow
+from signoff.store.transaction import OutboxRow
 
 _TO_PERSON = f"""
 select {sql.OUTBOX_COLUMNS} from outbox where dead = 0 and due_at <= :until and workspace = :workspace

@@ -10,7 +10,7 @@ from typing import Final
 from signoff.core.directory.model import DeviceLogin, DirectoryChange, Link, Session
 from signoff.store.database import Database
 from signoff.store.rows import micros
-from signoff.store.tables.changes import log_changes, recording
+from signoff.store.tables.change_log import log_changes, recording
 from signoff.store.tables.mapping import fetch, fetch_one, insert, values_of
 
 _EXTEND: Final = "update sessions set expires_at = :expires_at where id = :id and expires_at < :expires_at"

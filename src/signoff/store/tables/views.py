@@ -7,7 +7,7 @@ from typing import Final
 
 from signoff.store.database import Database
 from signoff.store.rows import Row, from_micros, micros
-from signoff.store.work import CardOpening
+from signoff.store.transaction import CardOpening
 
 _ADD: Final = """
 insert into views (intent_id, visit, person, channel, first_at, last_at, times, unfolded)

@@ -12,7 +12,7 @@ from signoff.engine.card_openings import may_see_openings
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.read.event_summary import event_summary
 from signoff.engine.read.view import Audit, size_of
-from signoff.store.work import CardOpening, EventRow
+from signoff.store.transaction import CardOpening, EventRow
 from signoff.web.http.call import Call
 from signoff.web.reading import directory_of
 from signoff.web.shapes.common import EMPTY, encode, maybe, raw

@@ -17,7 +17,7 @@ from signoff.web.http import bodies, json_intake
 from signoff.web.http.call import Call
 from signoff.web.http.held_requests import HeldRequest
 from signoff.web.reading import address_of, asks_for_work, cached_or_read, directory_of, outdated, visible
-from signoff.web.shapes import agents as shapes
+from signoff.web.shapes import deliveries as shapes
 from signoff.web.shapes.common import encode, maybe
 from signoff.web.shapes.intents import intent_out
 from signoff.wire.common import EmptyAnswer

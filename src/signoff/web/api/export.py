@@ -19,7 +19,7 @@ from signoff.engine.admin.manifest_export import manifest_of
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.read.event_summary import event_summary
 from signoff.engine.read.view import size_of
-from signoff.store.work import EventRow, Filter, Stored
+from signoff.store.transaction import EventRow, Filter, Stored
 from signoff.web.http.call import Call
 from signoff.web.reading import cursor_of, directory_of
 from signoff.web.shapes.common import maybe, raw

@@ -28,7 +28,7 @@ from signoff.engine.off_loop import SHORT
 from signoff.engine.planning.planner import Submission
 from signoff.engine.read.search import fits, search_terms
 from signoff.engine.read.view import LOOKED_AT, Seen
-from signoff.store.work import Filter, Stored
+from signoff.store.transaction import Filter, Stored
 from signoff.web.axp.resume import meaning, refuse_no
 from signoff.web.http import bodies, json_intake
 from signoff.web.http.call import Call
@@ -44,9 +44,9 @@ from signoff.web.reading import (
     statuses,
     visible,
 )
-from signoff.web.shapes.answers import acted, created_out, got_intent, not_applied
 from signoff.web.shapes.common import encode, maybe
 from signoff.web.shapes.events import trail_of, walk
+from signoff.web.shapes.intent_responses import acted, created_out, got_intent, not_applied
 from signoff.web.shapes.intents import intent_out
 from signoff.wire.intents import (
     BulkCancelAnswer,

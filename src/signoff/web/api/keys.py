@@ -10,7 +10,7 @@ from signoff.engine.admin.self_approval import self_approval_warnings
 from signoff.web.http import bodies
 from signoff.web.http.call import Call
 from signoff.web.reading import directory_of
-from signoff.web.shapes import directory as d
+from signoff.web.shapes import accounts as shapes
 
 _DEFAULT_ROLES = ("approver",)
 
@@ -32,7 +32,7 @@ async def create_key(call: Call) -> wire.keys.NewKeyOut:
     seconds = wanted.expires_in_seconds
     life = timedelta(seconds=seconds) if seconds is not None else None
     made = await call.state.accounts.add_key(call.actor, holder, life)
-    return d.new_key_out(made, holder.email if isinstance(holder, Person) else holder.address, warnings)
+    return shapes.new_key_out(made, holder.email if isinstance(holder, Person) else holder.address, warnings)
 
 
 async def _holder(call: Call, wanted: wire.keys.CreateKey) -> Account | Person:
@@ -74,11 +74,11 @@ async def keys(call: Call) -> wire.keys.KeysAnswer:
     now, directory = call.state.clock.now(), await directory_of(call)
     found = await call.state.accounts.keys(call.actor)
     return wire.keys.KeysAnswer(
-        keys=[d.key_out(key, now, holder=directory.display(key.actor_id)) for key in found]
+        keys=[shapes.key_out(key, now, holder=directory.display(key.actor_id)) for key in found]
     )
 
 
 async def revoke_key(call: Call) -> wire.keys.KeyAnswer:
     """POST /v1/keys/{key_id}/revoke"""
     key = await call.state.accounts.revoke_key(call.actor, call.params["key_id"])
-    return wire.keys.KeyAnswer(key=d.key_out(key, call.state.clock.now()))
+    return wire.keys.KeyAnswer(key=shapes.key_out(key, call.state.clock.now()))

@@ -21,11 +21,11 @@ from signoff.core.intent.model import Status
 from signoff.core.text.describe import printable
 from signoff.engine.feed import agent_topic, stream_topic
 from signoff.engine.read.view import Seen
-from signoff.store.work import Stored
+from signoff.store.transaction import Stored
 from signoff.web.http.call import Call, Stream, Write
 from signoff.web.http.held_requests import HeldRequest
 from signoff.web.reading import ShownRecorder, address_of, asks_for_work, statuses, visible, working_agent
-from signoff.web.shapes.agents import shown_delivery
+from signoff.web.shapes.deliveries import shown_delivery
 from signoff.web.shapes.events import STEP, trail_of
 from signoff.wire.common import ABSENT
 from signoff.wire.intents import EventOut

@@ -31,9 +31,9 @@ from signoff.engine.read.task_history import task_history
 from signoff.web.http import bodies, json_intake
 from signoff.web.http.call import Call, IdempotentReply
 from signoff.web.reading import directory_of, visible
-from signoff.web.shapes.answers import acted
 from signoff.web.shapes.common import encode, verbatim
 from signoff.web.shapes.explain import explain_out
+from signoff.web.shapes.intent_responses import acted
 from signoff.web.shapes.intents import intent_out
 from signoff.web.shapes.tasks import receipt_out, task_out
 from signoff.wire.tasks import TaskChangedAnswer

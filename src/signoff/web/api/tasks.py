@@ -32,7 +32,7 @@ from signoff.engine.read.search import fits, search_terms
 from signoff.engine.read.task_filters import NAMES, task_filter
 from signoff.engine.read.task_history import task_history
 from signoff.engine.read.view import LOOKED_AT, Seen, SeenTask, Walked
-from signoff.store.work import Filter, Stored
+from signoff.store.transaction import Filter, Stored
 from signoff.web.http import bodies, json_intake
 from signoff.web.http.call import Call, IdempotentReply
 from signoff.web.reading import cached_or_read, cursor_of, directory_of, outdated, record_shown, visible

@@ -12,7 +12,7 @@ from signoff.engine.planning.planner import plan_warnings
 from signoff.web.http import json_intake
 from signoff.web.http.call import Call
 from signoff.web.reading import directory_of
-from signoff.web.shapes.directory import workflow_out
+from signoff.web.shapes.accounts import workflow_out
 from signoff.wire.common import ABSENT
 from signoff.wire.workflows import AppliedOut, WorkflowAnswer, WorkflowOut, WorkflowsAnswer
 

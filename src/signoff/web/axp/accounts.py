@@ -12,7 +12,7 @@ from signoff.engine.directory.snapshot import Snapshot
 from signoff.web.http import bodies, json_intake
 from signoff.web.http.call import Call, Page
 from signoff.web.reading import address_of, directory_of
-from signoff.web.shapes import directory as d
+from signoff.web.shapes import accounts as shapes
 from signoff.web.shapes.common import encode
 from signoff.wire.common import ABSENT
 
@@ -49,7 +49,7 @@ def _out(call: Call, account: Account, directory: Snapshot) -> wire.accounts.Acc
     """An account as this caller may see it. The callback URL of an agent often contains a secret. It is visible to
     the agent itself, to the service that registered it, and to actors that may read everything.
     """
-    out = d.account_out(account, directory.workspace)
+    out = shapes.account_out(account, directory.workspace)
     if account.killed_by and permits(call.actor, Action.READ_DIRECTORY):
         out.killed_by = directory.display(account.killed_by)
     if not permits(call.actor, Action.READ_ACCOUNT, account):
@@ -61,7 +61,7 @@ async def get(call: Call) -> wire.accounts.AccountAnswer:
     """GET /v1/service-accounts/{account_id}"""
     account = await call.state.accounts.account(call.actor, call.params["account_id"])
     directory = await directory_of(call)
-    answer = d.account_answer(account, directory.workspace)
+    answer = shapes.account_answer(account, directory.workspace)
     answer.service_account = _out(call, account, directory)
     return answer
 
@@ -82,7 +82,7 @@ async def create(call: Call) -> wire.accounts.AccountAnswer | Page:
         callback_url=wanted.callback_url,
     )
     if created:
-        return d.account_answer(account, workspace, account.webhook_secret)
+        return shapes.account_answer(account, workspace, account.webhook_secret)
     # After this 409, AXP's command line continues only if the account is next to the error.
     refusal = Conflict("service_account_exists", f"The account {account.name!r} already exists.")
     body = wire.accounts.AccountExists(
@@ -108,7 +108,7 @@ async def change(call: Call) -> wire.accounts.AccountAnswer:
         callback_url=wanted.callback_url,
         webhook_secret=secret,
     )
-    return d.account_answer(account, (await directory_of(call)).workspace, secret or "")
+    return shapes.account_answer(account, (await directory_of(call)).workspace, secret or "")
 
 
 async def remove(call: Call) -> wire.accounts.Removed:
@@ -126,7 +126,7 @@ async def create_account_key(call: Call) -> wire.keys.AccountKey:
     if until is not None and until <= now:
         raise Invalid("validation_error", "expires_at is in the past.", field="expires_at")
     made = await call.state.accounts.add_key(call.actor, account, until)
-    return wire.keys.AccountKey(key=d.key_out(made.key, now, made.secret), api_key=made.secret)
+    return wire.keys.AccountKey(key=shapes.key_out(made.key, now, made.secret), api_key=made.secret)
 
 
 async def revoke_account_key(call: Call) -> wire.keys.KeyAnswer:
@@ -136,7 +136,7 @@ async def revoke_account_key(call: Call) -> wire.keys.KeyAnswer:
     if call.params["key_id"] not in {key.id for key in keys}:
         raise NotFound("key_not_found", f"There is no key {call.params['key_id'][:64]}.")
     key = await call.state.accounts.revoke_key(call.actor, call.params["key_id"])
-    return wire.keys.KeyAnswer(key=d.key_out(key, call.state.clock.now()))
+    return wire.keys.KeyAnswer(key=shapes.key_out(key, call.state.clock.now()))
 
 
 async def agents(call: Call) -> wire.accounts.AgentsAnswer:
@@ -148,7 +148,7 @@ async def agents(call: Call) -> wire.accounts.AgentsAnswer:
     workers, now = await call.state.workers.of(call.actor.workspace), call.state.clock.now()
     return wire.accounts.AgentsAnswer(
         agents=[
-            d.seen_account(_out(call, account, directory), workers.get(account.address), now)
+            shapes.seen_account(_out(call, account, directory), workers.get(account.address), now)
             for account in found[:limit]
         ]
     )
@@ -162,5 +162,5 @@ async def agent(call: Call) -> wire.accounts.AgentAnswer:
     if account is None or account.kind != ActorKind.AGENT.value:
         raise NotFound("agent_not_found", f"There is no agent {address[:128]}.")
     workers = await call.state.workers.of(call.actor.workspace)
-    out = d.seen_account(_out(call, account, directory), workers.get(address), call.state.clock.now())
+    out = shapes.seen_account(_out(call, account, directory), workers.get(address), call.state.clock.now())
     return wire.accounts.AgentAnswer(agent=out)

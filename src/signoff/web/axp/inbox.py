@@ -13,7 +13,7 @@ from signoff.core.errors import Invalid, Malformed
 from signoff.core.intent.model import Intent, Status
 from signoff.core.intent.result import result_of
 from signoff.core.text import json_value
-from signoff.store.work import Stored
+from signoff.store.transaction import Stored
 from signoff.web.http.call import Call
 from signoff.web.reading import directory_of, record_shown, visible
 from signoff.web.shapes.intents import CORE, sender

@@ -16,7 +16,7 @@ from signoff.core.text import json_value
 from signoff.web.http import bodies, json_intake
 from signoff.web.http.call import Call
 from signoff.web.reading import address_of, directory_of
-from signoff.web.shapes import directory as d
+from signoff.web.shapes import accounts as shapes
 from signoff.wire.common import ABSENT, Ok, OrEmpty, OrNone
 from signoff.wire.fields import AgentAddress, At, CreatedAt, DisplayName, KilledAt, about, time
 
@@ -218,7 +218,7 @@ async def _named(call: Call) -> Account:
     """The agent that the path names by its address, its name or the id of its address."""
     said = call.params["address"]
     directory = await directory_of(call)
-    by_id = (account for account in directory.by_address.values() if d.address_id(account) == said)
+    by_id = (account for account in directory.by_address.values() if shapes.address_id(account) == said)
     account = next(by_id, None) or directory.by_address.get(await address_of(call))
     if account is None or account.kind != ActorKind.AGENT.value:
         raise NotFound("agent_not_found", f"There is no agent {said[:128]}.")
@@ -232,7 +232,7 @@ async def _shown(call: Call, account: Account) -> MeshAgent:
 
 def _out(account: Account, worker: Worker | None, now: datetime) -> MeshAgent:
     out = MeshAgent(
-        address_id=d.address_id(account),
+        address_id=shapes.address_id(account),
         address=account.address,
         display_name=account.display_name or account.name,
         health_status=UNKNOWN,

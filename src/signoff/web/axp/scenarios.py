@@ -13,8 +13,8 @@ from signoff.engine.planning.planner import Submission
 from signoff.web.http import bodies, json_intake
 from signoff.web.http.call import Call, IdempotentReply
 from signoff.web.reading import directory_of
-from signoff.web.shapes.answers import scenario_applied
 from signoff.web.shapes.common import encode
+from signoff.web.shapes.intent_responses import scenario_applied
 from signoff.wire.scenarios import Provisioned, ScenarioCheckAnswer
 
 

@@ -7,7 +7,16 @@ from starlette.routing import Route
 from signoff.core.errors import NotFound
 from signoff.web.http.call import Page
 from signoff.web.pages import device, signin
-from signoff.web.pages.admin import accounts, changes, people, policies, proposals, removal, teams, workspaces
+from signoff.web.pages.admin import (
+    accounts,
+    change_log,
+    people,
+    policies,
+    proposals,
+    removal,
+    teams,
+    workspaces,
+)
 from signoff.web.pages.kit import live
 from signoff.web.pages.kit.handler import PageHandler, PageRequest, PageRoute
 from signoff.web.pages.kit.open_task_counts import OpenTaskCounts
@@ -70,7 +79,7 @@ ROWS: Final[tuple[PageRoute, ...]] = (
     PageRoute("GET", "/channels", messages.channels),
     PageRoute("GET", "/policies", policies.policies),
     PageRoute("GET", "/policies/{name}", policies.policy),
-    PageRoute("GET", "/changes", changes.changes),
+    PageRoute("GET", "/changes", change_log.changes),
     PageRoute("GET", "/proposals", proposals.proposals),
     PageRoute("GET", "/proposals/{proposal_id}", proposals.proposal),
     PageRoute("POST", "/proposals/{proposal_id}/confirm", proposals.confirm),

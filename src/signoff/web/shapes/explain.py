@@ -3,7 +3,7 @@
 from zoneinfo import ZoneInfo
 
 from signoff.core.intent.answering_rights import lets_requesters_decide
-from signoff.core.intent.assurance import checked, with_check_results, worst_risk
+from signoff.core.intent.checks import checked, with_check_results, worst_risk
 from signoff.core.plan.task_types import Strength
 from signoff.core.plan.wording import NO_MAIL, PROOFS
 from signoff.engine.directory.contact_schedule import ContactSchedule, EligiblePerson, ExpectedContact

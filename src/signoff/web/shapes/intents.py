@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from signoff.core.ids import step_run_id
-from signoff.core.intent.assurance import revisions_of
+from signoff.core.intent.checks import revisions_of
 from signoff.core.intent.deleted_payload import payload_deleted
 from signoff.core.intent.model import Delay, Delivery, Intent, Requester, Status, Task, Waiting
 from signoff.core.intent.result import result_of
@@ -12,7 +12,7 @@ from signoff.core.plan.task_types import MEANS, TaskSpec
 from signoff.core.plan.wording import label, title_of
 from signoff.core.text import json_value
 from signoff.core.text.masking import mask_text
-from signoff.store.work import Stored
+from signoff.store.transaction import Stored
 from signoff.web.shapes.common import raw, verbatim
 from signoff.wire.common import ABSENT
 from signoff.wire.intents import (

@@ -13,8 +13,8 @@ from signoff.engine.admin.proposals import Proposal, ProposedChange, reasons
 from signoff.engine.directory.snapshot import NamedPolicy, Snapshot
 from signoff.engine.identity.sessions import OpenSession
 from signoff.web.shapes.common import maybe, verbatim
-from signoff.wire.changes import ChangeOut, ProposalOut, RecordedChange
 from signoff.wire.common import ABSENT, ActorOut
+from signoff.wire.manifests import ChangeOut, ProposalOut, RecordedChange
 from signoff.wire.people import AbsenceOut, HoursOut, PersonOut, SessionOut
 from signoff.wire.policies import PolicyOut
 from signoff.wire.teams import RotationOut, TeamOut

@@ -7,8 +7,8 @@ from signoff.core.errors import Refused
 from signoff.core.ids import split_ref, step_run_id
 from signoff.core.intent import events as e
 from signoff.core.intent.advance import Change
-from signoff.core.intent.assurance import checked, with_check_results, worst_risk
-from signoff.core.intent.conclusion import at_expiry
+from signoff.core.intent.checks import checked, with_check_results, worst_risk
+from signoff.core.intent.continuation import at_expiry
 from signoff.core.intent.deleted_payload import payload_deleted
 from signoff.core.intent.model import Intent, Task
 from signoff.core.intent.quorum import Names

@@ -30,7 +30,7 @@ from signoff.notify.registry import label_of, link_text, personal_channels
 from signoff.web.http.call import Page
 from signoff.web.pages.admin import confirm_removal, shown_state
 from signoff.web.pages.admin.accounts import lasts
-from signoff.web.pages.admin.changes import about
+from signoff.web.pages.admin.change_log import about
 from signoff.web.pages.kit.handler import PageRequest
 from signoff.web.pages.lists.messages import lines
 from signoff.web.shapes.people import email_of

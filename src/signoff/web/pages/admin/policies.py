@@ -13,7 +13,7 @@ from signoff.engine.directory.snapshot import NamedPolicy, Snapshot
 from signoff.engine.read.approvers import UpcomingContact, contact_text, soon
 from signoff.engine.read.policy_text import PolicyNames
 from signoff.web.http.call import Page
-from signoff.web.pages.admin.changes import about
+from signoff.web.pages.admin.change_log import about
 from signoff.web.pages.kit.handler import PageRequest
 
 

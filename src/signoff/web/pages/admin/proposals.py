@@ -14,7 +14,7 @@ from signoff.engine.admin.proposals import WAITING, Proposal, ProposedChange, re
 from signoff.engine.delivery.signin_mail import OPERATOR_MAKES_ONE
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.web.http.call import Page
-from signoff.web.pages.admin.changes import differing, href, known
+from signoff.web.pages.admin.change_log import differing, href, known
 from signoff.web.pages.kit.handler import PageRequest
 
 _WAITING: Final = 50

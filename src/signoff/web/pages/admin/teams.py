@@ -18,7 +18,7 @@ from signoff.engine.off_loop import populous
 from signoff.notify.registry import label_of, personal_channels
 from signoff.web.http.call import Page
 from signoff.web.pages.admin import confirm_removal, shown_state
-from signoff.web.pages.admin.changes import about
+from signoff.web.pages.admin.change_log import about
 from signoff.web.pages.kit.handler import PageRequest
 from signoff.web.shapes.people import email_of
 

@@ -25,7 +25,7 @@ from signoff.engine.commit.jobs import Done
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.read.answer_buttons import AnswerButton, answer_buttons
 from signoff.engine.read.view import START
-from signoff.store.work import Stored
+from signoff.store.transaction import Stored
 from signoff.web.http import query as queries
 from signoff.web.http.call import Page
 from signoff.web.pages.kit.handler import PageRequest

@@ -15,7 +15,7 @@ from signoff.core.directory.actors import Actor
 from signoff.core.errors import NotFound
 from signoff.core.ids import split_ref, step_run_id
 from signoff.core.intent.answering_rights import waits_for
-from signoff.core.intent.assurance import checked, current_verdicts, worst_risk
+from signoff.core.intent.checks import checked, current_verdicts, worst_risk
 from signoff.core.intent.model import FINAL, Intent, Status, Task
 from signoff.core.intent.snoozes import active_snooze
 from signoff.core.intent.wake import ends_at
@@ -30,7 +30,7 @@ from signoff.engine.read.evidence import masked_text
 from signoff.engine.read.search import fits, stands_in
 from signoff.engine.read.task_filters import NAMES, task_filter
 from signoff.engine.read.view import LOOKED_AT, START, WorklistPosition
-from signoff.store.work import Filter, Stored
+from signoff.store.transaction import Filter, Stored
 from signoff.web.http.call import Page
 from signoff.web.pages.kit.handler import PageRequest
 

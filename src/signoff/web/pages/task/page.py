@@ -41,7 +41,7 @@ from signoff.engine.read.revisions import SinceApproved, payload_at, since_appro
 from signoff.engine.read.task_context import TaskContext
 from signoff.engine.read.task_history import TaskHistory
 from signoff.engine.read.view import SeenTask
-from signoff.store.work import Filter
+from signoff.store.transaction import Filter
 from signoff.web.http.call import Page
 from signoff.web.pages.kit.handler import PageRequest
 from signoff.web.pages.lists.inbox import next_for

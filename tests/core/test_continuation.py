@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from signoff.core.errors import Conflict, Invalid, Refused
 from signoff.core.intent import commands as c
 from signoff.core.intent import events as e
-from signoff.core.intent.conclusion import Continuation, at_expiry, continuation
+from signoff.core.intent.continuation import Continuation, at_expiry, continuation
 from signoff.core.intent.evolve import fold
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Delay, Delivery, Failure, Status, Task

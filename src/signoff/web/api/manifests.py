@@ -19,9 +19,9 @@ from signoff.web.shapes import people as p
 from signoff.web.shapes.common import maybe
 
 
-async def apply(call: Call) -> wire.changes.ManifestAnswer:
+async def apply(call: Call) -> wire.manifests.ManifestAnswer:
     """POST /v1/apply"""
-    said = bodies.ours(wire.changes.ManifestRequest, call.body)
+    said = bodies.ours(wire.manifests.ManifestRequest, call.body)
     source = {name: value for name, value in bodies.given(said).items() if value}
     dry_run = call.flag("dry_run")
     authorize_document(call.actor, source)
@@ -42,7 +42,7 @@ async def apply(call: Call) -> wire.changes.ManifestAnswer:
         absent = await call.state.workers.absent(spec.template.plan, after, call.state.clock.now())
         warnings = (*warnings, *absent, *plan_warnings(spec.template.plan, after))
         await asyncio.sleep(0)  # let other requests run between two entries
-    out = wire.changes.ManifestAnswer(
+    out = wire.manifests.ManifestAnswer(
         dry_run=dry_run,
         changed=bool(draft.changed),
         changes=[p.change_out(one) for one in draft.planned],
@@ -54,34 +54,34 @@ async def apply(call: Call) -> wire.changes.ManifestAnswer:
     return out
 
 
-async def proposals(call: Call) -> wire.changes.ProposalList:
+async def proposals(call: Call) -> wire.manifests.ProposalList:
     """GET /v1/proposals"""
     found = await call.state.proposals.waiting(call.actor, call.number("limit", 50, 1, 200))
     display = (await directory_of(call)).display
-    return wire.changes.ProposalList(proposals=[p.proposal_out(one, display) for one in found])
+    return wire.manifests.ProposalList(proposals=[p.proposal_out(one, display) for one in found])
 
 
-async def proposal(call: Call) -> wire.changes.ProposalAnswer:
+async def proposal(call: Call) -> wire.manifests.ProposalAnswer:
     """GET /v1/proposals/{proposal_id}"""
     return await _shown(call, await call.state.proposals.get(call.actor, call.params["proposal_id"]))
 
 
-async def confirm(call: Call) -> wire.changes.ProposalAnswer:
+async def confirm(call: Call) -> wire.manifests.ProposalAnswer:
     """POST /v1/proposals/{proposal_id}/confirm"""
     return await _shown(call, await call.state.proposals.confirm(call.actor, call.params["proposal_id"]))
 
 
-async def refuse(call: Call) -> wire.changes.ProposalAnswer:
+async def refuse(call: Call) -> wire.manifests.ProposalAnswer:
     """POST /v1/proposals/{proposal_id}/refuse"""
     ended = await call.state.proposals.refuse(call.actor, call.params["proposal_id"])
     return await _shown(call, ended)
 
 
-async def _shown(call: Call, found: Proposal) -> wire.changes.ProposalAnswer:
-    return wire.changes.ProposalAnswer(proposal=p.proposal_out(found, (await directory_of(call)).display))
+async def _shown(call: Call, found: Proposal) -> wire.manifests.ProposalAnswer:
+    return wire.manifests.ProposalAnswer(proposal=p.proposal_out(found, (await directory_of(call)).display))
 
 
-async def changes(call: Call) -> wire.changes.ChangesAnswer:
+async def changes(call: Call) -> wire.manifests.ChangesAnswer:
     """GET /v1/changes"""
     authorize(call.actor, Action.READ_CHANGES)
     limit = call.number("limit", 50, 1, 200)
@@ -89,7 +89,7 @@ async def changes(call: Call) -> wire.changes.ChangesAnswer:
     subject = subject_of(about, directory) if about else ""
     found = await call.state.manifests.changes(call.actor, limit + 1, _before(call), subject)
     more = str(found[limit - 1].number) if len(found) > limit else None
-    return wire.changes.ChangesAnswer(
+    return wire.manifests.ChangesAnswer(
         changes=[p.recorded_out(change, directory.display) for change in found[:limit]],
         next_cursor=maybe(more),
     )

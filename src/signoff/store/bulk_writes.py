@@ -30,7 +30,7 @@ from signoff.store.rows import (
     reply_row,
     worklist_rows,
 )
-from signoff.store.work import Changed, Loaded, NewIntent, Writes
+from signoff.store.transaction import Changed, Loaded, NewIntent, Writes
 
 STEP = 2  # cursors are even on the wire: AXP needs numbers between two events
 Agent = tuple[str, str]

@@ -1,4 +1,4 @@
-"""The directory on the wire: agents and services (AXP's service accounts), keys, workflows."""
+"""Agents and services (AXP's service accounts), keys and workflows on the wire."""
 
 from datetime import datetime
 

@@ -1,4 +1,4 @@
-"""What checks said before a decision: a missing result is no good news, and no check lowers a risk."""
+"""What checks report before a decision: a missing result never counts as passed, and no check lowers a risk."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from signoff.core.intent import commands as c
-from signoff.core.intent.assurance import (
+from signoff.core.intent.checks import (
     check_verdicts,
     checked,
     current_verdicts,

@@ -14,9 +14,9 @@ from typing import Any, Final, TypeVar
 import httpx2
 
 from signoff import __version__
+from signoff.client.credentials import Settings
 from signoff.client.errors import ClientClosed, ConnectionFailed, SignoffError, WrongAnswer
 from signoff.client.flow import Effect, Emit, Exchange, Flow, HttpReply, Open, Pause, Read, Stepper
-from signoff.client.settings import Settings
 from signoff.client.tracing import add_traceparent
 from signoff.client.types import Event
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from signoff import NotConfigured
-from signoff.client.settings import find_settings, is_trusted
+from signoff.client.credentials import find_settings, is_trusted
 
 pytestmark = pytest.mark.windows
 

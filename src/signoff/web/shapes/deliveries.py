@@ -3,7 +3,7 @@
 from datetime import timedelta
 
 from signoff.core.ids import step_run_id
-from signoff.core.intent.assurance import revisions_of
+from signoff.core.intent.checks import revisions_of
 from signoff.core.intent.model import Delivery, Intent
 from signoff.core.plan.plan import AgentStep
 from signoff.web.shapes.common import Display, actor_out, verbatim

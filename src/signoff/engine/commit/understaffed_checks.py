@@ -23,7 +23,7 @@ from signoff.core.text import json_value
 from signoff.engine.commit.engine import Engine
 from signoff.engine.directory.snapshot import DirectoryCache
 from signoff.store.store import Store
-from signoff.store.work import Stored
+from signoff.store.transaction import Stored
 
 log = logging.getLogger("signoff.staffed")
 

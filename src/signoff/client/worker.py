@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any, Final, TypeVar
 
 from signoff.client import calls
+from signoff.client.drivers import AsyncSession
 from signoff.client.errors import (
     Conflict,
     Invalid,
@@ -30,7 +31,6 @@ from signoff.client.errors import (
 from signoff.client.flow import JitteredBackoff, MonotonicDeadline, Retries, perform, persist
 from signoff.client.handlers import Function, Given, Handlers, name_of
 from signoff.client.results import fault_in, kept
-from signoff.client.session import AsyncSession
 from signoff.client.types import Delivery
 
 log = logging.getLogger("signoff")

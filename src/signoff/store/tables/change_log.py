@@ -29,7 +29,7 @@ from signoff.store.database import Database, Statement
 from signoff.store.rows import encode_plan, micros, outgoing_row, plan_digest
 from signoff.store.sql import LATEST_POLICY, NUMBER_CHANGES, OUTBOX, PUT_OUTGOING, PUT_PLAN, UPDATE_WORKSPACE
 from signoff.store.tables.mapping import fetch, fetch_one, insert_numbered, put, values_of
-from signoff.store.work import OutboxRow
+from signoff.store.transaction import OutboxRow
 
 # Each version is added only once: of two concurrent changes, only one gets version 2.
 _PUT: Final = {

@@ -14,7 +14,7 @@ import msgspec
 from msgspec.structs import replace
 
 from signoff.core.intent import events as e
-from signoff.core.intent.assurance import checked, verdict_of, worst_risk
+from signoff.core.intent.checks import checked, verdict_of, worst_risk
 from signoff.core.intent.model import Failure, Intent, Task
 from signoff.core.plan.plan import HumanStep, Plan, Route, after_failure, after_timeout
 from signoff.core.plan.task_types import (

@@ -4,6 +4,7 @@
 It does nothing unless the database is empty; a second server that starts at the same moment finds everything created.
 """
 
+import contextlib
 import json
 import os
 import secrets
@@ -13,12 +14,12 @@ from typing import Any, Final, NamedTuple
 
 from signoff.core.directory.actors import ActorKind, system
 from signoff.core.directory.model import Person, Workspace
-from signoff.core.errors import Conflict, Refused
+from signoff.core.errors import Conflict, Refused, Unauthenticated
 from signoff.core.ids import uuid7
 from signoff.engine.admin.manifest_diff import shown_person
 from signoff.engine.clock import Clock
 from signoff.engine.directory.change_log import person_subject, recorded
-from signoff.engine.identity.keys import Keys
+from signoff.engine.identity.keys import Keys, new_key
 from signoff.store.store import Store
 
 ORGANIZATION: Final = "local"
@@ -67,29 +68,45 @@ async def bootstrap(
     person = Person(person_id, workspace.id, owner.lower() or OWNER, "Owner", ("owner",), now)
     subject, by = person_subject(person.id), system(workspace.id)
     came = recorded(by, now, "person", person.email, subject, None, shown_person(person))
+    (key, made), secret = new_key(by, now, ActorKind.PERSON, person.id, person.id)
+    # Written before the commit: after a crash in between, the next start finds the key here.
+    draft = _write_draft(folder, _credentials(url, secret, workspace, person))
     try:
-        await store.people.save([person, came], since={workspace.id: 0})
+        await keys.save_new(key, made, secret, beside=(person, came), since={workspace.id: 0})
     except Conflict:
+        draft.unlink(missing_ok=True)
         return None
-    made = await keys.create(workspace.id, ActorKind.PERSON, person.id, person.id)
-    return write_credentials(
-        folder,
-        {
-            "url": url,
-            "api_key": made.secret,
-            "organization": workspace.organization,
-            "workspace": workspace.name,
-            "person": person.email,
-        },
-    )
+    return _use_draft(draft)
 
 
-async def reissue(store: Store, keys: Keys, folder: Path, url: str) -> Path | None:
-    """Finish a first start that was interrupted after creating the owner and before writing the key to disk, unless
-    something has changed since: create another key and write it. Returns the credentials file if this call wrote it.
+async def resume(store: Store, keys: Keys, clock: Clock, folder: Path, url: str) -> Path | None:
+    """Finish a first start that was interrupted in this folder after creating the owner: use the key that it had
+    drafted, or, if nobody can read that one and nothing has changed since, create another. Returns the credentials file
+    if this call wrote it. Removes all other drafts.
     """
-    if read_credentials(folder) is not None:
-        return None
+    used = None
+    if read_credentials(folder) is None:
+        drafts = _drafts(folder)
+        used = await _drafted(keys, drafts)
+        if used is None and (drafts or (folder / CREDENTIALS).exists()):
+            used = await _another_key(store, keys, clock, folder, url)
+    for draft in _drafts(folder):
+        draft.unlink(missing_ok=True)
+    return used
+
+
+async def _drafted(keys: Keys, drafts: Sequence[Path]) -> Path | None:
+    """The credentials file, made from the first draft whose key was saved."""
+    for draft in drafts:
+        values = _read(draft)
+        if values is not None:
+            with contextlib.suppress(Unauthenticated):
+                await keys.authenticate(str(values["api_key"]), "api")
+                return _use_draft(draft)
+    return None
+
+
+async def _another_key(store: Store, keys: Keys, clock: Clock, folder: Path, url: str) -> Path | None:
     spaces = await store.directory.workspaces()
     if len(spaces) != 1 or spaces[0].id != _FIRST or spaces[0].last_change > _MADE_AT_FIRST:
         return None
@@ -97,15 +114,25 @@ async def reissue(store: Store, keys: Keys, folder: Path, url: str) -> Path | No
     if len(people) != 1 or await store.intents.ids(limit=1):
         return None
     check_folder(folder)
-    made = await keys.create(_FIRST, ActorKind.PERSON, people[0].id, people[0].id)
-    values = {
+    owner = people[0]
+    rows, secret = new_key(system(_FIRST), clock.now(), ActorKind.PERSON, owner.id, owner.id)
+    draft = _write_draft(folder, _credentials(url, secret, spaces[0], owner))
+    try:
+        await keys.save_new(*rows, secret, since={_FIRST: spaces[0].last_change})
+    except Conflict:  # another server has finished it
+        draft.unlink(missing_ok=True)
+        return None
+    return _use_draft(draft)
+
+
+def _credentials(url: str, secret: str, workspace: Workspace, owner: Person) -> dict[str, str]:
+    return {
         "url": url,
-        "api_key": made.secret,
-        "organization": spaces[0].organization,
-        "workspace": spaces[0].name,
-        "person": people[0].email,
+        "api_key": secret,
+        "organization": workspace.organization,
+        "workspace": workspace.name,
+        "person": owner.email,
     }
-    return write_credentials(folder, values)
 
 
 def check_folder(folder: Path) -> None:
@@ -122,12 +149,6 @@ def check_folder(folder: Path) -> None:
             field="data",
             hint="The first start writes the owner's key there: choose another folder with --data.",
         ) from error
-
-
-def remove_drafts(folder: Path) -> None:
-    """Delete half-written credentials of a start that was killed."""
-    for draft in folder.glob(f".{CREDENTIALS}.*"):
-        draft.unlink(missing_ok=True)
 
 
 def _refuse_other_names(spaces: Sequence[Workspace], organization: str, name: str) -> None:
@@ -147,17 +168,31 @@ def _refuse_other_names(spaces: Sequence[Workspace], organization: str, name: st
 
 def read_credentials(folder: Path) -> dict[str, Any] | None:
     """The contents of the file; None if it is missing or unusable (a failed disk may leave it empty)."""
+    return _read(folder / CREDENTIALS)
+
+
+def update_url(folder: Path, url: str) -> None:
+    """Update the address in the credentials file after the server has moved to another port."""
+    values = read_credentials(folder)
+    if values is not None and values.get("url") != url:
+        _use_draft(_write_draft(folder, values | {"url": url}))
+
+
+def _read(file: Path) -> dict[str, Any] | None:
     try:
-        values = json.loads((folder / CREDENTIALS).read_text(encoding="utf-8"))
+        values = json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
     return values if isinstance(values, dict) and values.get("api_key") else None
 
 
-def write_credentials(folder: Path, values: dict[str, str]) -> Path:
-    """Write the file atomically, with mode 0600 from the start."""
+def _drafts(folder: Path) -> list[Path]:
+    return sorted(folder.glob(f".{CREDENTIALS}.*"))
+
+
+def _write_draft(folder: Path, values: dict[str, str]) -> Path:
+    """Write what the credentials file will contain, with mode 0600 from the start."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / CREDENTIALS
     draft = folder / f".{CREDENTIALS}.{os.getpid()}"
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -165,12 +200,12 @@ def write_credentials(folder: Path, values: dict[str, str]) -> Path:
         file.write("\n")
         file.flush()
         os.fsync(file.fileno())  # or a power failure could leave an empty file
-    draft.replace(path)
+    return draft
+
+
+def _use_draft(draft: Path) -> Path:
+    """Replace the credentials file by this draft, atomically."""
+    path = draft.with_name(CREDENTIALS)
+    with contextlib.suppress(FileNotFoundError):  # another server on this folder has used it
+        draft.replace(path)
     return path
-
-
-def update_url(folder: Path, url: str) -> None:
-    """Update the address in the credentials file after the server has moved to another port."""
-    values = read_credentials(folder)
-    if values is not None and values.get("url") != url:
-        write_credentials(folder, values | {"url": url})

@@ -18,7 +18,7 @@ import uvicorn
 from uvicorn.server import HANDLED_SIGNALS
 
 from signoff import __version__, interpreter
-from signoff.bootstrap import FirstNames, bootstrap, reissue, remove_drafts, update_url
+from signoff.bootstrap import FirstNames, bootstrap, resume, update_url
 from signoff.components import Line
 from signoff.config import Config, count_workers, is_loopback, reachable
 from signoff.core.errors import Refused
@@ -236,10 +236,10 @@ async def _prepare(server: Server, address: str, file: ManifestFile | None) -> N
 
 async def _first_start(server: Server, address: str) -> bool:
     config = server.config
-    remove_drafts(config.data)
     names = FirstNames(config.organization, config.workspace, config.owner)
     written = await bootstrap(server.store, server.keys, server.clock, config.data, address, names)
-    if written is None and await reissue(server.store, server.keys, config.data, address) is None:
+    resumed = await resume(server.store, server.keys, server.clock, config.data, address)
+    if written is None and resumed is None:
         update_url(config.data, address)
     return written is not None
 

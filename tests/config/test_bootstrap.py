@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from signoff.bootstrap import FirstNames, bootstrap
+from signoff.bootstrap import FirstNames, bootstrap, resume
 from signoff.config import Config
 from signoff.core.directory.model import Workspace
 from signoff.core.errors import Invalid, Refused
@@ -55,6 +55,39 @@ async def test_of_servers_that_start_at_once_one_makes_the_owner(
     assert len(await servers[0].store.directory.people(space.id)) == 1
     for env in servers:
         await env.store.close()
+
+
+async def test_servers_that_start_at_once_leave_one_key(empty_postgres_url: str, tmp_path: Path) -> None:
+    """Each with a folder of its own, in which it might take up an interrupted first start."""
+    servers = await asyncio.gather(*(env_at(empty_postgres_url) for _ in range(4)))
+
+    async def start(number: int, env: EngineEnv) -> Path | None:
+        folder = tmp_path / str(number)
+        written = await begin(env, folder)
+        resumed = await resume(env.store, env.keys, env.clock, folder, "http://here")
+        return written or resumed
+
+    written = await asyncio.gather(*(start(number, env) for number, env in enumerate(servers)))
+    assert len([path for path in written if path is not None]) == 1
+    [space] = await servers[0].store.directory.workspaces()
+    assert len(await servers[0].store.directory.keys(space.id)) == 1
+    assert len(list(tmp_path.glob("*/*credentials*"))) == 1, "no draft is left"
+    for env in servers:
+        await env.store.close()
+
+
+async def test_the_owner_and_their_key_are_one_commit(tmp_path: Path) -> None:
+    env = await env_at(f"sqlite:///{tmp_path}/own.db")
+    written = await begin(env, tmp_path)
+    [space] = await env.store.directory.workspaces()
+    assert written is not None
+    log = await env.store.people.changes(space.id, limit=10)
+    assert [(change.kind, change.number) for change in log] == [("key", 2), ("person", 1)]
+    for draft in (".credentials.json.1", ".credentials.json.2"):
+        (tmp_path / draft).write_text(json.dumps({"api_key": "sgn_person_of_a_start_that_lost"}))
+    assert await resume(env.store, env.keys, env.clock, tmp_path, "http://here") is None
+    assert list(tmp_path.glob(".credentials*")) == []
+    await env.store.close()
 
 
 async def test_the_first_owner_is_named_at_the_first_start(tmp_path: Path) -> None:

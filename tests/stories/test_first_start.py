@@ -26,7 +26,7 @@ def works(live: Live, key: str) -> bool:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_first_start_that_ended_before_its_key_was_written_is_taken_up_again(
+def test_a_first_start_that_ended_before_its_key_was_in_place_is_taken_up_again(
     request: pytest.FixtureRequest, tmp_path: Path, kind: str
 ) -> None:
     with serving(request, tmp_path / "d", kind, console_notifications="off") as live:
@@ -35,10 +35,27 @@ def test_a_first_start_that_ended_before_its_key_was_written_is_taken_up_again(
         (live.data / "credentials.json").rename(live.data / ".credentials.json.4711")  # as a kill leaves it
         live.start()
         second = credentials(live)
+        assert second == first
+        assert works(live, second["api_key"])
+        assert "Key       " + str(live.data / "credentials.json") in live.log.read_text()
+        assert [file.name for file in live.data.glob(".credentials*")] == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_first_start_whose_key_nobody_can_read_gets_another_one(
+    request: pytest.FixtureRequest, tmp_path: Path, kind: str
+) -> None:
+    with serving(request, tmp_path / "d", kind, console_notifications="off") as live:
+        live.stop()
+        first = credentials(live)
+        (live.data / "credentials.json").unlink()
+        half = json.dumps(first)[:40]  # as a full disk or a power failure leaves it
+        (live.data / ".credentials.json.4711").write_text(half)
+        live.start()
+        second = credentials(live)
         assert second["api_key"] != first["api_key"]
         assert (second["person"], second["workspace"]) == (first["person"], first["workspace"])
         assert works(live, second["api_key"])
-        assert "Key       " + str(live.data / "credentials.json") in live.log.read_text()
         assert [file.name for file in live.data.glob(".credentials*")] == []
 
 

@@ -9,7 +9,7 @@ import hashlib
 import secrets
 import string
 import zlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import chain
 from time import monotonic
@@ -182,7 +182,7 @@ class Keys:
             life,
             sponsors=by.sponsors if by else None,
         )
-        return await self._saved(*rows, secret)
+        return await self.save_new(*rows, secret)
 
     async def create_for_terminal(self, person: Actor, asked: DeviceLogin) -> NewKey:
         """Create the key for a terminal that this person has allowed to sign in."""
@@ -193,10 +193,22 @@ class Keys:
         key = replace(key, name=asked.host or "a terminal")
         shown = shown_key(key) | {"address": asked.address}
         change = recorded(person, key.created_at, "key", key.id, holder_subject(key), None, shown)
-        return await self._saved(key, change, secret, asked.address)
+        return await self.save_new(key, change, secret, asked.address)
 
-    async def _saved(self, key: ApiKey, change: DirectoryChange, secret: str, address: str = "") -> NewKey:
-        await self._store.people.save((key, change))
+    async def save_new(
+        self,
+        key: ApiKey,
+        change: DirectoryChange,
+        secret: str,
+        address: str = "",
+        *,
+        beside: Sequence[msgspec.Struct] = (),
+        since: Mapping[str, int] | None = None,
+    ) -> NewKey:
+        """Save what ``new_key`` made, with the rows ``beside`` it, and tell the person. Raises Conflict if the
+        workspace has changed ``since``. ``address``: of the terminal that it is for.
+        """
+        await self._store.people.save((*beside, key, change), since=since)
         if key.actor_kind == ActorKind.PERSON.value:
             self.on_person_key(key, address)
         return NewKey(key, secret)

@@ -383,6 +383,18 @@ async def test_an_odd_answer_of_github_does_not_end_the_waiting(server: Server, 
     await made.stop()
 
 
+async def test_an_outage_of_github_delays_a_decision_and_does_not_lose_it(
+    server: Server, github: GitHub
+) -> None:
+    made = ProtectionRule(SECRET, "123", KEY, api=github.url, pause=0.0)
+    github.failures = 25
+    server.approve(TYPE)
+    await post(made, event(github, 12))
+    await until(lambda: not made._waiting)
+    assert [one["state"] for one in github.told] == ["approved"]
+    await made.stop()
+
+
 class Seen(httpx2.AsyncHTTPTransport):
     """Records the paths of the requests to Signoff. listing: answers the lists of requests in its place."""
 

@@ -36,7 +36,8 @@ EVENT: Final = "deployment_protection_rule"
 _PREFIX: Final = "github:"
 _LARGEST: Final = 1024 * 1024
 _PAUSE: Final = 5.0
-_TRIES: Final = 20  # attempts of a callback
+_LONGEST_PAUSE: Final = 300.0
+_TRIES: Final = 200  # attempts of a callback: more than half a day, because GitHub has outages of hours
 _LONGEST: Final = 2000  # characters of a comment
 # how long GitHub waits for a protection rule; then the deployment fails
 _GITHUB_WAITS: Final = timedelta(days=30)
@@ -243,8 +244,8 @@ class ProtectionRule:
             return
         state, comment = verdict(result, _digest(asked))
         said = {"environment_name": asked["environment"], "state": state, "comment": comment[:_LONGEST]}
-        for _ in range(_TRIES):
-            pause = self._pause
+        for attempt in range(_TRIES):
+            pause = min(self._pause * 2**attempt, _LONGEST_PAUSE)
             try:
                 if await self._asked_again(intent_id, correlation_id, asked):
                     log.info(

@@ -6,7 +6,7 @@
  * never does. Hidden arguments are replaced by a keyed hash: people see that they exist, the payload commits
  * to their values, and nobody without the secret can guess them. The Python SDK computes the same keys and hashes.
  */
-import type { Json } from "./calls.js";
+import { isPlain, type Json } from "./calls.js";
 import { InvalidEdit, isObject } from "./errors.js";
 
 const MARK = "(hidden) ";
@@ -171,12 +171,6 @@ function members(value: object, before: string, where: string, depth: number, re
 
 function isText(value: string): boolean {
   return !/\p{Surrogate}/u.test(value);
-}
-
-function isPlain(value: object): boolean {
-  const prototype: unknown = isObject(value) ? Object.getPrototypeOf(value) : undefined;
-  // Of this realm or another one: an object literal's prototype has no prototype.
-  return prototype === null || (isObject(prototype) && Object.getPrototypeOf(prototype) === null);
 }
 
 function kind(value: unknown): string {

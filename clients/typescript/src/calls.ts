@@ -77,8 +77,18 @@ export function encoded(body: object): string {
     if (typeof value === "function" || typeof value === "symbol") {
       throw new TypeError(`${name || "a value"} is a ${typeof value}, which JSON cannot express`);
     }
+    // A Map, a Set, an Error, or a Promise that was not awaited: people would decide on {}.
+    if (isObject(value) && !isPlain(value) && Object.keys(value).length === 0) {
+      throw new TypeError(`${name || "a value"} is a ${value.constructor?.name || "class"} without fields, which JSON cannot express`);
+    }
     return value;
   });
+}
+
+/** Whether it is an object literal, of this realm or another one: its prototype has no prototype. */
+export function isPlain(value: object): boolean {
+  const prototype: unknown = isObject(value) ? Object.getPrototypeOf(value) : undefined;
+  return prototype === null || (isObject(prototype) && Object.getPrototypeOf(prototype) === null);
 }
 
 /** The query as text, without absent values; "" or with its question mark. */

@@ -117,7 +117,8 @@ test("a client that is printed shows no key", () => {
 
 test("what JSON cannot express is the caller's mistake, and is not sent", async () => {
   const client = new Client({ url: server.url, apiKey: server.apiKey });
-  for (const odd of [Number.NaN, Infinity, 1n, () => 1]) {
+  const empty = [new Map([["a", 1]]), new Set([1]), new Error("a"), Promise.resolve(1), /a/, new ArrayBuffer(1)];
+  for (const odd of [Number.NaN, Infinity, 1n, () => 1, ...empty, [new Map()]]) {
     const sent = client.sendIntent({ intent_type: "t", payload: { odd } });
     await assert.rejects(sent, (error) => error instanceof TypeError || error instanceof RangeError);
   }

@@ -39,7 +39,7 @@ from signoff.engine.commit.jobs import (
 )
 from signoff.engine.commit.recent import RecentCommits
 from signoff.engine.commit.repeated_answers import ELSEWHERE, repeat_of
-from signoff.engine.directory.contact_schedule import who_may_decide
+from signoff.engine.directory.contact_schedule import who_may_decide_of
 from signoff.engine.directory.snapshot import DirectoryCache, Snapshot
 from signoff.engine.identity.admission import Admission, KeyLimits
 from signoff.engine.planning.planner import Submission
@@ -310,8 +310,10 @@ class Engine:
         """Whether a message that asks for the open task's answer has been sent, since its stage began, to anyone who
         may answer it now, or to a room of theirs.
         """
-        names = await self._names_of_approvers(intent, task)
-        return any(m.state == SENT and m.person in names for m in await self._asking(intent, task))
+        sent = {m.person for m in await self._asking(intent, task) if m.state == SENT}
+        directory = await self._directory.of(intent.workspace)
+        people = (one for one, names in directory.active_people.items() if not sent.isdisjoint(names))
+        return self._any_may_decide(people, intent, task, directory)
 
     async def _expiry_approves(self, intent: Intent, task: Task) -> bool:
         """Whether an expiry may approve the open task: someone who may answer it was asked, by a message or, where no
@@ -320,9 +322,10 @@ class Engine:
         if await self._asking(intent, task):
             return await self.was_asked(intent, task)
         queued = await self._store.messages.queued(intent.id, _QUEUED)
-        return not any(row.kind == OutboxKind.PEOPLE for row in queued) and bool(
-            await self._names_of_approvers(intent, task)
-        )
+        if any(row.kind == OutboxKind.PEOPLE for row in queued):
+            return False
+        directory = await self._directory.of(intent.workspace)
+        return self._any_may_decide(directory.active_people, intent, task, directory)
 
     async def _asking(self, intent: Intent, task: Task) -> list[Message]:
         """The messages to people that ask for the open task's answer, also those to people who may not answer it, or
@@ -331,8 +334,6 @@ class Engine:
         messages = await self._store.messages.of_task(intent.id, task.step_run)
         return [m for m in messages if m.person and m.kind in ACTION_REQUIRED and m.at >= began_at(task)]
 
-    async def _names_of_approvers(self, intent: Intent, task: Task) -> frozenset[str]:
-        """The names of the people who may answer the open task now, those of their teams included."""
-        directory = await self._directory.of(intent.workspace)
-        approvers = who_may_decide(intent, task, directory, self._clock.now())
-        return frozenset[str]().union(*(directory.active_people[one.person] for one in approvers))
+    def _any_may_decide(self, people: Iterable[str], intent: Intent, task: Task, directory: Snapshot) -> bool:
+        """Whether any of these people may answer the open task now."""
+        return any(who_may_decide_of(people, intent, task, directory, self._clock.now()))

@@ -173,7 +173,7 @@ func TestAResultThatCannotBeStoredIsSavedAndNotRepeated(t *testing.T) {
 		"a number": 3, "text": "done", "a list": []int{1}, "NaN": map[string]any{"rate": math.NaN(), "rows": 3},
 		"a large integer": map[string]any{"rows": int64(1) << 60}, "a channel": map[string]any{"c": make(chan int), "rows": 3},
 		"not UTF-8": map[string]any{"text": "a\xff"}, "itself": itself, "deep": deep, "panics": panics{},
-		"a function": map[string]any{"f": func() {}},
+		"a function": map[string]any{"f": func() {}}, "an error": map[string]any{"why": errors.New("no")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			report := newStepServer(t).work(t, func(context.Context, *Delivery) (any, error) { return result, nil })

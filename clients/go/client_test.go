@@ -8,6 +8,7 @@ import (
 	"io"
 	"log"
 	"log/slog"
+	"math/big"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -82,6 +83,8 @@ func TestTextThatIsNotUTF8IsRefusedNotChanged(t *testing.T) {
 		{ownJSON(`["\\ud83d", "\ud83d\ude00", "\ud83dx\ude00"]`), `text in .payload[2] has half a character: \ud83d`},
 		{ownJSON(`["\ud83d\u0041"]`), `text in .payload[0] has half a character: \ud83d`},
 		{Object{"text": ownText("a\xff")}, "text in .payload.text is not UTF-8"},
+		{Object{"why": errors.New("no money")}, "a value in .payload.why has no exported fields"},
+		{&struct{ Log *log.Logger }{log.Default()}, "a value in .payload.Log has no exported fields"},
 	} {
 		_, err := client.SendIntent(context.Background(), IntentRequest{IntentType: "t", Payload: one.payload})
 		if err == nil || !strings.Contains(err.Error(), one.where) {
@@ -90,6 +93,8 @@ func TestTextThatIsNotUTF8IsRefusedNotChanged(t *testing.T) {
 	}
 	for _, fine := range []any{
 		ownJSON(`{"text": "\ud83d\ude00 \uD83D\uDE00 \\ud83d \\\\ \" \u0041 \ufffd é"}`), ownText("é"), (*ownText)(nil), Object{"none": (*ownText)(nil)},
+		struct{ secret string }{"a"}, Object{"empty": struct{}{}, "number": big.NewInt(1), "nil": (*log.Logger)(nil)},
+		&struct{ Number big.Int }{}, Object{"at": &struct{ At time.Time }{}},
 	} {
 		if _, err := encoded(fine); err != nil {
 			t.Error(err)

@@ -219,10 +219,11 @@ func encoded(body any) ([]byte, error) {
 	return content, nil
 }
 
-// textFault describes text in a value, or in its JSON, that another program would read differently, with its path; or
-// "".
+// textFault describes what in a value, or in its JSON, another program would read differently, with its path; or "".
 func textFault(value any, content []byte) string {
-	if where := brokenText(reflect.ValueOf(value), 0); where != "" {
+	if where := lostIn(reflect.ValueOf(value), 0); strings.HasPrefix(where, "a value") {
+		return where + ` has no exported fields, so its JSON is {}; send something else, or tag it json:"-"`
+	} else if where != "" {
 		return where + " is not UTF-8"
 	}
 	// encoding/json copies what a value encodes itself, such as json.RawMessage, without checking its text.
@@ -244,9 +245,10 @@ func marshaled(value any) ([]byte, error) {
 	return bytes.TrimSuffix(buffer.Bytes(), []byte("\n")), nil
 }
 
-// brokenText returns the path to text that is not UTF-8 in a value that was encoded, or "": encoding/json has replaced
-// it. A value that encodes itself is not checked.
-func brokenText(value reflect.Value, depth int) string {
+// lostIn returns the path to text that is not UTF-8, or to a value of which nothing is encoded (an error, a logger), in a
+// value that was encoded, or "": encoding/json has replaced it without an error. A value that encodes itself is not
+// checked, and the fields of the whole value may all be unexported.
+func lostIn(value reflect.Value, depth int) string {
 	if depth > 2000 || !value.IsValid() {
 		return ""
 	}
@@ -270,13 +272,13 @@ func brokenText(value reflect.Value, depth int) string {
 			return "text"
 		}
 	case reflect.Interface, reflect.Pointer:
-		return brokenText(value.Elem(), depth+1)
+		return lostIn(value.Elem(), depth+1)
 	case reflect.Map:
 		for pairs := value.MapRange(); pairs.Next(); {
 			if key := pairs.Key(); key.Kind() == reflect.String && !utf8.ValidString(key.String()) {
 				return "a key"
 			}
-			if where := brokenText(pairs.Value(), depth+1); where != "" {
+			if where := lostIn(pairs.Value(), depth+1); where != "" {
 				return below(fmt.Sprint(pairs.Key()), where)
 			}
 		}
@@ -286,22 +288,35 @@ func brokenText(value reflect.Value, depth int) string {
 			return ""
 		}
 		for place := range value.Len() {
-			if where := brokenText(value.Index(place), depth+1); where != "" {
+			if where := lostIn(value.Index(place), depth+1); where != "" {
 				return below(fmt.Sprintf("[%d]", place), where)
 			}
 		}
 	case reflect.Struct:
+		encoded := depth == 0 || value.NumField() == 0 || value.CanAddr() && value.Addr().CanInterface() && encodesItself(value.Addr())
 		for place := range value.NumField() {
 			field := value.Type().Field(place)
+			encoded = encoded || field.IsExported() || field.Anonymous
 			if field.Tag.Get("json") == "-" || !(field.IsExported() || field.Anonymous) {
 				continue
 			}
-			if where := brokenText(value.Field(place), depth+1); where != "" {
+			if where := lostIn(value.Field(place), depth+1); where != "" {
 				return below(orElse(jsonName(field), field.Name), where)
 			}
 		}
+		if !encoded {
+			return "a value"
+		}
 	}
 	return ""
+}
+
+func encodesItself(value reflect.Value) bool {
+	switch value.Interface().(type) {
+	case json.Marshaler, encoding.TextMarshaler:
+		return true
+	}
+	return false
 }
 
 // jsonTextFault describes the first fault in a text or key of the next JSON value, with its path; or "".

@@ -42,7 +42,8 @@ _NEVER_V6: Final = tuple(
     ipaddress.IPv6Network(text) for text in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")
 )
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
-_RESOLVERS: Final = 8
+_RESOLVERS: Final = 32
+LookUp = Callable[[str, int], list[str]]
 
 
 def public(text: str) -> bool:
@@ -61,17 +62,31 @@ def public(text: str) -> bool:
 
 
 class Resolver:
-    """The system's resolver, on separate threads, so that a slow name delays nothing else."""
+    """The system's resolver, on separate threads, so that a slow name delays nothing else: concurrent requests for a
+    name share one thread. ``look_up``: blocks until the name is resolved.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, look_up: LookUp | None = None) -> None:
+        self._look_up = look_up or _look_up
         self._threads: ThreadPoolExecutor | None = None
+        self._asked: dict[tuple[str, int], asyncio.Future[list[str]]] = {}
 
     async def __call__(self, host: str, port: int) -> Sequence[str]:
         if self._threads is None:
             self._threads = ThreadPoolExecutor(_RESOLVERS, thread_name_prefix="signoff-names")
-        loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(self._threads, _look_up, host, port)
-        return list(dict.fromkeys(found))
+        name = host, port
+        asked = self._asked.get(name)
+        if asked is None:
+            asked = asyncio.get_running_loop().run_in_executor(self._threads, self._look_up, host, port)
+            self._asked[name] = asked
+            asked.add_done_callback(lambda done: self._answered(name, done))
+        # A request that is canceled does not end the look-up, which no thread can be told to stop.
+        return list(dict.fromkeys(await asyncio.shield(asked)))
+
+    def _answered(self, name: tuple[str, int], done: "asyncio.Future[list[str]]") -> None:
+        self._asked.pop(name, None)
+        if not done.cancelled():
+            done.exception()  # it may be that nobody waits for it any more
 
     def close(self) -> None:
         if self._threads is not None:

@@ -25,6 +25,7 @@ ROOTS: Final[dict[type, str]] = {
     wire.scenarios.ScenarioApplied: "AppliedScenario",
     wire.scenarios.ScenarioCheckAnswer: "ScenarioCheck",
     wire.accounts.AccountOut: "Account",
+    wire.mesh.MeshAgent: "AgentHealth",
     wire.keys.NewKeyOut: "Key",
     wire.audit.AuditAnswer: "AuditTrail",
     wire.system.MeAnswer: "Me",
@@ -64,6 +65,7 @@ _SAYS: Final = {
     "were recorded, refused and decided.",
     "BulkResult": "BulkResult is the result for one task of a bulk answer. Recorded says whether the answer counts, "
     "Decided whether the task is now closed; Code, Message and Hint say why it was refused.",
+    "AgentHealth": "AgentHealth is an agent and its health: healthy, unreachable, unknown or killed.",
     "Workspace": "Workspace is a workspace of the server. Own says whether it is the key's; FormerNames, as "
     "organization/name, continue to resolve in addresses.",
     "Event": "Event is a fact in an intent's history. Seq grows, with gaps.",

@@ -436,6 +436,31 @@ func (c *Client) Agents(ctx context.Context) ([]Account, error) {
 	return fetchList[Account](ctx, c, "agents", nil, "/v1/agents")
 }
 
+// KillAgent kills an agent (name or address): it gets no work, and nothing that it sends is accepted, until it is
+// resumed. Only owners and admins may do this.
+func (c *Client) KillAgent(ctx context.Context, agent string) (*AgentHealth, error) {
+	return c.killSwitch(ctx, agent, "kill")
+}
+
+// ResumeAgent resumes a killed agent: it gets the work that has waited for it.
+func (c *Client) ResumeAgent(ctx context.Context, agent string) (*AgentHealth, error) {
+	return c.killSwitch(ctx, agent, "resume")
+}
+
+func (c *Client) killSwitch(ctx context.Context, agent, act string) (*AgentHealth, error) {
+	address, err := agentPath(agent)
+	if err != nil {
+		return nil, err
+	}
+	one, err := post("/v1/mesh/agents/"+address+"/"+act, Object{})
+	if err != nil {
+		return nil, err
+	}
+	// Repeatable without a key: both set a state.
+	one.repeatable = true
+	return send[AgentHealth](ctx, c, "agent", one)
+}
+
 // NewKey says for whom to create a key: exactly one of Agent (name or address), Service (name) and Person (e-mail).
 // A missing holder is created; Name and Roles are for a new person.
 type NewKey struct {

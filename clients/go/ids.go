@@ -101,6 +101,9 @@ func agentPath(address string) (string, error) {
 	}
 	segments := strings.Split(bare, "/")
 	for place, segment := range segments {
+		if strings.Trim(segment, ". ") == "" { // such a path would be another one
+			return "", fmt.Errorf("signoff: an agent's address has no empty part and none of dots only, unlike %q", address)
+		}
 		segments[place] = url.PathEscape(segment)
 	}
 	return strings.Join(segments, "/"), nil

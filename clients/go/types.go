@@ -49,6 +49,17 @@ type Actor struct {
 	Roles   []string `json:"roles"`
 }
 
+// AgentHealth is an agent and its health: healthy, unreachable, unknown or killed.
+type AgentHealth struct {
+	AddressID       string    `json:"address_id"`
+	Address         string    `json:"address"`
+	DisplayName     string    `json:"display_name"`
+	HealthStatus    string    `json:"health_status"`
+	LastHeartbeatAt time.Time `json:"last_heartbeat_at,omitempty"`
+	CreatedAt       time.Time `json:"created_at"`
+	KilledAt        time.Time `json:"killed_at,omitempty"`
+}
+
 // AppliedManifest is what was changed, or would be in a real run, in order. Proposal: nothing is applied until
 // another admin has confirmed it (its id is empty in a dry run). Warnings: which open tasks it leaves with too
 // few people. Seen: pass it to the real run, which then makes exactly these changes or none.

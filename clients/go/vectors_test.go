@@ -269,6 +269,10 @@ func (p *player) call(ctx context.Context, client *signoff.Client, one step) (an
 			return nil, err
 		}
 		return map[string]any{"arguments": plain(approved.Args), "edited": approved.Edited}, nil
+	case "kill_agent":
+		return client.KillAgent(ctx, with.text("agent"))
+	case "resume_agent":
+		return client.ResumeAgent(ctx, with.text("agent"))
 	case "me":
 		return client.Me(ctx)
 	case "health":

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from signoff.client.types import (
         Account,
         Actor,
+        AgentHealth,
         AppliedScenario,
         AppliedWorkflow,
         AuditEvent,
@@ -101,6 +102,7 @@ _HOMES: Final = {
     "types": (
         "Account",
         "Actor",
+        "AgentHealth",
         "AppliedScenario",
         "AppliedWorkflow",
         "AuditEvent",
@@ -124,6 +126,7 @@ __all__ = [
     "Account",
     "Actor",
     "Agent",
+    "AgentHealth",
     "AlreadyDecided",
     "AlreadyUsed",
     "AppliedScenario",

@@ -217,7 +217,7 @@ def test_an_agent_is_killed_and_resumed(sh: Shell) -> None:
     assert check["level"] == "warning"
     assert f"It was killed by {found['killed_by']} at " in check["found"]
     assert check["next"] == "signoff agents resume agent://local/default/rogue"
-    assert sh.json("agents", "resume", "rogue")["status"] == "active"
+    assert sh.json("agents", "resume", "rogue")["health_status"] == "unknown"
     assert sh("agents", "resume", "agent://local/default/rogue") == "resumed: agent://local/default/rogue"
     assert "killed by" not in sh("agents", "list")
     sh("agents", "kill", "nobody", "--yes", code=5)

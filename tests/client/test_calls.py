@@ -56,6 +56,8 @@ REQUESTS: list[tuple[Ask, str, str, dict[str, str], Any]] = [
         {"person": "ann@acme.example", "roles": ["approver"], "expires_in_seconds": 60},
     ),
     (lambda c: c.revoke_key("sak_1"), "POST", "/v1/keys/sak_1/revoke", {}, {}),
+    (lambda c: c.kill_agent("bot"), "POST", "/v1/mesh/agents/bot/kill", {}, {}),
+    (lambda c: c.resume_agent("bot"), "POST", "/v1/mesh/agents/bot/resume", {}, {}),
     (lambda c: c.me(), "GET", "/v1/me", {}, None),
     (lambda c: c.health(), "GET", "/health", {}, None),
 ]  # fmt: skip

@@ -13,7 +13,7 @@ from signoff.client.sync import Client
 pytestmark = pytest.mark.windows
 
 NAMES = {
-    "Account", "Actor", "Agent", "AlreadyDecided", "AlreadyUsed", "AppliedScenario",
+    "Account", "Actor", "Agent", "AgentHealth", "AlreadyDecided", "AlreadyUsed", "AppliedScenario",
     "AppliedWorkflow", "AsyncClient", "AsyncPendingCall",
     "AuditEvent", "AuditTrail", "AuthenticationFailed", "Client", "ClientClosed", "Conflict", "ConnectionFailed",
     "Delivery", "Event", "StepError", "Health", "Intent", "IntentCanceled", "IntentExpired", "IntentFailed",

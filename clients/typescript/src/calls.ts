@@ -122,7 +122,12 @@ export function segment(id: string): string {
 export function addressPath(address: string): string {
   const bare = address.trim().replace(/^agent:\/\//, "");
   if (!bare) throw new TypeError("an agent's name or address must not be empty");
-  return bare.split("/").map(encodeURIComponent).join("/");
+  const parts = bare.split("/");
+  if (!parts.every((part) => part.replace(/^[. ]+|[. ]+$/g, ""))) {
+    // such a path would be another one
+    throw new TypeError(`an agent's address has no empty part and none of dots only, unlike ${JSON.stringify(address)}`);
+  }
+  return parts.map(encodeURIComponent).join("/");
 }
 
 /** A response's member as a list of objects; empty if it is not a list. */

@@ -1,9 +1,10 @@
 /** The client: its methods for intents, workflows, agents and keys, and its groups `tasks` and `directory`. */
 import { isBrowser } from "#platform";
-import { type Call, freshKey, given, inner, type Json, listOf, ownKey, type Page, type Query, segment } from "./calls.js";
+import { addressPath, type Call, freshKey, given, inner, type Json, listOf, ownKey, type Page, type Query, segment } from "./calls.js";
 import { isObject, notSignoff, NotConfigured, WrongAnswer } from "./errors.js";
 import {
   type Account,
+  type AgentHealth,
   type AppliedScenario,
   type AppliedWorkflow,
   type AuditTrail,
@@ -376,6 +377,19 @@ export class Client extends Methods {
     return this.do(many("/v1/agents", "agents"), options);
   }
 
+  /**
+   * Kill an agent (name or address): it gets no work, and nothing that it sends is accepted, until it is resumed. Only
+   * owners and admins may do this.
+   */
+  async killAgent(agent: string, options?: CallOptions): Promise<AgentHealth> {
+    return this.do(killSwitch(agent, "kill"), options);
+  }
+
+  /** Resume a killed agent: it gets the work that has waited for it. */
+  async resumeAgent(agent: string, options?: CallOptions): Promise<AgentHealth> {
+    return this.do(killSwitch(agent, "resume"), options);
+  }
+
   /** Create a key. */
   async createKey(options: CreateKeyOptions): Promise<Key> {
     const { agent, service, person, name, roles, expiresInSeconds } = options;
@@ -735,6 +749,12 @@ function whole<T>(answer: Json): T {
 
 function get<T>(path: string, query: Query = {}): Call<T> {
   return { method: "GET", path, query, read: whole<T> };
+}
+
+/** Kill or resume an agent. Both set a state, so they may be repeated. */
+function killSwitch(agent: string, act: string): Call<AgentHealth> {
+  const path = `/v1/mesh/agents/${addressPath(agent)}/${act}`;
+  return { method: "POST", path, body: {}, repeatable: true, read: (answer) => inner(answer, "agent") as AgentHealth };
 }
 
 function many<T>(path: string, name: string, query: Query = {}): Call<T[]> {

@@ -48,6 +48,7 @@ export {
 export { type Again, type Approval, type Approved, gate, type Gated, type GateOptions, PendingCall, requireApproval } from "./gate.js";
 export type {
   Account,
+  AgentHealth,
   AppliedScenario,
   AppliedWorkflow,
   AuditTrail,

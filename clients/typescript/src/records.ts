@@ -22,6 +22,7 @@ import type {
   HealthAnswer,
   IntentOut,
   MeAnswer,
+  MeshAgent,
   NewKeyOut,
   ScenarioApplied,
   ScenarioCheckAnswer,
@@ -124,6 +125,7 @@ export type Me = MeAnswer;
 export type Health = HealthAnswer;
 export type Key = NewKeyOut;
 export type Account = AccountOut;
+export type AgentHealth = MeshAgent;
 export type Workflow = WorkflowOut;
 export type AppliedWorkflow = AppliedOut;
 export type AppliedScenario = ScenarioApplied;

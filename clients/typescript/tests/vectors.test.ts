@@ -105,6 +105,8 @@ const CALLS: Record<string, (client: Client, a: any, options: { signal?: AbortSi
     const approved = await requireApproval(args, { client: c, intentType, ...Object.fromEntries(given), ...more, ...o });
     return { arguments: approved.args, edited: approved.edited };
   },
+  kill_agent: (c, a) => c.killAgent(a.agent),
+  resume_agent: (c, a) => c.resumeAgent(a.agent),
   me: (c) => c.me(),
   health: (c) => c.health(),
   create_key: (c, a) => c.createKey({ ...a, ...(a.expires_in ? { expiresInSeconds: a.expires_in } : {}) }),

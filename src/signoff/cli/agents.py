@@ -12,8 +12,7 @@ from signoff.cli.output import Column, column, time_column
 from signoff.cli.session import Remote
 from signoff.cli.text_safety import visible
 from signoff.wire.accounts import AccountOut
-
-_CHANGED: Final = ("status", "agent")
+from signoff.wire.mesh import MeshAgent
 
 
 @click.group(cls=SuggestingGroup)
@@ -28,7 +27,7 @@ def list_agents(session: Remote) -> None:
     session.out.many(session.client.agents(), _COLUMNS, "address", "There are no agents in this workspace.")
 
 
-@agents.command("kill", cls=ChangingCommand, fields=_CHANGED)
+@agents.command("kill", cls=ChangingCommand, fields=MeshAgent)
 @click.argument("agent", metavar="ADDRESS", shell_complete=of_agents)
 @click.option("--yes", "-y", is_flag=True, help="Skip the confirmation prompt.")
 @click.pass_obj
@@ -39,24 +38,17 @@ def kill(session: Remote, agent: str, yes: bool) -> None:
     it is resumed. Its keys are kept. Only owners and admins may do this.
     """
     session.confirm(f"Kill the agent {visible(agent)}? It can do nothing more until it is resumed.", yes)
-    _change(session, agent, "kill", "killed")
+    killed = session.client.kill_agent(agent)
+    session.out.one(killed, "health_status", [f"killed: {visible(killed.address)}"])
 
 
-@agents.command("resume", cls=ChangingCommand, fields=_CHANGED)
+@agents.command("resume", cls=ChangingCommand, fields=MeshAgent)
 @click.argument("agent", metavar="ADDRESS", shell_complete=of_agents)
 @click.pass_obj
 def resume(session: Remote, agent: str) -> None:
     """Resume a killed agent: it gets the work that has waited for it."""
-    _change(session, agent, "resume", "resumed")
-
-
-def _change(session: Remote, agent: str, act: str, done: str) -> None:
-    from signoff.client.calls import ApiCall, agent_path
-
-    path = f"/v1/mesh/agents/{agent_path(agent)}/{act}"
-    found = session.client.call(ApiCall("POST", path, dict, body={}, repeatable=True))
-    address = found["agent"]["address"]
-    session.out.one(found, "status", [f"{done}: {visible(address)}"])
+    resumed = session.client.resume_agent(agent)
+    session.out.one(resumed, "health_status", [f"resumed: {visible(resumed.address)}"])
 
 
 def killed_text(agent: Mapping[str, Any]) -> str:

@@ -10,13 +10,24 @@ from dataclasses import replace
 from typing import Any
 
 from signoff.client import calls
-from signoff.client.calls import ApiCall, Query, fresh_key, inner, list_of, one_segment, own_key, pages
+from signoff.client.calls import (
+    ApiCall,
+    Query,
+    agent_path,
+    fresh_key,
+    inner,
+    list_of,
+    one_segment,
+    own_key,
+    pages,
+)
 from signoff.client.flow import Flow, gather
 from signoff.client.methods import Awaited, Blocking, Methods, flow, request
 from signoff.client.records import Json
 from signoff.client.stream import Follower
 from signoff.client.types import (
     Account,
+    AgentHealth,
     AppliedScenario,
     AppliedWorkflow,
     AuditTrail,
@@ -206,6 +217,18 @@ class ClientMethods(Methods):
     def agents(self) -> ApiCall[list[Account]]:
         """The registered agents."""
         return ApiCall("GET", "/v1/agents", lambda answer: list_of(answer, "agents", Account.read))
+
+    @request
+    def kill_agent(self, agent: str) -> ApiCall[AgentHealth]:
+        """Kill an agent (name or address): it gets no work, and nothing that it sends is accepted, until it is
+        resumed. Only owners and admins may do this.
+        """
+        return _kill_switch(agent, "kill")
+
+    @request
+    def resume_agent(self, agent: str) -> ApiCall[AgentHealth]:
+        """Resume a killed agent: it gets the work that has waited for it."""
+        return _kill_switch(agent, "resume")
 
     @request
     def create_key(
@@ -584,6 +607,14 @@ def _given(fields: Mapping[str, Any]) -> Json:
 
 def _dry(dry_run: bool) -> Query:
     return {"dry_run": True if dry_run else None}
+
+
+def _kill_switch(agent: str, act: str) -> ApiCall[AgentHealth]:
+    """Kill or resume an agent. Both set a state, so they may be repeated."""
+    path = f"/v1/mesh/agents/{agent_path(agent)}/{act}"
+    return ApiCall(
+        "POST", path, lambda answer: AgentHealth.read(inner(answer, "agent")), body={}, repeatable=True
+    )
 
 
 def _task(answer: Json) -> Task:

@@ -186,6 +186,10 @@ class Account(Record, wire.accounts.AccountOut, eq=False, kw_only=True):
     """A registered agent. ``last_seen``: when it last asked for work, as text (``never``, ``now``, ``3d ago``)."""
 
 
+class AgentHealth(Record, wire.mesh.MeshAgent, eq=False, kw_only=True):
+    """An agent and its ``health_status``: healthy, unreachable, unknown or killed."""
+
+
 class Key(Record, wire.keys.NewKeyOut, eq=False, kw_only=True):
     """A key. ``api_key``: its secret, returned only at creation."""
 

@@ -23,6 +23,12 @@ RUN = {
 }  # fmt: skip
 
 
+def _step() -> dict[str, Any]:
+    """The last step of action.yml."""
+    action = YAML(typ="safe", pure=True).load((FOLDER / "action.yml").read_text("utf-8"))
+    return dict(action["runs"]["steps"][-1])
+
+
 class Step:
     """What a run of the step left: its exit code, what it printed, its outputs."""
 
@@ -30,8 +36,8 @@ class Step:
         output = folder / f"output-{run}"
         files = {"GITHUB_OUTPUT": str(output), "GITHUB_STEP_SUMMARY": str(folder / "summary.md")}
         environ = {**os.environ, **RUN, "GITHUB_RUN_ID": run, **files, **inputs}
-        command = [sys.executable, "-m", "signoff.integrations.github_action"]
-        done = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60)
+        command = [sys.executable, *_step()["run"].split()[1:]]
+        done = subprocess.run(command, env=environ, cwd=folder, capture_output=True, text=True, timeout=60)
         self.code = done.returncode
         self.said = done.stdout
         written = output.read_text() if output.exists() else ""
@@ -129,13 +135,32 @@ def test_the_commit_that_was_approved_is_the_one_that_runs(server: Server, tmp_p
     assert "The approval is for another run: commit was edited." in step.said
 
 
+def test_checked_out_files_replace_neither_the_step_nor_the_server(server: Server, tmp_path: Path) -> None:
+    server.reject(TYPE, "No.")
+    (tmp_path / "signoff" / "integrations").mkdir(parents=True)
+    for name in ("signoff/__init__.py", "signoff/integrations/__init__.py", "json.py", "secrets.py"):
+        (tmp_path / name).write_text("")
+    (tmp_path / "signoff" / "integrations" / "github_action.py").write_text("print('Approved.')")
+    step = Step(tmp_path, "8")
+    assert (step.code, "Approved" in step.said) == (10, False)
+    (tmp_path / ".signoff").mkdir()
+    (tmp_path / ".signoff" / "credentials.json").write_text(
+        json.dumps({"url": server.url, "api_key": "sgn_x"})
+    )
+    (tmp_path / ".signoff" / "credentials.json").chmod(0o600)
+    for variable, name in (("SIGNOFF_URL", "url"), ("SIGNOFF_API_KEY", "api-key")):
+        step = Step(tmp_path, "9", **{variable: ""})
+        assert (step.code, f"{name} must not be empty" in step.said) == (1, True)
+
+
 def test_the_action_passes_every_input_on_and_every_output_out() -> None:
     action = YAML(typ="safe", pure=True).load((FOLDER / "action.yml").read_text("utf-8"))
     step = action["runs"]["steps"][-1]
     assert {name for text in step["env"].values() for name in re.findall(r"inputs\.([\w-]+)", text)} == set(
         action["inputs"]
     )
-    assert step["run"] == "python3 -m signoff.integrations.github_action"
+    assert step["run"] == "python3 -P -m signoff.integrations.github_action"
+    assert all(" -P -m " in one["run"] for one in action["runs"]["steps"])
     source = Path(sys.modules["signoff"].__file__ or "").parent / "integrations" / "github_action.py"
     text = source.read_text("utf-8")
     assert all(variable in text for variable in step["env"] if variable.startswith("GATE_"))

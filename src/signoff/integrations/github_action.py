@@ -26,6 +26,7 @@ _CONTEXT: Final = {
     "repository": "GITHUB_REPOSITORY", "commit": "GITHUB_SHA", "ref": "GITHUB_REF", "workflow": "GITHUB_WORKFLOW",
     "job": "GITHUB_JOB", "actor": "GITHUB_ACTOR", "run": "GITHUB_RUN_ID", "attempt": "GITHUB_RUN_ATTEMPT",
 }  # fmt: skip
+_SERVER: Final = {"url": "SIGNOFF_URL", "api-key": "SIGNOFF_API_KEY"}
 _EXITS: Final = {"rejected": 10, "expired": 11}
 
 
@@ -36,6 +37,9 @@ def main(environ: Mapping[str, str]) -> int:
     ):  # a reason that cannot be written must not change the exit code
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
+        # An empty input would otherwise be looked up in the checked-out files.
+        if empty := [name for name, variable in _SERVER.items() if not environ.get(variable, "").strip()]:
+            raise ValueError(f"{' and '.join(empty)} must not be empty")
         context = {name: environ[variable] for name, variable in _CONTEXT.items() if environ.get(variable)}
         given = _object(environ.get("GATE_PAYLOAD") or "{}")
         if clash := sorted(given.keys() & _CONTEXT.keys()):

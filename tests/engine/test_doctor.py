@@ -134,6 +134,15 @@ async def test_a_column_that_does_not_match_the_state_is_found(
     assert found == [(patients.waiting, 0, f"its columns do not match its state: {column}")]
 
 
+@pytest.mark.parametrize("change", ["shard = (shard + 1) % 256", "id = 'odd'"])
+async def test_an_intent_that_requests_do_not_find_is_found(
+    env: EngineEnv, patients: Patients, change: str
+) -> None:
+    found = await damage(env, f"update intents set {change} where id = :id", id=patients.decided)
+    lost = "odd" if "odd" in change else patients.decided
+    assert (lost, 0, "its shard does not follow from its id, so that no request finds it") in found
+
+
 async def test_another_payload_than_the_submitted_one_is_found(env: EngineEnv, patients: Patients) -> None:
     put = "update submissions set payload = :payload where intent_id = :id"
     found = await damage(env, put, payload=b'{"change":"drop_table"}', id=patients.waiting)

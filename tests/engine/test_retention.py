@@ -321,7 +321,7 @@ async def test_what_still_waits_to_be_sent_is_not_forgotten_with_its_intent(env:
     env.clock.move(2 * DAY)
     await sweeper.once()
     assert await env.store.intents.ids() == [done.id]
-    await env.store.outbox.done(["o"])
+    await env.store.outbox.done([out])
     env.clock.move(DAY)
     await sweeper.once()
     assert await env.store.intents.ids() == []

@@ -26,6 +26,8 @@ WHO = ActorRef(ActorKind.SERVICE, "sa_1")
 SECOND = timedelta(seconds=1)
 NOTHING = Locks()
 _serial = count(1)
+# The ids of two intents that are not stored.
+ONE, TWO = (new_intent_id(1_770_000_000_000, bytes([number]) * 10) for number in (1, 2))
 
 Work = Callable[[Loaded], Writes]
 T = TypeVar("T")

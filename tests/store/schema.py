@@ -37,7 +37,7 @@ async def dump(store: Store) -> str:
 
 async def tables(store: Store) -> list[str]:
     """The names of all tables, but for the one that the migrations keep."""
-    found = re.findall(r"^CREATE TABLE (\w+)", await dump(store), re.MULTILINE)
+    found = re.findall(r'^CREATE TABLE "?(\w+)', await dump(store), re.MULTILINE)
     if found:
         return [name for name in found if name != "schema_version"]
     query = "select table_name from information_schema.tables where table_schema = current_schema()"

@@ -41,16 +41,17 @@ async def test_a_courier_that_died_loses_its_hold(store: Store, clock: FixedCloc
 
 
 async def test_what_is_done_is_gone(store: Store, clock: FixedClock) -> None:
-    await put(store, outgoing(intent(), "a"), outgoing(intent(), "b"))
-    await store.outbox.done(["a"])
+    sent = outgoing(intent(), "a")
+    await put(store, sent, outgoing(intent(), "b"))
+    await store.outbox.done([sent])
     clock.move(HOLD)
     assert ids(await store.outbox.due(10, HOLD)) == ["b"]
 
 
 async def test_what_failed_comes_again_at_its_time_with_its_error(store: Store, clock: FixedClock) -> None:
     await put(store, outgoing(intent(), "a"))
-    await store.outbox.due(10, HOLD)
-    await store.outbox.again("a", NOON + SECOND, "no answer")
+    [failed] = await store.outbox.due(10, HOLD)
+    await store.outbox.again(failed, NOON + SECOND, "no answer")
     assert await store.outbox.due(10, HOLD) == []
     clock.move(SECOND)
     [again] = await store.outbox.due(10, HOLD)
@@ -58,19 +59,21 @@ async def test_what_failed_comes_again_at_its_time_with_its_error(store: Store, 
 
 
 async def test_what_waits_or_is_set_aside_has_made_no_attempt(store: Store, clock: FixedClock) -> None:
-    await put(store, outgoing(intent(), "a"), outgoing(intent(), "b"))
+    a, b = outgoing(intent(), "a"), outgoing(intent(), "b")
+    await put(store, a, b)
     for _ in range(20):
         await store.outbox.due(10, HOLD)
-        await store.outbox.back(["a"], clock.at)
-        await store.outbox.aside("b", clock.at, "odd")
+        await store.outbox.back([a], clock.at)
+        await store.outbox.aside(b, clock.at, "odd")
     [a, b] = sorted(await store.outbox.due(10, HOLD), key=lambda row: row.id)
     assert ((a.attempts, a.last_error), (b.attempts, b.last_error)) == ((0, ""), (0, "odd"))
 
 
 async def test_what_is_dead_is_seen_but_not_sent(store: Store, clock: FixedClock) -> None:
-    await put(store, outgoing(intent(), "a"), outgoing(intent(), "b"))
-    await store.outbox.dead("a", "no such address")
-    await store.outbox.again("a", NOON, "too late")
+    a = outgoing(intent(), "a")
+    await put(store, a, outgoing(intent(), "b"))
+    await store.outbox.dead(a, "no such address")
+    await store.outbox.again(a, NOON, "too late")
     clock.move(HOLD)
     assert ids(await store.outbox.due(10, HOLD)) == ["b"]
     assert await store.outbox.counts() == {"waiting": 1, "dead": 1}

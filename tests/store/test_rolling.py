@@ -25,7 +25,9 @@ ADDITIONS = (
 # Rows that are derived from others and written again in the same transaction.
 REFILLED = {(26, "delete from worklist")}
 # Migrations before which all servers have to be stopped, with the reason.
-STOPPING: dict[int, str] = {}
+STOPPING: dict[int, str] = {
+    33: "the shard becomes part of the keys, and an older server's inserts name the former keys",
+}
 
 
 def statements(script: str) -> list[str]:

@@ -31,6 +31,8 @@ _PARTY = [_ids(party) for party in sql.PARTY]
 _OWNER = _ids(sql.OWNER[0])
 VALUES = {
     "ids": ["a", "b"],
+    "shards": [0, 1],
+    "shard": 0,
     "workspace": WS,
     "agent": AGENT,
     "after": 0,

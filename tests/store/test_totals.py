@@ -35,8 +35,8 @@ async def test_waiting_messages_are_counted_by_channel_and_state(store: Store) -
     one, two = NOON, NOON + timedelta(seconds=5)
     rows = [outgoing(intent(), name, at) for name, at in (("a", two), ("b", one), ("c", two), ("d", two))]
     await store.transact(NOTHING, leave(Writes(outbox=rows)))
-    await store.outbox.again("c", two, "no answer")
-    await store.outbox.dead("d", "gone")
+    await store.outbox.again(rows[2], two, "no answer")
+    await store.outbox.dead(rows[3], "gone")
     found = {(row.channel, row.state): row for row in await store.totals.outbox()}
     assert found["email", "waiting"] == QueuedMessages(WS, "email", "waiting", 2, one)
     assert [found["email", state].count for state in ("retrying", "dead")] == [1, 1]

@@ -4,22 +4,23 @@ import asyncio
 from functools import partial
 
 from signoff.store import sql
+from signoff.store.rows import by_ids
 from signoff.store.store import Store
 from signoff.store.tables.uses import Use
 from tests.conftest import NOON
-from tests.store.samples import patiently
+from tests.store.samples import ONE, TWO, patiently
 
 
-def use(name: str, intent_id: str = "i1") -> Use:
+def use(name: str, intent_id: str = ONE) -> Use:
     return Use(intent_id, name, "svc_ci", NOON)
 
 
 async def test_the_first_use_holds(store: Store) -> None:
-    assert await store.uses.of("i1") is None
+    assert await store.uses.of(ONE) is None
     assert await store.uses.add(use("a")) == use("a")
     assert await store.uses.add(use("b")) == use("a")
     assert await store.uses.add(use("a")) == use("a")
-    assert await store.uses.add(use("b", "i2")) == use("b", "i2")
+    assert await store.uses.add(use("b", TWO)) == use("b", TWO)
 
 
 async def test_of_many_at_once_one_holds(store: Store) -> None:
@@ -31,5 +32,5 @@ async def test_of_many_at_once_one_holds(store: Store) -> None:
 async def test_it_is_forgotten_with_its_intent(store: Store) -> None:
     await store.uses.add(use("a"))
     statement = next(one for one in sql.FORGET if "uses" in one)
-    await store.write((statement, {"ids": ["i1"]}))
-    assert await store.uses.of("i1") is None
+    await store.write((statement, by_ids([ONE])))
+    assert await store.uses.of(ONE) is None

@@ -74,10 +74,14 @@ async def test_an_approval_is_counted_from_request_to_decision(web: WebEnv) -> N
 
 async def test_what_waits_to_be_sent_and_who_asks_for_work(web: WebEnv) -> None:
     outbox, due = web.env.store.outbox, web.clock.now() - timedelta(minutes=3)
-    for id in ("one", "two", "three", "four"):
-        await outbox.put(OutboxRow(id, HOME, INTENT, 0, OutboxKind.PERSON, "email", "ann", b"{}", due))
-    await outbox.again("two", due + timedelta(hours=1), "refused")
-    await outbox.dead("three", "no such address")
+    rows = [
+        OutboxRow(id, HOME, INTENT, 0, OutboxKind.PERSON, "email", "ann", b"{}", due)
+        for id in ("one", "two", "three", "four")
+    ]
+    for row in rows:
+        await outbox.put(row)
+    await outbox.again(rows[1], due + timedelta(hours=1), "refused")
+    await outbox.dead(rows[2], "no such address")
     await web.get("/v1/agents/acme/prod/validator/intents/stream?wait_seconds=1&since=0", "agent")
     await web.env.loops["workers"]._once()
     found = await scraped(web)
@@ -86,7 +90,7 @@ async def test_what_waits_to_be_sent_and_who_asks_for_work(web: WebEnv) -> None:
     assert 180 <= of(found, "signoff_outbox_overdue_seconds", channel="email") < 181
     seen = of(found, "signoff_agent_last_seen_timestamp_seconds", agent="agent://acme/prod/validator")
     assert abs(seen - web.clock.now().timestamp()) < 60
-    await outbox.done(["one", "two", "three", "four"])
+    await outbox.done(rows)
     assert (await scraped(web))[
         "signoff_outbox_messages", frozenset({("channel", "email"), ("state", "dead")})
     ]

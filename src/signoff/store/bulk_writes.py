@@ -10,7 +10,6 @@ from datetime import datetime
 from operator import itemgetter
 
 from msgspec import Struct, field
-from msgspec.structs import astuple
 
 from signoff.core.ids import shard
 from signoff.core.intent.model import Intent
@@ -28,9 +27,10 @@ from signoff.store.rows import (
     outgoing_row,
     ready_agent,
     reply_row,
+    sent_row,
     worklist_rows,
 )
-from signoff.store.transaction import Changed, Loaded, NewIntent, Writes
+from signoff.store.transaction import Changed, Loaded, NewIntent, SentDelivery, Writes
 
 STEP = 2  # cursors are even on the wire: AXP needs numbers between two events
 Agent = tuple[str, str]
@@ -100,7 +100,7 @@ def build(
         batch.worklist += worklist_rows(None, intent)[1]
         batch.submissions.append((intent.id, shard(intent.id), new.payload))
         if intent.plan.target and (target := target_of(intent.plan.target, intent.type, new.payload)):
-            batch.targets.append((intent.id, intent.workspace, target))
+            batch.targets.append((intent.id, shard(intent.id), intent.workspace, target))
     for changed in writes.changed:
         intent = changed.intent
         cursor = _cursor(changed, writes, starts, batch.followed)
@@ -110,17 +110,17 @@ def build(
         batch.closed += closed
         batch.worklist += opened
     batch.revisions = [(r.intent, r.revision, shard(r.intent), r.before) for r in writes.revisions]
-    batch.resubmissions = [(r.intent, r.payload) for r in writes.revisions]
+    batch.resubmissions = [(r.intent, shard(r.intent), r.payload) for r in writes.revisions]
     for revised in writes.revisions:
         intent = before[revised.intent]
         if intent.plan.target:
             target = target_of(intent.plan.target, intent.type, revised.payload)
-            batch.targets.append((intent.id, intent.workspace, target))
+            batch.targets.append((intent.id, shard(intent.id), intent.workspace, target))
     batch.events = [fact_row(sealed) for sealed in writes.facts]
     batch.replies = [reply_row(reply) for reply in writes.replies]
     batch.outbox = [outgoing_row(out) for out in writes.outbox]
     moved = {row[2] for row in batch.followed}  # they are sent at another position from now on
-    batch.sent = [astuple(sent) for sent in writes.sent if sent.intent not in moved]
+    batch.sent = [sent_row(sent) for sent in writes.sent if sent.intent not in moved]
     # Every writer locks rows in this order, to avoid deadlocks.
     batch.plans.sort(key=itemgetter(0))
     batch.replies.sort(key=itemgetter(0, 1, 2, 3))
@@ -137,5 +137,5 @@ def _cursor(
     starts[intent.workspace, agent] += STEP
     cursor = starts[intent.workspace, agent]
     if (intent.workspace, agent) in writes.followed:
-        followed.append((intent.workspace, agent, intent.id, cursor))
+        followed.append(sent_row(SentDelivery(intent.workspace, agent, intent.id, cursor)))
     return cursor

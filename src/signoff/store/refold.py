@@ -26,8 +26,8 @@ WAITING: Final = """
 select id, plan, state from intents
 where waiting = 'WAITING_FOR_HUMAN' and id > :after order by id limit :limit
 """
-EVENTS: Final = "select body, private from events where intent_id = :id order by seq"
-SAVE: Final = "update intents set state = :state where id = :id"
+EVENTS: Final = "select body, private from events where intent_id = :id and shard = :shard order by seq"
+SAVE: Final = "update intents set state = :state where id = :id and shard = :shard"
 
 
 def in_flight(row: Row, plans: dict[str, Plan]) -> bool:

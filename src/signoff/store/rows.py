@@ -5,7 +5,7 @@ intents share a plan, so it is stored once under its digest, and decoded plans a
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from threading import Lock
 from typing import Any, Final
@@ -19,7 +19,7 @@ from signoff.core.intent.wake import ends_at
 from signoff.core.intent.worklist import keys_of
 from signoff.core.plan.plan import NO_PLAN, Plan
 from signoff.store import sql
-from signoff.store.transaction import EventRow, NewStoredReply, OutboxRow, Stored
+from signoff.store.transaction import EventRow, NewStoredReply, OutboxRow, SentDelivery, Stored
 
 Row = Sequence[Any]
 
@@ -29,6 +29,27 @@ _INTENT = msgspec.json.Decoder(Intent, float_hook=float)
 _PLAN_OUT = msgspec.json.Encoder(order="sorted")
 _PLAN_IN = msgspec.json.Decoder(Plan, float_hook=float)
 _replace = msgspec.structs.replace
+
+
+def by_id(intent_id: str) -> dict[str, Any]:
+    """The parameters of a statement about one intent: a distributed database finds its rows by both."""
+    return by_row(intent_id, intent_id)
+
+
+def by_ids(intent_ids: Iterable[str]) -> dict[str, Any]:
+    """The parameters of a statement about several intents."""
+    return by_rows((id, id) for id in intent_ids)
+
+
+def by_row(id: str, intent_id: str) -> dict[str, Any]:
+    """The parameters of a statement about one row of the outbox or of the messages, which belongs to this intent."""
+    return {"id": id, "shard": shard(intent_id)}
+
+
+def by_rows(rows: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    """The parameters of a statement about several such rows, each given with the intent to which it belongs."""
+    found = tuple(rows)
+    return {"ids": [id for id, _ in found], "shards": sorted({shard(intent) for _, intent in found})}
 
 
 def micros(at: datetime) -> int:
@@ -188,6 +209,7 @@ def changed_row(intent: Intent, wake_at: datetime | None, cursor: int | None) ->
         intent.seq,
         intent.head,
         state_of(intent),
+        shard(intent.id),
     )
 
 
@@ -200,7 +222,6 @@ def intent_row(intent: Intent, wake_at: datetime | None, cursor: int | None) -> 
     """The row in the order of ``sql.INTENTS``."""
     return (
         *changed_row(intent, wake_at, cursor),
-        shard(intent.id),
         intent.type,
         intent.requester.id,
         intent.to_agent or None,
@@ -270,8 +291,14 @@ def reply_row(reply: NewStoredReply) -> tuple[Any, ...]:
         reply.body,
         expires_at,
         reply.intent or None,
+        shard(reply.intent) if reply.intent else None,
         reply.life // timedelta(microseconds=1),
     )
+
+
+def sent_row(sent: SentDelivery) -> tuple[Any, ...]:
+    """The row in the order of ``sql.SENT``."""
+    return sent.workspace, sent.agent, sent.intent, shard(sent.intent), sent.cursor
 
 
 def outgoing_row(out: OutboxRow) -> tuple[Any, ...]:

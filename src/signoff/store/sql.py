@@ -39,15 +39,18 @@ INTENTS: Final = Table(
         "correlation": "text",
     },
 )
-# A transition changes the first eleven columns, except id and workspace, which find the row and its cursor.
-CHANGES: Final = Table("intents", dict(list(INTENTS.columns.items())[:11]))
+# A transition changes the first twelve columns, except id, shard and workspace, which find the row and its cursor.
+CHANGES: Final = Table("intents", dict(list(INTENTS.columns.items())[:12]))
+FOUND_BY: Final = ("id", "shard", "workspace")
 PLANS: Final = Table("plans", {"digest": "text", "body": "bytea"})
 SUBMISSIONS: Final = Table("submissions", {"intent_id": "text", "shard": "smallint", "payload": "bytea"})
 REVISIONS: Final = Table(
     "revisions", {"intent_id": "text", "revision": "integer", "shard": "smallint", "payload": "bytea"}
 )
-RESUBMISSIONS: Final = Table("submissions", {"intent_id": "text", "payload": "bytea"})
-TARGETS: Final = Table("targets", {"intent_id": "text", "workspace": "text", "target": "text"})
+RESUBMISSIONS: Final = SUBMISSIONS
+TARGETS: Final = Table(
+    "targets", {"intent_id": "text", "shard": "smallint", "workspace": "text", "target": "text"}
+)
 EVENTS: Final = Table(
     "events",
     {
@@ -71,6 +74,7 @@ REPLIES: Final = Table(
         "body": "bytea",
         "expires_at": "bigint",
         "intent_id": "text",
+        "shard": "smallint",
         "life": "bigint",
     },
 )
@@ -98,7 +102,10 @@ WORKLIST: Final = Table(
     {"shard": "smallint", "workspace": "text", "party": "text", "intent_id": "text", "rank": "bigint"},
 )
 # Deliveries sent on their agent's stream; a row of ``unread`` has the time too.
-SENT: Final = Table("unread", {"workspace": "text", "agent": "text", "intent_id": "text", "cursor": "bigint"})
+SENT: Final = Table(
+    "unread",
+    {"workspace": "text", "agent": "text", "intent_id": "text", "shard": "smallint", "cursor": "bigint"},
+)
 CLOSED: Final = Table("worklist", dict(list(WORKLIST.columns.items())[:4]))
 
 # A plan that is referenced again must not be deleted. The row is locked even if nothing changes: so a deletion
@@ -106,7 +113,7 @@ CLOSED: Final = Table("worklist", dict(list(WORKLIST.columns.items())[:4]))
 KEEP_PLAN: Final = """
 on conflict (digest) do update set forget_at = null where plans.forget_at is not null
 """
-RETARGETED: Final = "on conflict (intent_id) do update set target = excluded.target"
+RETARGETED: Final = "on conflict (intent_id, shard) do update set target = excluded.target"
 RANKED: Final = "on conflict (workspace, party, intent_id, shard) do update set rank = excluded.rank"
 NEXT_CURSORS: Final = """
 on conflict (workspace, agent) do update set seq = cursors.seq + excluded.seq returning workspace, agent, seq
@@ -117,7 +124,7 @@ _STANDS_UNTIL: Final = f"""case
     when i.id is null or (i.status in {_FINAL} and i.updated_at + r.life < r.expires_at) then r.expires_at
     when i.status in {_FINAL} then i.updated_at + r.life
     else 253402214400000000 end"""
-_REPLIES: Final = "replies r left join intents i on i.id = r.intent_id"
+_REPLIES: Final = "replies r left join intents i on i.id = r.intent_id and i.shard = r.shard"
 _THIS_REPLY: Final = """r.workspace = excluded.workspace and r.actor = excluded.actor and r.route = excluded.route
     and r.key = excluded.key"""
 # If another transaction has stored a valid reply under the same key, this insert fails, because its body is null.
@@ -129,15 +136,20 @@ on conflict (workspace, actor, route, key) do update set
     ) <= :now then excluded.body end,
     expires_at = excluded.expires_at,
     intent_id = excluded.intent_id,
+    shard = excluded.shard,
     life = excluded.life
 """
 
 # ---- reading and locking
 
-LOCK: Final = "select id, plan, state from intents where id in :ids order by id for update"
+LOCK: Final = """
+select id, plan, state from intents where id in :ids and shard in :shards order by id for update
+"""
 HELD: Final = """
-with free as materialized (select id from intents where id in :ids order by id for update skip locked)
-select id from intents where id in :ids except select id from free
+with free as materialized (
+    select id from intents where id in :ids and shard in :shards order by id for update skip locked
+)
+select id from intents where id in :ids and shard in :shards except select id from free
 """
 LOCK_READY: Final = """
 select id, plan, state from intents
@@ -151,7 +163,9 @@ select id, plan, state from intents where wake_at <= :now order by wake_at limit
 """
 DUE: Final = "select id, plan, state from intents where wake_at <= :now order by wake_at limit :limit"
 LAST_CHANGES: Final = "select id, last_change from workspaces where id in :spaces"
-SET_ASIDE: Final = "update intents set wake_at = :until where id in :ids and wake_at <= :now"
+SET_ASIDE: Final = """
+update intents set wake_at = :until where id in :ids and shard in :shards and wake_at <= :now
+"""
 REPLY: Final = f"""
 select fingerprint, body from {_REPLIES}
 where r.workspace = :workspace and r.actor = :actor and r.route = :route and r.key = :key
@@ -160,17 +174,21 @@ where r.workspace = :workspace and r.actor = :actor and r.route = :route and r.k
 REPLIED: Final = f"select r.*, {_STANDS_UNTIL} as stands_until from {_REPLIES}"
 PLAN: Final = "select digest, body from plans where digest in :digests"
 
-_STORED: Final = (
-    "select i.id, i.plan, i.state, s.payload from intents i join submissions s on s.intent_id = i.id"
-)
-STORED_ONE: Final = f"{_STORED} where i.id = :id"
+_STORED: Final = """
+select i.id, i.plan, i.state, s.payload from intents i
+join submissions s on s.intent_id = i.id and s.shard = i.shard
+"""
+STORED_ONE: Final = f"{_STORED} where i.id = :id and i.shard = :shard"
 OPEN_TASKS: Final = """
 select i.id, i.plan, i.state, s.payload from worklist w
-join intents i on i.id = w.intent_id join submissions s on s.intent_id = w.intent_id
+join intents i on i.id = w.intent_id and i.shard = w.shard
+join submissions s on s.intent_id = w.intent_id and s.shard = w.shard
 where w.workspace = :workspace and w.party = :party and w.intent_id > :after order by w.intent_id limit :limit
 """
-STORED_SOME: Final = f"{_STORED} where i.id in :ids"
-STORED_BARE: Final = "select id, plan, state, null as payload from intents where id in :ids"
+STORED_SOME: Final = f"{_STORED} where i.id in :ids and i.shard in :shards"
+STORED_BARE: Final = """
+select id, plan, state, null as payload from intents where id in :ids and shard in :shards
+"""
 # One part per key, so that each uses the index and stops at the limit: see ``Intents.found_under``.
 BY_RANK: Final = """
 select * from (
@@ -187,7 +205,8 @@ select * from (
 ) {party}
 """
 LISTED_UNDER: Final = """
-select party, rank from worklist where workspace = :workspace and party in :parties and intent_id = :id
+select party, rank from worklist
+where workspace = :workspace and party in :parties and intent_id = :id and shard = :shard
 """
 WHOLE_WORKLIST: Final = """
 select workspace, party, intent_id from worklist
@@ -199,18 +218,21 @@ select id, plan, state, cursor from intents
 where workspace = :workspace and agent = :agent and cursor > :after order by cursor limit :limit
 """
 HISTORY: Final = """
-select seq, body, private, hash from events where intent_id = :id and seq > :after order by seq limit :limit
+select seq, body, private, hash from events
+where intent_id = :id and shard = :shard and seq > :after order by seq limit :limit
 """
 # The earlier requests with the same target, the last first; without their payloads.
 SAME_TARGET: Final = """
 select i.id, i.plan, i.state, null as payload from targets own
 join targets t on t.workspace = own.workspace and t.target = own.target and t.intent_id < own.intent_id
-join intents i on i.id = t.intent_id
-where own.intent_id = :id and own.target <> '' order by t.intent_id desc limit :limit
+join intents i on i.id = t.intent_id and i.shard = t.shard
+where own.intent_id = :id and own.shard = :shard and own.target <> '' order by t.intent_id desc limit :limit
 """
 HISTORIES: Final = """
-select intent_id, seq, body, private, hash from events where intent_id in :ids order by intent_id, seq limit :limit
+select intent_id, seq, body, private, hash from events
+where intent_id in :ids and shard in :shards order by intent_id, seq limit :limit
 """
+# By the id alone: for the integrity check, which does not trust the shard.
 ROW: Final = f"select {', '.join(INTENTS.columns)} from intents where id = :id"
 IDS: Final = "select id from intents where id > :after order by id limit :limit"
 NEXT_WAKE: Final = "select min(wake_at) from intents where wake_at is not null"
@@ -251,8 +273,8 @@ select distinct agent from intents where workspace = :workspace and agent in :ag
 # Only deliveries that have not moved since they were sent: a concurrent reader may have moved them.
 _UNMOVED: Final = """
 from intents i join unread s on s.workspace = i.workspace and s.agent = i.agent and s.intent_id = i.id
-    and s.cursor = i.cursor
-where i.id in :ids and i.workspace = :workspace and i.agent = :agent
+    and s.shard = i.shard and s.cursor = i.cursor
+where i.id in :ids and i.shard in :shards and i.workspace = :workspace and i.agent = :agent
 """
 REDELIVER_LOCK: Final = f"select i.id {_UNMOVED} order by i.id for update of i"
 REDELIVER_COUNT: Final = f"""
@@ -262,39 +284,41 @@ on conflict (workspace, agent) do update set seq = cursors.seq + excluded.seq
 """
 REDELIVER: Final = f"""
 with moved as (
-    select place.id as id, c.seq - 2 * (place.number - 1) as cursor
-    from (select i.id as id, row_number() over (order by i.id desc) as number {_UNMOVED}) place
+    select place.id as id, place.shard as shard, c.seq - 2 * (place.number - 1) as cursor
+    from (select i.id as id, i.shard as shard, row_number() over (order by i.id desc) as number {_UNMOVED}) place
     join cursors c on c.workspace = :workspace and c.agent = :agent
-) update intents set cursor = moved.cursor from moved where intents.id = moved.id
+) update intents set cursor = moved.cursor from moved where intents.id = moved.id and intents.shard = moved.shard
 """
 
 # ---- deliveries sent on an agent's stream and not read yet
 
 _SENT_AGAIN: Final = """
-on conflict (workspace, agent, intent_id) do update set cursor = excluded.cursor, shown_at = excluded.shown_at
+on conflict (workspace, agent, intent_id, shard) do update set cursor = excluded.cursor, shown_at = excluded.shown_at
 """
 # ``n`` is what was sent, a row of ``SENT``. A delivery that has changed since then has another cursor, or none.
 PUT_SENT: Final = f"""
-insert into unread (workspace, agent, intent_id, cursor, shown_at)
-select n.workspace, n.agent, n.intent_id, n.cursor, :now from {{sent}} join intents i
-    on i.id = n.intent_id and i.workspace = n.workspace and i.agent = n.agent and i.cursor = n.cursor
+insert into unread (workspace, agent, intent_id, shard, cursor, shown_at)
+select n.workspace, n.agent, n.intent_id, n.shard, n.cursor, :now from {{sent}} join intents i
+    on i.id = n.intent_id and i.shard = n.shard and i.workspace = n.workspace and i.agent = n.agent
+    and i.cursor = n.cursor
 where true order by n.intent_id {_SENT_AGAIN}
 """
 # The same, for deliveries that get their cursor in this transaction.
 PUT_FOLLOWED: Final = f"""
-insert into unread (workspace, agent, intent_id, cursor, shown_at) {{followed}} {_SENT_AGAIN}
+insert into unread (workspace, agent, intent_id, shard, cursor, shown_at) {{followed}} {_SENT_AGAIN}
 """
 # ``up``: whether this is still the delivery that was sent, and is claimable.
 SHOWN: Final = """
 select s.intent_id, s.cursor, s.shown_at, case when i.cursor = s.cursor and i.agent = s.agent then 1 else 0 end as up
-from unread s left join intents i on i.id = s.intent_id
+from unread s left join intents i on i.id = s.intent_id and i.shard = s.shard
 where s.workspace = :workspace and s.agent = :agent order by s.intent_id limit :limit
 """
 WAS_SHOWN: Final = """
-select cursor from unread where workspace = :workspace and agent = :agent and intent_id = :intent_id
+select cursor from unread
+where workspace = :workspace and agent = :agent and intent_id = :id and shard = :shard
 """
 FORGET_SHOWN: Final = """
-delete from unread where workspace = :workspace and agent = :agent and intent_id in :ids
+delete from unread where workspace = :workspace and agent = :agent and intent_id in :ids and shard in :shards
 """
 
 # ---- retention
@@ -302,7 +326,9 @@ delete from unread where workspace = :workspace and agent = :agent and intent_id
 FORGETTABLE: Final = """
 select id, plan from intents
 where status in ('COMPLETED', 'FAILED', 'CANCELED', 'TIMED_OUT') and updated_at < :before
-    and not exists (select 1 from outbox o where o.intent_id = intents.id and o.dead = 0)
+    and not exists (
+        select 1 from outbox o where o.intent_id = intents.id and o.shard = intents.shard and o.dead = 0
+    )
 order by updated_at limit :limit
 """
 PAYLOADS: Final = """
@@ -310,24 +336,25 @@ select id, updated_at from intents
 where status in ('COMPLETED', 'FAILED', 'CANCELED', 'TIMED_OUT') and updated_at >= :since and updated_at < :before
 order by updated_at limit :limit
 """
+_OF_THESE: Final = "intent_id in :ids and shard in :shards"
 # An empty payload means that it was deleted: a submitted one is at least {}.
 FORGET_PAYLOADS: Final = (
-    "update submissions set payload = substr(payload, 1, 0) where intent_id in :ids and length(payload) > 0"
+    f"update submissions set payload = substr(payload, 1, 0) where {_OF_THESE} and length(payload) > 0"
     " returning intent_id",
-    "update revisions set payload = substr(payload, 1, 0) where intent_id in :ids and length(payload) > 0",
-    "delete from targets where intent_id in :ids",
+    f"update revisions set payload = substr(payload, 1, 0) where {_OF_THESE} and length(payload) > 0",
+    f"delete from targets where {_OF_THESE}",
 )
 FORGET: Final = (
-    "delete from events where intent_id in :ids",
-    "delete from submissions where intent_id in :ids",
-    "delete from revisions where intent_id in :ids",
-    "delete from outbox where intent_id in :ids",
-    "delete from messages where intent_id in :ids",
-    "delete from showings where intent_id in :ids",
-    "delete from views where intent_id in :ids",
-    "delete from uses where intent_id in :ids",
-    "delete from targets where intent_id in :ids",
-    "delete from intents where id in :ids returning id",
+    f"delete from events where {_OF_THESE}",
+    f"delete from submissions where {_OF_THESE}",
+    f"delete from revisions where {_OF_THESE}",
+    f"delete from outbox where {_OF_THESE}",
+    f"delete from messages where {_OF_THESE}",
+    f"delete from showings where {_OF_THESE}",
+    f"delete from views where {_OF_THESE}",
+    f"delete from uses where {_OF_THESE}",
+    f"delete from targets where {_OF_THESE}",
+    "delete from intents where id in :ids and shard in :shards returning id",
     # Locked in order, like the plans of a batch, and last, because batches also lock intents first.
     """
     with named as materialized (select digest from plans where digest in :plans order by digest for update)
@@ -352,7 +379,7 @@ RENEW_REPLIES: Final = f"""
 with standing as materialized (
     select r.workspace, r.actor, r.route, r.key,
         case when i.status in {_FINAL} then i.updated_at + r.life else :now + r.life end as until
-    from replies r join intents i on i.id = r.intent_id
+    from replies r join intents i on i.id = r.intent_id and i.shard = r.shard
     where r.expires_at <= :now and {_STANDS_UNTIL} > :now order by r.expires_at limit :limit
 ) update replies set expires_at = standing.until from standing
 where replies.workspace = standing.workspace and replies.actor = standing.actor
@@ -372,21 +399,26 @@ returning key
 OUTBOX_COLUMNS: Final = ", ".join(name for name in OUTBOX.columns if name != "shard")
 OUTBOX_TAKE: Final = f"""
 with taken as materialized (
-    select id from outbox where dead = 0 and due_at <= :now
+    select id, shard from outbox where dead = 0 and due_at <= :now
     order by due_at limit :limit for update skip locked
-) update outbox set due_at = :until where id in (select id from taken)
+) update outbox set due_at = :until where (id, shard) in (select id, shard from taken)
 returning {OUTBOX_COLUMNS}
 """
 PUT_OUTGOING: Final = f"""
 insert into outbox ({", ".join(OUTBOX.columns)}) values ({", ".join(f":{name}" for name in OUTBOX.columns)})
 """
-OUTBOX_DONE: Final = "delete from outbox where id in :ids"
+OUTBOX_DONE: Final = "delete from outbox where id in :ids and shard in :shards"
 OUTBOX_AGAIN: Final = """
-update outbox set due_at = :due_at, last_error = :error, attempts = attempts + 1 where id = :id and dead = 0
+update outbox set due_at = :due_at, last_error = :error, attempts = attempts + 1
+where id = :id and shard = :shard and dead = 0
 """
-OUTBOX_BACK: Final = "update outbox set due_at = :due_at where id in :ids and dead = 0"
-OUTBOX_ASIDE: Final = "update outbox set due_at = :due_at, last_error = :error where id = :id and dead = 0"
-OUTBOX_DEAD: Final = "update outbox set dead = 1, last_error = :error, attempts = attempts + 1 where id = :id"
+OUTBOX_BACK: Final = "update outbox set due_at = :due_at where id in :ids and shard in :shards and dead = 0"
+OUTBOX_ASIDE: Final = """
+update outbox set due_at = :due_at, last_error = :error where id = :id and shard = :shard and dead = 0
+"""
+OUTBOX_DEAD: Final = """
+update outbox set dead = 1, last_error = :error, attempts = attempts + 1 where id = :id and shard = :shard
+"""
 OUTBOX_COUNTS: Final = "select dead, count(*) from outbox group by dead"
 OUTBOX_ALL: Final = f"select {OUTBOX_COLUMNS} from outbox where id > :after order by id limit :limit"
 OUTBOX_LISTING: Final = f"""
@@ -413,7 +445,8 @@ LATEST_POLICY: Final = """version = (
     select max(v.version) from policies v where v.workspace = w.workspace and v.name = w.name
 )"""
 OLD_PAYLOADS: Final = """
-select revision, payload from revisions where intent_id = :id and length(payload) > 0 order by revision
+select revision, payload from revisions
+where intent_id = :id and shard = :shard and length(payload) > 0 order by revision
 """
 # Assigns the numbers and takes the workspace's lock, so that concurrent changes wait here. The column's check refuses
 # a ``since`` that is no longer the last change.

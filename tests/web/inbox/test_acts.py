@@ -2,6 +2,7 @@
 
 import pytest
 
+from signoff.core.ids import shard
 from tests.web.inbox.demo_workspace import apply
 from tests.web.inbox.reading import reader
 from tests.web.inbox.task_pages import ANN, task, votes
@@ -152,8 +153,8 @@ async def test_the_card_says_who_was_told_and_what_came_of_it(web: WebEnv) -> No
     rows = [("per_otto", "email", "sent", 1), ("per_ann", "slack", "failed", 3)]
     for number, (person, channel, state, attempts) in enumerate(rows):
         values = {
-            "shard": 0, "id": f"m{number}", "workspace": HOME, "intent_id": intent_id, "visit": 2, "seq": 4,
-            "kind": "task.opened", "person": person, "channel": channel, "state": state, "reference": "",
+            "shard": shard(intent_id), "id": f"m{number}", "workspace": HOME, "intent_id": intent_id, "visit": 2,
+            "seq": 4, "kind": "task.opened", "person": person, "channel": channel, "state": state, "reference": "",
             "attempts": attempts, "error": "", "at": 0,
         }  # fmt: skip
         names = ", ".join(values)

@@ -105,10 +105,10 @@ class OutboxSender:
         self._tests = TestMessages(*shared, channels)
         self._limiter = ConcurrencyLimiter()
         self._sends: dict[asyncio.Task[None], OutboxItem] = {}
-        # an id alone: the row is finished, with nothing to record
-        self._finished: list[SendResult | Message | str] = []
-        self._deferred: list[str] = []
-        self._set_aside: list[tuple[str, str]] = []
+        # a row alone: it is finished, with nothing to record
+        self._finished: list[SendResult | Message | OutboxRow] = []
+        self._deferred: list[OutboxRow] = []
+        self._set_aside: list[tuple[OutboxRow, str]] = []
         self._checks: dict[str, int] = {}  # by the id of a message that waits for an earlier one
         self._trouble: Busy | None = None
 
@@ -135,7 +135,7 @@ class OutboxSender:
             return decode(row)
         except UnreadableRowError:
             log.warning("an outbox row (%s, %s) cannot be read by this release", row.id, row.channel)
-            self._set_aside.append((row.id, UNREADABLE))
+            self._set_aside.append((row, UNREADABLE))
             return None
 
     async def _expand(self, items: Sequence[PeopleNotification]) -> None:
@@ -155,7 +155,7 @@ class OutboxSender:
 
     def _fault(self, row: OutboxRow, error: Exception) -> None:
         log.error("an outbox row (%s, %s) is set aside", row.id, row.channel, exc_info=error)
-        self._set_aside.append((row.id, f"server error: {type(error).__name__}; see its log"))
+        self._set_aside.append((row, f"server error: {type(error).__name__}; see its log"))
 
     async def drain(self) -> None:
         """Wait until nothing is being sent."""
@@ -183,7 +183,7 @@ class OutboxSender:
         if finished:
             await self._store.messages.end(
                 [one for one in finished if isinstance(one, SendResult)],
-                [one for one in finished if isinstance(one, str)],
+                [one for one in finished if isinstance(one, OutboxRow)],
                 [one for one in finished if isinstance(one, Message)],
             )
             del self._finished[: len(finished)]
@@ -191,8 +191,8 @@ class OutboxSender:
             await self._store.outbox.back(deferred, self._clock.now() + SLOT_TAKEN)
             del self._deferred[: len(deferred)]
         while self._set_aside:
-            id, reason = self._set_aside[0]
-            await self._store.outbox.aside(id, self._clock.now() + SET_ASIDE, reason)
+            row, reason = self._set_aside[0]
+            await self._store.outbox.aside(row, self._clock.now() + SET_ASIDE, reason)
             del self._set_aside[0]
         trouble, self._trouble = self._trouble, None
         if trouble is not None:
@@ -203,7 +203,7 @@ class OutboxSender:
         target = await self._target(item)
         pushes = sum(isinstance(other, PushDelivery) for other in self._sends.values())
         if (isinstance(item, PushDelivery) and pushes >= _MAX_PUSHES) or not self._limiter.enter(target):
-            self._deferred.append(item.row.id)
+            self._deferred.append(item.row)
             return None
 
         def over(task: asyncio.Task[None]) -> None:
@@ -228,11 +228,11 @@ class OutboxSender:
             async with self._limiter.slot(target):
                 await self._attempt(item)
         except SaturatedError:
-            self._deferred.append(item.row.id)
+            self._deferred.append(item.row)
         except (
             Busy
         ) as busy:  # an outage of our own database: reported by this iteration, and not counted as an attempt
-            self._deferred.append(item.row.id)
+            self._deferred.append(item.row)
             self._trouble = busy
         except Exception as error:  # an error of this row must not stop the others
             self._fault(item.row, error)
@@ -247,14 +247,14 @@ class OutboxSender:
             self._checks.pop(item.row.id, None)
         match outcome:
             case Sent() | Skipped():
-                self._finished.append(await sender.finished(item, outcome) or item.row.id)
+                self._finished.append(await sender.finished(item, outcome) or item.row)
             case Retry():
                 await sender.retry(item, outcome)
             case NextChannel():
                 await sender.switch(item, outcome)
             case Dead():
                 if await sender.dead(item, outcome):
-                    self._finished.append(item.row.id)
+                    self._finished.append(item.row)
             case _:
                 assert_never(outcome)
 

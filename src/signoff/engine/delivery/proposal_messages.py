@@ -89,7 +89,7 @@ class ProposalMessages(Sender[AdminNotification]):
             for person in _concerned(notification, found, directory)
             if person.active and (channels := channels_for(person, reach))
         ]
-        await self._store.messages.expand([ExpandedNotification(row.id, rows, ())])
+        await self._store.messages.expand([ExpandedNotification(row, rows, ())])
 
     async def next_channel(self, item: AdminNotification) -> str:
         return next(iter(item.notification.channels[1:]), "")
@@ -100,7 +100,7 @@ class ProposalMessages(Sender[AdminNotification]):
         if found is not None:
             notification = replace(item.notification, channels=item.notification.channels[1:])
             rows.append(proposal_row(found[0], notification, self._clock.now()))
-        await self._store.messages.expand([ExpandedNotification(item.row.id, rows, ())])
+        await self._store.messages.expand([ExpandedNotification(item.row, rows, ())])
 
     def _message(
         self,

@@ -55,13 +55,13 @@ class Sender(Generic[Item]):
     async def retry(self, item: Item, outcome: Retry) -> None:
         due_at = self._clock.now() + outcome.pause
         if outcome.counted:
-            await self._store.outbox.again(item.row.id, due_at, outcome.reason)
+            await self._store.outbox.again(item.row, due_at, outcome.reason)
         else:
-            await self._store.outbox.back([item.row.id], due_at)
+            await self._store.outbox.back([item.row], due_at)
 
     async def dead(self, item: Item, outcome: Dead) -> bool:
         """Whether the failed row can be deleted, because no page needs it."""
-        await self._store.outbox.dead(item.row.id, outcome.reason)
+        await self._store.outbox.dead(item.row, outcome.reason)
         return False
 
     async def switch(self, item: Item, outcome: NextChannel) -> None:

@@ -136,7 +136,7 @@ class TaskMessages(Sender[PersonNotification]):
             row, notification = item.row, item.notification
             stored = await self._store.intents.get(row.intent)
             if stored is None:  # it has been deleted
-                expansions.append(ExpandedNotification(row.id, (), ()))
+                expansions.append(ExpandedNotification(row, (), ()))
                 continue
             directory = await self._directory.of(row.workspace)
             if row.workspace not in reach:
@@ -200,7 +200,7 @@ class TaskMessages(Sender[PersonNotification]):
             if not one.channels:
                 lost = message_of(row_to(row, one.person, NO_CHANNEL, now, notification), notification, now)
                 messages.append(replace(lost, state=FAILED, error="no address in any configured channel"))
-        return ExpandedNotification(row.id, [*rows, *alarm], messages)
+        return ExpandedNotification(row, [*rows, *alarm], messages)
 
     async def _asked(self, notification: Notification) -> SentMessages:
         """(person, channel) of the messages that asked about the task and were sent or are being sent. For a progress
@@ -427,15 +427,15 @@ class TaskMessages(Sender[PersonNotification]):
         row, now = item.row, self._clock.now()
         match outcome:
             case Sent(reference=reference, target=target):
-                return SendResult(row.id, SENT, row.attempts + 1, now, reference, target=target)
+                return SendResult(row.id, row.intent, SENT, row.attempts + 1, now, reference, target=target)
             case Skipped(reason=reason):
-                return SendResult(row.id, SKIPPED, row.attempts + 1, now, error=reason)
+                return SendResult(row.id, row.intent, SKIPPED, row.attempts + 1, now, error=reason)
 
     async def retry(self, item: PersonNotification, outcome: Retry) -> None:
         if outcome.reason:
             row = item.row
             await self._store.messages.tried(
-                row.id, row.attempts + outcome.counted, outcome.reason, self._clock.now()
+                row, row.attempts + outcome.counted, outcome.reason, self._clock.now()
             )
         await super().retry(item, outcome)
 
@@ -455,9 +455,9 @@ class TaskMessages(Sender[PersonNotification]):
     ) -> None:
         row, notification, now = item.row, item.notification, self._clock.now()
         messages = [message_of(out, notification, now) for out in instead]
-        result = SendResult(row.id, FAILED, row.attempts + 1, now, error=reason)
+        result = SendResult(row.id, row.intent, FAILED, row.attempts + 1, now, error=reason)
         await self._store.messages.fail(
-            result, ExpandedNotification(row.id, instead, messages), nobody, notification.step_run
+            result, ExpandedNotification(row, instead, messages), nobody, notification.step_run
         )
 
     async def next_channel(self, item: PersonNotification) -> str:

@@ -208,18 +208,20 @@ class TestMessages(Sender[TestDelivery]):
         row, now = item.row, self._clock.now()
         match outcome:
             case Sent(reference=reference, target=target):
-                return SendResult(row.id, SENT, row.attempts + 1, now, reference, target=target)
+                return SendResult(row.id, row.intent, SENT, row.attempts + 1, now, reference, target=target)
             case Skipped(reason=reason):
-                return SendResult(row.id, SKIPPED, row.attempts + 1, now, error=reason)
+                return SendResult(row.id, row.intent, SKIPPED, row.attempts + 1, now, error=reason)
 
     async def retry(self, item: TestDelivery, outcome: Retry) -> None:
         if outcome.reason:
             tried = item.row.attempts + outcome.counted
-            await self._store.messages.tried(item.row.id, tried, outcome.reason, self._clock.now())
+            await self._store.messages.tried(item.row, tried, outcome.reason, self._clock.now())
         await super().retry(item, outcome)
 
     async def dead(self, item: TestDelivery, outcome: Dead) -> bool:
         row = item.row
-        result = SendResult(row.id, FAILED, row.attempts + 1, self._clock.now(), error=outcome.reason)
-        await self._store.messages.fail(result, ExpandedNotification(row.id, (), ()), None, 0)
+        result = SendResult(
+            row.id, row.intent, FAILED, row.attempts + 1, self._clock.now(), error=outcome.reason
+        )
+        await self._store.messages.fail(result, ExpandedNotification(row, (), ()), None, 0)
         return False

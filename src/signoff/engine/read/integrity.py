@@ -9,6 +9,7 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
+from signoff.core.ids import shard
 from signoff.core.intent.events import Created, Decided, Fact, Revised
 from signoff.core.intent.evolve import fold
 from signoff.core.intent.hash_chain import unseal, verify
@@ -26,6 +27,7 @@ from signoff.store.transaction import EventRow, Stored
 _PAGE: Final = 500
 _COLUMNS: Final = tuple(sql.INTENTS.columns)
 _CURSOR: Final = _COLUMNS.index("cursor")
+_SHARD: Final = _COLUMNS.index("shard")
 
 
 class _Everything:
@@ -107,6 +109,8 @@ async def examine_one(store: Store, intent_id: str, aside: Aside | None = None) 
 async def _examine(store: Store, intent_id: str, row: Row | None, aside: Aside | None) -> Finding | None:
     if row is None:
         return None
+    if not _found_by_its_shard(intent_id, row):
+        return Finding(intent_id, 0, "its shard does not follow from its id, so that no request finds it")
     try:
         stored = await store.intents.get(intent_id)
     except UNREADABLE:
@@ -123,6 +127,13 @@ async def _examine(store: Store, intent_id: str, row: Row | None, aside: Aside |
     if found is None and await store.intents.listed_under(stored.intent) != _entries(stored.intent):
         return Finding(intent_id, 0, "the index of open tasks does not agree with its events")
     return found
+
+
+def _found_by_its_shard(intent_id: str, row: Row) -> bool:
+    try:
+        return bool(row[_SHARD] == shard(intent_id))
+    except ValueError:  # not an id of ours
+        return False
 
 
 def _entries(intent: Intent) -> dict[str, int]:

@@ -13,7 +13,7 @@ from signoff.store import sql
 from signoff.store.bulk_writes import WriteBatch
 from signoff.store.dialect import for_postgres, insert_rows, unnest
 from signoff.store.postgres.connections import LIMITS
-from signoff.store.rows import Row
+from signoff.store.rows import Row, by_ids
 from signoff.store.transaction import Locks
 
 NOW: Final = "(extract(epoch from clock_timestamp()) * 1000000)::bigint"
@@ -53,7 +53,7 @@ def find(parts: tuple[int, ...]) -> tuple[str, tuple[str, ...]]:
 def locking(want: Locks) -> tuple[tuple[int, ...], dict[str, Any]]:
     """The parts that lock the rows of ``Locks``, and their values; ``now`` comes from the caller."""
     parts: list[int] = []
-    values: dict[str, Any] = {"ids": want.ids, "due": want.due}
+    values: dict[str, Any] = by_ids(want.ids) | {"due": want.due}
     if want.ids:
         parts.append(LOCKED)
     if want.claims is not None:
@@ -94,20 +94,21 @@ def _insert_intents(given: bool) -> str:
 
 
 def _update_intents(given: bool) -> str:
-    columns = {name: f"n.{name}" for name in sql.CHANGES.columns if name not in ("id", "workspace")}
+    columns = {name: f"n.{name}" for name in sql.CHANGES.columns if name not in sql.FOUND_BY}
     fresh = "given.seq + n.cursor" if given else "n.cursor"
     columns["cursor"] = f"case when n.agent is null then null else coalesce({fresh}, intents.cursor) end"
     changes = ", ".join(f"{name} = {value}" for name, value in columns.items())
     given_too = _GIVEN if given else ""
     return (
         f"update intents set {changes} from {unnest(sql.CHANGES, 'changes')} as n"
-        f" ({', '.join(sql.CHANGES.columns)}) {given_too} where intents.id = n.id"
+        f" ({', '.join(sql.CHANGES.columns)}) {given_too} where intents.id = n.id and intents.shard = n.shard"
     )
 
 
 _RESUBMIT: Final = f"""
 update submissions set payload = n.payload
-from {unnest(sql.RESUBMISSIONS, "resubmissions")} as n (intent_id, payload) where submissions.intent_id = n.intent_id
+from {unnest(sql.RESUBMISSIONS, "resubmissions")} as n ({", ".join(sql.RESUBMISSIONS.columns)})
+where submissions.intent_id = n.intent_id and submissions.shard = n.shard
 """
 
 _CLOSE: Final = f"""
@@ -133,7 +134,7 @@ _SAVE: Final = {
     "outbox": insert_rows(sql.OUTBOX, "outbox"),
     "sent": sql.PUT_SENT.format(sent=f"{unnest(sql.SENT, 'sent')} as n ({', '.join(sql.SENT.columns)})"),
     "followed": sql.PUT_FOLLOWED.format(
-        followed="select n.workspace, n.agent, n.intent_id, given.seq + n.cursor, :now"
+        followed="select n.workspace, n.agent, n.intent_id, n.shard, given.seq + n.cursor, :now"
         f" from {unnest(sql.SENT, 'followed')} as n ({', '.join(sql.SENT.columns)})"
         " join given on given.workspace = n.workspace and given.agent = n.agent order by n.intent_id"
     ),

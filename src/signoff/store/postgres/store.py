@@ -20,7 +20,7 @@ from signoff.store.migrate import APPLIED, RECORD, VERSION_TABLE, pending, refus
 from signoff.store.postgres import statements as own
 from signoff.store.postgres.connections import Address, Connections, RetryTransaction, committing
 from signoff.store.postgres.listen import Listener
-from signoff.store.rows import Row, from_micros, micros
+from signoff.store.rows import Row, by_id, by_ids, from_micros, micros
 from signoff.store.store import Clock, Store, Work
 from signoff.store.transaction import Loaded, Locks, SentDelivery, StoredReply, Writes
 
@@ -62,7 +62,7 @@ class PostgresStore(Store):
         await _afresh(lambda: self._transact(want, work))
 
     async def held(self, ids: Sequence[str]) -> set[str]:
-        return {row[0] for row in await self.read(sql.HELD, ids=list(ids))} if ids else set()
+        return {row[0] for row in await self.read(sql.HELD, **by_ids(ids))} if ids else set()
 
     async def read(self, sql: str, **values: Any) -> list[Row]:
         if self._pooled:
@@ -150,9 +150,9 @@ class PostgresStore(Store):
                 plans = await self._plans(db, {row[1]})
                 if not refold.in_flight(row, plans):
                     continue
-                events = await _rows(db, refold.EVENTS, {"id": row[0]})
+                events = await _rows(db, refold.EVENTS, by_id(row[0]))
                 if (state := refold.rebuilt(row, events, plans)) is not None:
-                    await _rows(db, refold.SAVE, {"id": row[0], "state": state})
+                    await _rows(db, refold.SAVE, {**by_id(row[0]), "state": state})
             after = rows[-1][0]
 
     async def _list_open_tasks(self, db: Any) -> None:
@@ -233,7 +233,7 @@ class PostgresStore(Store):
             if batch.followed:
                 ends = {(workspace, agent): end for workspace, agent, end in rows}
                 writes.recorded = [
-                    SentDelivery(w, a, id, ends[w, a] + cursor) for w, a, id, cursor in batch.followed
+                    SentDelivery(w, a, id, ends[w, a] + cursor) for w, a, id, _, cursor in batch.followed
                 ]
         return batch.learnt
 

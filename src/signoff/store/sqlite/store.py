@@ -23,7 +23,7 @@ from signoff.store.bulk_writes import Agent, build, cursor_demand, only_locked
 from signoff.store.database import Statement
 from signoff.store.dialect import for_sqlite, insert_row
 from signoff.store.migrate import APPLIED, RECORD, VERSION_TABLE, pending, refuse_other
-from signoff.store.rows import Row, micros
+from signoff.store.rows import Row, by_id, by_ids, micros
 from signoff.store.sql import QUICK
 from signoff.store.sqlite.threads import ConnectionThread, translated
 from signoff.store.sqlite.turns import Turns
@@ -41,14 +41,14 @@ _PLACES: Final = {name: f"?{number}" for number, name in enumerate(sql.CHANGES.c
 _CHANGED: Final = _PLACES | {
     "cursor": "iif({agent} is null, null, coalesce({cursor}, cursor))".format(**_PLACES)
 }
-_UPDATE_INTENT: Final = "update intents set {} where id = {id} and workspace = {workspace}".format(
-    ", ".join(f"{name} = {value}" for name, value in _CHANGED.items() if name not in ("id", "workspace")),
-    **_PLACES,
+_UPDATE_INTENT: Final = "update intents set {} where {}".format(
+    ", ".join(f"{name} = {value}" for name, value in _CHANGED.items() if name not in sql.FOUND_BY),
+    " and ".join(f"{name} = {_PLACES[name]}" for name in sql.FOUND_BY),
 )
 _INSERT_PLAN: Final = insert_row(sql.PLANS, sql.KEEP_PLAN)
 _INSERT_SUBMISSION: Final = insert_row(sql.SUBMISSIONS)
 _INSERT_REVISION: Final = insert_row(sql.REVISIONS)
-_RESUBMIT: Final = "update submissions set payload = ? where intent_id = ?"
+_RESUBMIT: Final = "update submissions set payload = ?3 where intent_id = ?1 and shard = ?2"
 _INSERT_EVENT: Final = insert_row(sql.EVENTS)
 _INSERT_TARGET: Final = insert_row(sql.TARGETS, sql.RETARGETED)
 _INSERT_REPLY: Final = insert_row(sql.REPLIES, sql.REPLACE_EXPIRED)
@@ -56,9 +56,9 @@ _INSERT_OUTGOING: Final = insert_row(sql.OUTBOX)
 CLOSE_ROW: Final = "delete from worklist where shard = ? and workspace = ? and party = ? and intent_id = ?"
 _LIST: Final = insert_row(sql.WORKLIST, sql.RANKED)
 _PUT_SENT: Final = sql.PUT_SENT.format(
-    sent="(select ?1 as workspace, ?2 as agent, ?3 as intent_id, ?4 as cursor) n"
-).replace(":now", "?5")
-_PUT_FOLLOWED: Final = sql.PUT_FOLLOWED.format(followed="values (?, ?, ?, ?, ?)")
+    sent="(select ?1 as workspace, ?2 as agent, ?3 as intent_id, ?4 as shard, ?5 as cursor) n"
+).replace(":now", "?6")
+_PUT_FOLLOWED: Final = sql.PUT_FOLLOWED.format(followed="values (?, ?, ?, ?, ?, ?)")
 _ORPHANS_END_WITHIN: Final = 20.0  # seconds
 _NEXT_CURSOR: Final = insert_row(sql.CURSORS, sql.NEXT_CURSORS)
 
@@ -241,9 +241,9 @@ class SqliteStore(Store):
                 plans = self.plans.learn(_rows(db, (sql.PLAN, {"digests": [row[1]]})))
                 if not refold.in_flight(row, plans):
                     continue
-                events = _rows(db, (refold.EVENTS, {"id": row[0]}))
+                events = _rows(db, (refold.EVENTS, by_id(row[0])))
                 if (state := refold.rebuilt(row, events, plans)) is not None:
-                    _rows(db, (refold.SAVE, {"id": row[0], "state": state}))
+                    _rows(db, (refold.SAVE, {**by_id(row[0]), "state": state}))
             after = rows[-1][0]
 
     def _list_open_tasks(self, db: apsw.Connection) -> None:
@@ -261,7 +261,7 @@ class SqliteStore(Store):
     def _find(self, db: apsw.Connection, want: Locks, now: datetime) -> Loaded:
         found = Loaded(now, {}, {}, [], [])
         if want.ids:
-            self._take(db, found, (sql.LOCK, {"ids": want.ids}))
+            self._take(db, found, (sql.LOCK, by_ids(want.ids)))
         if want.claims is not None:
             found.claimable = self._take(db, found, (sql.LOCK_READY, msgspec.structs.asdict(want.claims)))
         if want.due:
@@ -297,7 +297,7 @@ class SqliteStore(Store):
             (_INSERT_SUBMISSION, batch.submissions),
             (_UPDATE_INTENT, batch.changes),
             (_INSERT_REVISION, batch.revisions),
-            (_RESUBMIT, [(payload, intent) for intent, payload in batch.resubmissions]),
+            (_RESUBMIT, batch.resubmissions),
             (_INSERT_TARGET, batch.targets),
             (_INSERT_EVENT, batch.events),
             (CLOSE_ROW, batch.closed),
@@ -314,7 +314,7 @@ class SqliteStore(Store):
         ):
             if rows:
                 db.executemany(statement, [(*row, at) for row in rows])
-        writes.recorded = [SentDelivery(*row) for row in batch.followed]
+        writes.recorded = [SentDelivery(w, a, id, cursor) for w, a, id, _, cursor in batch.followed]
         return batch.learnt
 
 

@@ -15,15 +15,20 @@ from signoff.core.intent.model import FINAL
 from signoff.core.text import json_value
 from signoff.store.database import Database, Statement, plans_of
 from signoff.store.refold import EVENTS
-from signoff.store.rows import Row, intent_of, readable, state_of
+from signoff.store.rows import Row, by_id, by_ids, intent_of, readable, state_of
 
 _PAGE: Final = 100
 _INTENTS: Final = """
 select id, plan, state, status, seq from intents where workspace = :workspace and id > :after order by id limit :limit
 """
-_TEXTS: Final = "select intent_id, body, private from events where intent_id in :ids and private is not null"
-_FORGET_TEXTS: Final = "update events set private = null where intent_id = :id and seq in :seqs"
-_SAVE: Final = "update intents set state = :state where id = :id and seq = :seq"
+_TEXTS: Final = """
+select intent_id, body, private from events
+where intent_id in :ids and shard in :shards and private is not null
+"""
+_FORGET_TEXTS: Final = (
+    "update events set private = null where intent_id = :id and shard = :shard and seq in :seqs"
+)
+_SAVE: Final = "update intents set state = :state where id = :id and shard = :shard and seq = :seq"
 # Addresses, what a provider reported about them, and messages that are still to be sent.
 _MESSAGES: Final = """
 update messages set target = '', reference = '', error = '' where workspace = :workspace and person = :person
@@ -104,7 +109,7 @@ class Erasures:
         while rows := await self._db.read(_INTENTS, workspace=workspace, after=after, limit=_PAGE):
             after = rows[-1][0]
             typed: dict[str, int] = {}
-            for id, body, private in await self._db.read(_TEXTS, ids=[row[0] for row in rows]):
+            for id, body, private in await self._db.read(_TEXTS, **by_ids(row[0] for row in rows)):
                 fact = unseal(body, private)
                 if fact.actor.id == person and fact.note is not None:
                     typed[id] = typed.get(id, 0) + 1
@@ -115,7 +120,9 @@ class Erasures:
                 if row[3] not in FINAL:
                     waiting.append(row[0])
                     continue
-                facts = [unseal(body, private) for body, private in await self._db.read(EVENTS, id=row[0])]
+                facts = [
+                    unseal(body, private) for body, private in await self._db.read(EVENTS, **by_id(row[0]))
+                ]
                 await self._db.write(*_without(row, person, facts, plans))
                 count += typed[row[0]]
                 changed.append(row[0])
@@ -206,14 +213,14 @@ def _swapped(named: Mapping[str, str]) -> Callable[[str], str]:
 def _without(row: Row, person: str, facts: Sequence[Fact], plans: Mapping[str, Any]) -> list[Statement]:
     """The statements that erase a person's comments from one final intent."""
     theirs = [fact.seq for fact in facts if fact.actor.id == person and fact.note is not None]
-    statements: list[Statement] = [(_FORGET_TEXTS, {"id": row[0], "seqs": theirs})]
+    statements: list[Statement] = [(_FORGET_TEXTS, {**by_id(row[0]), "seqs": theirs})]
     known = dict(plans)
     if readable(row[:3], known):
         intent = intent_of(row[:3], known)
         kept = fold((replace(f, note=None) if f.seq in theirs else f for f in facts), intent.plan)
         after = replace(intent, results=_with_comments(intent.results, kept.results))
         if after != intent:
-            statements.append((_SAVE, {"id": row[0], "seq": row[4], "state": state_of(after)}))
+            statements.append((_SAVE, {**by_id(row[0]), "seq": row[4], "state": state_of(after)}))
     return statements
 
 

@@ -9,7 +9,17 @@ from signoff.core.intent.model import Intent, Task
 from signoff.core.intent.worklist import EVERYBODY, NO_KEY, keys_of
 from signoff.store import sql
 from signoff.store.database import Database, plans_of
-from signoff.store.rows import Row, event_row, from_micros, maybe_moment, micros, readable, stored
+from signoff.store.rows import (
+    Row,
+    by_id,
+    by_ids,
+    event_row,
+    from_micros,
+    maybe_moment,
+    micros,
+    readable,
+    stored,
+)
 from signoff.store.transaction import EventRow, Filter, Stored
 
 # Far longer than servers trust that a plan exists (``rows.Plans``), or take to read the plan of an intent that they
@@ -30,11 +40,12 @@ class Intents:
         self._db = database
 
     async def get(self, id: str) -> Stored | None:
-        return next(iter(await self._stored(sql.STORED_ONE, id=id)), None)
+        return next(iter(await self._stored(sql.STORED_ONE, **by_id(id))), None)
 
     async def history(self, id: str, after: int = 0, limit: int = 1000) -> list[EventRow]:
         """The facts of one intent with a seq above ``after``, in order."""
-        return [event_row(row) for row in await self._db.read(sql.HISTORY, id=id, after=after, limit=limit)]
+        rows = await self._db.read(sql.HISTORY, **by_id(id), after=after, limit=limit)
+        return [event_row(row) for row in rows]
 
     async def whole_history(self, id: str) -> list[EventRow]:
         """All facts of one intent, in order."""
@@ -48,7 +59,7 @@ class Intents:
         """
         left = set(ids)
         while left:
-            rows = await self._db.read(sql.HISTORIES, ids=sorted(left), limit=at_once)
+            rows = await self._db.read(sql.HISTORIES, **by_ids(sorted(left)), limit=at_once)
             found: dict[str, list[EventRow]] = {}
             for row in rows:
                 found.setdefault(row[0], []).append(event_row(row[1:]))
@@ -67,11 +78,11 @@ class Intents:
 
     async def same_target(self, id: str, limit: int) -> list[Stored]:
         """The earlier requests with the same target as this one, the latest first; without their payloads."""
-        return await self._stored(sql.SAME_TARGET, id=id, limit=limit)
+        return await self._stored(sql.SAME_TARGET, **by_id(id), limit=limit)
 
     async def old_payloads(self, id: str) -> dict[int, bytes]:
         """Replaced payloads, by the last revision that had each."""
-        return {row[0]: row[1] for row in await self._db.read(sql.OLD_PAYLOADS, id=id)}
+        return {row[0]: row[1] for row in await self._db.read(sql.OLD_PAYLOADS, **by_id(id))}
 
     async def page(self, wanted: Filter) -> list[Stored]:
         """A page of intents, newest first. The next page starts ``before`` the last id of this one, or ``after`` it if
@@ -126,14 +137,14 @@ class Intents:
         if not ids:
             return []
         statement = sql.STORED_BARE if bare else sql.STORED_SOME
-        found = {one.intent.id: one for one in await self._stored(statement, ids=list(ids))}
+        found = {one.intent.id: one for one in await self._stored(statement, **by_ids(ids))}
         return [found[id] for id in ids if id in found]
 
     async def listed_under(self, intent: Intent) -> dict[str, int]:
         """The rank of the intent's open task under each of these keys of the worklist that contains it."""
         if not isinstance(intent.open, Task):
             return {}
-        values = {"workspace": intent.workspace, "parties": sorted(keys_of(intent)), "id": intent.id}
+        values = {"workspace": intent.workspace, "parties": sorted(keys_of(intent))} | by_id(intent.id)
         return {row[0]: row[1] for row in await self._db.read(sql.LISTED_UNDER, **values)}
 
     async def whole_worklist(self, after: tuple[str, str, str], limit: int) -> list[tuple[str, str, str]]:
@@ -171,7 +182,7 @@ class Intents:
             values: dict[str, Any] = {
                 "workspace": workspace,
                 "agent": agent,
-                "ids": list(ids[start : start + _MOVED]),
+                **by_ids(ids[start : start + _MOVED]),
             }
             await self._db.write(
                 (sql.REDELIVER_LOCK, values), (sql.REDELIVER_COUNT, values), (sql.REDELIVER, values)
@@ -179,7 +190,7 @@ class Intents:
 
     async def mark_read(self, workspace: str, agent: str, id: str) -> None:
         """Record that the agent has read the intent, so that it need not be sent again."""
-        if await self._db.read(sql.WAS_SHOWN, workspace=workspace, agent=agent, intent_id=id):
+        if await self._db.read(sql.WAS_SHOWN, workspace=workspace, agent=agent, **by_id(id)):
             await self._forget_shown(workspace, agent, [id])
 
     async def unread(self, workspace: str, agent: str, since: int, settled: timedelta) -> list[str]:
@@ -193,7 +204,8 @@ class Intents:
 
     async def _forget_shown(self, workspace: str, agent: str, ids: list[str]) -> None:
         if ids:
-            await self._db.write((sql.FORGET_SHOWN, {"workspace": workspace, "agent": agent, "ids": ids}))
+            values = {"workspace": workspace, "agent": agent, **by_ids(ids)}
+            await self._db.write((sql.FORGET_SHOWN, values))
 
     async def inbox(self, workspace: str, owner: str, limit: int) -> list[Stored]:
         """Intents addressed to ``owner``, or with it as reply address, newest first."""
@@ -221,7 +233,7 @@ class Intents:
         if not rows:
             return 0
         values = {
-            "ids": [row[0] for row in rows],
+            **by_ids(row[0] for row in rows),
             "plans": sorted({row[1] for row in rows}),
             "forget_at": micros(await self._db.now() + PLANS_KEPT),
         }
@@ -241,7 +253,7 @@ class Intents:
             return 0, None
         count = 0
         for start in range(0, len(rows), at_once):
-            ids = {"ids": [row[0] for row in rows[start : start + at_once]]}
+            ids = by_ids(row[0] for row in rows[start : start + at_once])
             gone, *_ = await self._db.write(*((statement, ids) for statement in sql.FORGET_PAYLOADS))
             count += len(gone)
         return count, from_micros(rows[-1][1]) if len(rows) == limit else None
@@ -264,7 +276,7 @@ class Intents:
         ids = [row[0] for row in rows if not readable(row, plans)]
         if ids:
             until = micros(now + pause)
-            await self._db.write((sql.SET_ASIDE, {"ids": ids, "now": micros(now), "until": until}))
+            await self._db.write((sql.SET_ASIDE, {**by_ids(ids), "now": micros(now), "until": until}))
         return ids
 
     async def _either(self, where: str, halves: Sequence[str], order: str, **values: Any) -> list[Stored]:

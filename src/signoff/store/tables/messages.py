@@ -14,7 +14,7 @@ from msgspec.structs import asdict
 
 from signoff.core.ids import shard
 from signoff.store.database import Database, Statement
-from signoff.store.rows import Row, from_micros, micros, outgoing, outgoing_row
+from signoff.store.rows import Row, by_id, by_row, by_rows, from_micros, micros, outgoing, outgoing_row
 from signoff.store.sql import OUTBOX, OUTBOX_COLUMNS, OUTBOX_DONE
 from signoff.store.transaction import OutboxRow
 
@@ -53,9 +53,10 @@ class InFlight(Struct, frozen=True):
 
 
 class SendResult(Struct, frozen=True):
-    """How a message ended. ``target``: its address; "" if it is unchanged."""
+    """How a message about this intent ended. ``target``: its address; "" if it is unchanged."""
 
     id: str
+    intent_id: str
     state: str
     attempts: int
     at: datetime
@@ -65,9 +66,9 @@ class SendResult(Struct, frozen=True):
 
 
 class ExpandedNotification(Struct, frozen=True):
-    """The replacement of one outbox row ``id``: new rows, and the messages that record them."""
+    """The replacement of one outbox ``row``: new rows, and the messages that record them."""
 
-    id: str
+    row: OutboxRow
     rows: Sequence[OutboxRow]
     messages: Sequence[Message]
 
@@ -76,51 +77,58 @@ _FIELDS: Final = ", ".join(Message.__struct_fields__)
 _COLUMNS: Final = ", ".join(OUTBOX.columns)
 _VALUES: Final = ", ".join(f":{name}" for name in OUTBOX.columns)
 # A write lock: if two servers expand the same row, the second one waits and then finds that it is gone.
-_LOCK: Final = "update outbox set attempts = attempts where id = :parent"
+_LOCK: Final = "update outbox set attempts = attempts where id = :id and shard = :shard"
+_PARENT_EXISTS: Final = "exists (select 1 from outbox where id = :parent and shard = :parent_shard)"
 _PUT: Final = f"""
-insert into outbox ({_COLUMNS}) select {_VALUES} where exists (select 1 from outbox where id = :parent)
-on conflict (id) do nothing
+insert into outbox ({_COLUMNS}) select {_VALUES} where {_PARENT_EXISTS} on conflict do nothing
 """
 _RECORD: Final = f"""
 insert into messages (shard, {_FIELDS})
 select :shard, {", ".join(f":{name}" for name in Message.__struct_fields__)}
-where exists (select 1 from outbox where id = :parent) on conflict (id) do nothing
+where {_PARENT_EXISTS} on conflict do nothing
 """
 _KEEP: Final = f"""
 insert into messages (shard, {_FIELDS})
-values (:shard, {", ".join(f":{name}" for name in Message.__struct_fields__)}) on conflict (id) do nothing
+values (:shard, {", ".join(f":{name}" for name in Message.__struct_fields__)}) on conflict do nothing
 """
 _QUEUE: Final = f"insert into outbox ({_COLUMNS}) values ({_VALUES})"
-_OLD: Final = (
-    "delete from messages where intent_id = :intent_id and called_at < :before and state <> 'waiting'"
-)
+_OLD: Final = """
+delete from messages
+where intent_id = :id and shard = :shard and called_at < :before and state <> 'waiting'
+"""
 _END: Final = """
 update messages set state = :state, reference = :reference, attempts = :attempts, error = :error, at = :at,
     target = case when :target = '' then target else :target end
-where id = :id
+where id = :id and shard = :shard
 """
-_TRIED: Final = "update messages set attempts = :attempts, error = :error, at = :at where id = :id"
-_SIBLINGS: Final = "select id from outbox where intent_id = :intent_id and seq = :seq order by id for update"
+_TRIED: Final = """
+update messages set attempts = :attempts, error = :error, at = :at where id = :id and shard = :shard
+"""
+_SIBLINGS: Final = """
+select id from outbox where intent_id = :id and shard = :shard and seq = :seq order by id for update
+"""
 # True if no message about the task has reached anyone or still may, since this event.
 _NOBODY: Final = f"""
 insert into outbox ({_COLUMNS}) select {_VALUES} where not exists (
-    select 1 from messages where intent_id = :intent_id and visit = :visit and seq >= :seq and state <> 'failed'
-) on conflict (id) do nothing
+    select 1 from messages
+    where intent_id = :intent_id and shard = :shard and visit = :visit and seq >= :seq and state <> 'failed'
+) on conflict do nothing
 """
-_OF_TASK: Final = (
-    f"select {_FIELDS} from messages where intent_id = :intent_id and visit = :visit order by seq, id"
-)
+_OF_TASK: Final = f"""
+select {_FIELDS} from messages where intent_id = :id and shard = :shard and visit = :visit order by seq, id
+"""
 _BY_REFERENCE: Final = (
     f"select {_FIELDS} from messages where reference = :reference and reference <> '' and channel = :channel "
     "and visit > 0 order by seq desc, id limit 1"
 )
 _OF_INTENT: Final = f"""
 select {", ".join(f"m.{name}" for name in Message.__struct_fields__)}, o.due_at
-from messages m left join outbox o on o.id = m.id where m.intent_id = :intent_id
+from messages m left join outbox o on o.id = m.id and o.shard = m.shard
+where m.intent_id = :id and m.shard = :shard
 """
-_OUTBOX_OF_INTENT: Final = (
-    f"select {OUTBOX_COLUMNS} from outbox where intent_id = :intent_id order by seq, id limit :limit"
-)
+_OUTBOX_OF_INTENT: Final = f"""
+select {OUTBOX_COLUMNS} from outbox where intent_id = :id and shard = :shard order by seq, id limit :limit
+"""
 _FAILING: Final = f"""
 select {_FIELDS} from messages where workspace = :workspace and error <> '' and state in ('waiting', 'failed')
     and channel = :channel and (at >= :since or state = 'waiting') order by at desc limit :limit
@@ -144,7 +152,7 @@ class Messages:
 
     async def of_task(self, intent_id: str, visit: int) -> list[Message]:
         """Messages about a task, in the order of their events."""
-        return [_message(row) for row in await self._db.read(_OF_TASK, intent_id=intent_id, visit=visit)]
+        return [_message(row) for row in await self._db.read(_OF_TASK, **by_id(intent_id), visit=visit)]
 
     async def by_reference(self, channel: str, reference: str) -> Message | None:
         """The message about a task to which the provider gave this id."""
@@ -153,16 +161,15 @@ class Messages:
 
     async def of_intent(self, intent_id: str) -> list[InFlight]:
         """All messages to people, and those that services have received, in no particular order."""
-        rows = await self._db.read(_OF_INTENT, intent_id=intent_id)
+        rows = await self._db.read(_OF_INTENT, **by_id(intent_id))
         return [
             InFlight(_message(row[:-1]), None if row[-1] is None else from_micros(row[-1])) for row in rows
         ]
 
     async def queued(self, intent_id: str, limit: int) -> list[OutboxRow]:
         """The outbox rows of an intent."""
-        return [
-            outgoing(row) for row in await self._db.read(_OUTBOX_OF_INTENT, intent_id=intent_id, limit=limit)
-        ]
+        rows = await self._db.read(_OUTBOX_OF_INTENT, **by_id(intent_id), limit=limit)
+        return [outgoing(row) for row in rows]
 
     async def failing_channels(self, workspace: str) -> list[str]:
         """The channels with messages that are being retried or have failed."""
@@ -185,11 +192,10 @@ class Messages:
     async def expand(self, expansions: Sequence[ExpandedNotification]) -> None:
         """Replace each row with other rows, in one transaction; a row that no longer exists is skipped."""
         statements: list[Statement] = []
-        for one in sorted(expansions, key=lambda expansion: expansion.id):
-            statements.append((_LOCK, {"parent": one.id}))
-            statements += [(_PUT, _outbox_values(row) | {"parent": one.id}) for row in one.rows]
-            statements += [(_RECORD, _values(message) | {"parent": one.id}) for message in one.messages]
-            statements.append((OUTBOX_DONE, {"ids": [one.id]}))
+        for one in sorted(expansions, key=lambda expansion: expansion.row.id):
+            statements.append((_LOCK, by_row(one.row.id, one.row.intent)))
+            statements += _expanded(one)
+            statements.append((OUTBOX_DONE, by_rows([(one.row.id, one.row.intent)])))
         if statements:
             await self._db.write(*statements)
 
@@ -198,26 +204,31 @@ class Messages:
         older than ``before`` are deleted.
         """
         await self._db.write(
-            (_OLD, {"intent_id": message.intent_id, "before": micros(before)}),
+            (_OLD, {**by_id(message.intent_id), "before": micros(before)}),
             (_QUEUE, _outbox_values(row)),
             (_KEEP, _values(message)),
         )
 
     async def end(
-        self, results: Sequence[SendResult], done: Sequence[str] = (), arrived: Sequence[Message] = ()
+        self,
+        results: Sequence[SendResult],
+        done: Sequence[OutboxRow] = (),
+        arrived: Sequence[Message] = (),
     ) -> None:
         """Remove these messages, and the other rows ``done``, from the outbox. ``arrived``: messages that services
         have received, to be recorded.
         """
-        statements: list[Statement] = [(_END, asdict(r) | {"at": micros(r.at)}) for r in results]
+        statements: list[Statement] = [(_END, _end_values(result)) for result in results]
         statements += [(_KEEP, _values(message)) for message in arrived]
-        over = [*(r.id for r in results), *done, *(message.id for message in arrived)]
-        statements.append((OUTBOX_DONE, {"ids": over}))
+        over = [(one.id, one.intent_id) for one in results]
+        over += [(row.id, row.intent) for row in done] + [(one.id, one.intent_id) for one in arrived]
+        statements.append((OUTBOX_DONE, by_rows(over)))
         await self._db.write(*statements)
 
-    async def tried(self, id: str, attempts: int, error: str, at: datetime) -> None:
-        """Record a failed attempt; another one follows."""
-        await self._db.write((_TRIED, {"id": id, "attempts": attempts, "error": error, "at": micros(at)}))
+    async def tried(self, row: OutboxRow, attempts: int, error: str, at: datetime) -> None:
+        """Record a failed attempt to send the message of this row; another one follows."""
+        values = {"attempts": attempts, "error": error, "at": micros(at)}
+        await self._db.write((_TRIED, by_row(row.id, row.intent) | values))
 
     async def fail(
         self, result: SendResult, instead: ExpandedNotification, nobody: OutboxRow | None, visit: int
@@ -228,11 +239,10 @@ class Messages:
         row = instead.rows[0] if instead.rows else nobody
         statements: list[Statement] = []
         if row is not None:
-            statements.append((_SIBLINGS, {"intent_id": row.intent, "seq": row.seq}))
-        statements += [(_PUT, _outbox_values(row) | {"parent": result.id}) for row in instead.rows]
-        statements += [(_RECORD, _values(message) | {"parent": result.id}) for message in instead.messages]
-        statements.append((_END, asdict(result) | {"at": micros(result.at)}))
-        statements.append((OUTBOX_DONE, {"ids": [result.id]}))
+            statements.append((_SIBLINGS, {**by_id(row.intent), "seq": row.seq}))
+        statements += _expanded(instead)
+        statements.append((_END, _end_values(result)))
+        statements.append((OUTBOX_DONE, by_rows([(result.id, result.intent_id)])))
         if nobody is not None:
             statements.append((_NOBODY, _outbox_values(nobody) | {"visit": visit}))
         await self._db.write(*statements)
@@ -246,6 +256,17 @@ def _message(row: Row) -> Message:
 def _values(message: Message) -> dict[str, Any]:
     moments = {"at": micros(message.at), "called_at": micros(message.called_at)}
     return asdict(message) | moments | {"shard": shard(message.intent_id)}
+
+
+def _expanded(one: ExpandedNotification) -> list[Statement]:
+    """The statements that add the new rows and messages, if the replaced row still exists."""
+    parent = {"parent": one.row.id, "parent_shard": shard(one.row.intent)}
+    rows: list[Statement] = [(_PUT, _outbox_values(row) | parent) for row in one.rows]
+    return rows + [(_RECORD, _values(message) | parent) for message in one.messages]
+
+
+def _end_values(result: SendResult) -> dict[str, Any]:
+    return asdict(result) | by_row(result.id, result.intent_id) | {"at": micros(result.at)}
 
 
 def _outbox_values(row: OutboxRow) -> dict[str, Any]:

@@ -2,10 +2,11 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from signoff.store import sql
 from signoff.store.database import Database
-from signoff.store.rows import micros, outgoing, outgoing_row
+from signoff.store.rows import by_row, by_rows, micros, outgoing, outgoing_row
 from signoff.store.transaction import OutboxRow
 
 _TO_PERSON = f"""
@@ -41,27 +42,27 @@ class Outbox:
         found = await self._db.read(_TO_PERSON, until=micros(until), limit=limit, **values)
         return [outgoing(one) for one in found if one[0] != row.id]
 
-    async def done(self, ids: Sequence[str]) -> None:
+    async def done(self, rows: Sequence[OutboxRow]) -> None:
         """Delete rows that were sent."""
-        await self._db.write((sql.OUTBOX_DONE, {"ids": list(ids)}))
+        await self._db.write((sql.OUTBOX_DONE, _keys(rows)))
 
-    async def again(self, id: str, due_at: datetime, error: str) -> None:
+    async def again(self, row: OutboxRow, due_at: datetime, error: str) -> None:
         """Retry at ``due_at`` after a refusal, which counts as an attempt."""
-        await self._db.write((sql.OUTBOX_AGAIN, {"id": id, "due_at": micros(due_at), "error": error}))
+        await self._db.write((sql.OUTBOX_AGAIN, {**_key(row), "due_at": micros(due_at), "error": error}))
 
-    async def back(self, ids: Sequence[str], due_at: datetime) -> None:
-        """Return a row that was not refused: waiting, for any reason, does not count as an attempt."""
-        await self._db.write((sql.OUTBOX_BACK, {"ids": list(ids), "due_at": micros(due_at)}))
+    async def back(self, rows: Sequence[OutboxRow], due_at: datetime) -> None:
+        """Return rows that were not refused: waiting, for any reason, does not count as an attempt."""
+        await self._db.write((sql.OUTBOX_BACK, {**_keys(rows), "due_at": micros(due_at)}))
 
-    async def aside(self, id: str, due_at: datetime, error: str) -> None:
+    async def aside(self, row: OutboxRow, due_at: datetime, error: str) -> None:
         """Set aside a row that this release cannot send. This does not count as an attempt, but the reason is
         recorded.
         """
-        await self._db.write((sql.OUTBOX_ASIDE, {"id": id, "due_at": micros(due_at), "error": error}))
+        await self._db.write((sql.OUTBOX_ASIDE, {**_key(row), "due_at": micros(due_at), "error": error}))
 
-    async def dead(self, id: str, error: str) -> None:
+    async def dead(self, row: OutboxRow, error: str) -> None:
         """Mark a row as dead: it is kept for inspection and never retried."""
-        await self._db.write((sql.OUTBOX_DEAD, {"id": id, "error": error}))
+        await self._db.write((sql.OUTBOX_DEAD, {**_key(row), "error": error}))
 
     async def counts(self) -> dict[str, int]:
         """How many rows are ``waiting`` and how many are ``dead``."""
@@ -76,3 +77,11 @@ class Outbox:
         """The rows of a workspace, newest first."""
         rows = await self._db.read(sql.OUTBOX_LISTING, workspace=workspace, limit=limit)
         return [outgoing(row) for row in rows]
+
+
+def _key(row: OutboxRow) -> dict[str, Any]:
+    return by_row(row.id, row.intent)
+
+
+def _keys(rows: Sequence[OutboxRow]) -> dict[str, Any]:
+    return by_rows((row.id, row.intent) for row in rows)

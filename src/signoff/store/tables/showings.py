@@ -7,14 +7,18 @@ from collections.abc import Collection
 from typing import Final
 
 from msgspec import Struct
+from msgspec.structs import asdict
 
 from signoff.store.database import Database
+from signoff.store.rows import by_id
 
 _ADD: Final = """
-insert into showings (intent_id, person, visit, stage, revision)
-values (:intent_id, :person, :visit, :stage, :revision) on conflict do nothing
+insert into showings (intent_id, shard, person, visit, stage, revision)
+values (:id, :shard, :person, :visit, :stage, :revision) on conflict do nothing
 """
-_OF: Final = "select visit, stage, revision from showings where intent_id = :intent_id and person = :person"
+_OF: Final = """
+select visit, stage, revision from showings where intent_id = :id and shard = :shard and person = :person
+"""
 _ERASE: Final = "delete from showings where person = :person"
 
 
@@ -37,13 +41,11 @@ class ShownTargets:
         rows = sorted(
             showings, key=lambda one: (one.intent_id, one.person, one.visit, one.stage, one.revision)
         )
-        await self._db.write(
-            *((_ADD, {name: getattr(one, name) for name in ShownTarget.__struct_fields__}) for one in rows)
-        )
+        await self._db.write(*((_ADD, asdict(one) | by_id(one.intent_id)) for one in rows))
 
     async def of(self, intent_id: str, person: str) -> frozenset[tuple[int, int, int]]:
         """Each (step run, stage, revision) of the intent that the person was shown."""
-        rows = await self._db.read(_OF, intent_id=intent_id, person=person)
+        rows = await self._db.read(_OF, **by_id(intent_id), person=person)
         return frozenset((visit, stage, revision) for visit, stage, revision in rows)
 
     async def erase(self, person: str) -> None:

@@ -23,7 +23,8 @@ on conflict (id) do update set at = excluded.at, owed = excluded.owed,
 _BRING_FORWARD: Final = """
 update outbox set due_at = case when due_at - :by > :now then due_at - :by else :now end
 where dead = 0 and due_at > :now and (attempts > 0 or seq > 0 and not exists (
-    select 1 from messages m where m.id = outbox.id and m.at >= outbox.due_at and m.at > m.called_at + :at_once
+    select 1 from messages m
+    where m.id = outbox.id and m.shard = outbox.shard and m.at >= outbox.due_at and m.at > m.called_at + :at_once
 ))
 """
 # The next tick recomputes when the intent is due.

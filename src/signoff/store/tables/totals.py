@@ -17,7 +17,7 @@ SEVERAL: Final = (
 )
 _MOST_PLANS: Final = 500
 _OPEN_TASKS: Final = """
-select count(*), i.plan from worklist w join intents i on i.id = w.intent_id
+select count(*), i.plan from worklist w join intents i on i.id = w.intent_id and i.shard = w.shard
 where w.workspace = :workspace and w.party = :party group by i.plan order by 1 desc limit :limit
 """
 _OUTBOX: Final = """

@@ -8,12 +8,13 @@ from typing import Final
 from msgspec import Struct
 
 from signoff.store.database import Database
-from signoff.store.rows import from_micros, micros
+from signoff.store.rows import by_id, from_micros, micros
 
 _ADD: Final = """
-insert into uses (intent_id, use, actor, used_at) values (:intent_id, :use, :actor, :used_at) on conflict do nothing
+insert into uses (intent_id, shard, use, actor, used_at) values (:id, :shard, :use, :actor, :used_at)
+on conflict do nothing
 """
-_OF: Final = "select use, actor, used_at from uses where intent_id = :intent_id"
+_OF: Final = "select use, actor, used_at from uses where intent_id = :id and shard = :shard"
 
 
 class Use(Struct, frozen=True):
@@ -32,7 +33,7 @@ class Uses:
     async def add(self, wanted: Use) -> Use:
         """Record this use unless there is one already; return the recorded use."""
         values = {
-            "intent_id": wanted.intent_id, "use": wanted.use, "actor": wanted.actor,
+            **by_id(wanted.intent_id), "use": wanted.use, "actor": wanted.actor,
             "used_at": micros(wanted.used_at),
         }  # fmt: skip
         await self._db.write((_ADD, values))
@@ -40,5 +41,5 @@ class Uses:
         return wanted if found is None else found
 
     async def of(self, intent_id: str) -> Use | None:
-        rows = await self._db.read(_OF, intent_id=intent_id)
+        rows = await self._db.read(_OF, **by_id(intent_id))
         return Use(intent_id, rows[0][0], rows[0][1], from_micros(rows[0][2])) if rows else None

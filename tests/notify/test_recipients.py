@@ -66,7 +66,9 @@ def told(
     reach: Mapping[str, Mapping[str, str]] = REACH,
     commenters: tuple[str, ...] = (),
 ) -> list[Recipient]:
-    return recipients_of(notification, story.intent, sent, held or directory(), reach, commenters)
+    return recipients_of(
+        notification, story.intent, sent, held or directory(), reach, commenters, rewriting=("slack",)
+    )
 
 
 def people(found: list[Recipient]) -> list[str]:
@@ -138,6 +140,19 @@ def test_the_requesters_side_hears_of_the_end_once_and_in_the_channel_that_asked
     reach = {**REACH, "slack": {"team:dba": "C1"}}
     assert people(told(end, story, asked, reach=reach)) == ["rita", "team:dba"]
     assert people(told(about(story, NotificationKind.PROGRESS), story, [("per_ann", "email")])) == ["ann"]
+
+
+def test_the_person_who_decided_gets_no_message_about_it_but_their_card_is_rewritten() -> None:
+    story = both()
+    sent = [("per_ann", "email"), ("per_otto", "slack"), ("per_otto", "email"), ("team:dba", "email")]
+    held = directory(dba=("per_otto",))
+    reach = {**REACH, "email": {**MAIL, "team:dba": "dba@acme.example"}}
+    end = about(story, NotificationKind.DECIDED, by="per_otto")
+    assert [(one.person, one.channels) for one in told(end, story, sent, held, reach)] == [
+        ("per_ann", ("email",)), ("per_otto", ("slack",)), ("team:dba", ("email",)), ("per_rita", ("email",)),
+    ]  # fmt: skip
+    own = about(story, NotificationKind.DECIDED, by="per_rita")  # withdrawn by the requester herself
+    assert people(told(own, story)) == []
 
 
 def test_who_is_inactive_is_told_nothing() -> None:

@@ -18,7 +18,7 @@ from signoff.store.sql import OUTBOX, PUT_OUTGOING
 from signoff.store.store import Store
 from signoff.store.tables.messages import WAITING, Message
 from signoff.store.transaction import OutboxKind, OutboxRow
-from tests.builders import ANN, WORKSPACE
+from tests.builders import ANN, OTTO, WORKSPACE
 from tests.engine.http_sink import http_sink
 from tests.notify.messaging_env import MessagingEnv, asked, email, messaging_env, webhook
 from tests.notify.smtp_sink import smtp_sink
@@ -66,13 +66,13 @@ async def test_news_of_a_decision_may_wait_for_its_question_for_as_long_as_it_ta
             return found
 
         server.refused = busy
-        intent = await env.submit(asked("per_ann", remind=remind))
+        intent = await env.submit(asked("per_ann", "per_otto", remind=remind))
         await env.carry()
         server.refused = {}
         await seconds(3)  # the reminder arrives
         server.refused = busy
         await seconds(6)  # the opening is refused once more, and rests
-        await env.do(intent.id, c.Answer("approved"), ANN)
+        await env.do(intent.id, c.Answer("approved"), OTTO)
         await seconds(24)
         assert (await of("task.decided")).state == WAITING
         rows = {row.id: row.attempts for row in await store.outbox.listing(WORKSPACE, 10)}

@@ -68,8 +68,6 @@ async def test_a_server_with_a_mail_server_asks_by_mail_and_the_link_opens_the_p
             answered = {"outcome": "approved"}
             task = created["intent_id"][:-4] + "0001"
             await http.post(f"/v1/tasks/{task}/answer", json=answered, headers={"x-api-key": key})
-            await _arrived(server, 2)
-            assert server.mails[1]["Subject"].startswith("Approved")
             assert (await http.get(link)).status_code == 410
             told = (await http.get(f"/v1/tasks/{task}/messages", headers={"x-api-key": key})).json()
             assert {m["state"] for m in told["messages"]} <= {"sent", "waiting"}

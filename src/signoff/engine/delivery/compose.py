@@ -251,7 +251,12 @@ class MessageComposer:
                 **common, link=f"{self._base_url}/tasks/{ref}", **self._changed(person_id, zone)
             )
         if notification.kind is NotificationKind.DECIDED:
-            return PersonalMessage(**common, link=f"{self._base_url}/tasks/{ref}", **self._decided(zone))
+            return PersonalMessage(
+                **common,
+                link=f"{self._base_url}/tasks/{ref}",
+                rewrite_only=person_id == notification.by,  # it is no news to the person who decided
+                **self._decided(zone),
+            )
         return PersonalMessage(
             **common, link=f"{self._base_url}/intents/{notification.intent}", **self._message(zone)
         )

@@ -47,10 +47,11 @@ def recipients_of(
     directory: Snapshot,
     reach: Reach,
     commenters: Collection[str] = (),
+    rewriting: Collection[str] = (),
 ) -> list[Recipient]:
     """The recipients of a notification. ``sent``: the messages about the task so far; ``reach``: for each configured
-    channel, the addresses by person; ``commenters``: who has commented on the task. The person on call is the one who
-    was on call at the time of the event.
+    channel, the addresses by person; ``commenters``: who has commented on the task; ``rewriting``: the channels that
+    can change what they sent. The person on call is the one who was on call at the time of the event.
     """
     match notification.kind:
         case (
@@ -69,7 +70,7 @@ def recipients_of(
         case NotificationKind.PROGRESS:
             return _sent_before(sent, directory, reach)
         case NotificationKind.DECIDED:
-            return _of_the_decision(intent, sent, directory, reach)
+            return _of_the_decision(notification, intent, sent, directory, reach, rewriting)
         case NotificationKind.FINISHED | NotificationKind.PUSH:  # only programs get these
             return []
         case unknown:
@@ -136,15 +137,21 @@ def _of_a_comment(
 
 
 def _of_the_decision(
-    intent: Intent, sent: SentMessages, directory: Snapshot, reach: Reach
+    notification: Notification,
+    intent: Intent,
+    sent: SentMessages,
+    directory: Snapshot,
+    reach: Reach,
+    rewriting: Collection[str],
 ) -> list[Recipient]:
     """Everyone who was asked, where they were asked, so that no message is left that still asks; and the requester's
-    side.
+    side. The person who decided knows it: their cards are rewritten, and nothing is sent to them.
     """
     before = _sent_before(sent, directory, reach)
-    asked = {recipient.person for recipient in before}
-    side = [person for person in sorted(requesters_side(intent)) if person not in asked]
-    return before + _active(side, directory, reach)
+    known = {notification.by, *(recipient.person for recipient in before)}
+    side = [person for person in sorted(requesters_side(intent)) if person not in known]
+    asked = [one for one in before if one.person != notification.by or one.channels[0] in rewriting]
+    return asked + _active(side, directory, reach)
 
 
 def _rooms(

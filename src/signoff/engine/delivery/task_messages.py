@@ -163,7 +163,8 @@ class TaskMessages(Sender[PersonNotification]):
         commenters: set[str],
     ) -> ExpandedNotification:
         row, notification = item.row, item.notification
-        people = recipients_of(notification, intent, asked, directory, reach, commenters)
+        rewriting = self._channels.rewriting
+        people = recipients_of(notification, intent, asked, directory, reach, commenters, rewriting)
         lost = unreached(notification, intent, directory)
         alarm = [nobody_reached_row(row, self._clock.now())] if lost else []
         return self._expansion(row, notification, people, alarm, reach)

@@ -32,7 +32,7 @@ from signoff.engine.commit.engine import Engine
 from signoff.engine.commit.recent import RecentCommits
 from signoff.engine.commit.retention import RetentionLoop
 from signoff.engine.commit.timekeeper import Timekeeper
-from signoff.engine.commit.understaffed_checks import StaffingChecks
+from signoff.engine.commit.understaffed_checks import UnderstaffedChecks
 from signoff.engine.delivery.channel_registry import ChannelRegistry
 from signoff.engine.delivery.chat_answers import Chat
 from signoff.engine.delivery.pipeline import OutboxSender
@@ -96,7 +96,9 @@ class Components:
             store.announce if listening and leads else None,
             _REREAD_POLLING if remote and not listening else _REREAD_LISTENING,
         )
-        self.recent = RecentCommits(alone=not remote and siblings is None, hears=self._hears)
+        self.recent = RecentCommits(
+            alone=not remote and siblings is None, receives_commits=self._receives_commits
+        )
         self.aside = Aside()
         self.metrics = Metrics()
         self.tracer = Tracer(config.otel_endpoint, __version__) if config.otel_endpoint else None
@@ -124,7 +126,7 @@ class Components:
         self.device_logins = DeviceLogins(store, self.keys, clock)
         self._connect_delivery()
         self.timekeeper = Timekeeper(self.engine, store, self.metrics)
-        self.staffed = StaffingChecks(self.engine, store, self.directory)
+        self.understaffed_checks = UnderstaffedChecks(self.engine, store, self.directory)
         self.workers = Workers(store)
         self.sweeper = RetentionLoop(store, self.recent, clock, config.retention, config.retention_payloads)
         self.loops = {"workers": Loop("workers", self.workers.once)}
@@ -133,7 +135,7 @@ class Components:
                 "timekeeper": Loop("timekeeper", self.timekeeper.once),
                 "outbox": Loop("outbox", self.outbox.once, rest=0.02),
                 "sweeper": Loop("sweeper", self.sweeper.once),
-                "staffed": Loop("staffed", self.staffed.once, rest=0.02),
+                "understaffed": Loop("understaffed", self.understaffed_checks.once, rest=0.02),
             }
         self.feed.watch(self._nudge, "outbox", "directory")
         self._measure()
@@ -169,7 +171,7 @@ class Components:
         self.recent.forget(intents)
         self.feed.publish(intents)
 
-    def _hears(self) -> bool:
+    def _receives_commits(self) -> bool:
         """Whether announcements of commits arrive from other servers and from other workers of this one."""
         if self.siblings is None:
             return self.store.listening
@@ -181,7 +183,7 @@ class Components:
 
     def _join(self, siblings: Siblings) -> None:
         self.admission.among_workers()
-        limits = (*self.state.failures.limits, *self.state.wrong_keys.limits, *self.mailed_links.limits)
+        limits = (*self.state.failures.limits, *self.state.wrong_keys.limits, *self.sign_in_requests.limits)
         limits += (*self.test_messages.limits, *self.device_logins.limits)
         siblings.connect(self.feed, self.recent, self.admission, self.store, self.clock, limits, self.metrics)
         self.feed.workers = siblings.tell
@@ -219,15 +221,15 @@ class Components:
             self.metrics,
         )
         self.outbox.people.limit_reminders(self.config.max_reminders)
-        self.mailed_links = SignInRequests(
+        self.sign_in_requests = SignInRequests(
             self.store, self.directory, self.clock, MAIL in self.channels.opened, self._nudge_outbox
         )
         self.test_messages = TestMessageRequests(
             self.store, self.directory, self.clock, self.channels, self._nudge_outbox
         )
-        self.accounts.mails = lambda: self.mailed_links.possible
-        self.manifests.on_moved = self.mailed_links.tell_moved
-        self.keys.on_person_key = self.mailed_links.tell_key
+        self.accounts.mails = lambda: self.sign_in_requests.possible
+        self.manifests.on_moved = self.sign_in_requests.tell_moved
+        self.keys.on_person_key = self.sign_in_requests.tell_key
         self.chats = {
             name: Chat(name, self.engine, self.store, self.keys, self.directory, self.clock)
             for name in self.channels.linked
@@ -250,13 +252,13 @@ class Components:
             proposals=self.proposals,
             workspaces=Workspaces(self.store, self.directory, self.clock),
             erasure=PersonErasure(self.store, self.directory, self.clock, self._outdated),
-            staffed=self.staffed,
+            understaffed_checks=self.understaffed_checks,
             reassignments=BulkReassignment(self.engine, self.store, self.directory),
             bulk=BulkAnswers(self.engine, view, self.aside, openings),
             card_openings=openings,
             sessions=self.sessions,
             device_logins=self.device_logins,
-            mailed_links=self.mailed_links,
+            sign_in_requests=self.sign_in_requests,
             test_messages=self.test_messages,
             desks=self.desks,
             channels=self.channels,
@@ -295,8 +297,8 @@ class Components:
     def _nudge(self, topic: str) -> None:
         if topic == "outbox" and "outbox" in self.loops:
             self._nudge_outbox()
-        elif topic.startswith("directory:") and "staffed" in self.loops:
-            self.loops["staffed"].nudge()
+        elif topic.startswith("directory:") and "understaffed" in self.loops:
+            self.loops["understaffed"].nudge()
 
     async def readiness(self) -> Readiness:
         """Whether the database responds and every loop is running, in this worker and in the others."""

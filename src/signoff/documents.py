@@ -158,8 +158,8 @@ def _yaml_words(error: Exception) -> str:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     if type(error).__name__ == "DuplicateKeyError":
         problem = "a duplicate key in one mapping"
-    said = _QUOTED.sub("\u2026", str(problem).splitlines()[0]).strip()
-    return f"{said} (line {mark.line + 1}, column {mark.column + 1})" if mark is not None else said
+    reason = _QUOTED.sub("\u2026", str(problem).splitlines()[0]).strip()
+    return f"{reason} (line {mark.line + 1}, column {mark.column + 1})" if mark is not None else reason
 
 
 def _check_size(found: Any, name: str) -> None:

@@ -59,7 +59,7 @@ class JsonLines(Masking):
     """Formats a record as a JSON object on one line, with its message and any ``fields``."""
 
     def format(self, record: logging.LogRecord) -> str:
-        said: dict[str, object] = {
+        members: dict[str, object] = {
             "at": _at(record),
             "level": record.levelname.lower(),
             "logger": record.name,
@@ -67,7 +67,7 @@ class JsonLines(Masking):
         }
         fields: dict[str, object] = getattr(record, "fields", {})
         for name, value in fields.items():
-            said.setdefault(name, self.clean(value, record) if isinstance(value, str) else value)
+            members.setdefault(name, self.clean(value, record) if isinstance(value, str) else value)
         if record.exc_info:
-            said["traceback"] = self.clean(self.formatException(record.exc_info), record)
-        return json.dumps(said)
+            members["traceback"] = self.clean(self.formatException(record.exc_info), record)
+        return json.dumps(members)

@@ -63,7 +63,7 @@ class _Worker:
         self.received = bytearray()
         self.owed = bytearray()
         self.missed = False
-        self.heard_at = self.started_at = self.due_at = 0.0
+        self.last_message_at = self.started_at = self.due_at = 0.0
         self.ends = 0
 
     def send(self, frame: bytes) -> None:
@@ -163,10 +163,10 @@ class Supervisor:
                 if worker.pid and now - self._stopping_since > _STOPPED_WITHIN:
                     log.error("worker %d did not stop in time and was killed", worker.number)
                     os.kill(worker.pid, signal.SIGKILL)
-            elif worker.pid and worker.ready and now - worker.heard_at > HANGS:
+            elif worker.pid and worker.ready and now - worker.last_message_at > HANGS:
                 log.error("worker %d has not reported for %.0f s and is replaced", worker.number, HANGS)
                 os.kill(worker.pid, signal.SIGKILL)
-                worker.heard_at = now
+                worker.last_message_at = now
             elif not worker.pid and self._first is not None and now >= worker.due_at:
                 self._start(worker)
 
@@ -192,7 +192,7 @@ class Supervisor:
         worker.pid, worker.link, worker.ready = pid, ours, False
         worker.received.clear()
         worker.owed.clear()
-        worker.started_at = worker.heard_at = now
+        worker.started_at = worker.last_message_at = now
         self._selector.register(ours, selectors.EVENT_READ, worker)
 
     def _become(self, worker: _Worker, link: socket.socket) -> None:
@@ -221,7 +221,7 @@ class Supervisor:
         if frames is None:
             self._unlink(worker)
             return
-        worker.heard_at = time.monotonic()
+        worker.last_message_at = time.monotonic()
         for frame in frames:
             if frame[LENGTH.size + 1] == _READY_TAG:
                 self._is_ready(worker, decode(frame[LENGTH.size :]))
@@ -230,10 +230,10 @@ class Supervisor:
                 if other is not worker:
                     other.send(frame)
 
-    def _is_ready(self, worker: _Worker, said: Any) -> None:
+    def _is_ready(self, worker: _Worker, given: Any) -> None:
         worker.ready = True
         if self._first is None and not self._stopping_since:
-            self._first = said
+            self._first = given
             for other in self._workers:
                 if not other.pid:
                     self._start(other)

@@ -188,4 +188,4 @@ def test_the_refusals_say_what_to_do() -> None:
 )  # fmt: skip
 def test_the_receipt_counts(counts: tuple[int, int, int], said: str, then: str) -> None:
     made = bulk_receipt(*counts, "approved")
-    assert (made.said, made.then) == (said, then)
+    assert (made.recorded, made.then) == (said, then)

@@ -5,7 +5,13 @@ from typing import Any
 import pytest
 
 from signoff.core.errors import Invalid
-from signoff.core.intent.contradictions import as_flag, decides, one_meaning, refuse_contradiction, says_no
+from signoff.core.intent.contradictions import (
+    as_flag,
+    decides,
+    one_meaning,
+    refuse_contradiction,
+    rejecting_member,
+)
 from signoff.core.plan.task_types import Meaning, Outcome, TaskSpec
 from tests.core.asking import REVIEW_WORDS, refusal
 
@@ -163,16 +169,19 @@ def test_a_member_that_is_no_text_is_refused() -> None:
     ],
 )  # fmt: skip
 def test_which_member_of_a_body_says_no(data: dict[str, Any], no: str | None) -> None:
-    assert says_no(data) == (None if no is None else (no, data[no]))
+    assert rejecting_member(data) == (None if no is None else (no, data[no]))
 
 
 def test_an_answer_inside_a_body_says_no_too() -> None:
-    assert says_no({"note": 1, "taskResult": {"outcome": "denied"}}) == ("taskResult.outcome", "denied")
-    assert says_no({"result": {"data": {"approved": False}}}) == ("result.data.approved", False)
-    assert says_no({"result": {"rows": 7}, "data": {"outcome": "approved"}}) is None
-    assert says_no({"Task.Result ": {"outcome": "denied"}}) == ("Task.Result .outcome", "denied")
-    assert says_no({"decision": {"outcome": "denied"}}) == ("decision.outcome", "denied")
-    assert says_no({"before": {"outcome": "rejected"}}) is None
+    assert rejecting_member({"note": 1, "taskResult": {"outcome": "denied"}}) == (
+        "taskResult.outcome",
+        "denied",
+    )
+    assert rejecting_member({"result": {"data": {"approved": False}}}) == ("result.data.approved", False)
+    assert rejecting_member({"result": {"rows": 7}, "data": {"outcome": "approved"}}) is None
+    assert rejecting_member({"Task.Result ": {"outcome": "denied"}}) == ("Task.Result .outcome", "denied")
+    assert rejecting_member({"decision": {"outcome": "denied"}}) == ("decision.outcome", "denied")
+    assert rejecting_member({"before": {"outcome": "rejected"}}) is None
 
 
 @pytest.mark.parametrize(

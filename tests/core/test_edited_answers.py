@@ -52,7 +52,7 @@ def test_of_several_the_editor_counts_once_and_earlier_votes_are_void() -> None:
     fact = act_in((sealed.fact for sealed in story.facts), "per_ann")
     assert fact is not None
     told = receipt(fact, story.intent, "ask", Formats(str, str))
-    assert told.said == "Recorded, with your change as revision 2: approved."
+    assert told.recorded == "Recorded, with your change as revision 2: approved."
     story.do(c.Answer("approved"), OTTO)
     assert story.intent.status is Status.COMPLETED
 

@@ -17,7 +17,7 @@ from signoff.core.intent import commands as c
 from signoff.core.intent.answering_rights import _covers, answer_right, delegates, pinned_members
 from signoff.core.intent.eligibility import AbsenceCover, Membership
 from signoff.core.intent.model import Task
-from signoff.core.intent.understaffed import shortage
+from signoff.core.intent.understaffed import missing_approvers
 from signoff.core.plan.task_types import Ending, Escalation, Stage, TaskSpec
 from tests.builders import ADA, AGENT, START, SYSTEM, WORKSPACE, Story, approve, gate, validate
 
@@ -107,7 +107,7 @@ def test_who_counts_was_pinned_at_the_opening_or_asked_on_record(
         story.do(c.CheckStaffing(task.step_run), SYSTEM)
         task = story.intent.open
         if isinstance(task, Task):
-            assert shortage(story.intent, task, town.membership) is None
+            assert missing_approvers(story.intent, task, town.membership) is None
             assert able(story, town), "somebody who can decide is left"
             assert able(story, town) <= allowed
 

@@ -33,7 +33,7 @@ def told(story: Story, by: str, name: str = "ask") -> Receipt:
 def did(story: Story, command: c.Command, by: str = "per_ann") -> tuple[str, str, str]:
     story.do(command, {"per_ann": ANN, "per_otto": OTTO, "per_ada": ADA, "per_rita": RITA}[by])
     made = told(story, by)
-    return made.said, made.then, made.undo
+    return made.recorded, made.then, made.undo
 
 
 def test_a_vote_of_several_says_what_is_missing_and_can_be_changed() -> None:
@@ -103,11 +103,11 @@ def test_an_answer_for_someone_else_names_them() -> None:
         "Otto now decides for you; you no longer can. An owner or an admin can reassign it.", "",
     )  # fmt: skip
     story.do(c.Answer("approved"), OTTO)
-    assert told(story, "per_otto").said == "Recorded for Ann: approved."
+    assert told(story, "per_otto").recorded == "Recorded for Ann: approved."
     fact = act_in((sealed.fact for sealed in story.facts), "per_otto")
     assert fact is not None
     own = replace(fact, event=replace(fact.event, principal="per_otto"))
-    assert receipt(own, story.intent, "ask", WORDS).said == "Recorded: approved."
+    assert receipt(own, story.intent, "ask", WORDS).recorded == "Recorded: approved."
 
 
 def test_an_answer_to_what_was_changed_since_says_that_it_is_void() -> None:

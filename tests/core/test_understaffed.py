@@ -7,7 +7,7 @@ from msgspec.structs import replace
 from signoff.core.directory.actors import AbsentPerson
 from signoff.core.intent import commands as c
 from signoff.core.intent.eligibility import AbsenceCover, Membership, named, pin
-from signoff.core.intent.understaffed import Shortage, shortage
+from signoff.core.intent.understaffed import MissingApprovers, missing_approvers
 from signoff.core.plan.task_types import Ending, Escalation, Stage, TaskSpec
 from tests.builders import ADA, ANN, OTTO, START, SYSTEM, Story, happened
 from tests.core.asking import FAR, asking, people
@@ -17,9 +17,9 @@ HOUR = timedelta(hours=1)
 ANN_OR_EMMA = Stage(("per_ann", "per_emma"), need=2)
 
 
-def lack(story: Story) -> Shortage | None:
+def lack(story: Story) -> MissingApprovers | None:
     assert story.membership is not None
-    return shortage(story.intent, story.task, story.membership)
+    return missing_approvers(story.intent, story.task, story.membership)
 
 
 def team(*stages: Stage, **names: str) -> Story:
@@ -30,7 +30,7 @@ def test_a_stage_lacks_people_when_fewer_are_left_than_it_takes() -> None:
     story = team(ANN_OR_EMMA, ann="", emma="")
     assert lack(story) is None
     story.membership = people(ann="")
-    assert lack(story) == Shortage(0, 2, 1)
+    assert lack(story) == MissingApprovers(0, 2, 1)
 
 
 def test_a_person_to_whom_two_have_delegated_is_one_person() -> None:
@@ -39,7 +39,7 @@ def test_a_person_to_whom_two_have_delegated_is_one_person() -> None:
     assert lack(story) is None
     emma = replace(ANN, id="per_emma", names=frozenset({"per_emma"}), sponsors=("per_emma",))
     story.do(c.Delegate("per_otto"), emma)
-    assert lack(story) == Shortage(0, 2, 1)
+    assert lack(story) == MissingApprovers(0, 2, 1)
 
 
 def test_whether_a_stage_is_short_costs_what_it_takes_and_not_how_many_it_asks() -> None:
@@ -57,16 +57,16 @@ def test_whether_a_stage_is_short_costs_what_it_takes_and_not_how_many_it_asks()
 def test_people_of_whom_each_could_take_two_entries_take_one_each() -> None:
     both = Stage(("team:dba", "team:ops"), every=True)
     one = team(both, ann="team:dba team:ops")
-    assert lack(one) == Shortage(0, 2, 1)
+    assert lack(one) == MissingApprovers(0, 2, 1)
     # Two of the same entry, and one who alone is in both.
     assert lack(team(both, ann="team:dba team:ops", bob="team:dba", cid="team:dba")) is None
-    assert lack(team(both, ann="team:dba", bob="team:dba", cid="team:dba")) == Shortage(0, 2, 3)
+    assert lack(team(both, ann="team:dba", bob="team:dba", cid="team:dba")) == MissingApprovers(0, 2, 3)
 
 
 def test_nobody_on_the_requesters_side_is_left() -> None:
     names = {"rita": "role:approver", "ann": "role:approver"}
     story = team(Stage(need=2), **names)
-    assert lack(story) == Shortage(0, 2, 1), "Rita made the key that asked"
+    assert lack(story) == MissingApprovers(0, 2, 1), "Rita made the key that asked"
     allowed = asking(Stage(need=2), self_approval=True, membership=people(**names))
     assert lack(allowed) is None
 
@@ -78,7 +78,7 @@ def test_a_later_stage_counts_everybody_whom_its_ladder_can_reach() -> None:
     )
     assert lack(staged) is None, "the ladder can reach Otto for the second stage"
     without = asking(Stage(("per_ann",)), Stage(("per_emma",)), membership=people(ann="", otto=""))
-    assert lack(without) == Shortage(1, 1, 0)
+    assert lack(without) == MissingApprovers(1, 1, 0)
     assert happened(without.do(c.CheckStaffing(1), SYSTEM)) == ["Understaffed", "Decided", "Failed"]
 
 
@@ -86,7 +86,7 @@ def test_of_the_open_stage_only_whom_the_ladder_has_reached_counts() -> None:
     rung = (Escalation(HOUR, ("per_otto",)),)
     story = asking(Stage(("per_ann",)), escalate=rung, membership=people(ann="", otto=""))
     story.membership = people(otto="")
-    assert lack(story) == Shortage(0, 1, 0)
+    assert lack(story) == MissingApprovers(0, 1, 0)
     assert happened(story.do(c.CheckStaffing(1), SYSTEM)) == ["Understaffed", "Escalated"]
     assert lack(story) is None
     story.do(c.Answer("approved"), OTTO)
@@ -113,15 +113,15 @@ def test_a_say_that_was_handed_over_counts_while_its_taker_may_decide() -> None:
     story.do(c.Delegate("per_otto"), ANN)
     assert lack(story) is None
     story.membership = people(**names | {"otto": "role:member"})
-    assert lack(story) == Shortage(0, 2, 1)
+    assert lack(story) == MissingApprovers(0, 2, 1)
     story.membership = people(emma="", otto="role:approver")
-    assert lack(story) == Shortage(0, 2, 1), "who handed it over is not there any more"
+    assert lack(story) == MissingApprovers(0, 2, 1), "who handed it over is not there any more"
 
 
 def test_a_taker_who_is_asked_anyway_is_one_person_and_not_two() -> None:
     story = team(Stage(("per_ann", "per_otto"), need=2), ann="", otto="role:approver")
     story.do(c.Delegate("per_otto"), ANN)
-    assert lack(story) == Shortage(0, 2, 1)
+    assert lack(story) == MissingApprovers(0, 2, 1)
 
 
 def test_a_yes_that_was_given_counts_while_its_person_is_still_asked() -> None:
@@ -132,7 +132,7 @@ def test_a_yes_that_was_given_counts_while_its_person_is_still_asked() -> None:
     story.membership = people(ann="team:dba", emma="")
     assert lack(story) is None
     story.membership = people(ann="", emma="")
-    assert lack(story) == Shortage(0, 2, 1)
+    assert lack(story) == MissingApprovers(0, 2, 1)
 
 
 def test_a_yes_in_somebodys_stead_keeps_their_seat() -> None:

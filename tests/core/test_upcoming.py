@@ -179,7 +179,7 @@ def test_a_snooze_keeps_reminders_and_older_calls_away_and_lets_escalations_thro
     task = replace(story.task, snoozes=(Snoozing("per_ann", at(10), at(30)),))
 
     def kept(person: str = "per_ann", *, reminder: bool, called: float, told: float) -> bool:
-        return suppressed(task, person, reminder=reminder, called_at=at(called), told_at=at(told))
+        return suppressed(task, person, reminder=reminder, called_at=at(called), notified_at=at(told))
 
     assert kept(reminder=True, called=20, told=20)
     assert kept(reminder=True, called=30, told=30)

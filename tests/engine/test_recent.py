@@ -83,7 +83,7 @@ async def test_beside_other_servers_a_life_is_believed_until_one_of_them_speaks_
 ) -> None:
     env, other = pair
     hears = Hears()
-    env.recent = RecentCommits(alone=False, hears=lambda: hears.well, time=lambda: hears.time)
+    env.recent = RecentCommits(alone=False, receives_commits=lambda: hears.well, time=lambda: hears.time)
     first, second = await env.submit(), await env.submit()
     assert env.recent.life(first.id) is not None
     hears.well = False  # the connection on which others are heard is lost
@@ -108,7 +108,7 @@ async def test_beside_other_servers_a_life_is_believed_until_one_of_them_speaks_
 
 async def test_its_own_words_let_nothing_be_forgotten(pair: tuple[EngineEnv, EngineEnv]) -> None:
     env, _ = pair
-    env.recent = RecentCommits(alone=False, hears=lambda: True)
+    env.recent = RecentCommits(alone=False, receives_commits=lambda: True)
     intent = await env.submit()
     await env.do(intent.id, Report(result={"ok": True}))
     life = env.recent.life(intent.id)

@@ -10,7 +10,7 @@ from mcp import Client, StdioServerParameters
 
 from signoff.cli.mcp import mcp
 from signoff.mcp.gateway_config import GatewayConfig, Rule, UpstreamConfig, checked
-from signoff.mcp.held_calls import _SAID
+from signoff.mcp.held_calls import _REASONS
 from signoff.mcp.requests import STATES
 from signoff.mcp.resources import LISTED, TEMPLATES
 from signoff.mcp.tools import TOOLS
@@ -101,7 +101,7 @@ def test_every_code_of_a_held_call_is_named() -> None:
         for name in ("gateway.py", "held_calls.py")
     ]
     raised = {code for text in sources for code in re.findall(r'code="(\w+)"|_problem\(\s*"(\w+)"', text)}
-    codes = {code for found in raised for code in found if code} | {*_SAID, "not_approved"}
+    codes = {code for found in raised for code in found if code} | {*_REASONS, "not_approved"}
     named = {*coded(section(PAGE, "Hold the calls of another server"))}
     assert codes - {"key_of_person"} <= named
 

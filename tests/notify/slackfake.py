@@ -70,7 +70,7 @@ class Limit:
     each_second: float
     left: float = field(init=False)
     at: float = 0.0
-    told_at: float = 0.0
+    notified_at: float = 0.0
     until: float = 0.0
 
     def __post_init__(self) -> None:
@@ -86,7 +86,7 @@ class Limit:
         return self.told(now, math.ceil((1 - self.left) / self.each_second))
 
     def told(self, now: float, seconds: int) -> int:
-        self.told_at, self.until = now, now + seconds
+        self.notified_at, self.until = now, now + seconds
         return seconds
 
 
@@ -144,7 +144,7 @@ class FakeSlack:
             return 200, {}, {"ok": False, "error": "invalid_auth"}
         key, fresh = limit_of(method, body)
         limit = self.limits.setdefault(key, fresh)
-        if limit.told_at < self.now() < limit.until:
+        if limit.notified_at < self.now() < limit.until:
             self.rude.append(key)
         wait = limit.told(self.now(), 40) if self.limited else limit.wait(self.now())
         if wait:

@@ -270,7 +270,7 @@ def test_comments_and_texts_are_masked_in_every_message() -> None:
         composed(story, NotificationKind.MESSAGE, text=secret),
     )  # fmt: skip
     for message in texts:
-        assert "postgres://app:" in message.said
+        assert "postgres://app:" in message.quoted
         assert "hunter2" not in repr(message)
 
 
@@ -326,9 +326,9 @@ def test_answers_of_people_are_no_checks() -> None:
 
 def test_the_title_of_an_admin_is_not_repeated_as_the_requesters_words() -> None:
     story = asking(title="Run it?", description="As planned.")
-    assert composed(story, NotificationKind.TASK_OPENED).said == "Run it?\nAs planned."
+    assert composed(story, NotificationKind.TASK_OPENED).quoted == "Run it?\nAs planned."
     plan = replace(story.plan, source="workflow:x@1")
-    assert composed(Story(plan), NotificationKind.TASK_OPENED).said == "As planned."
+    assert composed(Story(plan), NotificationKind.TASK_OPENED).quoted == "As planned."
 
 
 def test_a_room_reads_times_in_the_zone_of_its_rotation() -> None:

@@ -156,7 +156,7 @@ async def test_no_part_of_a_letter_can_stop_it(text: str, clock: FixedClock) -> 
     """Half a character, which our own door refuses, included."""
     message = PersonalMessage(
         id="1", kind=NotificationKind.TASK_OPENED, at=clock.now(), to="ann@acme.example", thread="t", headline="Asked",
-        question=text, facts=(("Says it is", text),), asked_by=text, said=text, said_by="They say",
+        question=text, facts=(("Says it is", text),), asked_by=text, quoted=text, quoted_by="They say",
         leaves=(Leaf(path=text, text=text),), reports=(Leaf(path=text, text=text),),
         link=f"{BASE}/t/x", link_label="Look",
     )  # fmt: skip
@@ -180,7 +180,7 @@ def test_no_part_of_a_mail_is_markup(clock: FixedClock) -> None:
     leaf = Leaf(path=text, text=text)
     message = PersonalMessage(
         id="1", kind=NotificationKind.DECIDED, at=clock.now(), to="ann@acme.example", thread="t", headline=text,
-        question=text, facts=((text, text),), asked_by=text, said=text, said_by=text, closing=text,
+        question=text, facts=((text, text),), asked_by=text, quoted=text, quoted_by=text, closing=text,
         leaves=(leaf, replace(leaf, before=text, change="changed")), given=(leaf,), reports=(leaf,),
         link=f'{BASE}/t/x"onclick="x', link_label=text, rest=1,
     )  # fmt: skip

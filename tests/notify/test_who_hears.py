@@ -62,9 +62,9 @@ async def test_admins_hear_of_a_task_that_too_few_people_are_left_for(
         await env.people_are(ann={"active": False})
         await env.store.people.save([])
         directory = await env.directory.anew(WORKSPACE)
-        [short] = (await env.staffed.short(WORKSPACE, directory.membership))[0]
+        [short] = (await env.understaffed_checks.short(WORKSPACE, directory.membership))[0]
         assert short.task[:-4] == intent.id[:-4]
-        await env.staffed.recheck(intent.id, directory.membership)
+        await env.understaffed_checks.recheck(intent.id, directory.membership)
         await env.carry()
         told = [mail.get_body().get_content() for mail in box.to("ada@acme.example")]  # type: ignore[union-attr]
         assert [text for text in told if "nobody is left of those who were eligible" in text]

@@ -10,7 +10,7 @@ from signoff.core.errors import Conflict
 from signoff.core.plan.plan import AgentStep, Plan
 from signoff.store.rows import plan_digest
 from signoff.store.store import Store
-from signoff.store.tables.change_log import ChangedMeanwhile
+from signoff.store.tables.change_log import ConcurrentChange
 from tests.conftest import NOON
 from tests.store.directory_samples import ANN, BOT, KEY, SPACE, workflow
 from tests.store.samples import AGENT, PLAN, SECOND, patiently
@@ -44,7 +44,7 @@ async def test_of_workspaces_renamed_at_once_one_takes_the_organization(director
 
     await asyncio.gather(*(directory.people.save([one]) for one in spaces))  # each has its connection
     moved = await asyncio.gather(*(move(one) for one in spaces), return_exceptions=True)
-    assert sorted(type(one).__name__ for one in moved) == [*["ChangedMeanwhile"] * 5, "NoneType"]
+    assert sorted(type(one).__name__ for one in moved) == [*["ConcurrentChange"] * 5, "NoneType"]
 
 
 async def test_a_former_name_of_a_workspace_is_taken_at_the_commit(directory: Store) -> None:
@@ -53,14 +53,14 @@ async def test_a_former_name_of_a_workspace_is_taken_at_the_commit(directory: St
     assert await directory.directory.add_workspace(other)
     await directory.people.save([moved], named=moved, enters="new")
     taken = replace(other, organization=SPACE.organization, name=SPACE.name)
-    with pytest.raises(ChangedMeanwhile):
+    with pytest.raises(ConcurrentChange):
         await directory.people.save([taken], named=taken)
-    with pytest.raises(ChangedMeanwhile):
+    with pytest.raises(ConcurrentChange):
         await directory.people.save([], new=replace(taken, id="wsp_3"))
     free = replace(taken, name="free")
     for organization in ("new", SPACE.organization):  # where one is, and where one was
         into = replace(free, organization=organization)
-        with pytest.raises(ChangedMeanwhile):
+        with pytest.raises(ConcurrentChange):
             await directory.people.save([into], named=into, enters=organization)
     await directory.people.save([free], named=free)  # it returns
     await directory.people.save([], new=replace(free, id="wsp_3", name="newest"))

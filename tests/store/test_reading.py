@@ -89,18 +89,18 @@ async def test_a_page_shows_only_what_was_asked_for(store: Store) -> None:
     assert await shown(statuses=("WAITING", "DELIVERED")) == [c.id, b.id, a.id]
     assert await shown(type="intent.a.v1") == [c.id, a.id]
     assert await shown(requester="sa_b") == [c.id, b.id]
-    assert await shown(party="sa_b") == [c.id, b.id]
-    assert await shown(party=AGENT) == [a.id]
-    assert await shown(party=ASKER, statuses=("DELIVERED",)) == []
+    assert await shown(involved="sa_b") == [c.id, b.id]
+    assert await shown(involved=AGENT) == [a.id]
+    assert await shown(involved=ASKER, statuses=("DELIVERED",)) == []
     assert await shown(older_than=NOON + SECOND) == [b.id, a.id]
-    assert await shown(party="sa_b", before=c.id, limit=1, type="intent.b.v1", older_than=NOON + SECOND) == [
-        b.id
-    ]
+    assert await shown(
+        involved="sa_b", before=c.id, limit=1, type="intent.b.v1", older_than=NOON + SECOND
+    ) == [b.id]
 
 
 async def test_an_intent_that_a_party_sent_to_itself_is_listed_once(store: Store) -> None:
     [one] = await submit(store, ready(requester=by(AGENT), to_agent=AGENT))
-    assert ids(await store.intents.page(Filter(workspace=WS, party=AGENT))) == [one.id]
+    assert ids(await store.intents.page(Filter(workspace=WS, involved=AGENT))) == [one.id]
 
 
 async def test_an_inbox_holds_what_is_addressed_to_its_owner_or_answered_to_it(store: Store) -> None:

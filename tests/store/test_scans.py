@@ -27,7 +27,7 @@ _CORRELATED = _ids(sql.LISTED_WHERE["correlation"])
 _BY_STATUS = _ids(f"status = :{sql.STATUSES[0]}")
 _BY_TYPE = _ids(sql.LISTED_WHERE["type"])
 _KNOWN = _ids(" and ".join(sql.LISTED_WHERE[name] for name in ("type", "requester", "before")))
-_PARTY = [_ids(party) for party in sql.PARTY]
+_INVOLVED = [_ids(one) for one in sql.INVOLVED]
 _OWNER = _ids(sql.OWNER[0])
 VALUES = {
     "ids": ["a", "b"],
@@ -42,6 +42,7 @@ VALUES = {
     "owner": "o",
     "correlation": "c",
     "party": "p",
+    "involved": "p",
     "parties": ["p"],
     "rank": 1,
     "status_a": "FAILED",
@@ -79,8 +80,8 @@ async def fresh(own_url: str, clock: FixedClock) -> AsyncIterator[Store]:
         (_KNOWN, "intents_requested_type"),
         (_CORRELATED, "intents_correlated"),
         (sql.OPEN_OF, "intents_open"),
-        (_PARTY[0], "intents_requested"),
-        (_PARTY[1], "intents_addressed"),
+        (_INVOLVED[0], "intents_requested"),
+        (_INVOLVED[1], "intents_addressed"),
         (_OWNER, "intents_replied"),
         (sql.FORGETTABLE, "intents_final"),
         (sql.HISTORY, "events_pkey"),

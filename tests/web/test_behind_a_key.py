@@ -148,7 +148,7 @@ async def test_who_asks_brings_no_rung_nearer_by_taking_others_away(web: WebEnv,
     asked = {who: await gate(web, who, **any_of("ann"), **ladder) for who in (dave, "rita")}
     gone = await web.call("PATCH", "/v1/people/per_ann", {"active": False}, dave)
     assert len(gone["warnings"]) == 2
-    while await web.env.staffed.once() < 1:
+    while await web.env.understaffed_checks.once() < 1:
         pass
     said = {who: (await web.answer(task, "rejected", "bob")).code for who, task in asked.items()}
     assert said == {dave: "not_an_approver", "rita": ""}
@@ -161,7 +161,7 @@ async def test_a_rung_at_which_nobody_is_left_is_not_waited_at(web: WebEnv, dave
     task_id = await gate(web, dave, **any_of("ann"), escalate=[{"after": "5h", "to": ["bob@acme.example"]}])
     for who in ("ann", "bob"):
         assert (await web.call("PATCH", f"/v1/people/per_{who}", {"active": False}, "oscar")).status == 200
-    while await web.env.staffed.once() < 1:
+    while await web.env.understaffed_checks.once() < 1:
         pass
     web.clock.move(timedelta(hours=6))
     await web.env.timekeeper.once()

@@ -6,7 +6,7 @@ import pytest
 
 from signoff.core.errors import Invalid
 from signoff.core.intent.bulk_answers import MOST
-from signoff.engine.bulk_answers import Target, refuse_repeated
+from signoff.engine.bulk_answers import BulkTarget, refuse_repeated
 from tests.web.web_env import Answer, WebEnv
 
 TYPE = "intent.refund.v1"
@@ -206,7 +206,7 @@ async def test_the_act_is_bounded_and_names_each_task_once(web: WebEnv) -> None:
 
 
 def test_a_page_sends_no_more_tasks_in_one_act_than_the_api() -> None:
-    targets = [Target(f"task {number}", 0, 1, "") for number in range(MOST + 1)]
+    targets = [BulkTarget(f"task {number}", 0, 1, "") for number in range(MOST + 1)]
     refuse_repeated(targets[:MOST])
     with pytest.raises(Invalid) as refused:
         refuse_repeated(targets)

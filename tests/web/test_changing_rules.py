@@ -220,9 +220,9 @@ async def test_no_other_way_leads_past_the_second_admin(web: WebEnv) -> None:
     for beyond in (["rita@acme.example", "per_ann"], ["role:auditor", "role:member", "per_ann"]):
         by_key = await web.post(f"/v1/tasks/{task_id}/reassign", {"to": beyond}, "otto")
         assert by_key.code == "stronger_sign_in_required"
-        asked = await admin.post(f"/tasks/{task_id}/reassign", [("party", name) for name in beyond])
+        asked = await admin.post(f"/tasks/{task_id}/reassign", [("approver", name) for name in beyond])
         assert (asked.status, "The workspace is protected" in asked.text) == (403, True)
-    others = [("party", "per_emma"), ("party", "per_ann")]
+    others = [("approver", "per_emma"), ("approver", "per_ann")]
     assert (await (await reader(web, "otto")).post(f"/tasks/{task_id}/reassign", others)).status == 303
 
 
@@ -239,7 +239,7 @@ async def test_in_a_protected_workspace_no_entry_of_a_stage_that_asks_each_is_le
     task_id = (await web.send())[:-4] + "0001"
     admin = await reader(web, "otto")
     for to, status in ((("per_ann", "per_dan"), 403), (("per_ann",), 403), (("per_ann", "per_emma"), 303)):
-        asked = await admin.post(f"/tasks/{task_id}/reassign", [("party", name) for name in to])
+        asked = await admin.post(f"/tasks/{task_id}/reassign", [("approver", name) for name in to])
         assert asked.status == status, asked.text
 
 

@@ -3,7 +3,7 @@
 from typing import Any
 
 from signoff.core.directory.actors import ActorKind
-from signoff.engine.commit.understaffed_checks import StaffingChecks
+from signoff.engine.commit.understaffed_checks import UnderstaffedChecks
 from tests.web.web_env import HOME, WebEnv
 
 MANIFEST: dict[str, Any] = {
@@ -37,7 +37,7 @@ async def gate(web: WebEnv, policy: str) -> str:
 
 
 async def settled(web: WebEnv) -> None:
-    while await web.env.staffed.once() < 1:
+    while await web.env.understaffed_checks.once() < 1:
         pass
 
 
@@ -103,9 +103,9 @@ async def test_what_was_to_be_looked_at_survives_a_restart_and_is_read_by_pages(
     state = web.env.engine, web.env.store, web.env.directory
     ids = [await gate(web, "one")] + [await web.send(intent_type="one.v1") for _ in range(4)]
     await without(web)
-    assert await StaffingChecks(*state, page=2).once() < 1
+    assert await UnderstaffedChecks(*state, page=2).once() < 1
     assert len([one for one in ids if "Understaffed" in await web.env.happened(one)]) == 2
-    fresh = StaffingChecks(*state, page=2)  # another process
+    fresh = UnderstaffedChecks(*state, page=2)  # another process
     while await fresh.once() < 1:
         pass
     assert not [one for one in ids if "Understaffed" not in await web.env.happened(one)]
@@ -117,7 +117,7 @@ async def test_a_change_that_takes_nobody_away_looks_at_nothing(web: WebEnv) -> 
     assert (await web.call("PATCH", "/v1/people/ida@acme.example", {"name": "Ida"}, "oscar"))[
         "warnings"
     ] == []
-    assert await web.env.staffed.once() < 1
+    assert await web.env.understaffed_checks.once() < 1
     assert await web.env.store.directory.unchecked() == []
 
 

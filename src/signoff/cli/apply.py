@@ -122,10 +122,10 @@ def apply_shown(
             session.show(preview_lines(with_addresses(session, directory.apply(document, dry_run=True))), yes)
         raise
     if proposal := applied.get("proposal"):
-        told = (
+        summary = (
             f"proposed; another admin can confirm it on the pages: signoff changes confirm {proposal['id']}"
         )
-        session.out.one(applied, "changed", [visible(told), *relaxed(proposal), until(proposal)])
+        session.out.one(applied, "changed", [visible(summary), *relaxed(proposal), until(proposal)])
         return
     count = sum(change["action"] != "unchanged" for change in applied.get("changes") or ())
     session.out.one(applied, "changed", [f"applied: {count} changed"])

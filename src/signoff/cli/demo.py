@@ -146,12 +146,12 @@ async def _tell(url: str, login: str, auto: bool, data: Path) -> int:
         service = await person.create_key(service="demo-initiator")
         async with (
             _validator(folder / "agent.py", url, agent.api_key),
-            AsyncClient(url, service.api_key) as initiator,
+            AsyncClient(url, service.api_key) as requester,
         ):
-            intent_id = await initiator.send_intent(request)
+            intent_id = await requester.send_intent(request)
             say(f"Intent    {intent_id}")
             say("")
-            result = await _follow(initiator, person, intent_id, None if auto else data)
+            result = await _follow(requester, person, intent_id, None if auto else data)
             say("")
             say(f"Result    {visible(result.status)}  outcome {visible(result.outcome or 'none')}")
             return show_audit(await person.audit(intent_id), result)
@@ -175,21 +175,21 @@ async def _validator(script: Path, url: str, key: str) -> AsyncIterator[None]:
                 await process.wait()
 
 
-async def _follow(initiator: AsyncClient, person: AsyncClient, intent_id: str, data: Path | None) -> Result:
+async def _follow(requester: AsyncClient, person: AsyncClient, intent_id: str, data: Path | None) -> Result:
     """Print events as they happen. When a decision is needed, prompt for it, or approve automatically if there is no
     ``data``.
     """
     asking: asyncio.Task[None] | None = None
     try:
         names: dict[str, str] = {}
-        async for event in initiator.observe(intent_id):
+        async for event in requester.observe(intent_id):
             if event.actor not in names:
                 trail = await person.audit(intent_id)
                 names |= {e.actor.id: e.actor.name.rpartition("/")[2] for e in trail.events}
             say(_line(event, names.get(event.actor, event.actor)))
             if event.event_type == "intent.human_task_assigned":
                 asking = asyncio.create_task(_decide(person, intent_id, data))
-        return await initiator.wait_for(intent_id)
+        return await requester.wait_for(intent_id)
     finally:
         if asking is not None:
             asking.cancel()

@@ -58,11 +58,13 @@ class ApiCall(Generic[T]):
             return
         kind, wanted = asked["kind"], asked["id"]
         names = _COPIED if self.path.endswith(("/retry", "/rerun")) else _NAMES[kind]
-        for said, exact in _named(answer, names):
-            if not same_subject(said, wanted) or (
-                exact and _is_step(wanted) and said.lower() != wanted.lower()
+        for subject, exact in _named(answer, names):
+            if not same_subject(subject, wanted) or (
+                exact and _is_step(wanted) and subject.lower() != wanted.lower()
             ):
-                raise WrongAnswer(f"Asked for {kind.removesuffix('s')} {wanted}, got a response for {said}.")
+                raise WrongAnswer(
+                    f"Asked for {kind.removesuffix('s')} {wanted}, got a response for {subject}."
+                )
 
     def then(self, read: Callable[[T], U]) -> "ApiCall[U]":
         """The same call, with an additional step after its response is read."""
@@ -99,9 +101,9 @@ LONGEST_CODE: Final = 128
 LONGEST_MESSAGE: Final = 2000
 
 
-def same_subject(said: str, asked: str) -> bool:
+def same_subject(subject: str, asked: str) -> bool:
     """Whether two ids name the same intent or its steps: such ids differ only in the last four digits."""
-    return said[:-4].lower() == asked[:-4].lower() and len(said) == len(asked)
+    return subject[:-4].lower() == asked[:-4].lower() and len(subject) == len(asked)
 
 
 def _is_step(ref: str) -> bool:
@@ -115,9 +117,9 @@ def _named(answer: Json, names: Sequence[str]) -> Iterator[tuple[str, bool]]:
     for part in (answer, *inner, *first):
         if isinstance(part, dict):
             name = next((name for name in names if part.get(name)), "")
-            said = part.get(name)
-            if isinstance(said, str) and re.fullmatch(_ID, said):
-                yield said, name == "task_id"
+            subject = part.get(name)
+            if isinstance(subject, str) and re.fullmatch(_ID, subject):
+                yield subject, name == "task_id"
 
 
 @dataclass(frozen=True)

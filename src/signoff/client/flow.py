@@ -39,11 +39,11 @@ class HttpReply:
         """The same reply without this key, wherever it could get into the text of an error: a proxy's error page may
         show its request. A success is unchanged.
         """
-        said = {name: value.replace(api_key, _KEY) for name, value in self.headers.items()}
+        headers = {name: value.replace(api_key, _KEY) for name, value in self.headers.items()}
         body, secret = self.body, api_key.encode()
         if secret in body and not (200 <= self.status < 300 and isinstance(_parsed(body), dict)):
             body = body.replace(secret, _KEY.encode())
-        return HttpReply(self.status, said, body)
+        return HttpReply(self.status, headers, body)
 
 
 @dataclass(frozen=True)

@@ -234,11 +234,11 @@ def failure_of(result: Result) -> type[IntentFailed] | None:
 
 def reason_of(result: Result) -> str:
     """A sentence that says why a call was not approved."""
-    said = _SAID.get(result.ending) or _ENDED.get(result.status, "It failed.")
-    words = said[:-1]
+    reason = _REASONS.get(result.ending) or _ENDED.get(result.status, "It failed.")
+    words = reason[:-1]
     if result.comment:
         return f"{words}: {result.comment}"
-    more = result.error.message if result.error is not None and result.ending not in _SAID else ""
+    more = result.error.message if result.error is not None and result.ending not in _REASONS else ""
     return f"{words}: {more}" if more else f"{words}."
 
 
@@ -249,7 +249,7 @@ _OF_ENDING: Final[dict[str, type[IntentFailed]]] = {
     "superseded": IntentSuperseded,
     "undeliverable": IntentUndeliverable,
 }
-_SAID: Final = {
+_REASONS: Final = {
     "rejected": "The call was rejected.",
     "expired": "Nobody decided in time; the call was not approved.",
     "withdrawn": "The request was withdrawn.",

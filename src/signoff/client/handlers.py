@@ -76,7 +76,7 @@ class Handlers:
 
     async def _on_loop(self, make: Callable[[], Any], name: str, context: contextvars.Context) -> Any:
         """The value of an awaitable that is created and awaited on the agent's loop."""
-        settle, done = _handed_over(asyncio.get_running_loop())
+        settle, done = _passed_to(asyncio.get_running_loop())
         tasks: list[asyncio.Task[Outcome]] = []
 
         def begin() -> None:
@@ -103,7 +103,7 @@ class Handlers:
     ) -> Given | Awaitable[Given]:
         # A daemon thread instead of an executor, because a handler that outlives the grace period must not delay the
         # exit.
-        settle, done = _handed_over(asyncio.get_running_loop())
+        settle, done = _passed_to(asyncio.get_running_loop())
 
         def body() -> None:
             try:
@@ -164,7 +164,7 @@ def _value(outcome: Outcome) -> Any:
     return value
 
 
-def _handed_over(
+def _passed_to(
     loop: asyncio.AbstractEventLoop,
 ) -> tuple[Callable[[Outcome], None], "asyncio.Future[Outcome]"]:
     """A future of this loop, and a function that resolves it from any thread."""

@@ -28,7 +28,7 @@ from signoff.store.transaction import Stored
 _FIELDS: Final = "its request has other fields"
 
 
-class Target(msgspec.Struct, frozen=True):
+class BulkTarget(msgspec.Struct, frozen=True):
     """One task of a bulk answer, exactly as it was shown. ``stage``: counted from 0."""
 
     ref: str
@@ -42,7 +42,7 @@ class Target(msgspec.Struct, frozen=True):
 
 
 Outcome = Done | Refused
-OnceFor = Callable[[Target], Idempotency | None]
+OnceFor = Callable[[BulkTarget], Idempotency | None]
 
 
 class BulkAnswers:
@@ -55,7 +55,7 @@ class BulkAnswers:
     async def answer(
         self,
         actor: Actor,
-        targets: Sequence[Target],
+        targets: Sequence[BulkTarget],
         outcome: str,
         comment: str,
         once: OnceFor = lambda _: None,
@@ -72,7 +72,7 @@ class BulkAnswers:
         size = sum(len(one.payload) for one in found.values())
         refused = await self._aside.run(actor, lambda: _refusals(targets, found), size)
 
-        async def one(target: Target) -> Outcome:
+        async def one(target: BulkTarget) -> Outcome:
             if (unfit := refused.get(target.ref)) is not None:
                 return unfit
             try:
@@ -94,7 +94,7 @@ class BulkAnswers:
         return list(await asyncio.gather(*map(one, targets)))
 
 
-def refuse_repeated(targets: Sequence[Target]) -> None:
+def refuse_repeated(targets: Sequence[BulkTarget]) -> None:
     """Raise Invalid if a bulk answer has too many tasks, or names one twice."""
     if len(targets) > MOST:
         raise Invalid("too_many_tasks", f"At most {MOST} tasks can be decided at once.", field="tasks")
@@ -111,7 +111,7 @@ def refuse_repeated(targets: Sequence[Target]) -> None:
         seen.add(ref)
 
 
-def _names_intent(target: Target) -> bool:
+def _names_intent(target: BulkTarget) -> bool:
     try:
         split_ref(target.ref)
     except NotFound:
@@ -132,8 +132,8 @@ def irreversible(stored: Stored, payload: object) -> bool:
     """Whether the request, or one of its checks, says that it cannot be undone."""
     task = stored.intent.open
     results = checked(stored.intent, task.step).all if isinstance(task, Task) else {}
-    said = effects(payload if isinstance(payload, dict) else {}, results)[1]
-    return any(can_be_undone(claim) == "No" for claim in said)
+    claims = effects(payload if isinstance(payload, dict) else {}, results)[1]
+    return any(can_be_undone(claim) == "No" for claim in claims)
 
 
 def cautions(stored: Stored, task: Task, payload: object) -> tuple[str, ...]:
@@ -145,7 +145,7 @@ def cautions(stored: Stored, task: Task, payload: object) -> tuple[str, ...]:
     return warnings_for(undo, verdicts, text, Trait.INPUT not in step.task.type.traits)
 
 
-def _refusals(targets: Sequence[Target], found: Mapping[str, Stored]) -> dict[str, Refused]:
+def _refusals(targets: Sequence[BulkTarget], found: Mapping[str, Stored]) -> dict[str, Refused]:
     """The refusals that follow from the requests: every task is compared with the first one that has not changed since
     it was shown. A task that has changed is refused later, on its locked row.
     """

@@ -20,7 +20,7 @@ class Clock:
     def __init__(self) -> None:
         self.shift = timedelta(0)
         self._ahead: timedelta | None = None  # the database's time minus this process's monotonic seconds
-        self._heard_at = 0.0
+        self._measured_at = 0.0
 
     def wall(self) -> datetime:
         """The machine's time, unshifted (aware UTC): for SQLite, the database's time."""
@@ -44,8 +44,8 @@ class Clock:
         """Like ``of``, for a database with its own clock: ``now`` continues from this reading."""
         steady = self.steady()
         ahead = database_time - _EPOCH - timedelta(seconds=steady)
-        if self._ahead is None or ahead >= self._ahead or steady - self._heard_at > _BEST_FOR:
-            self._ahead, self._heard_at = ahead, steady
+        if self._ahead is None or ahead >= self._ahead or steady - self._measured_at > _BEST_FOR:
+            self._ahead, self._measured_at = ahead, steady
         return self.of(database_time)
 
     def move(self, by: timedelta) -> None:

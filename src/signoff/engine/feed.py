@@ -23,7 +23,7 @@ log = logging.getLogger("signoff.feed")
 _EVERY: Final = "*"
 _PAUSE: Final = 0.002  # seconds; a longer pause is a noticeable delay, a shorter one costs more announcements
 _BACKLOG: Final = 10_000
-_UNHEARD: Final = 100
+_MOST_CHANGES: Final = 100
 TellWorkers = Callable[[Sequence[str], Sequence[Change], Mapping[str, bytes]], None]
 Announce = Callable[[Sequence[str]], Coroutine[Any, Any, None]]
 
@@ -52,12 +52,12 @@ def session_topic(person: str) -> str:
 class Waiter:
     """Waits for topics; is set when any of them is published. Use it as a context manager."""
 
-    __slots__ = ("_asleep", "_changes", "_feed", "_woken", "topics")
+    __slots__ = ("_asleep", "_changes", "_feed", "_notified", "topics")
 
     def __init__(self, feed: "Feed", topics: tuple[str, ...]) -> None:
         self._feed = feed
         self.topics = topics
-        self._woken = False
+        self._notified = False
         # an asyncio.Event would double the memory of a waiter
         self._asleep: asyncio.Future[None] | None = None
         self._changes: list[Change] = []
@@ -78,12 +78,12 @@ class Waiter:
                     del self._feed.waiters[topic]
 
     def wake(self) -> None:
-        self._woken = True
+        self._notified = True
         self._rise()
 
     def tell(self, change: Change) -> None:
         """Add a committed change for the waiter; the notification follows."""
-        if len(self._changes) < _UNHEARD:
+        if len(self._changes) < _MOST_CHANGES:
             self._changes.append(change)
 
     def take_changes(self) -> list[Change]:
@@ -93,7 +93,7 @@ class Waiter:
 
     async def wait(self, timeout: float) -> bool:
         """True if notified within ``timeout`` seconds; the next call waits again."""
-        if not self._woken:
+        if not self._notified:
             loop = asyncio.get_running_loop()
             self._asleep = loop.create_future()
             timer = loop.call_later(max(timeout, 0), self._rise)
@@ -102,8 +102,8 @@ class Waiter:
             finally:
                 timer.cancel()
                 self._asleep = None
-        woken, self._woken = self._woken, False
-        return woken
+        notified, self._notified = self._notified, False
+        return notified
 
     def _rise(self) -> None:
         if self._asleep is not None and not self._asleep.done():
@@ -118,7 +118,7 @@ class Feed:
         self.reread = reread
         self._pause = pause
         self._announce = announce
-        self._unsaid: set[str] = set()
+        self._unannounced: set[str] = set()
         self._news = asyncio.Event()
         self._watchers: dict[str, list[Callable[[str], None]]] = {_EVERY: []}
         self.workers: TellWorkers | None = None
@@ -157,8 +157,8 @@ class Feed:
             for waiter in self.waiters.get(change.after.id, ()):
                 waiter.tell(change)
         self.hear(topics)
-        if self._announce is not None and len(self._unsaid) < _BACKLOG:
-            self._unsaid.update(topics)
+        if self._announce is not None and len(self._unannounced) < _BACKLOG:
+            self._unannounced.update(topics)
             self._news.set()
 
     def hear(self, topics: Iterable[str]) -> None:
@@ -189,7 +189,7 @@ class Feed:
         while True:
             await self._news.wait()
             self._news.clear()
-            topics, self._unsaid = self._unsaid, set()
+            topics, self._unannounced = self._unannounced, set()
             try:
                 await self._announce(sorted(topics))
             except Busy as busy:

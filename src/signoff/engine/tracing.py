@@ -47,9 +47,9 @@ class Tracer:
     def request(self, method: str, path: str, status: int, seconds: float, traceparent: str) -> None:
         """Record a request that was just answered. ``path``: its path template."""
         end = time.time_ns()
-        said = {"http.request.method": method, "http.route": path, "http.response.status_code": status}
+        fields = {"http.request.method": method, "http.route": path, "http.response.status_code": status}
         self._span(
-            f"{method} {path}", traceparent, end - int(seconds * 1e9), end, said, self._api.SpanKind.SERVER
+            f"{method} {path}", traceparent, end - int(seconds * 1e9), end, fields, self._api.SpanKind.SERVER
         )
 
     def begun(self, intent_type: str) -> str:
@@ -70,32 +70,34 @@ class Tracer:
                 fact = sealed.fact
                 match fact.event:
                     case e.Reported(step=step, fault=fault):
-                        said = {"signoff.step": step, "signoff.failed": fault is not None}
-                        self._since(f"work {step}", intent, _offered(change), fact.at, said)
+                        fields = {"signoff.step": step, "signoff.failed": fault is not None}
+                        self._since(f"work {step}", intent, _offered(change), fact.at, fields)
                     case e.Decided(step=step, outcome=outcome, ending=ending):
-                        said = {
+                        fields = {
                             "signoff.step": step, "signoff.outcome": outcome, "signoff.ending": ending.value,
                             "signoff.via": fact.via, "signoff.actor": fact.actor.id,
                         }  # fmt: skip
-                        self._since(f"decision {step}", intent, _opened(change), fact.at, said)
+                        self._since(f"decision {step}", intent, _opened(change), fact.at, fields)
             if intent.final and (change.before is None or not change.before.final):
-                said = {"signoff.status": intent.status.value}
-                self._since(f"intent {intent.type}", intent, intent.created_at, intent.updated_at, said)
+                fields = {"signoff.status": intent.status.value}
+                self._since(f"intent {intent.type}", intent, intent.created_at, intent.updated_at, fields)
 
     def close(self) -> None:
         """Send the remaining spans; waits for at most a few seconds."""
         self._provider.force_flush(3_000)
         self._provider.shutdown()
 
-    def _since(self, name: str, intent: Intent, begin: datetime, end: datetime, said: dict[str, Any]) -> None:
-        said |= {"signoff.intent": intent.id, "signoff.type": intent.type}
-        self._span(name, intent.traceparent, _nanos(begin), _nanos(end), said, self._api.SpanKind.INTERNAL)
+    def _since(
+        self, name: str, intent: Intent, begin: datetime, end: datetime, given: dict[str, Any]
+    ) -> None:
+        given |= {"signoff.intent": intent.id, "signoff.type": intent.type}
+        self._span(name, intent.traceparent, _nanos(begin), _nanos(end), given, self._api.SpanKind.INTERNAL)
 
     def _span(
-        self, name: str, traceparent: str, begin: int, end: int, said: dict[str, Any], kind: Any
+        self, name: str, traceparent: str, begin: int, end: int, given: dict[str, Any], kind: Any
     ) -> None:
         parent = self._context.extract({"traceparent": traceparent}) if traceparent else None
-        span = self._tracer.start_span(name, context=parent, kind=kind, attributes=said, start_time=begin)
+        span = self._tracer.start_span(name, context=parent, kind=kind, attributes=given, start_time=begin)
         span.end(end_time=end)
 
 

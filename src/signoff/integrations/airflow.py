@@ -181,8 +181,8 @@ class DecisionSensor(BaseSensorOperator):
             return PokeReturnValue(is_done=False)
         if failure_of(result) is not None:
             raise AirflowFailException(reason_of(result))
-        said = {
+        fields = {
             "outcome": result.outcome, "ending": result.ending, "comment": result.comment, "result": result.result,
             "payload": result.payload,
         }  # fmt: skip
-        return PokeReturnValue(is_done=True, xcom_value=said)
+        return PokeReturnValue(is_done=True, xcom_value=fields)

@@ -77,11 +77,11 @@ class Approvals:
 
 
 def _decision(decision: str, reason: str, arguments: Json | None = None) -> Json:
-    said: Json = {
+    fields: Json = {
         "hookEventName": "PreToolUse",
         "permissionDecision": decision,
         "permissionDecisionReason": reason,
     }
     if arguments is not None:
-        said["updatedInput"] = arguments
-    return {"hookSpecificOutput": said}
+        fields["updatedInput"] = arguments
+    return {"hookSpecificOutput": fields}

@@ -98,11 +98,11 @@ def _put(environ: Mapping[str, str], name: str, value: str) -> None:
 
 def _summarize(environ: Mapping[str, str], decision: Decision) -> None:
     if path := environ.get("GITHUB_STEP_SUMMARY"):
-        said = "approved" if decision.approved else "not approved"
+        sentence = "approved" if decision.approved else "not approved"
         if decision.approved and not decision.result.ending:
-            said = "nobody was asked"
+            sentence = "nobody was asked"
         with Path(path).open("a", encoding="utf-8") as file:
-            file.write(f"Signoff request `{decision.result.intent_id}`: **{said}**.\n")
+            file.write(f"Signoff request `{decision.result.intent_id}`: **{sentence}**.\n")
 
 
 if __name__ == "__main__":

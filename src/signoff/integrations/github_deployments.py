@@ -243,7 +243,7 @@ class ProtectionRule:
             )
             return
         state, comment = verdict(result, _digest(asked))
-        said = {"environment_name": asked["environment"], "state": state, "comment": comment[:_LONGEST]}
+        fields = {"environment_name": asked["environment"], "state": state, "comment": comment[:_LONGEST]}
         for attempt in range(_TRIES):
             pause = min(self._pause * 2**attempt, _LONGEST_PAUSE)
             try:
@@ -256,7 +256,7 @@ class ProtectionRule:
                 if not await self._still_waits(asked, token):
                     log.info("%s: GitHub no longer waits for this deployment; nothing was sent", intent_id)
                     return
-                answer = await self._github.post(asked["callback"], json=said, headers=_headers(token))
+                answer = await self._github.post(asked["callback"], json=fields, headers=_headers(token))
                 # 404 and 422: the run has ended, or the decision was reported before.
                 if answer.is_success or answer.status_code in (404, 422):
                     log.info("%s: reported to GitHub: %s: %d", intent_id, state, answer.status_code)

@@ -49,12 +49,12 @@ class Gateway:
         start.
         """
         client = await self._upstream.client()
-        offered, told = client.server_capabilities, client.instructions
+        offered, instructions = client.server_capabilities, client.instructions
         server: Server[Any] = Server(
             self._config.name,
             version=__version__,
             title=f"{self._config.name} (approved by Signoff)",
-            instructions=f"{told}\n\n{_HELD}" if told else _HELD,
+            instructions=f"{instructions}\n\n{_HELD}" if instructions else _HELD,
             on_list_tools=self._list_tools,
             on_call_tool=self._call_tool,
             on_subscriptions_listen=self._listen,
@@ -145,8 +145,8 @@ class Gateway:
             raise ToolFailed(Problem(code="not_continued", message=message, next="Make a new call."))
         requests = await self._caller(ctx)
 
-        async def run(arguments: Json, told: Report) -> Any:
-            return await self._run(params, arguments, told, held=True)
+        async def run(arguments: Json, report: Report) -> Any:
+            return await self._run(params, arguments, report, held=True)
 
         return await self._held.call(rule, params.name, params.arguments or {}, requests, run, report)
 

@@ -147,8 +147,8 @@ class HeldCalls:
 
     def _refusal(self, decision: Decision, identity: str) -> Problem:
         ending = decision.result.ending or decision.result.status.lower()
-        code = ending if ending in _SAID else "not_approved"
-        problem = _problem(code, _SAID.get(code, "The call was not approved."), _ASKS_AGAIN, decision)
+        code = ending if ending in _REASONS else "not_approved"
+        problem = _problem(code, _REASONS.get(code, "The call was not approved."), _ASKS_AGAIN, decision)
         problem.comment = decision.result.comment or None
         if code == "rejected" and self._config.rejection_seconds:
             minutes = max(1, round(self._config.rejection_seconds / 60))
@@ -161,7 +161,7 @@ class HeldCalls:
 
 
 _ASKS_AGAIN: Final = "The same call asks people again."
-_SAID: Final = {
+_REASONS: Final = {
     "rejected": "The call was rejected, and has not run.",
     "expired": "Nobody decided in time. The call has not run.",
     "withdrawn": "The request was withdrawn. The call has not run.",

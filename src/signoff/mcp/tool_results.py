@@ -177,8 +177,8 @@ def list_of(listed: Listed) -> types.CallToolResult:
 
 def failure_of(problem: Problem) -> types.CallToolResult:
     """A tool's error, which the model sees, so that it can correct itself."""
-    told = [f"{problem.code}: {problem.message}", problem.next]
-    content = [_text("\n".join(line for line in told if line))]
+    lines = [f"{problem.code}: {problem.message}", problem.next]
+    content = [_text("\n".join(line for line in lines if line))]
     if problem.comment:
         content.append(_text(f"{DATA_FOLLOWS}\n{shown({'comment': problem.comment})}"))
     return types.CallToolResult(
@@ -206,8 +206,8 @@ def problem_of(error: e.SignoffError) -> Problem:
     if isinstance(error, NotAllowedHere):
         return Problem(code="only_people_decide", message=str(error), next="Wait for people to decide.")
     if isinstance(error, e.ConnectionFailed):
-        told = "The same call again continues the same request."
-        return Problem(code="unreachable", message=str(error), next=f"Try again. {told}")
+        lines = "The same call again continues the same request."
+        return Problem(code="unreachable", message=str(error), next=f"Try again. {lines}")
     if isinstance(error, e.NotConfigured):
         return Problem(code="not_configured", message=str(error))
     return Problem(code="failed", message=str(error))

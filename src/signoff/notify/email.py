@@ -43,7 +43,7 @@ _ALTOGETHER: Final = 45.0  # less than the time for which the outbox reserves a 
 _CONNECTIONS: Final = 4
 _IDLE: Final = 20.0
 _LONGEST_SUBJECT: Final = 150
-_LONGEST_SAID: Final = 200  # characters of a mail server's own text
+_LONGEST_REPLY: Final = 200  # characters of a mail server's own text
 # The older of Python's two mail policies, which uses values unchanged and takes a fifth of the time.
 _WIRE: Final = compat32.clone(linesep="\r\n")
 
@@ -131,10 +131,10 @@ class Email:
             async with asyncio.timeout(_ALTOGETHER), self._slots:
                 await self._send(message.to, mail)
         except aiosmtplib.SMTPRecipientsRefused as error:
-            said = error.recipients[0]
-            permanent = 500 <= said.code < 600
+            given = error.recipients[0]
+            permanent = 500 <= given.code < 600
             raise NotSent(
-                f"{self._smtp.host} refused the address: {_reply_text(said)}", permanent=permanent
+                f"{self._smtp.host} refused the address: {_reply_text(given)}", permanent=permanent
             ) from error
         except aiosmtplib.SMTPDataError as error:
             permanent = 500 <= error.code < 600
@@ -204,7 +204,7 @@ class Email:
 
 def _reply_text(error: "SMTPResponseException") -> str:
     """The mail server's code and text."""
-    return one_line(mask_text(f"{error.code} {error.message}".strip(), starred), _LONGEST_SAID)
+    return one_line(mask_text(f"{error.code} {error.message}".strip(), starred), _LONGEST_REPLY)
 
 
 @lru_cache(maxsize=2)

@@ -104,8 +104,8 @@ def render_card(message: "PersonalMessage") -> dict[str, Any]:
     parts, lines = _theirs(message)
     whole = lines <= _MOST_LINES and not message.missing
     if not whole:
-        said = message.missing or "Not everything is shown here. The page shows everything."
-        parts.append(_line(said, weight="Bolder"))
+        given = message.missing or "Not everything is shown here. The page shows everything."
+        parts.append(_line(given, weight="Bolder"))
     closing = [_line(message.closing)] if message.closing else []
     color = {"good": "Good", "bad": "Attention"}.get(message.tone, "Default")
     card: dict[str, Any] = {
@@ -130,15 +130,15 @@ def render_card(message: "PersonalMessage") -> dict[str, Any]:
 
 def _theirs(message: "PersonalMessage") -> tuple[list[dict[str, Any]], int]:
     """Return other people's text, each part below its heading, and how many lines there are."""
-    said = [(message.said_by, visible(message.said))] if message.said else []
-    parts = [] if message.asks else [*said]
+    given = [(message.quoted_by, visible(message.quoted))] if message.quoted else []
+    parts = [] if message.asks else [*given]
     if message.leaves or message.rest:
         parts.append((f"The request, {one_line(message.asked_by, 200)}", leaf_lines(message.leaves)))
     if message.given:
         parts.append((GIVEN, leaf_lines(message.given)))
     if message.reports:
         parts.append(("Check results", leaf_lines(message.reports)))
-    parts += said if message.asks else []
+    parts += given if message.asks else []
     made, room, lines = [], _MOST_LINES, 0
     for heading, text in parts:
         found = text.split("\n")
@@ -241,8 +241,8 @@ class Teams:
     async def post(self, conversation: str, activity: Mapping[str, Any]) -> str:
         """Post a new activity; returns its id."""
         path = f"/v3/conversations/{quote(conversation, safe='')}/activities"
-        said = await self._call("POST", path, activity, conversation)
-        return str(said.get("id", ""))
+        response = await self._call("POST", path, activity, conversation)
+        return str(response.get("id", ""))
 
     async def _update(self, reference: str, activity: Mapping[str, Any]) -> str:
         """Update a card; returns its reference, "" if the card no longer exists."""
@@ -265,21 +265,23 @@ class Teams:
                 "isGroup": False, "bot": {"id": f"28:{self.bot.app}"}, "members": [{"id": account}],
                 "tenantId": self.bot.tenant, "channelData": {"tenant": {"id": self.bot.tenant}},
             }  # fmt: skip
-            said = await self._call("POST", "/v3/conversations", body, account)
+            response = await self._call("POST", "/v3/conversations", body, account)
             if len(self._conversations) >= _MOST_KNOWN:
                 self._conversations.clear()
-            self._conversations[account] = str(said.get("id", ""))
+            self._conversations[account] = str(response.get("id", ""))
         return self._conversations[account]
 
     async def is_member(self, conversation: str, account: str) -> bool:
         """Whether this account is currently a member of our tenant, and not a guest."""
         path = f"/v3/conversations/{quote(conversation, safe='')}/members/{quote(account, safe='')}"
         try:
-            said = await self._call("GET", path, None, conversation)
+            response = await self._call("GET", path, None, conversation)
         except TeamsRefusal:
             return False
-        ours = str(said.get("tenantId") or self.bot.tenant).lower() == self.bot.tenant
-        return ours and said.get("id") == account and said.get("userRole", "user") in ("user", "owner")
+        ours = str(response.get("tenantId") or self.bot.tenant).lower() == self.bot.tenant
+        return (
+            ours and response.get("id") == account and response.get("userRole", "user") in ("user", "owner")
+        )
 
     async def _call(self, method: str, path: str, body: Any, key: str) -> dict[str, Any]:
         self._gate.check(key)
@@ -299,12 +301,12 @@ class Teams:
             raise self._gate.close(key, min(float(given), _MOST_WAIT) if given.isdigit() else 30.0)
         if answer.status_code >= 500 or answer.status_code == 412:
             raise NotSent(f"Teams answered {answer.status_code}")
-        said = _json(answer)
+        response = _json(answer)
         if answer.status_code >= 300:
-            error = said.get("error")
+            error = response.get("error")
             code = error.get("code", "") if isinstance(error, dict) else ""
             raise TeamsRefusal(answer.status_code, one_line(str(code), 64))
-        return said
+        return response
 
     async def _bearer(self) -> str:
         async with self._getting:
@@ -318,13 +320,13 @@ class Teams:
             content = "&".join(f"{name}={quote(value, safe='')}" for name, value in form.items()).encode()
             url = f"{self._login}/{self.bot.tenant}/oauth2/v2.0/token"
             answer = await self._send("POST", url, {}, content, "application/x-www-form-urlencoded")
-            said = _json(answer)
-            if answer.status_code != 200 or not said.get("access_token"):
-                code = one_line(str(said.get("error", "")), 64)
+            response = _json(answer)
+            if answer.status_code != 200 or not response.get("access_token"):
+                code = one_line(str(response.get("error", "")), 64)
                 raise NotSent(f"Microsoft's sign-in answered {answer.status_code} {code}".strip())
-            life = said.get("expires_in")
+            life = response.get("expires_in")
             until = self._now() + max(60.0, (life if isinstance(life, int) else 600) - 120.0)
-            self._token = (str(said["access_token"]), until)
+            self._token = (str(response["access_token"]), until)
             return self._token[0]
 
     async def fetch(self, url: str) -> dict[str, Any]:
@@ -355,10 +357,10 @@ class Teams:
 
 def _json(answer: Any) -> dict[str, Any]:
     try:
-        said = answer.json()
+        response = answer.json()
     except ValueError:
-        said = {}
-    return said if isinstance(said, dict) else {}
+        response = {}
+    return response if isinstance(response, dict) else {}
 
 
 # ---- what people do there

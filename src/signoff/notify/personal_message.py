@@ -1,5 +1,5 @@
 """A message for one person, in parts, before a channel renders it. The author of each part stays visible:
-``headline``, ``question``, ``facts`` and ``closing`` come from Signoff or an admin; ``said``, ``leaves`` (of the
+``headline``, ``question``, ``facts`` and ``closing`` come from Signoff or an admin; ``quoted``, ``leaves`` (of the
 request), ``given`` (to the next steps) and ``reports`` (of the checks) come from others.
 """
 
@@ -47,8 +47,8 @@ class PersonalMessage(Struct, frozen=True, kw_only=True):
     facts: tuple[tuple[str, str], ...] = ()
     closing: str = ""
     asked_by: str = ""
-    said: str = ""
-    said_by: str = ""
+    quoted: str = ""
+    quoted_by: str = ""
     leaves: tuple[Leaf, ...] = ()
     given: tuple[Leaf, ...] = ()
     reports: tuple[Leaf, ...] = ()

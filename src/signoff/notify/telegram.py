@@ -131,16 +131,16 @@ def render(message: "PersonalMessage") -> dict[str, Any]:
         made.add(f"{label}: ")
         made.add(one_line(value, 300) or "-", "code")
         made.add("\n")
-    if message.said and not message.asks:
-        made.theirs(message.said_by, visible(message.said))
+    if message.quoted and not message.asks:
+        made.theirs(message.quoted_by, visible(message.quoted))
     if message.leaves or message.rest:
         made.theirs(f"The request, {one_line(message.asked_by, 200)}", leaf_lines(message.leaves))
     if message.given:
         made.theirs(GIVEN, leaf_lines(message.given))
     if message.reports:
         made.theirs("Check results", leaf_lines(message.reports))
-    if message.said and message.asks:
-        made.theirs(message.said_by, visible(message.said))
+    if message.quoted and message.asks:
+        made.theirs(message.quoted_by, visible(message.quoted))
     if message.missing or not made.whole:
         made.add(f"\n{message.missing or 'Not everything is shown here. The page shows everything.'}\n")
     if message.closing:
@@ -215,10 +215,10 @@ class Telegram:
                 "editMessageText", {"chat_id": chat, "message_id": int(number or 0), **body}, chat
             )
         except TelegramRefusal as refusal:
-            said = refusal.reason.lower()
-            if _AS_IT_IS in said:
+            given = refusal.reason.lower()
+            if _AS_IT_IS in given:
                 return reference
-            if any(gone in said for gone in _GONE):
+            if any(gone in given for gone in _GONE):
                 return ""
             raise
         return reference
@@ -242,22 +242,22 @@ class Telegram:
                 headers={"content-type": "application/json"},
                 timeout=timeout,
             )
-            said = answer.json()
+            response = answer.json()
         except httpx2.HTTPError as error:
             raise NotSent(f"{type(error).__name__}: no response from Telegram") from None
         except (ValueError, RecursionError):
             raise NotSent(f"Telegram sent an invalid answer ({answer.status_code})") from None
-        if not isinstance(said, dict):
+        if not isinstance(response, dict):
             raise NotSent(f"Telegram sent an invalid answer ({answer.status_code})")
-        if said.get("ok"):
-            return said.get("result")
-        parameters = said.get("parameters")
+        if response.get("ok"):
+            return response.get("result")
+        parameters = response.get("parameters")
         wait = parameters.get("retry_after", 0) if isinstance(parameters, dict) else 0
         if answer.status_code == 429:
             raise self._gate.close(chat, min(float(wait or 30), _MOST_WAIT))
         if answer.status_code >= 500:
             raise NotSent(f"Telegram answered {answer.status_code}")
-        raise TelegramRefusal(answer.status_code, one_line(str(said.get("description", "")), 120))
+        raise TelegramRefusal(answer.status_code, one_line(str(response.get("description", "")), 120))
 
     async def close(self) -> None:
         if self._client is not None:
@@ -329,10 +329,10 @@ class TelegramInbound:
         if isinstance(message.get("reply_to_message"), Mapping):
             return None
         command = _COMMAND.fullmatch(text.strip())
-        said = ""
+        sentence = ""
         if command:
-            said = "unlink" if command[1] == "unlink" else f"link {command[2] or ''}"
-        return Typed(self._telegram.team, account, said, f"chat:{account}")
+            sentence = "unlink" if command[1] == "unlink" else f"link {command[2] or ''}"
+        return Typed(self._telegram.team, account, sentence, f"chat:{account}")
 
     async def is_member(self, heard: Heard) -> bool:
         return True  # only the link tells whose account this is

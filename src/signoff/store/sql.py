@@ -258,7 +258,7 @@ select count(*) from (
         and status not in ('COMPLETED', 'FAILED', 'CANCELED', 'TIMED_OUT') limit :most
 ) as open_ones
 """
-PARTY: Final = ("requester = :party", "to_agent = :party")
+INVOLVED: Final = ("requester = :involved", "to_agent = :involved")
 OWNER: Final = ("reply_to = :owner", "to_agent = :owner")
 IN_HAND: Final = """
 select id, plan, state from intents where workspace = :workspace and status = :status and id > :after
@@ -438,7 +438,7 @@ update workspaces set self_approval = :self_approval, self_approval_alone = :sel
     organization = :organization, name = :name, former = :former
 where id = :id
 """
-STAFFED: Final = """
+UNDERSTAFFED_CHECKED: Final = """
 update workspaces set staffed_change = :change where id = :id and staffed_change < :change
 """
 LATEST_POLICY: Final = """version = (

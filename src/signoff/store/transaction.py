@@ -184,7 +184,7 @@ class EventRow(Struct, gc=False, frozen=True):
 class Filter(Struct, frozen=True, kw_only=True):
     """Which intents of a workspace to list, newest first.
 
-    party: the requester or the addressee (an actor id or an address); before, after: only ids below or above this
+    involved: the requester or the addressee (an actor id or an address); before, after: only ids below or above this
     one; older_than: only intents last updated before this time; oldest_first: reverse the order.
     """
 
@@ -193,7 +193,7 @@ class Filter(Struct, frozen=True, kw_only=True):
     type: str = ""
     requester: str = ""
     correlation: str = ""
-    party: str = ""
+    involved: str = ""
     before: str = ""
     after: str = ""
     older_than: datetime | None = None

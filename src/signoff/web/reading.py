@@ -84,13 +84,13 @@ def cursor_of(call: Call) -> str:
     """The intent after which a page continues, "" for the first page; raises Invalid for a cursor that no page
     returned.
     """
-    said = call.query.get("cursor", "")
+    given = call.query.get("cursor", "")
     try:
-        return split_ref(said)[0] if said else ""
+        return split_ref(given)[0] if given else ""
     except NotFound as error:
         raise Invalid(
             "validation_error",
-            f"cursor: {said[:64]!r} is not a next_cursor.",
+            f"cursor: {given[:64]!r} is not a next_cursor.",
             field="cursor",
             hint="Send the previous page's next_cursor unchanged.",
         ) from error

@@ -19,7 +19,7 @@ from signoff.engine.bulk_answers import BulkAnswers
 from signoff.engine.card_openings import CardOpenings
 from signoff.engine.clock import Clock
 from signoff.engine.commit.engine import Engine
-from signoff.engine.commit.understaffed_checks import StaffingChecks
+from signoff.engine.commit.understaffed_checks import UnderstaffedChecks
 from signoff.engine.delivery.channel_registry import ChannelRegistry
 from signoff.engine.delivery.chat_answers import Chat
 from signoff.engine.delivery.chat_desk import ChatDesk
@@ -106,7 +106,7 @@ class AppState(msgspec.Struct, kw_only=True):
     proposals: Proposals
     workspaces: Workspaces
     erasure: PersonErasure
-    staffed: StaffingChecks
+    understaffed_checks: UnderstaffedChecks
     reassignments: BulkReassignment
     bulk: BulkAnswers
     card_openings: CardOpenings
@@ -122,7 +122,7 @@ class AppState(msgspec.Struct, kw_only=True):
     totals: ServiceTotals
     test_messages: TestMessageRequests
     tracer: Tracer | None = None
-    mailed_links: SignInRequests | None = None
+    sign_in_requests: SignInRequests | None = None
     desks: dict[str, ChatDesk] = {}
     channels: ChannelRegistry = msgspec.field(default_factory=ChannelRegistry)
     chats: dict[str, Chat] = {}
@@ -150,7 +150,7 @@ class AppState(msgspec.Struct, kw_only=True):
     @property
     def mails(self) -> bool:
         """Whether sign-in links can be e-mailed."""
-        return self.mailed_links is not None and self.mailed_links.possible
+        return self.sign_in_requests is not None and self.sign_in_requests.possible
 
     def stop(self) -> None:
         """End every open stream and long poll now."""

@@ -27,9 +27,9 @@ async def mailing(web: WebEnv) -> AsyncIterator[SmtpSink]:
             lambda: env.base_url,
             env.metrics,
         )
-        web.state.mailed_links = SignInRequests(env.store, env.directory, env.clock, mails=True)
-        web.state.manifests.on_moved = web.state.mailed_links.tell_moved
-        web.state.keys.on_person_key = web.state.mailed_links.tell_key
+        web.state.sign_in_requests = SignInRequests(env.store, env.directory, env.clock, mails=True)
+        web.state.manifests.on_moved = web.state.sign_in_requests.tell_moved
+        web.state.keys.on_person_key = web.state.sign_in_requests.tell_key
         try:
             yield server
         finally:
@@ -39,6 +39,6 @@ async def mailing(web: WebEnv) -> AsyncIterator[SmtpSink]:
 
 async def mails_sent(web: WebEnv) -> None:
     """Until every mail that was asked for was sent, or waits to be sent again."""
-    assert web.state.mailed_links is not None
-    await web.state.mailed_links.drain()
+    assert web.state.sign_in_requests is not None
+    await web.state.sign_in_requests.drain()
     await web.env.carry()

@@ -99,11 +99,11 @@ async def test_an_admin_reassigns_the_stage_that_the_page_showed(web: WebEnv) ->
     adam = await reader(web, "adam")
     fields = (await adam.get(f"/tasks/{task_id}")).form(f"/tasks/{task_id}/reassign")["fields"]
     assert (await web.answer(task_id, "approved", "ann")).status == 200
-    stale = await adam.post(f"/tasks/{task_id}/reassign", [*fields, ("party", "emma@acme.example")])
+    stale = await adam.post(f"/tasks/{task_id}/reassign", [*fields, ("approver", "emma@acme.example")])
     assert (stale.status, "stale_stage" in stale.html) == (409, True)
     assert (await web.get(f"/v1/tasks/{task_id}", "oscar"))["task"]["approvers"] == ["otto@acme.example"]
     fields = stale.form(f"/tasks/{task_id}/reassign")["fields"]
-    fresh = await adam.post(f"/tasks/{task_id}/reassign", [*fields, ("party", "emma@acme.example")])
+    fresh = await adam.post(f"/tasks/{task_id}/reassign", [*fields, ("approver", "emma@acme.example")])
     assert fresh.status == 303
     assert (await web.get(f"/v1/tasks/{task_id}", "oscar"))["task"]["approvers"] == ["emma@acme.example"]
 
@@ -115,14 +115,14 @@ async def test_an_admin_asks_other_people_and_the_requester_withdraws(web: WebEn
     adam, otto = await reader(web, "adam"), await reader(web, "otto")
     assert "No open tasks for you." in (await otto.get("/")).text
     assert (await adam.post(f"/tasks/{task_id}/reassign")).status == 422
-    asked = await adam.post(f"/tasks/{task_id}/reassign", [("party", "team:dba")], words="Ann is ill.")
+    asked = await adam.post(f"/tasks/{task_id}/reassign", [("approver", "team:dba")], words="Ann is ill.")
     assert asked.status == 303, asked.text
     page = await otto.get("/?view=team")
     assert f"/tasks/{task_id}" in page.html
     assert "assigned to you" in page.text
     assert "1 waiting for you" in page.text, "the badge says it on every page"
     assert f"/tasks/{task_id}" not in (await (await reader(web, "aud")).get("/?view=team")).html
-    assert (await otto.post(f"/tasks/{task_id}/reassign", [("party", "team:dba")])).status == 403
+    assert (await otto.post(f"/tasks/{task_id}/reassign", [("approver", "team:dba")])).status == 403
     assert (await otto.post(f"/tasks/{task_id}/withdraw")).status == 403
     assert not [form for form in (await otto.get(f"/tasks/{task_id}")).forms if "withdraw" in form["action"]]
     assert (await adam.post(f"/tasks/{task_id}/withdraw", words="Not needed")).status == 303

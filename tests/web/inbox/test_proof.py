@@ -79,7 +79,7 @@ async def test_a_key_does_not_hand_the_say_over_nor_ask_others_nor_change_what_i
         assert (answer.status, answer.code) == (403, "stronger_sign_in_required"), act
     admin = await by_key(web, "adam")
     assert "Reassign to other people" not in (await admin.get(f"/tasks/{task_id}")).text
-    assert (await admin.post(f"/tasks/{task_id}/reassign", [("party", "emma@acme.example")])).status == 403
+    assert (await admin.post(f"/tasks/{task_id}/reassign", [("approver", "emma@acme.example")])).status == 403
     assert "Reassign to other people" in (await (await reader(web, "adam")).get(f"/tasks/{task_id}")).text
     # what stops it needs no more than before
     assert (await web.post(f"/v1/tasks/{task_id}/comment", {"comment": "Wait."}, "ann")).status == 200

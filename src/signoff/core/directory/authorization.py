@@ -106,7 +106,7 @@ def _is_self(actor: Actor, resource: Resource) -> bool:
     return actor.id == (resource.id if isinstance(resource, Person | Account) else resource)
 
 
-def _is_surely_self(actor: Actor, resource: Resource) -> bool:
+def _is_verified_self(actor: Actor, resource: Resource) -> bool:
     return _is_self(actor, resource) and makes_own_key(actor)
 
 
@@ -184,7 +184,7 @@ RULES: Final[dict[Action, AccessRule]] = {
     Action.LIST_KEYS: AccessRule(
         {PERSON, SERVICE, SYSTEM}, Denial("not_allowed", "An agent's key cannot list keys.")
     ),
-    Action.CREATE_PERSON_KEY: AccessRule(_ADMINS_AND_SYSTEM, _ADMIN_REQUIRED, {PERSON}, _is_surely_self),
+    Action.CREATE_PERSON_KEY: AccessRule(_ADMINS_AND_SYSTEM, _ADMIN_REQUIRED, {PERSON}, _is_verified_self),
     Action.CREATE_OWNER_KEY: AccessRule(
         {OWNER}, Denial("owner_required", "Only an owner may create an owner's key.")
     ),
@@ -205,7 +205,7 @@ RULES: Final[dict[Action, AccessRule]] = {
             "Sign in by e-mail, or give the terminal an existing key: signoff login URL --with-key.",
         ),
         {PERSON},
-        _is_surely_self,
+        _is_verified_self,
         refusals=dict.fromkeys((AGENT, SERVICE, SYSTEM), _ONLY_PEOPLE_SIGN_IN),
     ),
     Action.LINK_CHAT: AccessRule({PERSON}, Denial("person_required", "Only people can link a chat account.")),

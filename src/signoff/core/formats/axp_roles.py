@@ -65,21 +65,21 @@ def _same(left: str, right: str) -> bool:
     )
 
 
-def read_cast(top: Fields, problems: Problems) -> RoleMap:
+def read_roles(top: Fields, problems: Problems) -> RoleMap:
     """The ``agents`` and ``humans`` of a bundle; errors are added to ``problems``."""
-    cast = RoleMap({}, {}, [])
-    problems.collect(top, "agents", 50, lambda entry: _add_agent(cast, entry))
-    problems.collect(top, "humans", 20, lambda entry: _add_human(cast, entry))
-    for role in cast.humans.keys() & cast.agents.keys():
+    roles = RoleMap({}, {}, [])
+    problems.collect(top, "agents", 50, lambda entry: _add_agent(roles, entry))
+    problems.collect(top, "humans", 20, lambda entry: _add_human(roles, entry))
+    for role in roles.humans.keys() & roles.agents.keys():
         top.warnings.append(f"humans: {role!r} is also an agent's role; steps assigned to it ask the human.")
-    return cast
+    return roles
 
 
-def _add_agent(cast: RoleMap, entry: Fields) -> None:
+def _add_agent(roles: RoleMap, entry: Fields) -> None:
     entry.known(*_AGENT)
     written = agent_address.written(entry.need("address", longest=agent_address.LONGEST), entry.at("address"))
     role = entry.text("role") or written
-    if role in cast.agents:
+    if role in roles.agents:
         raise entry.invalid("role", f"two agents have the role {role!r}")
     mode = entry.text("delivery_mode") or "stream"
     if mode not in _MODES:
@@ -90,7 +90,7 @@ def _add_agent(cast: RoleMap, entry: Fields) -> None:
         raise entry.invalid("callback_url", "is not an http or https address")
     if mode == "http" and not callback_url:
         entry.warn("callback_url", "is missing, so the agent's account must have one")
-    cast.agents[role] = BundleAgent(
+    roles.agents[role] = BundleAgent(
         role=role,
         address=written,
         display_name=entry.text("display_name"),
@@ -100,14 +100,14 @@ def _add_agent(cast: RoleMap, entry: Fields) -> None:
     )
 
 
-def _add_human(cast: RoleMap, entry: Fields) -> None:
+def _add_human(roles: RoleMap, entry: Fields) -> None:
     entry.known(*HUMAN)
     role = entry.need("role")
-    if role in cast.humans:
+    if role in roles.humans:
         raise entry.invalid("role", f"two humans have the role {role!r}")
-    human = cast.humans[role] = Human(role, entry.text("contact"), entry.text("display_name"))
+    human = roles.humans[role] = Human(role, entry.text("contact"), entry.text("display_name"))
     if not human.contact:
-        cast.nameless.append(entry)
+        roles.nameless.append(entry)
 
 
 def person_behind(name: str, humans: Mapping[str, Human]) -> str:

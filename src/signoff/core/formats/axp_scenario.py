@@ -35,7 +35,7 @@ from signoff.core.formats.axp_intent import (
     read_intent_type,
     task_spec,
 )
-from signoff.core.formats.axp_roles import HUMAN, RoleMap, is_anybody, person_behind, read_cast
+from signoff.core.formats.axp_roles import HUMAN, RoleMap, is_anybody, person_behind, read_roles
 from signoff.core.formats.axp_roles import BundleAgent as BundleAgent
 from signoff.core.plan import task_reader
 from signoff.core.plan.plan import (
@@ -118,7 +118,7 @@ class Scenario(msgspec.Struct, frozen=True, kw_only=True):
 class _Bundle(msgspec.Struct, frozen=True):
     """What applies to all steps of a bundle: its roles, and the fields of its intent and macro."""
 
-    cast: RoleMap
+    roles: RoleMap
     intent: Fields
     parameters: Fields
     attempts: int | None
@@ -149,13 +149,15 @@ def _read(bundle: object) -> tuple[Scenario | None, Problems, list[str]]:
     if top.has("workflow_steps") and not top.has("workflow"):
         hint = "Put the steps under workflow.steps."
         problems.append(top.invalid("workflow_steps", "is not a field of a bundle", hint=hint))
-    cast = read_cast(top, problems)
+    roles = read_roles(top, problems)
     intent = problems.attempt(lambda: top.need_inner("intent"))
-    plan, said = _plan(top, cast, intent or _nothing(top, "intent"), problems)
-    scenario = _scenario(top, cast, intent, plan, problems) if intent else None
+    plan, given = _plan(top, roles, intent or _nothing(top, "intent"), problems)
+    scenario = _scenario(top, roles, intent, plan, problems) if intent else None
     if scenario is not None:
         scenario = msgspec.structs.replace(
-            scenario, deciders=tuple(dict.fromkeys(said.deciders)), demands=tuple(dict.fromkeys(said.demands))
+            scenario,
+            deciders=tuple(dict.fromkeys(given.deciders)),
+            demands=tuple(dict.fromkeys(given.demands)),
         )
     return scenario, problems, top.warnings
 
@@ -164,7 +166,7 @@ def _nothing(top: Fields, path: str) -> Fields:
     return Fields({}, path, lenient=True, warnings=top.warnings)
 
 
-def _scenario(top: Fields, cast: RoleMap, intent: Fields, plan: Plan, problems: Problems) -> Scenario:
+def _scenario(top: Fields, roles: RoleMap, intent: Fields, plan: Plan, problems: Problems) -> Scenario:
     intent.known(*_INTENT)
     read = problems.attempt
     return Scenario(
@@ -172,7 +174,7 @@ def _scenario(top: Fields, cast: RoleMap, intent: Fields, plan: Plan, problems: 
         plan=plan,
         intent_type=read(lambda: read_intent_type(intent, "type")) or "",
         payload=read(lambda: intent.data("payload") or {}) or {},
-        agents=tuple(cast.agents.values()),
+        agents=tuple(roles.agents.values()),
         deadline_at=read(lambda: intent.moment("deadline_at")),
         reply_to=read(lambda: intent.text("reply_to", longest=agent_address.LONGEST)) or "",
         idempotency_key=read(lambda: top.text("idempotency_key")) or "",
@@ -184,7 +186,7 @@ def _named_by_content(top: Fields) -> str:
     return f"scenario_{hashlib.sha256(msgspec.json.encode(top.value, order='sorted')).hexdigest()[:16]}"
 
 
-def _plan(top: Fields, cast: RoleMap, intent: Fields, problems: Problems) -> tuple[Plan, _Bundle]:
+def _plan(top: Fields, roles: RoleMap, intent: Fields, problems: Problems) -> tuple[Plan, _Bundle]:
     """Return the bundle's plan, which is empty if there are problems, and what applies to all of its steps."""
     workflow = problems.attempt(lambda: top.inner("workflow"))
     problems.attempt(lambda: refuse_misspelt(top, _TOP, ("workflow",)))
@@ -195,7 +197,7 @@ def _plan(top: Fields, cast: RoleMap, intent: Fields, problems: Problems) -> tup
     given = workflow and problems.attempt(lambda: workflow.inner("parameters"))
     parameters = given or _nothing(top, "workflow.parameters")
     attempts = problems.attempt(lambda: intent.count("max_delivery_attempts", 1, MAX_ATTEMPTS))
-    bundle = _Bundle(cast, intent, parameters, attempts, [], [])
+    bundle = _Bundle(roles, intent, parameters, attempts, [], [])
     entry = ""
     if workflow and (workflow.has("steps") or workflow.has("macro_id")):
         workflow.known(*_WORKFLOW)
@@ -234,7 +236,7 @@ def _note_misplaced(top: Fields, workflow: Fields | None, bundle: _Bundle, *, as
         elif fields is not None:
             bundle.demands.extend(demands(fields, known))
     if asked:
-        for human in bundle.cast.nameless:
+        for human in bundle.roles.nameless:
             bundle.deciders.extend(deciders_in_human(human, HUMAN))
         inherited = bundle.intent.inner("human_task")
         bundle.deciders.extend(deciders_in_task(inherited, ASK) if inherited else ())
@@ -264,8 +266,8 @@ def _check_routes(workflow: Fields | None, problems: Problems) -> None:
 def _implied(bundle: _Bundle) -> list[Step]:
     """The steps without a workflow: the first agent's step, then the intent's human task; at least one is required."""
     steps: list[Step] = []
-    agents = list(bundle.cast.agents.values())
-    humans = bundle.cast.humans
+    agents = list(bundle.roles.agents.values())
+    humans = bundle.roles.humans
     for agent in agents[:1]:
         step = agent_step(AGENT_STEP, agent.address, bundle.attempts)
         steps.append(msgspec.structs.replace(step, push=agent.delivery_mode == "http"))
@@ -320,10 +322,10 @@ def _step(step: Fields, bundle: _Bundle) -> Step:
     }
     assigned = step.text("assigned_to", longest=agent_address.LONGEST)
     deadline = step.duration("step_deadline_seconds") or bundle.parameters.duration("step_deadline_seconds")
-    kind = _kind(step, bundle.cast, assigned)
+    kind = _kind(step, bundle.roles, assigned)
     if kind is not _Kind.HUMAN:
-        told = ("escalate_to",) if kind is _Kind.NOTIFY else ()
-        step.unused([name for name in TIMING if name not in told], "this step does not ask anybody")
+        asking = ("escalate_to",) if kind is _Kind.NOTIFY else ()
+        step.unused([name for name in TIMING if name not in asking], "this step does not ask anybody")
         bundle.demands.extend(demands(step, _STEP))
     # checked later: who decides, with the policy that applies; a demand for people's decisions, with the whole plan
     asks = kind is _Kind.HUMAN
@@ -339,7 +341,7 @@ def _step(step: Fields, bundle: _Bundle) -> Step:
             return _notify_step(step, bundle, assigned, routes)
 
 
-def _kind(step: Fields, cast: RoleMap, assigned: str) -> _Kind:
+def _kind(step: Fields, roles: RoleMap, assigned: str) -> _Kind:
     """The kind of a step: by its assignee, then by its runtime type or tool.
 
     A human assignee, ``requires_approval`` or a ``human_task`` make a human step, no matter which tool it names; only
@@ -347,12 +349,12 @@ def _kind(step: Fields, cast: RoleMap, assigned: str) -> _Kind:
     """
     named = _named_kind(step)
     approval = step.flag("requires_approval")
-    agent = cast.agent(assigned) if assigned not in cast.humans else None
+    agent = roles.agent(assigned) if assigned not in roles.humans else None
     if approval or (step.has("human_task") and approval is None):
         if agent:
             step.warn("assigned_to", f"the agent {assigned!r} is not called: this is a human step")
         return _Kind.HUMAN
-    if assigned in cast.humans or (assigned and agent_address.is_person(assigned)):
+    if assigned in roles.humans or (assigned and agent_address.is_person(assigned)):
         return named if approval is False and named in (_Kind.DELAY, _Kind.NOTIFY) else _Kind.HUMAN
     if agent or (len(agent_address.parts_of(assigned)) > 1 and not is_anybody(assigned)):
         if named is _Kind.HUMAN:
@@ -369,9 +371,9 @@ def _kind(step: Fields, cast: RoleMap, assigned: str) -> _Kind:
         return _refuse_unknown(step)
     _warn_of_tool(step)
     if named in (None, _Kind.AGENT) and not is_anybody(assigned):
-        close = suggestion(assigned, [*cast.agents, *cast.humans])
-        remark = f"{assigned!r} is not a role of agents or humans; it is used as an agent's address"
-        step.warn("assigned_to", f"{remark} ({close})" if close else remark)
+        close = suggestion(assigned, [*roles.agents, *roles.humans])
+        warning = f"{assigned!r} is not a role of agents or humans; it is used as an agent's address"
+        step.warn("assigned_to", f"{warning} ({close})" if close else warning)
     return named or _Kind.AGENT
 
 
@@ -406,8 +408,8 @@ def _refuse_unknown(step: Fields) -> _Kind:
 
 
 def _agent_step(step: Fields, bundle: _Bundle, assigned: str, base: dict[str, Any]) -> AgentStep:
-    agents = list(bundle.cast.agents.values())
-    agent = bundle.cast.agent(assigned)
+    agents = list(bundle.roles.agents.values())
+    agent = bundle.roles.agent(assigned)
     if not assigned:
         if len(agents) != 1:
             raise step.invalid("assigned_to", "is required: it names the agent", code="missing_field")
@@ -431,8 +433,8 @@ def _agent_step(step: Fields, bundle: _Bundle, assigned: str, base: dict[str, An
 
 
 def _human_step(step: Fields, bundle: _Bundle, assigned: str, base: dict[str, Any]) -> HumanStep:
-    humans = bundle.cast.humans
-    if bundle.cast.agent(assigned) and assigned not in humans:
+    humans = bundle.roles.humans
+    if bundle.roles.agent(assigned) and assigned not in humans:
         assigned = ""
     if not assigned and len(humans) == 1:
         assigned = next(iter(humans))
@@ -479,7 +481,7 @@ def _notify_step(step: Fields, bundle: _Bundle, assigned: str, base: dict[str, A
     a contact.
     """
     settings = _settings(step)
-    humans = bundle.cast.humans
+    humans = bundle.roles.humans
     set_names = (s.texts("to", longest=agent_address.LONGEST) for s in settings)
     names = next((to for to in set_names if to), ())
     names = (

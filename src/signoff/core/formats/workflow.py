@@ -38,7 +38,7 @@ from signoff.core.policy.policy import (
     Policy,
     PolicySource,
     Remind,
-    Route,
+    RouteField,
     applied,
     refuse_too_late,
 )
@@ -101,8 +101,8 @@ class _WorkSource(_StepSource, frozen=True, kw_only=True):
     """Fields of steps that may fail or time out."""
 
     deadline: timedelta | None = None
-    on_failure: Route | None = None
-    on_timeout: Route | None = None
+    on_failure: RouteField | None = None
+    on_timeout: RouteField | None = None
 
     @property
     def ways_out(self) -> dict[str, Any]:

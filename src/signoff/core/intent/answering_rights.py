@@ -80,23 +80,23 @@ def answer_right(actor: Actor, intent: Intent, task: Task) -> AnswerRight | None
     """
     if actor.kind is not ActorKind.PERSON:
         return None
-    parties = asked(intent, task)
+    approvers = asked(intent, task)
     barred = frozenset() if self_approval(actor, intent, task) else requesters_side(intent)
     # sponsors: the people who created this key could otherwise decide through it
     if not barred.isdisjoint((actor.id, *actor.sponsors)):
         return None
-    own = _pinned(actor.id, actor.names & parties, intent, task)
+    own = _pinned(actor.id, actor.names & approvers, intent, task)
     # after a delegation the vote is the delegate's alone
     if own and all(given.delegator != actor.id for given in task.delegations):
         return AnswerRight(actor.id, own)
     for given in task.delegations:
-        names = given.names & parties
+        names = given.names & approvers
         # the delegator must not be barred either, or the requester's side could delegate its answer
         if given.delegate == actor.id and given.delegator not in barred and names:
             return AnswerRight(given.delegator, names)
     # last, so that nobody casts another person's vote while they have one of their own
     for absent in actor.delegate_for:
-        names = _pinned(absent.person, absent.names & parties, intent, task)
+        names = _pinned(absent.person, absent.names & approvers, intent, task)
         if names and absent.person not in barred and _covers(actor.id, absent.person, intent, task):
             return AnswerRight(absent.person, names)
     return None

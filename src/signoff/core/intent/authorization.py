@@ -182,7 +182,7 @@ def _may_answer(actor: Actor, command: c.Command, intent: Intent) -> None:
         raise Forbidden(
             "not_an_approver", "You are not among those who were asked.", hint="See the task's approvers."
         )
-    if isinstance(command, _DECIDING) and not _says_no(command, intent, task):
+    if isinstance(command, _DECIDING) and not _is_rejection(command, intent, task):
         _strong_enough(actor, command, intent, task)
 
 
@@ -206,7 +206,7 @@ def _own_request(command: c.Command, *, by_key: bool) -> Forbidden:
     )
 
 
-def _says_no(command: c.Command, intent: Intent, task: Task) -> bool:
+def _is_rejection(command: c.Command, intent: Intent, task: Task) -> bool:
     """Whether this is a plain rejection, which is always safe and never requires a stronger sign-in."""
     if not isinstance(command, c.Answer):
         return False

@@ -92,7 +92,7 @@ def _kind(value: Any) -> str:
 
 def form_of(intent: Intent, task: Task, payload: Any) -> str:
     """The digest that similar tasks share."""
-    said = (
+    members = (
         intent.type,
         intent.plan_digest,
         task.step,
@@ -101,4 +101,4 @@ def form_of(intent: Intent, task: Task, payload: Any) -> str:
         task.assigned,
         shape(payload),
     )
-    return hashlib.sha256(_SORTED.encode(said)).hexdigest()
+    return hashlib.sha256(_SORTED.encode(members)).hexdigest()

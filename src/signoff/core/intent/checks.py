@@ -26,10 +26,10 @@ def verdict_of(result: Any) -> str:
         return "reported"
     if result.get("error"):
         return "failed"
-    said = [result[name] for name in VERDICTS if isinstance(result.get(name), bool)]
-    if not said:
+    reported = [result[name] for name in VERDICTS if isinstance(result.get(name), bool)]
+    if not reported:
         return "reported"
-    return "passed" if all(said) else "failed"
+    return "passed" if all(reported) else "failed"
 
 
 def check_verdicts(plan: Plan, results: Mapping[str, Any]) -> dict[str, str]:
@@ -85,12 +85,12 @@ def worst_risk(policy: Risk, results: Mapping[str, Any]) -> tuple[Risk, str]:
     """Return the risk and the step that reports it: the policy's risk and "", or a check's if that is higher."""
     worst, by = policy, ""
     for step, result in results.items():
-        told = result.get("risk") if isinstance(result, Mapping) else None
-        if not told:
+        reported = result.get("risk") if isinstance(result, Mapping) else None
+        if not reported:
             continue
-        said = str(told).lower()
-        if said in _ORDER and _ORDER.index(Risk(said)) > _ORDER.index(worst):
-            worst, by = Risk(said), step
+        risk = str(reported).lower()
+        if risk in _ORDER and _ORDER.index(Risk(risk)) > _ORDER.index(worst):
+            worst, by = Risk(risk), step
     return worst, by
 
 

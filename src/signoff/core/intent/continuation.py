@@ -75,8 +75,8 @@ def _turn(intent: Intent, event: Decisive) -> Continuation:
         case e.AttemptFailed(retry_at=None):
             step = plan.agent_step(intent.open.step if intent.open else "")
             # retryable: nobody refused the work, it was only not finished
-            said = f"{step.agent} did not finish step {step.id!r} in {event.attempt} attempts."
-            return _set_back(after_failure(step), Failure("delivery_failed", said, True), intent.setback)
+            sentence = f"{step.agent} did not finish step {step.id!r} in {event.attempt} attempts."
+            return _set_back(after_failure(step), Failure("delivery_failed", sentence, True), intent.setback)
         case e.StepTimedOut():
             return _set_back(after_timeout(plan.by_id[event.step]), _late(event.step), intent.setback)
     return Continuation(None, intent.setback)

@@ -51,9 +51,9 @@ def refuse_contradiction(spec: TaskSpec, outcome: str, data: Mapping[str, Any], 
 
 
 def _refuse(spec: TaskSpec, outcome: str, data: Mapping[str, Any], agreed: str, place: str) -> None:
-    says_yes = spec.meaning(outcome) is Meaning.APPROVES
+    approves = spec.meaning(outcome) is Meaning.APPROVES
     for field, yes in flags(data, spec):
-        if yes is not says_yes:
+        if yes is not approves:
             raise contradiction("outcome", outcome, f"{place}.{field}", data[field])
     for field in _WORDS:
         word = data.get(field)
@@ -61,9 +61,9 @@ def _refuse(spec: TaskSpec, outcome: str, data: Mapping[str, Any], agreed: str, 
             continue
         flag = as_flag(word)
         other = flag is None and isinstance(word, str) and _known(spec, word, agreed) not in (None, outcome)
-        if other or flag not in (None, says_yes):
+        if other or flag not in (None, approves):
             raise contradiction("outcome", outcome, f"{place}.{field}", word)
-    for field, word in refusals(data, spec) if says_yes else ():
+    for field, word in refusals(data, spec) if approves else ():
         raise contradiction("outcome", outcome, f"{place}.{field}", word)
     for field, inner in _within(data, spec):
         _refuse(spec, outcome, inner, agreed, f"{place}.{field}")
@@ -94,9 +94,9 @@ def flags(data: Mapping[str, Any], spec: TaskSpec | None) -> Iterator[tuple[str,
     """The (member, whether it says yes) pairs of the members that say yes or no, in any spelling."""
     own = form_fields(spec)
     for name, value in data.items():
-        meaning, said = _FLAGS.get(spelled(name)), as_flag(value)
-        if meaning is not None and said is not None and (name in _ALWAYS or name not in own):
-            yield name, said is meaning
+        meaning, flag = _FLAGS.get(spelled(name)), as_flag(value)
+        if meaning is not None and flag is not None and (name in _ALWAYS or name not in own):
+            yield name, flag is meaning
 
 
 def decides(data: Mapping[str, Any], words: Collection[str]) -> bool:
@@ -109,10 +109,10 @@ def decides(data: Mapping[str, Any], words: Collection[str]) -> bool:
             return True
         if isinstance(word, str) and (word in words or usual_meaning(word) is not None):
             return True
-    return says_no(data) is not None or any(name in _ALWAYS for name, _ in flags(data, None))
+    return rejecting_member(data) is not None or any(name in _ALWAYS for name, _ in flags(data, None))
 
 
-def says_no(data: Mapping[str, Any]) -> tuple[str, object] | None:
+def rejecting_member(data: Mapping[str, Any]) -> tuple[str, object] | None:
     """The path and the value of the member of a body that says no, if there is one: a flag, or a word that reads as
     no. An answer inside the body counts too.
     """
@@ -128,8 +128,8 @@ def says_no(data: Mapping[str, Any]) -> tuple[str, object] | None:
         if not yes:
             return name, data[name]
     for name, inner in _within(data, None):
-        if (said := says_no(inner)) is not None:
-            return f"{name}.{said[0]}", said[1]
+        if (found := rejecting_member(inner)) is not None:
+            return f"{name}.{found[0]}", found[1]
     return None
 
 
@@ -151,13 +151,13 @@ def _known(spec: TaskSpec, word: str, agreed: str) -> str | None:
         return None
 
 
-def one_meaning(said: Mapping[str, object], spec: TaskSpec | None, agreed: str = "") -> str | None:
-    """The single outcome that the members of a body name; None if none of them names one. ``said``: the values by the
+def one_meaning(given: Mapping[str, object], spec: TaskSpec | None, agreed: str = "") -> str | None:
+    """The single outcome that the members of a body name; None if none of them names one. ``given``: the values by the
     member's path, in order of precedence; a yes or no counts as ``approved`` or ``rejected``. Raises Invalid with the
     names of two members that differ.
     """
     first, chosen = "", ""
-    for field, value in said.items():
+    for field, value in given.items():
         if value is not None and not isinstance(value, str | bool):
             raise Invalid("validation_error", f"{field} has to be text.", field=field)
         word = _word(value)
@@ -166,7 +166,7 @@ def one_meaning(said: Mapping[str, object], spec: TaskSpec | None, agreed: str =
         if not first:
             first, chosen = field, word
         elif not _alike(spec, chosen, word, agreed):
-            raise contradiction(first, said[first], field, value)
+            raise contradiction(first, given[first], field, value)
     return chosen or None
 
 
@@ -183,10 +183,10 @@ def _alike(spec: TaskSpec | None, one: str, other: str, agreed: str) -> bool:
     return _known(spec, one, agreed) == _known(spec, other, agreed) is not None
 
 
-def contradiction(one: str, said: object, other: str, opposite: object) -> Invalid:
+def contradiction(one: str, given: object, other: str, opposite: object) -> Invalid:
     return Invalid(
         "contradictory_answer",
-        f"{one} is {_shown(said)}, but {other} is {_shown(opposite)}; nothing was recorded.",
+        f"{one} is {_shown(given)}, but {other} is {_shown(opposite)}; nothing was recorded.",
         field=other,
         hint="Use the same value in both, or omit one.",
         details={"fields": [one, other]},

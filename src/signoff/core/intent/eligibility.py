@@ -51,7 +51,7 @@ class Membership:
         self._members: dict[str, tuple[str, ...]] | None = None
         self._cached: dict[tuple[str, ...], Members] = {}
 
-    def members(self, party: str) -> tuple[str, ...]:
+    def members(self, entry: str) -> tuple[str, ...]:
         """Ids of the active people that an approver entry means, in order."""
         if self._members is None:
             found: dict[str, list[str]] = {}
@@ -59,7 +59,7 @@ class Membership:
                 for name in self.active_people[person]:
                     found.setdefault(name, []).append(person)
             self._members = {name: tuple(people) for name, people in found.items()}
-        return self._members.get(party, ())
+        return self._members.get(entry, ())
 
     def any_admin(self, people: Iterable[str]) -> bool:
         """Whether one of these people is an owner or an admin."""

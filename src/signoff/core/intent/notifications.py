@@ -100,7 +100,7 @@ def progress_of(before: Intent | None, fact: e.Fact, after: Intent) -> Notificat
     was, task = before.open if before else None, after.open
     if not isinstance(was, Task) or not isinstance(task, Task) or was.step_run != task.step_run:
         return None
-    if _standing(was) == _standing(task):
+    if _progress(was) == _progress(task):
         return None
     return Notification(
         intent=after.id,
@@ -114,7 +114,7 @@ def progress_of(before: Intent | None, fact: e.Fact, after: Intent) -> Notificat
     )
 
 
-def _standing(task: Task) -> tuple[Any, ...]:
+def _progress(task: Task) -> tuple[Any, ...]:
     """The progress of the task, as shown in a message that asks for an answer."""
     return (
         task.votes,

@@ -144,23 +144,23 @@ def _enough(stage: Stage, yes: list[Vote]) -> bool:
     return not stage.every or _each_entry_has_a_vote(stage.approvers, yes)
 
 
-def _each_entry_has_a_vote(parties: tuple[str, ...], yes: list[Vote]) -> bool:
+def _each_entry_has_a_vote(entries: tuple[str, ...], yes: list[Vote]) -> bool:
     """Whether every approver entry can be matched with a different person (bipartite matching with augmenting
     paths).
     """
     chosen: dict[str, str] = {}
 
-    def place(party: str, tried: set[str]) -> bool:
+    def place(entry: str, tried: set[str]) -> bool:
         for vote in yes:
             # added by escalation: counts for any one entry
-            added = not vote.for_names.issubset(parties)
-            if vote.person in tried or not (added or party in vote.for_names):
+            added = not vote.for_names.issubset(entries)
+            if vote.person in tried or not (added or entry in vote.for_names):
                 continue
             tried.add(vote.person)
             # Giving each entry the first person found would fail where one person could fill two entries.
             if vote.person not in chosen or place(chosen[vote.person], tried):
-                chosen[vote.person] = party
+                chosen[vote.person] = entry
                 return True
         return False
 
-    return all(place(party, set()) for party in parties)
+    return all(place(entry, set()) for entry in entries)

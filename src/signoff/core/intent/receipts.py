@@ -42,11 +42,11 @@ _ACTS: Final[tuple[type[Act], ...]] = get_args(Act)
 
 
 class Receipt(msgspec.Struct, frozen=True):
-    """``said``: what was recorded; ``then``: what happens next; ``undo``: the action that undoes it, "" if there is
+    """``recorded``: what was recorded; ``then``: what happens next; ``undo``: the action that undoes it, "" if there is
     none; ``seq``: the number of the event, 0 if nothing new was recorded.
     """
 
-    said: str
+    recorded: str
     then: str
     undo: str = ""
     seq: int = 0
@@ -58,7 +58,7 @@ UNCHANGED: Final = Receipt("Nothing new was recorded.", "It was so already.")
 def bulk_receipt(tasks: int, recorded: int, decided: int, outcome: str) -> Receipt:
     """The receipt of one answer to many tasks. ``outcome``: as its name, or as text."""
     waiting, refused = recorded - decided, tasks - recorded
-    said = (
+    sentence = (
         f"Recorded for {recorded} of {tasks} {_tasks(tasks)}, each separately: {outcome.replace('_', ' ')}."
     )
     if not recorded:
@@ -68,7 +68,7 @@ def bulk_receipt(tasks: int, recorded: int, decided: int, outcome: str) -> Recei
     then += (
         [f"{refused} {'was' if refused == 1 else 'were'} refused; see the reason of each."] if refused else []
     )
-    return Receipt(said, " ".join(then))
+    return Receipt(sentence, " ".join(then))
 
 
 def _tasks(count: int) -> str:
@@ -98,10 +98,10 @@ def receipt(fact: e.Fact, intent: Intent, step: str, words: Formats) -> Receipt:
     event = fact.event
     if not isinstance(event, Act):
         raise TypeError("only what a person does has a receipt")
-    said, then, undo = _worded(fact, event, intent, step, words)
+    recorded, then, undo = _worded(fact, event, intent, step, words)
     task = intent.open
     still = isinstance(task, Task) and task.step_run == getattr(fact.event, "step_run", 0)
-    return Receipt(said, then, undo if still else "", fact.seq)
+    return Receipt(recorded, then, undo if still else "", fact.seq)
 
 
 def place(intent: Intent) -> str:
@@ -173,16 +173,16 @@ def _answered(
     behalf = f" for {words.name(event.principal)}" if event.principal not in ("", fact.actor.id) else ""
     where = f" in stage {event.stage + 1} of {len(spec.stages)}" if len(spec.stages) > 1 else ""
     edited = f", with your change as revision {event.revision}" if event.edited else ""
-    said = f"Recorded{behalf}{where}{edited}: {outcome_text(spec, event.outcome)}."
+    recorded = f"Recorded{behalf}{where}{edited}: {outcome_text(spec, event.outcome)}."
     task = intent.open
     if not isinstance(task, Task) or task.step_run != event.step_run:
-        return said, _decided(intent, step), ""
+        return recorded, _decided(intent, step), ""
     if task.digest != event.digest:
-        return said, "The request has changed since, so this answer no longer counts.", ""
+        return recorded, "The request has changed since, so this answer no longer counts.", ""
     if task.stage != event.stage:
-        return said, f"Stage {event.stage + 1} is complete; stage {task.stage + 1} is open now.", ""
+        return recorded, f"Stage {event.stage + 1} is complete; stage {task.stage + 1} is open now.", ""
     return (
-        said,
+        recorded,
         f"{_missing(event, task, intent, words)} Until the decision you can change your answer.",
         AGAIN,
     )

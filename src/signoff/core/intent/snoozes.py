@@ -21,9 +21,11 @@ def pending_snoozes(task: Task) -> Iterator[Snoozing]:
     return (one for one in task.snoozes if not one.over)
 
 
-def suppressed(task: Task, person: str, *, reminder: bool, called_at: datetime, told_at: datetime) -> bool:
+def suppressed(
+    task: Task, person: str, *, reminder: bool, called_at: datetime, notified_at: datetime
+) -> bool:
     """Whether a snooze suppresses a contact: a reminder that would be sent before its end, or anything that was due
     before the snooze, because the person has already seen the task. Later escalations are not suppressed.
     """
     held = snooze_of(task, person)
-    return held is not None and told_at <= held.until and (reminder or called_at <= held.since)
+    return held is not None and notified_at <= held.until and (reminder or called_at <= held.since)

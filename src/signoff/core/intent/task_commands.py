@@ -130,8 +130,8 @@ def answer(tx: Transition, command: c.Answer, *, edited: bool = False) -> None:
 
 
 def _same(vote: Vote, outcome: str, command: c.Answer, principal: str) -> bool:
-    said = (outcome, command.data, command.comment, principal)
-    return said == (vote.outcome, vote.data or {}, vote.comment or "", vote.principal)
+    given = (outcome, command.data, command.comment, principal)
+    return given == (vote.outcome, vote.data or {}, vote.comment or "", vote.principal)
 
 
 def _refuse_twice(actor: Actor, task: Task) -> None:

@@ -36,7 +36,7 @@ class Consequence(Enum):
     ENDS = "ends"
 
 
-class Shortage(NamedTuple):
+class MissingApprovers(NamedTuple):
     """A stage, counted from 0, that needs more people than are ``left``."""
 
     stage: int
@@ -44,7 +44,7 @@ class Shortage(NamedTuple):
     left: int
 
 
-def shortage(intent: Intent, task: Task, now: Membership) -> Shortage | None:
+def missing_approvers(intent: Intent, task: Task, now: Membership) -> MissingApprovers | None:
     """The first stage, starting with the open one, that the remaining people can no longer pass. For the open stage,
     people of the escalation levels reached so far count; for a later stage, those of all levels.
     """
@@ -61,7 +61,7 @@ def shortage(intent: Intent, task: Task, now: Membership) -> Shortage | None:
             continue
         votes = _possible(intent, task, number, names, now)
         if not passable(stage, votes):
-            return Shortage(number, stage.votes_needed, len(votes))
+            return MissingApprovers(number, stage.votes_needed, len(votes))
     return None
 
 
@@ -129,7 +129,7 @@ def _yes(person: str, stage: int, names: frozenset[str], principal: str = "") ->
     return Vote(person, "approved", Meaning.APPROVES, stage, principal=principal, for_names=names)
 
 
-def consequence(intent: Intent, task: Task, lack: Shortage, now: Membership) -> Consequence:
+def consequence(intent: Intent, task: Task, lack: MissingApprovers, now: Membership) -> Consequence:
     """What an understaffed task does next. If the requester is an owner or admin, no level is reached early, because
     a requester must not choose who decides by removing others.
     """
@@ -145,7 +145,7 @@ def move_on(tx: Transition) -> None:
     task.
     """
     while isinstance(task := tx.intent.open, Task) and tx.membership is not None:
-        lack = shortage(tx.intent, task, tx.membership)
+        lack = missing_approvers(tx.intent, task, tx.membership)
         if lack is None:
             return
         follows = consequence(tx.intent, task, lack, tx.membership)

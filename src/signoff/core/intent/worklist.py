@@ -131,5 +131,5 @@ def _done(task: Task) -> frozenset[str]:
 
 def _always_barred(intent: Intent, task: Task) -> bool:
     """Whether the requester's side may not decide, regardless of the workspace's settings."""
-    said = spec_of(intent, task).self_approval
-    return intent.self_approval is False if said is None else not said
+    allowed = spec_of(intent, task).self_approval
+    return intent.self_approval is False if allowed is None else not allowed

@@ -127,8 +127,8 @@ def ended(ending: Ending, outcome: str, spec: TaskSpec | None = None) -> str:
     """How the task ended, in a few words: the outcome, if there is one."""
     if ending is Ending.REJECTED and meaning_of(outcome) is Meaning.APPROVES:  # a form that rejects
         return "Rejected"
-    if said := _ENDED.get(ending):
-        return said
+    if text := _ENDED.get(ending):
+        return text
     word = (outcome_text(spec, outcome) if spec else outcome.replace("_", " ")) or ending.value
     word = word[:1].upper() + word[1:]
     return word if outcome in BUILT_IN or not outcome else f"{word} ({MEANT.get(ending, ending.value)})"

@@ -37,9 +37,9 @@ def choose_policies(plan: Plan, payload: bytes) -> tuple[int, ...]:
     """For each step of the plan, the index of the policy that this payload (canonical bytes) selects; 0 if there is
     no choice.
     """
-    said = _PAYLOAD.decode(payload)
+    decoded = _PAYLOAD.decode(payload)
     return tuple(
-        _pick(step, said) if isinstance(step, HumanStep) and step.choices else 0 for step in plan.steps
+        _pick(step, decoded) if isinstance(step, HumanStep) and step.choices else 0 for step in plan.steps
     )
 
 

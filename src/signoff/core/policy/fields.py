@@ -227,9 +227,9 @@ class OnTimeoutField(PolicyField):
     stricter = "`expire` or `reject`"
 
     def compiled(self, source: PolicySource) -> dict[str, Any]:
-        said, route = source.on_timeout, source.on_timeout.route
+        expiry, route = source.on_timeout, source.on_timeout.route
         return dict(
-            zip(self.sets, (said.fallback, said.outcome, route.goto, route.counts_as or ""), strict=True)
+            zip(self.sets, (expiry.fallback, expiry.outcome, route.goto, route.counts_as or ""), strict=True)
         )
 
     def relaxed(self, before: Policy, after: Policy) -> list[str]:

@@ -156,7 +156,7 @@ def read_route(fields: Fields, name: str) -> GotoSource | None:
     return GotoSource(goto=target) if target else None
 
 
-Route = Annotated[GotoSource, reads(read_route, str | GotoSource)]
+RouteField = Annotated[GotoSource, reads(read_route, str | GotoSource)]
 Remind = Annotated[Reminders, reads(read_reminders, timedelta | RemindSource)]
 Escalate = Annotated[
     tuple[Escalation, ...],

@@ -121,8 +121,8 @@ class Fields:
         path = self.at(name)
         return Invalid(code, f"{path}: {problem}.", field=path, hint=hint)
 
-    def warn(self, name: str, remark: str) -> None:
-        self.warnings.append(f"{self.at(name)}: {remark}.")
+    def warn(self, name: str, text: str) -> None:
+        self.warnings.append(f"{self.at(name)}: {text}.")
 
     def says(self, name: str) -> bool:
         """Whether the field has a value that could have an effect; zero and empty text count as absent."""

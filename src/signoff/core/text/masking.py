@@ -146,9 +146,9 @@ def mask_text(text: str, hide: Hide = bracketed) -> str:
 
 def _pair(found: re.Match[str], hide: Hide) -> str:
     """A name with its value masked; the quote and escape that end the value are kept."""
-    said = found[3] or found[5] or found[6]
-    held = said.rstrip("\\") if found[6] is None else said
-    return found[1] + (found["double"] or found["single"] or "") + _once(held, hide) + said[len(held) :]
+    value = found[3] or found[5] or found[6]
+    held = value.rstrip("\\") if found[6] is None else value
+    return found[1] + (found["double"] or found["single"] or "") + _once(held, hide) + value[len(held) :]
 
 
 def _once(text: str, hide: Hide) -> str:

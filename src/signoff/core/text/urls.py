@@ -28,9 +28,9 @@ def read_url(text: str, field: str, schemes: Sequence[str], hint: str) -> SplitR
     scheme, mark, rest = text.partition("://")
     if not mark or scheme.lower() not in schemes:
         known = " or ".join(f"{name}://" for name in schemes)
-        said = f" but with {scheme}://" if mark and _SCHEME.fullmatch(scheme) else ""
+        addition = f" but with {scheme}://" if mark and _SCHEME.fullmatch(scheme) else ""
         raise Invalid(
-            "invalid_setting", f"{field} does not start with {known}{said}.", field=field, hint=hint
+            "invalid_setting", f"{field} does not start with {known}{addition}.", field=field, hint=hint
         )
     try:
         parts = urlsplit(text)

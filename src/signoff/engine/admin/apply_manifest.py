@@ -46,7 +46,7 @@ from signoff.engine.admin.accounts import Accounts
 from signoff.engine.admin.manifest_diff import (
     ManifestDiff,
     PlannedChange,
-    guarded,
+    needs_second_admin,
     shown_flow,
     shown_person,
     shown_team,
@@ -75,7 +75,7 @@ from signoff.engine.planning.resolve_command import deciding_person
 from signoff.engine.planning.workspace_rules import refuse_default
 from signoff.store.rows import plan_digest
 from signoff.store.store import Store
-from signoff.store.tables.change_log import ChangedMeanwhile
+from signoff.store.tables.change_log import ConcurrentChange
 
 _SORTED: Final = msgspec.json.Encoder(order="sorted")
 _OWN: Final = frozenset({"who", "zone", "hours", "absences", "preferences"})
@@ -170,7 +170,7 @@ class ManifestApplier:
             nonlocal first
             draft = await self.drafted(actor, manifest)
             if first is not None and first.base_state != draft.base_state:
-                raise ChangedMeanwhile(committed=True)
+                raise ConcurrentChange(committed=True)
             first = first or draft
             return await use(draft)
 
@@ -186,7 +186,7 @@ class ManifestApplier:
         """
         _authorize(actor, manifest)
         directory = await self._directory.of(actor.workspace)
-        removed = await self._removed(directory, manifest) if guarded(directory, actor) else {}
+        removed = await self._removed(directory, manifest) if needs_second_admin(directory, actor) else {}
         draft = ManifestDiff(actor, directory, self._clock.now(), removed)
         _settings(draft, manifest)
         _refuse_twice(draft, manifest.people)
@@ -371,15 +371,15 @@ def _settings(draft: ManifestDiff, manifest: Manifest) -> None:
     if "self_approval" in manifest.settings:
         after = replace(after, self_approval_alone=False)
     refuse_self_approval(draft.actor, draft.before, after)
-    said = [_values_of(one, manifest.settings) for one in (space, after)]
-    draft.note("workspace", space.name, said[0], said[1], after)
+    values = [_values_of(one, manifest.settings) for one in (space, after)]
+    draft.note("workspace", space.name, values[0], values[1], after)
     draft.directory = draft.directory.but(workspace=after)
 
 
 def _values_of(space: Workspace, names: Iterable[str]) -> dict[str, Any]:
     """These settings as the change log stores them."""
-    said = {name: getattr(space, name) for name in names}
-    return said | {"self_approval": space.self_approval_setting} if "self_approval" in said else said
+    fields = {name: getattr(space, name) for name in names}
+    return fields | {"self_approval": space.self_approval_setting} if "self_approval" in fields else fields
 
 
 def _admins(directory: Snapshot) -> list[Person]:

@@ -65,8 +65,10 @@ class PersonErasure:
         async def record() -> None:
             space = await self._store.directory.workspace(actor.workspace)
             after = replace(without_settings(person), name=ERASED)
-            said = {"erased": {"comments": done.comments, "messages": messages, "records": records}}
-            change = recorded(actor, self._clock.now(), "person", person.id, subject, {"erased": False}, said)
+            fields = {"erased": {"comments": done.comments, "messages": messages, "records": records}}
+            change = recorded(
+                actor, self._clock.now(), "person", person.id, subject, {"erased": False}, fields
+            )
             since = {space.id: space.last_change} if space else {}
             await self._store.people.save([after, change], since=since)
 

@@ -130,7 +130,7 @@ class ManifestDiff:
         """Why this change needs a second admin: in a protected workspace, because it relaxes the rules on who decides.
         A file that the server is started with does not need one, because the operator decided.
         """
-        if not guarded(self.before, self.actor):
+        if not needs_second_admin(self.before, self.actor):
             return []
         before = planned.before
         if before is None:  # requests and proposals may name what is added again
@@ -165,7 +165,7 @@ class ManifestDiff:
         ]
 
 
-def guarded(directory: Snapshot, actor: Actor) -> bool:
+def needs_second_admin(directory: Snapshot, actor: Actor) -> bool:
     """Whether a change that relaxes the rules on who decides needs a second admin."""
     return directory.workspace.protected and actor.kind is not ActorKind.SYSTEM
 

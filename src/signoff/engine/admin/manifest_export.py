@@ -34,42 +34,42 @@ def manifest_of(directory: Snapshot) -> dict[str, Any]:
 
 
 def _person(person: Person, directory: Snapshot) -> dict[str, Any]:
-    said: dict[str, Any] = {"name": person.name, "roles": list(person.roles), "active": person.active}
+    fields: dict[str, Any] = {"name": person.name, "roles": list(person.roles), "active": person.active}
     if person.addresses:
-        said["addresses"] = person.addresses
+        fields["addresses"] = person.addresses
     if person.zone:
-        said["zone"] = person.zone
+        fields["zone"] = person.zone
     if person.hours is not None:
         work = person.hours
-        said["hours"] = {
+        fields["hours"] = {
             "zone": work.zone,
             "days": [DAYS[day] for day in work.days],
             "from": f"{work.start:%H:%M}",
             "to": f"{work.end:%H:%M}",
         }
     if person.absences:
-        said["absences"] = [
+        fields["absences"] = [
             {"from": away.start.isoformat(), "until": away.end.isoformat()}
             | ({"delegate": _address(away.delegate, directory)} if away.delegate else {})
             for away in person.absences
         ]
     if person.preferences:
-        said["preferences"] = person.preferences
-    return said
+        fields["preferences"] = person.preferences
+    return fields
 
 
 def _team(team: Team, directory: Snapshot) -> dict[str, Any]:
-    said: dict[str, Any] = {"members": [_address(one, directory) for one in team.members]}
-    said |= {name: value for name in ("channel", "mailbox") if (value := getattr(team, name))}
+    fields: dict[str, Any] = {"members": [_address(one, directory) for one in team.members]}
+    fields |= {name: value for name in ("channel", "mailbox") if (value := getattr(team, name))}
     turns = team.rotation
     if turns is not None:
-        said["rotation"] = {
+        fields["rotation"] = {
             "order": [_address(one, directory) for one in turns.order],
             "handover": f"{DAYS[turns.weekday]} {turns.at:%H:%M}",
             "zone": turns.zone,
             "anchor": turns.anchor.isoformat(),
         }
-    return said
+    return fields
 
 
 def _address(person_id: str, directory: Snapshot) -> str:

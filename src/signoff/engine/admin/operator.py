@@ -38,8 +38,8 @@ async def make_signin_link(store: Store, clock: Clock, email: str, workspace: st
     now = clock.now()
     token, link = new_login_link(space.id, person.id, now, LIFE)
     actor = replace(system(space.id), id=OPERATOR, via="cli")
-    said = {"works_until": link.expires_at.isoformat(), "works": "once"}
-    change = recorded(actor, now, "sign-in link", person.email, person_subject(person.id), None, said)
+    fields = {"works_until": link.expires_at.isoformat(), "works": "once"}
+    change = recorded(actor, now, "sign-in link", person.email, person_subject(person.id), None, fields)
     await store.people.save([link, change])
     return NewSignInLink(token, person, space, link.expires_at)
 

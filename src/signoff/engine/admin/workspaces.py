@@ -22,7 +22,7 @@ from signoff.engine.directory.change_log import person_subject, recorded, retry_
 from signoff.engine.directory.snapshot import DirectoryCache
 from signoff.engine.identity.keys import new_key
 from signoff.store.store import Store
-from signoff.store.tables.change_log import ChangedMeanwhile
+from signoff.store.tables.change_log import ConcurrentChange
 
 _SUBJECT: Final = "workspace"
 
@@ -129,8 +129,8 @@ class Workspaces:
                 )
             former = tuple(one for one in (*own.former, own.full_name) if one != after.full_name)
             after = replace(after, former=former)
-            said = [{"organization": one.organization, "name": one.name} for one in (own, after)]
-            change = recorded(actor, self._clock.now(), "workspace", after.name, _SUBJECT, said[0], said[1])
+            names = [{"organization": one.organization, "name": one.name} for one in (own, after)]
+            change = recorded(actor, self._clock.now(), "workspace", after.name, _SUBJECT, *names)
             since = {own.id: own.last_change}
             await self._store.people.save([after, change], since=since, named=after, enters=enters)
             self._directory.changed(own.id)
@@ -174,7 +174,7 @@ async def create_workspace(
         rows += key
     try:
         await store.people.save(rows, new=space)
-    except ChangedMeanwhile:
+    except ConcurrentChange:
         raise _taken(space.full_name) from None
     return NewWorkspace(space, person, secret)
 

@@ -31,11 +31,11 @@ from signoff.store.transaction import (
     Writes,
 )
 
-_NOTICE: Final = msgspec.json.Encoder()
+_ENCODER: Final = msgspec.json.Encoder()
 
 
 # Maps a change to its notifications, with kind, channel and target of each outbox row that they need.
-Route = Callable[[Change], Iterable[tuple[Notification, tuple[OutboxKind, str, str]]]]
+RouteChange = Callable[[Change], Iterable[tuple[Notification, tuple[OutboxKind, str, str]]]]
 
 
 # Whether a stream of this process sends an agent's deliveries, by workspace and address.
@@ -50,7 +50,7 @@ class Batch:
     """Applies commands to the locked state; ``writes`` is then saved by the transaction."""
 
     def __init__(
-        self, found: Loaded, route: Route, reply_life: timedelta, followed: Followed = nobody_follows
+        self, found: Loaded, route: RouteChange, reply_life: timedelta, followed: Followed = nobody_follows
     ) -> None:
         self.found = found
         self._route = route
@@ -177,7 +177,7 @@ class Batch:
                     kind=kind,
                     channel=channel,
                     target=target,
-                    notification=_NOTICE.encode(notification),
+                    notification=_ENCODER.encode(notification),
                     due_at=self.now,
                 )
             )

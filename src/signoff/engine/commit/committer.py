@@ -14,7 +14,7 @@ from datetime import timedelta
 from typing import Any, Final
 
 from signoff.core.errors import Busy, Refused
-from signoff.engine.commit.batch import Batch, Followed, Route, nobody_follows
+from signoff.engine.commit.batch import Batch, Followed, RouteChange, nobody_follows
 from signoff.engine.commit.held_rows import PATIENCE, HeldRows
 from signoff.engine.commit.queued import Job, QueuedJob
 from signoff.engine.metrics import BATCH_JOBS, COMMIT_SECONDS, Metrics
@@ -33,7 +33,7 @@ class Committer:
     def __init__(  # noqa: PLR0913
         self,
         store: Store,
-        route: Route,
+        route: RouteChange,
         publish: Callable[[Batch], None],
         *,
         workers: int = 1,

@@ -30,7 +30,7 @@ class _Kept(msgspec.Struct, gc=False):
 
 
 class RecentCommits:
-    """alone: no other process writes to this database, so the cache is always current. hears: whether
+    """alone: no other process writes to this database, so the cache is always current. receives_commits: whether
     announcements from other servers currently arrive.
     """
 
@@ -38,11 +38,11 @@ class RecentCommits:
         self,
         *,
         alone: bool,
-        hears: Callable[[], bool] = lambda: False,
+        receives_commits: Callable[[], bool] = lambda: False,
         time: Callable[[], float] = monotonic,
     ) -> None:
         self._alone = alone
-        self._hears = hears
+        self._receives_commits = receives_commits
         self._time = time
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
 
@@ -109,6 +109,8 @@ class RecentCommits:
 
     def _trusted(self, intent_id: str) -> _Kept | None:
         kept = self._kept.get(intent_id)
-        if kept is None or not (self._alone or (self._hears() and self._time() - kept.at < TRUSTED)):
+        if kept is None or not (
+            self._alone or (self._receives_commits() and self._time() - kept.at < TRUSTED)
+        ):
             return None
         return kept

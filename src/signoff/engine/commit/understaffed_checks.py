@@ -17,7 +17,7 @@ from signoff.core.ids import step_run_id
 from signoff.core.intent.commands import CheckStaffing
 from signoff.core.intent.eligibility import Membership
 from signoff.core.intent.model import Task
-from signoff.core.intent.understaffed import Consequence, Shortage, consequence, shortage
+from signoff.core.intent.understaffed import Consequence, MissingApprovers, consequence, missing_approvers
 from signoff.core.plan.wording import question
 from signoff.core.text import json_value
 from signoff.engine.commit.engine import Engine
@@ -25,7 +25,7 @@ from signoff.engine.directory.snapshot import DirectoryCache
 from signoff.store.store import Store
 from signoff.store.transaction import Stored
 
-log = logging.getLogger("signoff.staffed")
+log = logging.getLogger("signoff.understaffed")
 
 _FOLLOWS: Final = {
     Consequence.WAITS: "It escalates at its own time; an admin can reassign it.",
@@ -39,12 +39,12 @@ _CHANGES: Final = 200
 LOOKED_AT: Final = 1000  # tasks checked for a response; the loop checks all
 
 
-class TaskShortage(msgspec.Struct, frozen=True):
+class UnderstaffedTask(msgspec.Struct, frozen=True):
     """An open task with too few eligible people left."""
 
     task: str
     title: str
-    lack: Shortage
+    lack: MissingApprovers
     follows: Consequence
 
     @property
@@ -54,18 +54,18 @@ class TaskShortage(msgspec.Struct, frozen=True):
         return f"Task {self.task} ({self.title}): {takes}, {left} eligible left. {_FOLLOWS[self.follows]}"
 
 
-def staffing_shortfall(stored: Stored, now: Membership) -> TaskShortage | None:
+def staffing_shortfall(stored: Stored, now: Membership) -> UnderstaffedTask | None:
     intent = stored.intent
     task = intent.open
-    lack = shortage(intent, task, now) if isinstance(task, Task) else None
+    lack = missing_approvers(intent, task, now) if isinstance(task, Task) else None
     if lack is None or not isinstance(task, Task):
         return None
     title = question(intent.plan, intent.plan.human_step(task.step), intent.type, stored.payload)
     follows = consequence(intent, task, lack, now)
-    return TaskShortage(step_run_id(intent.id, task.step_run), title, lack, follows)
+    return UnderstaffedTask(step_run_id(intent.id, task.step_run), title, lack, follows)
 
 
-class StaffingChecks:
+class UnderstaffedChecks:
     """``page``: how many tasks are read at once."""
 
     def __init__(self, engine: Engine, store: Store, directory: DirectoryCache, page: int = _PAGE) -> None:
@@ -87,7 +87,7 @@ class StaffingChecks:
     async def _page(self, space: Workspace) -> None:
         if space.id not in self._passes:
             if not await self._takes_somebody(space):
-                await self._store.directory.staffed(space.id, space.last_change)
+                await self._store.directory.understaffed_checked(space.id, space.last_change)
                 return
             directory = await self._directory.anew(space.id)
             self._passes[space.id] = (directory.workspace.last_change, "")
@@ -100,7 +100,7 @@ class StaffingChecks:
             self._passes[space.id] = (change, found[-1].intent.id)
             return
         del self._passes[space.id]
-        await self._store.directory.staffed(space.id, change)
+        await self._store.directory.understaffed_checked(space.id, change)
 
     async def recheck(self, intent_id: str, membership: Membership) -> None:
         """Escalate the open task of one intent, if too few eligible people are left for it."""
@@ -111,7 +111,7 @@ class StaffingChecks:
     async def _recheck(self, stored: Stored, membership: Membership) -> None:
         intent = stored.intent
         task = intent.open
-        if not isinstance(task, Task) or shortage(intent, task, membership) is None:
+        if not isinstance(task, Task) or missing_approvers(intent, task, membership) is None:
             return
         try:
             await self._engine.handle(system(intent.workspace), intent.id, CheckStaffing(task.step_run))
@@ -127,9 +127,9 @@ class StaffingChecks:
 
     async def short(
         self, workspace: str, membership: Membership, limit: int = LOOKED_AT
-    ) -> tuple[list[TaskShortage], bool]:
+    ) -> tuple[list[UnderstaffedTask], bool]:
         """Return the understaffed tasks among the ``limit`` oldest open ones, and whether these were all open tasks."""
-        found: list[TaskShortage] = []
+        found: list[UnderstaffedTask] = []
         after, looked = "", 0
         while looked < limit:
             page = await self._store.intents.open_tasks(workspace, after, _PAGE)
@@ -145,14 +145,14 @@ class StaffingChecks:
         if not removes_eligibility(before, after):
             return ()
         found, whole = await self.short(workspace, after)
-        said = tuple(one.text for one in found[:20])
-        if len(found) > len(said):
-            said += (f"And {len(found) - len(said)} more tasks are understaffed; see signoff doctor.",)
+        texts = tuple(one.text for one in found[:20])
+        if len(found) > len(texts):
+            texts += (f"And {len(found) - len(texts)} more tasks are understaffed; see signoff doctor.",)
         if not whole:
-            said += (
+            texts += (
                 "There are more open tasks than were checked now; owners and admins are notified of each.",
             )
-        return said
+        return texts
 
 
 def removes_eligibility(before: Membership, after: Membership) -> bool:

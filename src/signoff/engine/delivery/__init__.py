@@ -7,6 +7,6 @@ limits the sends to one target.
 
 The senders: ``task_messages`` for people, ``nobody_reached`` for the intent itself, ``service_messages`` for services
 and agents, ``proposal_messages``, ``signin_mail``, ``test_messages``. ``recipients``, ``message_rows``, ``compose``,
-``roundups`` and ``standing`` determine who gets a message, when, and its text. ``chat_answers`` and ``chat_desk``:
-answers from a chat.
+``roundups`` and ``open_task_facts`` determine who gets a message, when, and its text. ``chat_answers`` and
+``chat_desk``: answers from a chat.
 """

@@ -22,8 +22,8 @@ from signoff.notify.channel import (
 from signoff.store.store import Store
 from signoff.store.transaction import OutboxKind
 
-Route = tuple[OutboxKind, str, str]
-Routed = tuple[Notification, Route]
+OutboxTarget = tuple[OutboxKind, str, str]
+RoutedNotification = tuple[Notification, OutboxTarget]
 # channel -> person -> address, in the order in which channels are tried.
 Reach = Mapping[str, Mapping[str, str]]
 _PUSH = frozenset(one.name for one in registry.CHANNELS if one.kind is ChannelKind.PUSH)
@@ -72,20 +72,20 @@ class ChannelRegistry:
         """The channels that can change a message after sending it to a person."""
         return tuple(name for name in self.personal if self.declared[name].rewrites)
 
-    def routes(self, change: Change) -> list[Routed]:
+    def routes(self, change: Change) -> list[RoutedNotification]:
         """The notifications of a change, each repeated for every outbox row that it needs."""
         if self.opened.keys() <= _PUSH and not _pushes(change):
             return []
         return [(one, route) for one in change.notifications for route in self.route(one)]
 
-    def route(self, notification: Notification) -> list[Route]:
+    def route(self, notification: Notification) -> list[OutboxTarget]:
         """The kind, channel and target of each outbox row that this notification needs."""
         if notification.kind is NotificationKind.PUSH:
             return [(OutboxKind.PUSH, "push", notification.to[0])]
         if not self.opened or (notification.kind is NotificationKind.PROGRESS and not self.rewriting):
             return []
         ending = notification.kind is NotificationKind.FINISHED
-        routes: list[Route] = []
+        routes: list[OutboxTarget] = []
         if notification.kind not in PERSONAL_ONLY:
             routes += [
                 (OutboxKind.SERVICE, name, target)

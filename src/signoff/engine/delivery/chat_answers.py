@@ -175,8 +175,8 @@ class Chat:
         try:
             actor = replace(actor, strength=Strength.LINK)
             ref = step_run_id(about.intent_id, about.visit)
-            said = hashlib.sha256(f"{ref} {text}".encode("utf-8", "replace")).hexdigest()
-            once = Idempotency(f"chat {self._channel}", heard.id, said, lambda _: b"{}")
+            fingerprint = hashlib.sha256(f"{ref} {text}".encode("utf-8", "replace")).hexdigest()
+            once = Idempotency(f"chat {self._channel}", heard.id, fingerprint, lambda _: b"{}")
             await self._engine.handle(actor, ref, AddComment(text, about.visit), once)
         except Refused as refusal:
             return f"Not recorded as a comment. {await self._reply(actor.workspace, refusal)}"
@@ -231,7 +231,7 @@ class Chat:
         directory = await self._directory.of(actor.workspace)
         words = Formats(directory.display, utc_text, directory.active_people)
         made = receipt(act, done.change.after, task.step, words)
-        return f"{made.said} {made.then}"
+        return f"{made.recorded} {made.then}"
 
     def _unknown(self) -> str:
         return (

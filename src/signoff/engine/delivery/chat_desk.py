@@ -95,9 +95,9 @@ class ChatDesk:
 
     async def _deal(self, heard: Heard) -> None:
         try:
-            said = await self._reply_safely(heard)
-            if said:
-                await self.inbound.reply(heard, said)
+            reply = await self._reply_safely(heard)
+            if reply:
+                await self.inbound.reply(heard, reply)
         except NotSent as failure:
             log.warning("a private answer in %s was lost: %s", self._label, failure.reason)
         except Exception:

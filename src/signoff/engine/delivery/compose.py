@@ -46,8 +46,8 @@ from signoff.core.text.hunks import counts
 from signoff.core.text.json_diff import Leaf, changed_leaves, folded, leaf_text, leaves
 from signoff.core.text.masking import fingerprint, mask_text, masked
 from signoff.core.text.times import local_time_text
+from signoff.engine.delivery.open_task_facts import Approvers, open_task_facts
 from signoff.engine.delivery.recipients import is_team
-from signoff.engine.delivery.standing import Approvers, standing_facts
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.notify.personal_message import ACTION_REQUIRED, MessageAnswer, PersonalMessage
 from signoff.notify.registry import label_of
@@ -62,7 +62,7 @@ _MOST_LEAVES: Final = 30
 _LONGEST_LEAF: Final = 400
 _LONGEST_DIFF: Final = 1200
 _MOST_SHOWN: Final = 2400  # characters of all leaves together, which every channel can show
-_LONGEST_SAID: Final = 1000
+_LONGEST_QUOTE: Final = 1000
 _MOST_RUN: Final = 3
 _MOST_CHANGED: Final = 8
 _LONGEST_CHANGE: Final = 120  # characters
@@ -123,15 +123,15 @@ def render_payload(
         most, rest = most - len(fits), rest + len(found) - len(fits)
         room -= sum(len(leaf.path) + len(leaf_text(leaf)) for leaf in fits)
         kept.append(fits)
-    asked, besides, said = kept
+    asked, besides, texts = kept
     hidden = any(plain != covered for _, plain, covered in brought)
-    return RenderedPayload(tuple(asked), tuple(besides), tuple(said), rest, hidden)
+    return RenderedPayload(tuple(asked), tuple(besides), tuple(texts), rest, hidden)
 
 
 def _difference(leaf: Leaf) -> str:
     """One changed value on one line, before and after; for a long one only how much has changed."""
-    said = counts(leaf.diff) if leaf.diff is not None else " ".join(leaf_text(leaf).split())
-    return f"{leaf.path}: {cut(said, _LONGEST_CHANGE)}"
+    difference = counts(leaf.diff) if leaf.diff is not None else " ".join(leaf_text(leaf).split())
+    return f"{leaf.path}: {cut(difference, _LONGEST_CHANGE)}"
 
 
 def _brief(value: Any, covered: Any, path: str = "") -> Iterator[Leaf]:
@@ -169,10 +169,10 @@ def _runs(coming: Sequence[UpcomingStep]) -> Iterator[tuple[str, str]]:
     agents = [(one, step) for one, step in on_yes if isinstance(step, AgentStep)]
     next_ones = [f"{step.agent} runs step {step.id!r}" for one, step in agents if not one.detour][:_MOST_RUN]
     more = len(agents) - len(next_ones)
-    said = [", then ".join(next_ones)] if next_ones else []
-    said += [f"{more} more may run; see the page"] if more else []
-    if said:
-        yield "After an approval", "; ".join(said)
+    texts = [", then ".join(next_ones)] if next_ones else []
+    texts += [f"{more} more may run; see the page"] if more else []
+    if texts:
+        yield "After an approval", "; ".join(texts)
 
 
 def _of(results: Checked, step: str) -> str:
@@ -273,8 +273,8 @@ class MessageComposer:
         results = checked(self._intent, task.step)
         coming = upcoming_steps(self._intent.plan, self._intent.plan.human_step(task.step))
         found = render_payload(self._payload, _by_revision(results), coming)
-        said = self._requester_text(spec)
-        whole = found.whole and len(said) <= _LONGEST_SAID
+        theirs = self._requester_text(spec)
+        whole = found.whole and len(theirs) <= _LONGEST_QUOTE
         return {
             "headline": self._headline(person),
             "facts": (
@@ -283,8 +283,8 @@ class MessageComposer:
                 *self._void(person),
             ),
             "closing": self._on_expiry(task, zone),
-            "said": said,
-            "said_by": self._requester_text_source(),
+            "quoted": theirs,
+            "quoted_by": self._requester_text_source(),
             "leaves": found.leaves,
             "given": found.given,
             "reports": found.reports,
@@ -309,13 +309,13 @@ class MessageComposer:
         yield "Risk", f"{rated.value}, reported by the check in step {by}" if by else rated.value
         if with_check_results(spec.strength, spec.risk, results.all) is Strength.SESSION:
             yield "Sign-in", "by mail, before you can approve"
-        said = [
+        verdicts = [
             f"{step}: {verdict}" if step in results.current else f"{step}: of {_of(results, step)}, void"
             for step, verdict in check_verdicts(self._intent.plan, results.all).items()
         ]
-        yield "Checked", ", ".join(said) or "nothing has been checked automatically"
+        yield "Checked", ", ".join(verdicts) or "nothing has been checked automatically"
         able = self._approvers.of(self._intent, task, self._directory, now)
-        yield from standing_facts(self._intent, task, self._directory, person, able)
+        yield from open_task_facts(self._intent, task, self._directory, person, able)
         yield "Requested by", self._requester()
         if self._intent.requester.claimed:
             yield "Calls itself", f"{self._intent.requester.claimed} (not verified)"
@@ -330,9 +330,9 @@ class MessageComposer:
             return
         first = min(self._old)
         found = changed_leaves(json_value.decode(self._old[first]), json_value.decode(self._payload))
-        said = [_difference(leaf) for leaf in found[:_MOST_CHANGED]]
-        said += [f"and {len(found) - _MOST_CHANGED} more"] if len(found) > _MOST_CHANGED else []
-        yield f"Changed since revision {first}", "; ".join(said) or "nothing in the request itself"
+        differences = [_difference(leaf) for leaf in found[:_MOST_CHANGED]]
+        differences += [f"and {len(found) - _MOST_CHANGED} more"] if len(found) > _MOST_CHANGED else []
+        yield f"Changed since revision {first}", "; ".join(differences) or "nothing in the request itself"
 
     def _question(self) -> str:
         intent = self._intent
@@ -400,8 +400,8 @@ class MessageComposer:
         return {
             "headline": f"A comment on {'your request' if own else 'a task that you commented on'}",
             "facts": facts,
-            "said": cut(mask_text("\n".join(words)), _LONGEST_SAID),
-            "said_by": "The comment",
+            "quoted": cut(mask_text("\n".join(words)), _LONGEST_QUOTE),
+            "quoted_by": "The comment",
             "closing": "A comment decides nothing. A reply on the page notifies its author.",
             "link_label": "Read and reply",
         }
@@ -442,7 +442,7 @@ class MessageComposer:
     def _requester_text(self, spec: TaskSpec) -> str:
         """The requester's own title and description; or an admin's description, from the workflow."""
         parts = (spec.description,) if from_workflow(self._intent.plan) else (spec.title, spec.description)
-        return cut(mask_text("\n".join(part for part in parts if part)), _LONGEST_SAID)
+        return cut(mask_text("\n".join(part for part in parts if part)), _LONGEST_QUOTE)
 
     def _requester_text_source(self) -> str:
         if from_workflow(self._intent.plan):
@@ -480,7 +480,7 @@ class MessageComposer:
             for fact in others
         ]
         facts += [("When", local_time_text(notification.at, zone)), ("Requested by", self._requester())]
-        said = [
+        comments = [
             f"{self._directory.display(fact.actor.id)}: {fact.note.comment}"
             for fact in self._answers
             if fact.note is not None and fact.note.comment
@@ -493,8 +493,8 @@ class MessageComposer:
             "closing": what_now(ending, notification.outcome, notification.means),
             "leaves": found.leaves,
             "rest": found.rest,
-            "said": cut(mask_text("\n".join(said)), _LONGEST_SAID),
-            "said_by": "Comments",
+            "quoted": cut(mask_text("\n".join(comments)), _LONGEST_QUOTE),
+            "quoted_by": "Comments",
             "link_label": "See what happened",
         }
 
@@ -519,7 +519,7 @@ class MessageComposer:
         return {
             "headline": "For your information",
             "facts": facts,
-            "said": cut(mask_text(notification.text), _LONGEST_SAID),
-            "said_by": self._requester_text_source(),
+            "quoted": cut(mask_text(notification.text), _LONGEST_QUOTE),
+            "quoted_by": self._requester_text_source(),
             "link_label": "See what happened",
         }

@@ -14,7 +14,7 @@ class SaturatedError(Exception):
     """No slot became free in time."""
 
 
-class _Target:
+class _Slots:
     def __init__(self) -> None:
         self.slots = asyncio.Semaphore(_SLOTS)
         self.entered = 0
@@ -25,11 +25,11 @@ class ConcurrencyLimiter:
 
     def __init__(self, max_wait: float = _MAX_WAIT) -> None:
         self._max_wait = max_wait
-        self._targets: dict[str, _Target] = {}
+        self._targets: dict[str, _Slots] = {}
 
     def enter(self, target: str) -> bool:
         """Queue for a slot; False if the queue is full. Each True is followed by one ``exit``."""
-        known = self._targets.setdefault(target, _Target())
+        known = self._targets.setdefault(target, _Slots())
         if known.entered >= _QUEUE:
             return False
         known.entered += 1

@@ -123,7 +123,7 @@ OutboxItem = (
     | TestDelivery
 )
 
-_NOTICE = msgspec.json.Decoder(Notification)
+_NOTIFICATION = msgspec.json.Decoder(Notification)
 _PROPOSAL = msgspec.json.Decoder(ProposalNotification)
 _TEST = msgspec.json.Decoder(TestRequest)
 _SIGN_IN = msgspec.json.Decoder(LinkRequest | AddressChanged | KeyCreated)
@@ -140,15 +140,15 @@ def decode(row: OutboxRow) -> OutboxItem:
 def _decoded(kind: OutboxKind, row: OutboxRow) -> OutboxItem:
     match kind:
         case OutboxKind.PUSH:
-            return PushDelivery(row, _NOTICE.decode(row.notification))
+            return PushDelivery(row, _NOTIFICATION.decode(row.notification))
         case OutboxKind.SERVICE:
-            return ServiceNotification(row, _NOTICE.decode(row.notification))
+            return ServiceNotification(row, _NOTIFICATION.decode(row.notification))
         case OutboxKind.PEOPLE:
-            return PeopleNotification(row, _NOTICE.decode(row.notification))
+            return PeopleNotification(row, _NOTIFICATION.decode(row.notification))
         case OutboxKind.PERSON:
-            return PersonNotification(row, _NOTICE.decode(row.notification))
+            return PersonNotification(row, _NOTIFICATION.decode(row.notification))
         case OutboxKind.NOBODY_REACHED:
-            return UnreachedTask(row, _NOTICE.decode(row.notification))
+            return UnreachedTask(row, _NOTIFICATION.decode(row.notification))
         case OutboxKind.ADMIN:
             return AdminNotification(row, _PROPOSAL.decode(row.notification))
         case OutboxKind.SIGN_IN:

@@ -166,7 +166,9 @@ def _rooms(
         return
     for name in notification.to:
         # in every chat that the team has, not only in the first: a room is not a person with preferences
-        channels = [channel for channel, places in reach.items() if name in places] if is_team(name) else []
+        channels = (
+            [channel for channel, addresses in reach.items() if name in addresses] if is_team(name) else []
+        )
         if channels and addressed(intent, task, (name,), directory, notification.at):
             for channel in channels:
                 yield Recipient(name, (channel,))
@@ -177,11 +179,11 @@ def is_team(recipient: str) -> bool:
     return recipient.startswith(TEAM)
 
 
-def _snoozed(notification: Notification, task: Task, person: str, told_at: datetime) -> bool:
+def _snoozed(notification: Notification, task: Task, person: str, notified_at: datetime) -> bool:
     if notification.kind is NotificationKind.SNOOZE_ENDED:
         return False
     reminder = notification.kind is NotificationKind.REMINDER
-    return suppressed(task, person, reminder=reminder, called_at=notification.at, told_at=told_at)
+    return suppressed(task, person, reminder=reminder, called_at=notification.at, notified_at=notified_at)
 
 
 def _sent_before(sent: SentMessages, directory: Snapshot, reach: Reach) -> list[Recipient]:

@@ -54,11 +54,11 @@ class ServiceMessages(Sender[ServiceNotification]):
         if has_fields(notification.title):
             stored = await self._store.intents.get(row.intent)
             notification = with_values(notification, stored.payload if stored else b"")
-        message = render(row.id, notification, self._base_url(), await self._decider(notification))
+        message = render(row.id, notification, self._base_url(), await self._decided_by(notification))
         await channel.send(message, row.target)
         return Sent()
 
-    async def _decider(self, notification: Notification) -> str:
+    async def _decided_by(self, notification: Notification) -> str:
         """The name of the person who caused the event; "" if it was not a person."""
         if notification.kind in (NotificationKind.DECIDED, NotificationKind.COMMENTED):
             with contextlib.suppress(Refused):

@@ -28,6 +28,7 @@ from signoff.engine.clock import Clock
 from signoff.engine.delivery.channel_registry import ChannelRegistry, Reach
 from signoff.engine.delivery.compose import MessageComposer
 from signoff.engine.delivery.message_rows import message_of, nobody_reached_row, roundup_row, row_at, row_to
+from signoff.engine.delivery.open_task_facts import Approvers, asks_still
 from signoff.engine.delivery.outbox_items import PeopleNotification, PersonNotification, decode
 from signoff.engine.delivery.recipients import (
     FOLLOWING,
@@ -49,7 +50,6 @@ from signoff.engine.delivery.send_outcomes import (
     WaitForEarlierError,
 )
 from signoff.engine.delivery.sender import Sender, stable_id
-from signoff.engine.delivery.standing import Approvers, asks_still
 from signoff.engine.directory.contact_schedule import delayed_contact
 from signoff.engine.directory.snapshot import DirectoryCache, Snapshot
 from signoff.engine.identity.rate_limit import Limit
@@ -347,7 +347,7 @@ class TaskMessages(Sender[PersonNotification]):
             return replace(notification, kind=_AS_ASKED_ON[due.kind], number=due.number) if due else None
         reminder = notification.kind is NotificationKind.REMINDER
         snoozed = suppressed(
-            task, person, reminder=reminder, called_at=notification.at, told_at=notification.at
+            task, person, reminder=reminder, called_at=notification.at, notified_at=notification.at
         )
         return None if snoozed else notification
 

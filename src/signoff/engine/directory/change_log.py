@@ -16,7 +16,7 @@ from signoff.core.ids import uuid7
 from signoff.core.text.masking import fingerprint
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.notify.outbound.post import shown_url
-from signoff.store.tables.change_log import ChangedMeanwhile
+from signoff.store.tables.change_log import ConcurrentChange
 
 ABOUT: Final = ("person", "agent", "service", "account", "team", "policy", "workflow")
 KILLED: Final = "killed"  # the status of an agent that was killed and not resumed
@@ -53,7 +53,7 @@ async def retry_on_conflict(attempt: Callable[[], Awaitable[T]], forget: Callabl
     for _ in range(_TRIES - 1):
         try:
             return await attempt()
-        except ChangedMeanwhile as refused:
+        except ConcurrentChange as refused:
             if refused.committed:
                 raise
             forget()
@@ -117,17 +117,17 @@ def shown_account(account: Account, signs_with: str = "") -> dict[str, Any]:
     itself.
     """
     names = ("id", "name", "address", "display_name", "description", "delivery_mode", "status")
-    said = {name: getattr(account, name) for name in names}
-    said |= {"callback_url": _place(account.callback_url), "signs_with": signs_with}
+    fields = {name: getattr(account, name) for name in names}
+    fields |= {"callback_url": _place(account.callback_url), "signs_with": signs_with}
     if account.killed_at is not None:
-        said["status"] = KILLED
-    return {name: value for name, value in said.items() if value}
+        fields["status"] = KILLED
+    return {name: value for name, value in fields.items() if value}
 
 
 def shown_key(key: ApiKey) -> dict[str, Any]:
     until = key.expires_at.isoformat() if key.expires_at else "it is revoked"
-    said = {"id": key.id, "kind": key.actor_kind, "holder": key.actor_id, "until": until}
-    return said | {"terminal": key.name} if key.name else said
+    fields = {"id": key.id, "kind": key.actor_kind, "holder": key.actor_id, "until": until}
+    return fields | {"terminal": key.name} if key.name else fields
 
 
 def shown_chat(link: ChatPerson) -> dict[str, Any]:

@@ -118,12 +118,12 @@ def _expected_contacts(
     found: dict[tuple[str, datetime], ExpectedContact] = {}
     merged: list[ExpectedContact] = []
     asked = _Asked(intent, directory)
-    heard: dict[str, None] = {}
+    notified: dict[str, None] = {}
     past = _called_for(intent, task)
     for contact in [*past, *scheduled_contacts(intent, task)]:
         if contact.kind is ContactKind.DEADLINE:  # everyone who was notified by then, and the requester
             side = (person for person in sorted(requesters_side(intent)) if person in directory.active_people)
-            merged.append(ExpectedContact(contact, tuple(dict.fromkeys((*heard, *side)))))
+            merged.append(ExpectedContact(contact, tuple(dict.fromkeys((*notified, *side)))))
             continue
         if contact.kind is ContactKind.ESCALATION:  # they may decide from then on
             task = replace(task, escalated=max(task.escalated, contact.number))
@@ -135,8 +135,8 @@ def _expected_contacts(
         when = notify_times(asked.at(task, contact), intent, task, directory, contact.at)
         silent = {*answered, *_snoozed_by(contact, task, when)}
         if contact in past:  # people who have answered since then were notified too
-            heard |= dict.fromkeys(person for person, _ in when)
-        heard |= dict.fromkeys(person for person, _ in when if person not in silent)
+            notified |= dict.fromkeys(person for person, _ in when)
+        notified |= dict.fromkeys(person for person, _ in when if person not in silent)
         at_once = tuple(person for person, at in when if at == contact.at and person not in silent)
         if contact not in past and (at_once or not when):
             merged.append(ExpectedContact(contact, at_once))
@@ -171,7 +171,7 @@ def _snoozed_by(contact: ScheduledContact, task: Task, when: Sequence[tuple[str,
     return {
         person
         for person, at in when
-        if suppressed(task, person, reminder=reminder, called_at=contact.at, told_at=at)
+        if suppressed(task, person, reminder=reminder, called_at=contact.at, notified_at=at)
     }
 
 
@@ -251,8 +251,10 @@ def who_may_decide_of(
         if ground is None:
             continue
         names, own = tuple(sorted(ground.names)), ground.principal == person
-        handed = any((one.delegator, one.delegate) == (ground.principal, person) for one in task.delegations)
-        why = _why(names) if own else "handed over" if handed else "is the delegate while absent"
+        delegated = any(
+            (one.delegator, one.delegate) == (ground.principal, person) for one in task.delegations
+        )
+        why = _why(names) if own else "handed over" if delegated else "is the delegate while absent"
         instead_of = "" if own else ground.principal
         yield EligiblePerson(person, instead_of, names, why, voted.get((person, ground.principal), ""))
 

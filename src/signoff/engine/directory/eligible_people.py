@@ -230,11 +230,11 @@ def recipients(
         turns = rotation_of(directory, name)
         if turns is not None:
             turn = [person for person in turns.in_order(at) if person in directory.active_people]
-            told = next((there for one in turn if (there := here(one))), None)
+            notified = next((there for one in turn if (there := here(one))), None)
         else:
             turn = people_named(directory, (name,))
-            told = [person for one in turn for person in here(one)]
-        found += told or [person for person in turn if able(person)]
+            notified = [person for one in turn for person in here(one)]
+        found += notified or [person for person in turn if able(person)]
     return tuple(dict.fromkeys(found))
 
 

@@ -68,8 +68,8 @@ def coerced(spec: TaskSpec, outcome: str, data: Mapping[str, Any], agreed: str =
         return dict(data)
     properties: dict[str, Any] = spec.form.get("properties", {})
     found = {name: _coerced(value, properties.get(name, {})) for name, value in data.items()}
-    said = {name: True for name in ("approved", "acknowledged") if name in properties and name not in found}
-    return found | said
+    fields = {name: True for name in ("approved", "acknowledged") if name in properties and name not in found}
+    return found | fields
 
 
 def form_faults(schema: dict[str, Any], data: dict[str, Any]) -> list[str]:

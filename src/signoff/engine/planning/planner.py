@@ -338,7 +338,7 @@ def staffing_faults(plan: Plan, directory: Snapshot, place: tuple[Hashable, ...]
         for number, stage in enumerate(policed.task.stages):
             able = replace(stage, approvers=normalised(stage.approvers))
             yield from faults_of(
-                partial(_staffed, number, policed, field, directory, barred, None),
+                partial(_with_enough_people, number, policed, field, directory, barred, None),
                 (*at, number),
                 partial(count_eligible, able, directory),
             )
@@ -352,9 +352,9 @@ def plan_warnings(plan: Plan, directory: Snapshot) -> tuple[str, ...]:
     together with it.
     """
     coming = [directory.resolve(step.agent) for step in plan.steps if isinstance(step, AgentStep)]
-    said = (one for plan in variants(plan) for one in freeze(plan, directory, coming=coming)[1])
+    given = (one for plan in variants(plan) for one in freeze(plan, directory, coming=coming)[1])
     try:
-        return tuple(dict.fromkeys(said))
+        return tuple(dict.fromkeys(given))
     except Refused as refusal:  # of a workflow that was applied before the people whom it needs left
         return (f"at present such a request is refused: {refusal.message}",)
 
@@ -424,7 +424,7 @@ def _asking(step: HumanStep, plan: Plan, directory: Snapshot, side: Side, warnin
     strict = from_workflow(plan) or bool(task.policy)
     field = _place(step, plan)
     stages = tuple(
-        _staffed(number, step, field, directory, barred, None if strict else warnings)
+        _with_enough_people(number, step, field, directory, barred, None if strict else warnings)
         for number in range(len(task.stages))
     )
     levels = tuple(replace(level, to=normalised(level.to)) for level in task.escalate)
@@ -479,7 +479,7 @@ def _check_fallback(step: HumanStep, directory: Snapshot) -> None:
         )
 
 
-def _staffed(
+def _with_enough_people(
     number: int,
     step: HumanStep,
     field: str,

@@ -15,7 +15,7 @@ from signoff.core.errors import Conflict, Forbidden, Invalid
 from signoff.core.intent import commands as c
 from signoff.core.intent.answering_rights import answer_right, pinned_members, requesters_side, stage_now
 from signoff.core.intent.model import Delegation, Intent, Task, spec_of
-from signoff.core.intent.understaffed import Shortage, shortage
+from signoff.core.intent.understaffed import MissingApprovers, missing_approvers
 from signoff.core.plan.task_types import Stage
 from signoff.core.text.canonical_json import content_digest
 from signoff.engine.directory.eligible_people import (
@@ -78,8 +78,8 @@ def _delegate(command: c.Delegate, actor: Actor, intent: Intent, directory: Snap
     return replace(command, to=delegate.id)
 
 
-def _short(intent: Intent, task: Task, directory: Snapshot) -> Shortage | None:
-    return shortage(replace(intent, open=task), task, directory.membership)
+def _short(intent: Intent, task: Task, directory: Snapshot) -> MissingApprovers | None:
+    return missing_approvers(replace(intent, open=task), task, directory.membership)
 
 
 def _delegated(actor: Actor, to: str, intent: Intent, task: Task) -> Task:

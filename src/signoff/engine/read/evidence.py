@@ -68,9 +68,9 @@ def masked_text(text: str, opened: bool = False) -> str:
 
 
 def _words(name: str, text: str, opened: bool) -> Leaf:
-    said = masked_text(text, opened)
-    shown = said if opened else clip(said)
-    return Leaf(path=name, text=shown, kind="block", hidden=len(said) - len(shown), masked=said != text)
+    given = masked_text(text, opened)
+    shown = given if opened else clip(given)
+    return Leaf(path=name, text=shown, kind="block", hidden=len(given) - len(shown), masked=given != text)
 
 
 def effects(
@@ -116,10 +116,10 @@ def _effect_name(path: str) -> str:
 
 def _merged(facts: list[EffectClaim]) -> tuple[EffectClaim, ...]:
     """Merge the same claim from several sources into one line that names them all."""
-    said: dict[tuple[str, str], list[str]] = {}
+    fields: dict[tuple[str, str], list[str]] = {}
     for fact in facts:
-        said.setdefault((fact.label, fact.text), []).append(fact.source)
-    return tuple(EffectClaim(label, text, " and ".join(sources)) for (label, text), sources in said.items())
+        fields.setdefault((fact.label, fact.text), []).append(fact.source)
+    return tuple(EffectClaim(label, text, " and ".join(sources)) for (label, text), sources in fields.items())
 
 
 def searched_text(intent: Intent, step: HumanStep, payload: object) -> str:

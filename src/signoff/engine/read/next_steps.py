@@ -54,8 +54,8 @@ def _following(
     instead = " or ".join([*chosen, *others]) if chosen or After.YES not in one.after else ""
     given = group(one.given, opened) if one.given else Group()
     retries = step.max_retries if isinstance(step, AgentStep) else 0
-    said = missing(agent) if agent else ""
-    return NextStepLine(step.id, _does(one), agent, instead, one.detour, given, said, retries)
+    value = missing(agent) if agent else ""
+    return NextStepLine(step.id, _does(one), agent, instead, one.detour, given, value, retries)
 
 
 def _does(one: UpcomingStep) -> str:

@@ -16,25 +16,25 @@ _TEAM: Final = "team:"
 
 def task_filter(query: Mapping[str, str], directory: Snapshot) -> TaskFilter:
     """The filter for the query parameters ``risk``, ``team``, ``requester`` and ``workflow``."""
-    said = {name: query.get(name, "").strip() for name in NAMES}
-    if said["risk"] and said["risk"] not in tuple(Risk):
-        raise _unknown("risk", said["risk"], ", ".join(Risk) + ".")
-    team = said["team"].removeprefix(_TEAM)
+    fields = {name: query.get(name, "").strip() for name in NAMES}
+    if fields["risk"] and fields["risk"] not in tuple(Risk):
+        raise _unknown("risk", fields["risk"], ", ".join(Risk) + ".")
+    team = fields["team"].removeprefix(_TEAM)
     if team and team not in directory.teams:
         raise _unknown("team", team, directory.suggest(team, directory.teams) or "See: signoff teams list.")
     requesters, program = (
-        _requesters(said["requester"], directory) if said["requester"] else (frozenset[str](), "")
+        _requesters(fields["requester"], directory) if fields["requester"] else (frozenset[str](), "")
     )
     types = frozenset(
         one.intent_type
         for one in directory.workflows.values()
-        if said["workflow"] in (one.name, one.intent_type)
+        if fields["workflow"] in (one.name, one.intent_type)
     )
-    if said["workflow"] and not types:
+    if fields["workflow"] and not types:
         known = {one.name for one in directory.workflows.values()}
-        hint = directory.suggest(said["workflow"], known) or "See: signoff workflows list."
-        raise _unknown("workflow", said["workflow"], hint)
-    return TaskFilter(said["risk"], _TEAM + team if team else "", requesters, types, program)
+        hint = directory.suggest(fields["workflow"], known) or "See: signoff workflows list."
+        raise _unknown("workflow", fields["workflow"], hint)
+    return TaskFilter(fields["risk"], _TEAM + team if team else "", requesters, types, program)
 
 
 def _requesters(name: str, directory: Snapshot) -> tuple[frozenset[str], str]:

@@ -267,10 +267,10 @@ class View:
         """A page of the actor's intents; a program sees only its own."""
         wanted = replace(wanted, workspace=actor.workspace)
         if actor.kind in PROGRAMS:
-            own = await self._store.intents.page(replace(wanted, party=actor.id))
+            own = await self._store.intents.page(replace(wanted, involved=actor.id))
             if not actor.address:
                 return own
-            to_it = await self._store.intents.page(replace(wanted, party=actor.address))
+            to_it = await self._store.intents.page(replace(wanted, involved=actor.address))
             both = {s.intent.id: s for s in (*own, *to_it)}
             down = not wanted.oldest_first
             return sorted(both.values(), key=lambda s: s.intent.id, reverse=down)[: wanted.limit]
@@ -416,8 +416,8 @@ class View:
     async def tasks(self, actor: Actor, after: str = "", limit: int = 200) -> list[Stored]:
         """Intents with an open task, oldest first; a service sees only its own."""
         authorize(actor, Action.LIST_TASKS)
-        party = requested_by(actor.id) if actor.kind in PROGRAMS else EVERYBODY
-        return await self._store.intents.open_tasks(actor.workspace, after, limit, party)
+        key = requested_by(actor.id) if actor.kind in PROGRAMS else EVERYBODY
+        return await self._store.intents.open_tasks(actor.workspace, after, limit, key)
 
     async def deliveries(self, actor: Actor, agent: str, after: int, limit: int) -> list[tuple[int, Intent]]:
         """The claimable deliveries of ``agent`` (canonical) after a cursor."""

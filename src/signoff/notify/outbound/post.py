@@ -124,12 +124,12 @@ def _retry_after(status: int, headers: Iterable[tuple[bytes, bytes]]) -> float:
     """
     if status not in (429, 503):
         return 0.0
-    said = {name.lower(): value.decode("latin-1").strip() for name, value in headers}
-    given = said.get(b"retry-after", "")
+    fields = {name.lower(): value.decode("latin-1").strip() for name, value in headers}
+    given = fields.get(b"retry-after", "")
     if given.isascii() and given.isdigit():
         return float(given[:9])
     try:
-        until, now = (parsedate_to_datetime(said.get(name, "")) for name in (b"retry-after", b"date"))
+        until, now = (parsedate_to_datetime(fields.get(name, "")) for name in (b"retry-after", b"date"))
         return max(0.0, (until - now).total_seconds())
     except (TypeError, ValueError, OverflowError):  # not a date, or only one of the two has a time zone
         return 0.0

@@ -48,7 +48,7 @@ def _theirs(message: PersonalMessage) -> tuple[list[dict[str, Any]], bool]:
     leaves, cut = _sections(leaf_lines(message.leaves))
     given, given_cut = _sections(leaf_lines(message.given))
     reports, reports_cut = _sections(leaf_lines(message.reports))
-    said, said_cut = _sections(visible(message.said))
+    quoted, quote_cut = _sections(visible(message.quoted))
     asked: list[dict[str, Any]] = []
     if message.leaves or message.rest:
         asked += [_quiet(f"The request, {one_line(message.asked_by, 200)}"), *leaves]
@@ -58,8 +58,8 @@ def _theirs(message: PersonalMessage) -> tuple[list[dict[str, Any]], bool]:
         asked += [_quiet("Check results"), *reports]
     if cut or given_cut or reports_cut or message.missing:
         asked.append(_plain(message.missing or "Not everything is shown here. The page shows everything."))
-    words = [_quiet(message.said_by), *said] if message.said else []
-    whole = not (cut or given_cut or reports_cut or said_cut)
+    words = [_quiet(message.quoted_by), *quoted] if message.quoted else []
+    whole = not (cut or given_cut or reports_cut or quote_cut)
     return (asked + words if message.asks else words + asked), whole
 
 

@@ -106,7 +106,7 @@ class Slack:
     async def _post(self, message: "PersonalMessage", card: Mapping[str, Any]) -> str:
         channel, _, thread = message.below.partition(":")
         place = {"channel": channel, "thread_ts": thread} if thread else {"channel": message.to}
-        said = await self._call(
+        response = await self._call(
             "chat.postMessage",
             {
                 **card,
@@ -119,7 +119,7 @@ class Slack:
                 "metadata": {"event_type": "signoff_message", "event_payload": {"id": message.id}},
             },
         )
-        return f"{said.get('channel', '')}:{said.get('ts', '')}"
+        return f"{response.get('channel', '')}:{response.get('ts', '')}"
 
     async def _update(self, reference: str, card: Mapping[str, Any]) -> str:
         """Update a card; returns its reference, "" if it cannot be updated and a new one has to be sent."""
@@ -172,14 +172,14 @@ class Slack:
             f"{self._api}/{method}", content, {"authorization": f"Bearer {self._token}"}
         )
         try:
-            said = answer.json()
+            response = answer.json()
         except ValueError:
-            said = None
-        if not isinstance(said, dict):
+            response = None
+        if not isinstance(response, dict):
             raise NotSent(f"Slack sent an invalid answer ({answer.status_code})")
-        if not said.get("ok"):
-            raise SlackRefusal(str(said.get("error", "nothing"))[:64])
-        return said
+        if not response.get("ok"):
+            raise SlackRefusal(str(response.get("error", "nothing"))[:64])
+        return response
 
     async def _send(self, url: str, content: Mapping[str, Any], headers: Mapping[str, str]) -> Any:
         import httpx2

@@ -18,7 +18,7 @@ from signoff.store.postgres.connections import Address, close, translated
 CHANNEL: Final = "signoff"
 NOTIFY: Final = "select pg_notify($1, payload) from unnest($2::text[]) as payload"
 LONGEST: Final = 7900  # bytes of one notification; PostgreSQL allows 7999
-_SILENCE: Final = 20.0  # seconds between checks of the listening connection
+_CHECK_EVERY: Final = 20.0  # seconds between checks of the listening connection
 _TIMEOUT: Final = 5.0
 
 Notified = Callable[[list[str]], None]
@@ -109,7 +109,7 @@ async def _until_lost(connection: Any) -> None:
     connection.add_termination_listener(lambda _: lost.set())
     while not connection.is_closed() and not lost.is_set():
         try:
-            async with asyncio.timeout(_SILENCE):
+            async with asyncio.timeout(_CHECK_EVERY):
                 await lost.wait()
         except TimeoutError:
             # A half-open connection would stay silent forever, so send a query.
@@ -121,13 +121,13 @@ async def _until_lost(connection: Any) -> None:
 
 def payloads(topics: Sequence[str]) -> Iterator[str]:
     """Join topics with newlines into as few notifications as possible; "" replaces a topic that is too long."""
-    said = [topic if len(topic.encode()) <= LONGEST else "" for topic in dict.fromkeys(topics)]
+    parts = [topic if len(topic.encode()) <= LONGEST else "" for topic in dict.fromkeys(topics)]
     start, size = 0, 0
-    for end, topic in enumerate(said):
+    for end, topic in enumerate(parts):
         grows = len(topic.encode()) + 1
         if size + grows > LONGEST and end > start:
-            yield "\n".join(said[start:end])
+            yield "\n".join(parts[start:end])
             start, size = end, 0
         size += grows
-    if said:
-        yield "\n".join(said[start:])
+    if parts:
+        yield "\n".join(parts[start:])

@@ -267,7 +267,7 @@ class SqliteStore(Store):
         if want.due:
             found.due = self._take(db, found, (sql.LOCK_DUE, {"now": micros(now), "limit": want.due}))
         for key in want.once:
-            for fingerprint, body in _rows(db, (sql.REPLY, _once(key, now))):
+            for fingerprint, body in _rows(db, (sql.REPLY, _idempotency_row(key, now))):
                 found.replies[key] = StoredReply(fingerprint, body)
         if want.workspaces:
             for space, number in _rows(db, (sql.LAST_CHANGES, {"spaces": want.workspaces})):
@@ -404,7 +404,7 @@ def to_disk(path: Path, *, folder: bool = False) -> None:
             os.close(descriptor)
 
 
-def _once(key: IdempotencyKey, now: datetime) -> dict[str, Any]:
+def _idempotency_row(key: IdempotencyKey, now: datetime) -> dict[str, Any]:
     return {**msgspec.structs.asdict(key), "now": micros(now)}
 
 

@@ -26,7 +26,7 @@ class Writer:
 
     def __init__(self, connect: Open, turns: Turns | None = None) -> None:
         self._turns = turns
-        self._lane = ConnectionThread("signoff-writer", connect)
+        self._thread = ConnectionThread("signoff-writer", connect)
         self._turn = asyncio.Lock()
         self._db: apsw.Connection | None = None
         self._owner: asyncio.Task[object] | None = None
@@ -37,8 +37,8 @@ class Writer:
 
     async def open(self) -> None:
         """Connect; raises the error if that fails."""
-        await self._lane.open()
-        self._db = await self._lane.run(lambda db: db)
+        await self._thread.open()
+        self._db = await self._thread.run(lambda db: db)
 
     async def close(self) -> None:
         """Finish the current transaction, checkpoint the log, close."""
@@ -49,13 +49,13 @@ class Writer:
         if self._db is not None:
             async with self._turn:
                 self._db = None
-                await self._lane.run(_checkpoint)
-        await self._lane.close()
+                await self._thread.run(_checkpoint)
+        await self._thread.close()
 
     async def run(self, job: Callable[[apsw.Connection], T]) -> T:
         """Run a job that handles transactions itself, off the event loop; return its result."""
         async with self.turn():
-            return await self._done(self._lane.put(self._last(job)))
+            return await self._done(self._thread.put(self._last(job)))
 
     async def commit(self, change: Callable[[apsw.Connection], T]) -> T:
         """Run ``change`` in a transaction; return its result after the commit. If it raises, nothing is written."""
@@ -64,10 +64,10 @@ class Writer:
             if db is None:
                 raise Busy("database_unavailable", "The database is closed.")
             if not _begun(db):
-                return await self._done(self._lane.put(self._last(lambda db: whole(db, change))))
+                return await self._done(self._thread.put(self._last(lambda db: whole(db, change))))
             try:
                 result = translated(change, db)
-                await self._done(self._lane.put(self._last(_commit)))
+                await self._done(self._thread.put(self._last(_commit)))
             finally:
                 _roll_back(db)
             return result
@@ -143,7 +143,7 @@ class Writer:
     async def _empty_log(self) -> None:
         async with self._turn:
             if self._db is not None:
-                await asyncio.shield(self._lane.run(_checkpoint))
+                await asyncio.shield(self._thread.run(_checkpoint))
 
 
 def _begun(db: apsw.Connection) -> bool:

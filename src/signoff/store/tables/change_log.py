@@ -113,7 +113,7 @@ def log_changes(changes: Sequence[DirectoryChange]) -> None:
         log.info("%(kind)s %(act)s: %(subject)s, by %(actor)s over %(via)s", fields, extra={"fields": fields})
 
 
-class ChangedMeanwhile(Conflict):
+class ConcurrentChange(Conflict):
     """A concurrent change was committed first. ``committed``: whether it is known to have changed the same entry, so
     that a retry is pointless.
     """
@@ -234,7 +234,7 @@ class People:
         try:
             await self._db.write(*statements)
         except Conflict as refused:
-            raise ChangedMeanwhile from refused
+            raise ConcurrentChange from refused
         log_changes(changes)
 
 

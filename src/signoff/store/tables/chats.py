@@ -10,7 +10,7 @@ from signoff.core.directory.model import ChatCode, ChatPerson, DirectoryChange
 from signoff.core.errors import Conflict
 from signoff.store.database import Database, Statement
 from signoff.store.rows import micros
-from signoff.store.tables.change_log import ChangedMeanwhile, log_changes, recording
+from signoff.store.tables.change_log import ConcurrentChange, log_changes, recording
 from signoff.store.tables.mapping import fetch, fetch_one, put, values_of
 
 _OLD_CODES: Final = "delete from chat_codes where expires_at <= :now"
@@ -80,5 +80,5 @@ class Chats:
         try:
             await self._db.write(*recording(record, since), *statements)
         except Conflict as refused:
-            raise ChangedMeanwhile from refused
+            raise ConcurrentChange from refused
         log_changes(record)

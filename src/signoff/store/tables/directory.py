@@ -8,7 +8,7 @@ from msgspec import Struct
 from signoff.core.directory.model import Account, ApiKey, NamedWorkflow, Person, Workspace
 from signoff.core.plan.plan import Plan
 from signoff.store.database import Database
-from signoff.store.sql import LATEST_VERSION, PLAN, STAFFED
+from signoff.store.sql import LATEST_VERSION, PLAN, UNDERSTAFFED_CHECKED
 from signoff.store.tables.mapping import fetch, fetch_one, insert, values_of
 
 
@@ -31,9 +31,9 @@ class DirectoryTables:
         """The workspaces that have changed since the last check of their open tasks."""
         return await fetch(self._db, Workspace, "staffed_change < last_change order by id")
 
-    async def staffed(self, workspace: str, change: int) -> None:
+    async def understaffed_checked(self, workspace: str, change: int) -> None:
         """Record that the workspace's open tasks have been checked for this change."""
-        await self._db.write((STAFFED, {"id": workspace, "change": change}))
+        await self._db.write((UNDERSTAFFED_CHECKED, {"id": workspace, "change": change}))
 
     async def add_person(self, person: Person) -> bool:
         """Add a person; False if the workspace already has a person with that address."""

@@ -95,12 +95,12 @@ class Erasures:
         found: set[object] = set()
         for kind, before, after in await self._db.read(_OF_PERSON, workspace=workspace, subject=subject):
             for text in filter(None, (before, after)):
-                said = json_value.decode(text)
+                decoded = json_value.decode(text)
                 if kind == "person":
-                    given = said.get("addresses")
-                    found |= {said.get("email"), *(given.values() if isinstance(given, dict) else ())}
-                elif isinstance(said, dict) and {"account", "team"} <= said.keys():
-                    found.add(said["account"])
+                    given = decoded.get("addresses")
+                    found |= {decoded.get("email"), *(given.values() if isinstance(given, dict) else ())}
+                elif isinstance(decoded, dict) and {"account", "team"} <= decoded.keys():
+                    found.add(decoded["account"])
         return {one for one in found if isinstance(one, str) and one}
 
     async def comments(self, workspace: str, person: str) -> ErasedComments:
@@ -150,13 +150,13 @@ class Erasures:
         while rows := await self._db.read(_CHANGES, workspace=workspace, after=after, limit=_PAGE):
             after = rows[-1][4]
             done: list[Statement] = []
-            for id, what, was, became, _, of, kind in rows:
-                before, later = was, became
+            for id, what, was, now, _, of, kind in rows:
+                before, later = was, now
                 named, within = (addresses, about) if of == subject else (mailboxes, swap)
                 if of == subject and kind == "key":
                     before, later = _without_terminal(before), _without_terminal(later)
                 new = {"name": named.get(what, what), "before": within(before), "after": within(later)}
-                if new != {"name": what, "before": was, "after": became}:
+                if new != {"name": what, "before": was, "after": now}:
                     done.append((_SAVE_CHANGE, {"id": id, **new}))
             count += len(done)
             await self._db.write(*done)
@@ -182,10 +182,10 @@ def _without_terminal(text: str) -> str:
     """The JSON text of a key without the terminal that it is for. Its name is any text that a program sent, which may
     be another person's address or a word of the entry; so it is found by its place.
     """
-    said = json_value.decode(text) if text else None
-    if not isinstance(said, dict) or _OF_TERMINAL.isdisjoint(said):
+    decoded = json_value.decode(text) if text else None
+    if not isinstance(decoded, dict) or _OF_TERMINAL.isdisjoint(decoded):
         return text
-    return _JSON.encode({name: value for name, value in said.items() if name not in _OF_TERMINAL}).decode()
+    return _JSON.encode({name: value for name, value in decoded.items() if name not in _OF_TERMINAL}).decode()
 
 
 def _swapped(named: Mapping[str, str]) -> Callable[[str], str]:
@@ -231,7 +231,7 @@ def _with_comments(results: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[
     after = dict(results)
     for step, result in results.items():
         if isinstance(result, dict) and "comment" in result:
-            told = kept[step].get("comment")
+            comment = kept[step].get("comment")
             rest = {name: value for name, value in result.items() if name != "comment"}
-            after[step] = rest if told is None else {**rest, "comment": told}
+            after[step] = rest if comment is None else {**rest, "comment": comment}
     return after

@@ -94,11 +94,11 @@ class Intents:
         if wanted.older_than is not None:
             values["older_than"] = micros(wanted.older_than)
         given = dict(zip(sql.STATUSES, dict.fromkeys(wanted.statuses), strict=False))
-        parties: Sequence[str] = ("",)
-        if wanted.party:
-            parties, values["party"] = [f" and {party}" for party in sql.PARTY], wanted.party
+        sides: Sequence[str] = ("",)
+        if wanted.involved:
+            sides, values["involved"] = [f" and {one}" for one in sql.INVOLVED], wanted.involved
         statuses = [f" and status = :{name}" for name in given] or [""]
-        halves = [party + status for party in parties for status in statuses]
+        halves = [side + status for side in sides for status in statuses]
         return await self._either(where, halves, order, limit=wanted.limit, **values, **given)
 
     async def open_of(self, workspace: str, requester: str, most: int) -> int:
@@ -107,10 +107,10 @@ class Intents:
         return int(rows[0][0])
 
     async def open_tasks(
-        self, workspace: str, after: str = "", limit: int = 200, party: str = EVERYBODY
+        self, workspace: str, after: str = "", limit: int = 200, key: str = EVERYBODY
     ) -> list[Stored]:
         """Intents that wait for a person, oldest first, with an id above ``after``, under one key of the worklist."""
-        values = {"workspace": workspace, "party": party, "after": after, "limit": limit}
+        values = {"workspace": workspace, "party": key, "after": after, "limit": limit}
         return await self._stored(sql.OPEN_TASKS, **values)
 
     async def found_under(

@@ -22,18 +22,18 @@ from signoff.wire.common import ABSENT, ActorOut
 
 async def trail(call: Call) -> bytes:
     """GET /v1/intents/{intent_id}/audit"""
-    proof = await call.state.view.audit(call.actor, call.params["intent_id"])
+    audit = await call.state.view.audit(call.actor, call.params["intent_id"])
     directory = await directory_of(call)
-    views = await call.state.card_openings.of(proof.stored.intent.id)
+    views = await call.state.card_openings.of(audit.stored.intent.id)
 
     def made() -> bytes:
-        return encode(_trail(proof, directory, views, call.actor))
+        return encode(_trail(audit, directory, views, call.actor))
 
-    return await call.state.aside.run(call.actor, made, size_of(proof.rows))
+    return await call.state.aside.run(call.actor, made, size_of(audit.rows))
 
 
-def _trail(proof: Audit, directory: Snapshot, views: Sequence[CardOpening], reader: Actor) -> AuditAnswer:
-    intent, finding = proof.stored.intent, proof.finding
+def _trail(audit: Audit, directory: Snapshot, views: Sequence[CardOpening], reader: Actor) -> AuditAnswer:
+    intent, finding = audit.stored.intent, audit.finding
     shown = tuple(_view(one, intent.id, directory) for one in views if may_see_openings(reader, one.person))
     return AuditAnswer(
         intent_id=intent.id,
@@ -41,7 +41,7 @@ def _trail(proof: Audit, directory: Snapshot, views: Sequence[CardOpening], read
         head=intent.head,
         verified=finding is None,
         problem=maybe(finding.text if finding else None),
-        events=tuple(_event(row, directory, intent.requester.id, reader) for row in proof.rows),
+        events=tuple(_event(row, directory, intent.requester.id, reader) for row in audit.rows),
         views=shown or ABSENT,
     )
 

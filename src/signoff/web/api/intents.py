@@ -249,7 +249,7 @@ def _fault(error: dict[str, Any], reason: str) -> Failure:
     code, message = error.get("code"), error.get("message")
     return Failure(
         code if isinstance(code, str) and 0 < len(code) <= 128 else "failed",
-        next((said for said in (message, reason) if isinstance(said, str) and shows(said)), "It failed.")[
+        next((given for given in (message, reason) if isinstance(given, str) and shows(given)), "It failed.")[
             :2000
         ],
         error.get("retryable") is True,
@@ -355,8 +355,8 @@ async def bulk_cancel(call: Call) -> BulkCancelAnswer:
     done = await asyncio.gather(*(_cancel(call, intent_id, command) for intent_id in found))
     gone = [intent_id for intent_id, why_not in zip(found, done, strict=True) if why_not is None]
     if busy := next((why_not for why_not in done if isinstance(why_not, Busy)), None):
-        said = f"{len(gone)} of {len(found)} have been canceled, the others not yet: {busy.message}"
-        raise Busy(busy.code, said, retry_after=busy.retry_after)
+        sentence = f"{len(gone)} of {len(found)} have been canceled, the others not yet: {busy.message}"
+        raise Busy(busy.code, sentence, retry_after=busy.retry_after)
     return BulkCancelAnswer(dry_run=False, would_cancel=len(found), canceled=len(gone), intent_ids=gone)
 
 

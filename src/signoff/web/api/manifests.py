@@ -21,8 +21,8 @@ from signoff.web.shapes.common import maybe
 
 async def apply(call: Call) -> wire.manifests.ManifestAnswer:
     """POST /v1/apply"""
-    said = bodies.ours(wire.manifests.ManifestRequest, call.body)
-    source = {name: value for name, value in bodies.given(said).items() if value}
+    request = bodies.ours(wire.manifests.ManifestRequest, call.body)
+    source = {name: value for name, value in bodies.given(request).items() if value}
     dry_run = call.flag("dry_run")
     authorize_document(call.actor, source)
     before = await directory_of(call)
@@ -36,7 +36,9 @@ async def apply(call: Call) -> wire.manifests.ManifestAnswer:
         if dry_run
         else await directory_of(call)
     )
-    warnings = await call.state.staffed.warnings(call.actor.workspace, before.membership, after.membership)
+    warnings = await call.state.understaffed_checks.warnings(
+        call.actor.workspace, before.membership, after.membership
+    )
     warnings = (*warnings, *self_approval_warnings(before, after))
     for spec in manifest.workflows:
         absent = await call.state.workers.absent(spec.template.plan, after, call.state.clock.now())
@@ -99,12 +101,12 @@ def _before(call: Call) -> int:
     """The number below which the next page starts, 0 for the first page; raises Invalid for a cursor that no page
     returned.
     """
-    said = call.query.get("cursor", "")
-    if said and not (said.isascii() and said.isdigit() and len(said) < 19):
+    given = call.query.get("cursor", "")
+    if given and not (given.isascii() and given.isdigit() and len(given) < 19):
         raise Invalid(
             "validation_error",
-            f"cursor: {said[:64]!r} is not a next_cursor.",
+            f"cursor: {given[:64]!r} is not a next_cursor.",
             field="cursor",
             hint="Send the previous page's next_cursor unchanged.",
         )
-    return int(said or 0)
+    return int(given or 0)

@@ -155,8 +155,8 @@ def _operation(row: Endpoint, schemas: Schemas) -> dict[str, Any]:
         content = {"schema": schemas.refs[row.request], "example": schemas.example(row.request)}
         operation["requestBody"] = {"required": True, "content": {"application/json": content}}
     elif row.any_body:  # the chat defines this form; we read only this field
-        said = {"type": "string", "description": "What was pressed, as JSON; a command has other fields."}
-        form = {"schema": {"type": "object", "properties": {"payload": said}}}
+        fields = {"type": "string", "description": "What was pressed, as JSON; a command has other fields."}
+        form = {"schema": {"type": "object", "properties": {"payload": fields}}}
         operation["requestBody"] = {"content": {"application/x-www-form-urlencoded": form}}
     operation["responses"] = _answers(row, schemas)
     if found := error_codes(row):
@@ -207,12 +207,12 @@ def error_codes(row: Endpoint) -> dict[str, list[str]]:
 
 def _described(row: Endpoint, found: dict[str, list[str]]) -> str:
     """The codes of a status that depends on what is asked for, in a sentence each; the list has the others too."""
-    told = [
+    texts = [
         f"{status}: {', '.join(f'`{code}`' for code in codes)}."
         for status, codes in found.items()
         if status in _OF_RULES
     ]
-    return "Error codes by status. " + " ".join(told)
+    return "Error codes by status. " + " ".join(texts)
 
 
 @cache
@@ -248,12 +248,12 @@ def _about(kind: type) -> str:
 
 
 def _in_path(name: str) -> dict[str, Any]:
-    said, example = _PARAMETERS[name]
+    given, example = _PARAMETERS[name]
     return {
         "name": name,
         "in": "path",
         "required": True,
-        "description": said,
+        "description": given,
         "schema": {"type": "string"},
         "example": example,
     }

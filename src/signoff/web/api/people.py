@@ -49,36 +49,36 @@ def _out(call: Call, person: Person, directory: Snapshot) -> wire.people.PersonO
 
 async def add_person(call: Call) -> wire.people.PersonAnswer:
     """POST /v1/people"""
-    said = bodies.ours(wire.people.CreatePerson, call.body)
+    request = bodies.ours(wire.people.CreatePerson, call.body)
     # authorize first: otherwise the response would reveal who exists
     authorize(call.actor, Action.CHANGE_DIRECTORY)
-    email = said.email.strip().lower()
+    email = request.email.strip().lower()
     refuse_no_mailbox(email, "email")
     directory = await directory_of(call)
     if email in directory.by_email:
         raise Conflict(
             "person_exists",
-            f"{said.email[:255]} already exists.",
+            f"{request.email[:255]} already exists.",
             hint="Change it: signoff people set, or PATCH /v1/people/{id}.",
         )
-    return await _put_person(call, email, bodies.given(said, "email"))
+    return await _put_person(call, email, bodies.given(request, "email"))
 
 
 async def change_person(call: Call) -> wire.people.PersonAnswer:
     """PATCH /v1/people/{person_id}"""
-    said = bodies.ours(wire.people.ChangePerson, call.body)
+    request = bodies.ours(wire.people.ChangePerson, call.body)
     authorize(call.actor, Action.READ_DIRECTORY)
     found = _person_named(await directory_of(call), call.params["person_id"])
-    return await _put_person(call, found.id, bodies.given(said))
+    return await _put_person(call, found.id, bodies.given(request))
 
 
-async def _put_person(call: Call, who: str, said: dict[str, Any]) -> wire.people.PersonAnswer:
-    spec = read_person(who, document(said), personal_channels())
+async def _put_person(call: Call, who: str, given: dict[str, Any]) -> wire.people.PersonAnswer:
+    spec = read_person(who, document(given), personal_channels())
     before = await directory_of(call)
     await call.state.manifests.apply(call.actor, Manifest(people=(spec,)))
     directory = await directory_of(call)
     found = _person_named(directory, who)
-    warnings = await call.state.staffed.warnings(
+    warnings = await call.state.understaffed_checks.warnings(
         call.actor.workspace, before.membership, directory.membership
     )
     return wire.people.PersonAnswer(
@@ -111,14 +111,14 @@ async def erase(call: Call) -> wire.people.PersonErased:
 
 async def reassign_all(call: Call) -> wire.people.ReassignedAll:
     """POST /v1/people/{person_id}/reassign"""
-    said = bodies.ours(wire.people.ReassignAll, call.body)
+    request = bodies.ours(wire.people.ReassignAll, call.body)
     authorize(call.actor, Action.CHANGE_DIRECTORY)
     directory = await directory_of(call)
     person = _person_named(directory, call.params["person_id"])
-    replacement = known_person(directory, said.to, "to")
+    replacement = known_person(directory, request.to, "to")
     if replacement.id == person.id:
         raise Invalid("delegate_to_oneself", "Reassign it to someone else.", field="to")
-    done = await call.state.reassignments.reassign_all(call.actor, person, replacement, said.comment)
+    done = await call.state.reassignments.reassign_all(call.actor, person, replacement, request.comment)
     refused = [
         wire.people.NotReassigned(task_id=task, code=why.code, message=why.message)
         for task, why in done.refused
@@ -139,9 +139,9 @@ def _person_named(directory: Snapshot, who: str) -> Person:
 
 async def send_test(call: Call) -> wire.messages.TestMessageAnswer:
     """POST /v1/people/{person_id}/test-messages"""
-    said = bodies.ours(wire.messages.TestMessageRequest, call.body)
+    request = bodies.ours(wire.messages.TestMessageRequest, call.body)
     person = await _person_or_me(call)
-    made = await call.state.test_messages.send(call.actor, person, said.channel)
+    made = await call.state.test_messages.send(call.actor, person, request.channel)
     [message] = messages_out([made], (await directory_of(call)).display)
     return wire.messages.TestMessageAnswer(message=message)
 

@@ -33,12 +33,12 @@ async def policies(call: Call) -> wire.policies.PoliciesAnswer:
 
 async def put_policy(call: Call) -> wire.policies.PolicyAnswer:
     """POST /v1/policies"""
-    said = bodies.ours(wire.policies.PutPolicy, call.body)
-    spec = read_named_policy(said.name, document(said.policy).moved("policy"))
+    request = bodies.ours(wire.policies.PutPolicy, call.body)
+    spec = read_named_policy(request.name, document(request.policy).moved("policy"))
     [planned] = await call.state.manifests.apply(call.actor, Manifest(policies=(spec,)))
     directory = await directory_of(call)
     return wire.policies.PolicyAnswer(
-        policy=p.policy_out(directory.policies[said.name], directory), changed=planned.action != UNCHANGED
+        policy=p.policy_out(directory.policies[request.name], directory), changed=planned.action != UNCHANGED
     )
 
 

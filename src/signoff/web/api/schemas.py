@@ -134,8 +134,10 @@ def _field(field: Schema) -> Schema:
     """
     choices = field.get("anyOf")
     if choices is not None:
-        said = {word: one.pop(word) for one in choices for word in ("description", "examples") if word in one}
-        field = {**said, **field, "anyOf": [_field(one) for one in choices]}
+        fields = {
+            word: one.pop(word) for one in choices for word in ("description", "examples") if word in one
+        }
+        field = {**fields, **field, "anyOf": [_field(one) for one in choices]}
         plain = [one for one in field["anyOf"] if one != {"type": "null"}]
         if len(plain) == 1 and len(choices) == 2 and isinstance(plain[0].get("type"), str):
             del field["anyOf"]

@@ -57,9 +57,9 @@ class FrameSource(Protocol):
     over: bool
     more: bool
 
-    async def read(self, told: Sequence[Change]) -> Sequence[bytes]:
+    async def read(self, committed: Sequence[Change]) -> Sequence[bytes]:
         """The next frames since the last call, up to about ``MOST_AT_ONCE`` bytes; afterwards ``more`` says whether
-        others may follow immediately. ``told``: changes that this process has committed since then.
+        others may follow immediately. ``committed``: changes that this process has committed since then.
         """
         ...
 
@@ -111,9 +111,9 @@ def _stream(call: Call, source: FrameSource, topics: tuple[str, ...], held_open:
 
     async def run(write: Write) -> None:
         clock = asyncio.get_running_loop().time
-        spoken = clock()
-        until = spoken + wait_seconds
-        said = False
+        last_sent = clock()
+        until = last_sent + wait_seconds
+        sent = False
         with HeldRequest(call, *topics) as waiter:
             waiter.watch()
             while not state.stopping.is_set():
@@ -128,14 +128,14 @@ def _stream(call: Call, source: FrameSource, topics: tuple[str, ...], held_open:
                     return
                 if frames:
                     await write(b"".join(frames))
-                    said = True
+                    sent = True
                     frames = ()  # otherwise thousands of idle streams would keep their last output in memory
-                    spoken = clock()
+                    last_sent = clock()
                     if not held_open:
-                        until = min(until, spoken + LINGER)
-                elif clock() - spoken >= KEEP_ALIVE:
+                        until = min(until, last_sent + LINGER)
+                elif clock() - last_sent >= KEEP_ALIVE:
                     await write(b": \n\n")
-                    spoken = clock()
+                    last_sent = clock()
                 if source.more:
                     try:
                         await waiter.still()
@@ -148,10 +148,10 @@ def _stream(call: Call, source: FrameSource, topics: tuple[str, ...], held_open:
                 left = until - clock()
                 # a final intent ends the connection that reported it; a later connection is held, because a client
                 # that never stops would reconnect immediately
-                if left <= 0 or (source.over and said):
+                if left <= 0 or (source.over and sent):
                     break
                 try:
-                    await waiter.wait(min(left, spoken + KEEP_ALIVE - clock()))
+                    await waiter.wait(min(left, last_sent + KEEP_ALIVE - clock()))
                 except Busy:
                     break
                 except Refused as refusal:
@@ -183,12 +183,12 @@ class _Life:
         self.over = False
         self.more = False
 
-    async def read(self, told: Sequence[Change]) -> Sequence[bytes]:
+    async def read(self, committed: Sequence[Change]) -> Sequence[bytes]:
         self.more = False
         if not can_see(self._call.actor, self._seen.stored.intent):
             self.over = True
             return ()
-        facts = self._following(told) or self._lately() or await self._stored()
+        facts = self._following(committed) or self._lately() or await self._stored()
         if not facts:
             return ()
         frames, size, shown = [], 0, 0
@@ -206,15 +206,15 @@ class _Life:
         await self._shown.read(facts[:shown])
         return frames
 
-    def _following(self, told: Sequence[Change]) -> list[e.Fact]:
+    def _following(self, committed: Sequence[Change]) -> list[e.Fact]:
         """The facts of these changes, if they are exactly the next ones; otherwise they have to be read from the
         table.
         """
-        facts = [sealed.fact for change in told for sealed in change.facts]
+        facts = [sealed.fact for change in committed for sealed in change.facts]
         if [fact.seq for fact in facts] != list(range(self._walked + 1, self._walked + 1 + len(facts))):
             return []
-        if told:
-            self._trail.intent = told[-1].after
+        if committed:
+            self._trail.intent = committed[-1].after
         return facts
 
     def _lately(self) -> list[e.Fact]:
@@ -256,7 +256,7 @@ class _Post:
         self.over = False
         self.more = False
 
-    async def read(self, told: Sequence[Change]) -> Sequence[bytes]:
+    async def read(self, committed: Sequence[Change]) -> Sequence[bytes]:
         self.more = False
         if not self._shows:
             return ()

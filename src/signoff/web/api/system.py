@@ -49,5 +49,5 @@ async def me(call: Call) -> MeAnswer:
     )
 
 
-def _setting(said: bool | str) -> str:
-    return said if isinstance(said, str) else "on" if said else "off"
+def _setting(given: bool | str) -> str:
+    return given if isinstance(given, str) else "on" if given else "off"

@@ -42,15 +42,15 @@ from signoff.wire.tasks import TaskChangedAnswer
 async def delegate(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/delegate"""
     body = json_intake.parse_object(call.body)
-    said = bodies.convert(wire.tasks.DelegateRequest, body.value)
-    return await _act(call, Delegate(said.to, comment=said.comment), body)
+    request = bodies.convert(wire.tasks.DelegateRequest, body.value)
+    return await _act(call, Delegate(request.to, comment=request.comment), body)
 
 
 async def reassign(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/reassign"""
     body = json_intake.parse_object(call.body)
-    said = bodies.convert(wire.tasks.ReassignRequest, body.value)
-    return await _act(call, Reassign(tuple(said.to), comment=said.comment), body)
+    request = bodies.convert(wire.tasks.ReassignRequest, body.value)
+    return await _act(call, Reassign(tuple(request.to), comment=request.comment), body)
 
 
 async def mark_reviewing(call: Call) -> bytes:
@@ -70,11 +70,11 @@ async def unmark_reviewing(call: Call) -> bytes:
 async def snooze(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/snooze"""
     body = json_intake.parse_object(call.body)
-    said = bodies.convert(wire.tasks.SnoozeRequest, body.value)
-    until = said.until
-    if said.lasts is not None and until is None:
-        until = call.state.clock.now() + parse_duration(said.lasts, "for")
-    if until is None or (said.lasts is not None and said.until is not None):
+    request = bodies.convert(wire.tasks.SnoozeRequest, body.value)
+    until = request.until
+    if request.lasts is not None and until is None:
+        until = call.state.clock.now() + parse_duration(request.lasts, "for")
+    if until is None or (request.lasts is not None and request.until is not None):
         raise Invalid(
             "moment_required",
             "The end of the snooze is missing.",
@@ -100,11 +100,11 @@ async def comment(call: Call) -> bytes:
 async def revise(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/revise"""
     body = json_intake.parse_object(call.body)
-    said = bodies.convert(wire.tasks.ReviseRequest, body.value)
-    payload = canonical_json.ordered(said.payload, plain=body.plain)
-    digest = canonical_json.digest(canonical_json.canonical(said.payload, plain=body.plain))
+    request = bodies.convert(wire.tasks.ReviseRequest, body.value)
+    payload = canonical_json.ordered(request.payload, plain=body.plain)
+    digest = canonical_json.digest(canonical_json.canonical(request.payload, plain=body.plain))
     for name in ("stage", "data"):
-        if getattr(said, name) and said.outcome is None:
+        if getattr(request, name) and request.outcome is None:
             raise Invalid(
                 "unused_field",
                 f"{name} has no effect without an outcome.",
@@ -113,11 +113,11 @@ async def revise(call: Call) -> bytes:
             )
     command = Revise(
         digest,
-        comment=said.comment,
-        digest=said.digest,
-        outcome=said.outcome or "",
-        data=said.data,
-        stage=None if said.stage is None else said.stage - 1,
+        comment=request.comment,
+        digest=request.digest,
+        outcome=request.outcome or "",
+        data=request.data,
+        stage=None if request.stage is None else request.stage - 1,
     )
     return await _act(call, command, body, payload)
 
@@ -153,7 +153,7 @@ async def _act(call: Call, command: Command, body: json_intake.Parsed, payload: 
 async def withdraw(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/withdraw"""
     body = json_intake.parse_object(call.body)
-    said = bodies.convert(wire.tasks.CommentRequest, body.value)
+    request = bodies.convert(wire.tasks.CommentRequest, body.value)
     found = await call.state.view.task(call.actor, call.params["task_id"], brief=True)
     seen, history = found.seen, found.history
     intent, payload = seen.stored.intent, seen.stored.payload
@@ -168,7 +168,7 @@ async def withdraw(call: Call) -> bytes:
         return encode(out)
 
     given = call.idempotent_reply(body.value, render, plain=body.plain)
-    command = Cancel(said.comment if shows(said.comment) else "withdrawn", history.step_run)
+    command = Cancel(request.comment if shows(request.comment) else "withdrawn", history.step_run)
     return given.of(await call.state.engine.handle(call.actor, intent.id, command, given.once))
 
 

@@ -25,7 +25,7 @@ from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.title_template import has_fields
 from signoff.core.text import json_value
 from signoff.core.text.json_diff import Leaf
-from signoff.engine.bulk_answers import Target, bulk_form
+from signoff.engine.bulk_answers import BulkTarget, bulk_form
 from signoff.engine.commit.jobs import Done, Idempotency
 from signoff.engine.read.revisions import RevisionChange, SinceApproved, changes, since_approved
 from signoff.engine.read.search import fits, search_terms
@@ -295,16 +295,16 @@ async def answer_many(call: Call) -> wire.tasks.BulkAnswer:
     """POST /v1/tasks/answers"""
     body = json_intake.parse_object(call.body)
     given = bodies.convert(wire.tasks.BulkAnswerRequest, body.value)
-    targets = [Target(one.task_id, one.stage - 1, one.revision, one.digest) for one in given.tasks]
+    targets = [BulkTarget(one.task_id, one.stage - 1, one.revision, one.digest) for one in given.tasks]
     directory = await directory_of(call)
     replies: dict[str, IdempotentReply] = {}
 
-    def render(target: Target, change: Change) -> bytes:
+    def render(target: BulkTarget, change: Change) -> bytes:
         return encode(
             bulk_result(target.ref, change, call.actor.id, directory.display, directory.active_people)
         )
 
-    def once(target: Target) -> Idempotency | None:
+    def once(target: BulkTarget) -> Idempotency | None:
         reply = call.idempotent_reply(body.value, partial(render, target), plain=body.plain)
         replies[target.ref] = reply
         if reply.once is None:
@@ -414,7 +414,7 @@ async def understaffed(call: Call) -> wire.tasks.UnderstaffedTasksAnswer:
     """GET /v1/tasks/understaffed"""
     authorize(call.actor, Action.CHANGE_DIRECTORY)
     directory = await directory_of(call)
-    found, whole = await call.state.staffed.short(call.actor.workspace, directory.membership)
+    found, whole = await call.state.understaffed_checks.short(call.actor.workspace, directory.membership)
     short = [
         wire.tasks.UnderstaffedTask(
             task_id=one.task,

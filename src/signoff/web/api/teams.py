@@ -36,13 +36,13 @@ async def team(call: Call) -> wire.teams.TeamAnswer:
 
 async def put_team(call: Call) -> wire.teams.TeamAnswer:
     """PUT /v1/teams/{name}"""
-    said = bodies.ours(wire.teams.PutTeam, call.body)
-    spec = read_team(call.params["name"], document(bodies.given(said)), personal_channels())
+    request = bodies.ours(wire.teams.PutTeam, call.body)
+    spec = read_team(call.params["name"], document(bodies.given(request)), personal_channels())
     before = await directory_of(call)
     await call.state.manifests.apply(call.actor, Manifest(teams=(spec,)))
     after = await directory_of(call)
     answer = await team(call)
-    answer.warnings = await call.state.staffed.warnings(
+    answer.warnings = await call.state.understaffed_checks.warnings(
         call.actor.workspace, before.membership, after.membership
     )
     return answer

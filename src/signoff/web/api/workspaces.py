@@ -15,8 +15,8 @@ async def workspaces(call: Call) -> wire.workspaces.WorkspacesAnswer:
 
 async def create(call: Call) -> wire.workspaces.NewWorkspaceOut:
     """POST /v1/workspaces"""
-    said = bodies.ours(wire.workspaces.CreateWorkspace, call.body)
-    made = await call.state.workspaces.create(call.actor, said.name, said.owner, said.owner_name)
+    request = bodies.ours(wire.workspaces.CreateWorkspace, call.body)
+    made = await call.state.workspaces.create(call.actor, request.name, request.owner, request.owner_name)
     return wire.workspaces.NewWorkspaceOut(
         workspace=_out(call, made.workspace), owner=made.owner.email, api_key=maybe(made.secret)
     )
@@ -24,9 +24,9 @@ async def create(call: Call) -> wire.workspaces.NewWorkspaceOut:
 
 async def rename(call: Call) -> wire.workspaces.WorkspaceAnswer:
     """PATCH /v1/workspaces/{workspace_id}"""
-    said = bodies.ours(wire.workspaces.RenameWorkspace, call.body)
+    request = bodies.ours(wire.workspaces.RenameWorkspace, call.body)
     after = await call.state.workspaces.rename(
-        call.actor, call.params["workspace_id"], said.organization, said.name
+        call.actor, call.params["workspace_id"], request.organization, request.name
     )
     return wire.workspaces.WorkspaceAnswer(workspace=_out(call, after))
 

@@ -40,12 +40,12 @@ from signoff.wire.mesh import (
 
 async def heartbeat(call: Call) -> HeartbeatAnswer:
     """POST /v1/mesh/heartbeat"""
-    said = bodies.axp(Heartbeat, json_intake.parse_object(call.body or b"{}"))
+    request = bodies.axp(Heartbeat, json_intake.parse_object(call.body or b"{}"))
     authorize(call.actor, Action.SEND_HEARTBEAT)
     call.state.workers.note(call.actor.workspace, call.actor.address, call.client)
     health = HEALTHY if call.actor.killed_at is None else KILLED
     return HeartbeatAnswer(
-        status=health, health_status=health, warnings=[METRICS_IGNORED] if said.metrics else ABSENT
+        status=health, health_status=health, warnings=[METRICS_IGNORED] if request.metrics else ABSENT
     )
 
 
@@ -127,12 +127,12 @@ async def events(call: Call) -> MeshEventsAnswer:
 
 async def _named(call: Call) -> Account:
     """The agent that the path names by its address, its name or the id of its address."""
-    said = call.params["address"]
+    given = call.params["address"]
     directory = await directory_of(call)
-    by_id = (account for account in directory.by_address.values() if shapes.address_id(account) == said)
+    by_id = (account for account in directory.by_address.values() if shapes.address_id(account) == given)
     account = next(by_id, None) or directory.by_address.get(await address_of(call))
     if account is None or account.kind != ActorKind.AGENT.value:
-        raise NotFound("agent_not_found", f"There is no agent {said[:128]}.")
+        raise NotFound("agent_not_found", f"There is no agent {given[:128]}.")
     return account
 
 

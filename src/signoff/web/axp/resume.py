@@ -28,7 +28,7 @@ from signoff.core.intent.contradictions import (
     form_fields,
     one_meaning,
     refusals,
-    says_no,
+    rejecting_member,
     spelled,
 )
 from signoff.core.intent.model import Failure, Intent, Task, spec_of
@@ -123,11 +123,11 @@ def _refuse_unended(body: dict[str, Any]) -> None:
     """Raise Invalid for a body that, like one of ``resolve``, says that the intent did not complete: without an
     action it would count as the result of a success.
     """
-    said = body.get("status")
-    if isinstance(said, str) and said.strip() in _UNDONE:
+    given = body.get("status")
+    if isinstance(given, str) and given.strip() in _UNDONE:
         raise Invalid(
             "action_required",
-            f"status says {said.strip()}, but no action says whether the work failed.",
+            f"status says {given.strip()}, but no action says whether the work failed.",
             field="status",
             hint='Send {"action": "fail", "reason": ...}, or {"action": "complete"} if status is part of a result.',
         )
@@ -138,15 +138,15 @@ def _with_known_action(body: dict[str, Any], spec: TaskSpec | None, agreed: str)
     would otherwise become part of a result that counts as a success, and a rejection could contradict the decision
     next to it. If the form has a field with that name, it is part of the answer.
     """
-    said = body.get("action")
-    if said is None or "action" in form_fields(spec):
+    given = body.get("action")
+    if given is None or "action" in form_fields(spec):
         return body
-    word = said.strip().lower() if isinstance(said, str) else said
+    word = given.strip().lower() if isinstance(given, str) else given
     if word not in _ACTIONS:
         _refuse_contradicted(body, spec, agreed)
         raise Invalid(
             "validation_error",
-            f"{str(said)[:32]!r} is not an action.",
+            f"{str(given)[:32]!r} is not an action.",
             field="action",
             hint="complete or fail; a member of the result with that name has to be renamed.",
         )
@@ -180,8 +180,8 @@ def refuse_no(member: str, value: str, body: Mapping[str, Any], place: str = "")
     """Raise Invalid if ``member`` of a person's body says that the intent completed, but the rest rejects. ``place``:
     the path of the rest.
     """
-    if (said := says_no(body)) is not None:
-        raise contradiction(member, value, place + said[0], said[1])
+    if (found := rejecting_member(body)) is not None:
+        raise contradiction(member, value, place + found[0], found[1])
 
 
 def _decision(body: dict[str, Any], spec: TaskSpec | None, agreed: str, step_run: int) -> Answer:

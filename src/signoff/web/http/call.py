@@ -234,11 +234,11 @@ class Call:
             return
         for name, value in lines:
             if name in _SINGLE and value != self.headers[name]:
-                said = name.decode()
+                spelled = name.decode()
                 raise Invalid(
                     "repeated_header",
-                    f"{said} was sent twice with different values.",
-                    field=said,
+                    f"{spelled} was sent twice with different values.",
+                    field=spelled,
                     hint="Send it once.",
                 )
 

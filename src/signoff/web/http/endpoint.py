@@ -51,7 +51,7 @@ def _lines(headers: list[tuple[bytes, bytes]]) -> bytes:
 _JSON_LINES: Final = _lines([_JSON, *_SAFE])
 _STREAM_LINES: Final = _lines(_STREAM)
 _FROM_CLI: Final = ("signoff-cli/", "axme-cli/")
-_HEARD_OUT: Final = 8 * 1024 * 1024
+_MOST_DRAINED: Final = 8 * 1024 * 1024
 _A_WHILE: Final = 0.05  # seconds after which a caller is authenticated again
 _MAX_SECRET: Final = 512
 _LONGEST_MESSAGE: Final = 2000
@@ -182,8 +182,8 @@ async def identify(call: Call) -> Actor:
     via = "cli" if call.client.startswith(_FROM_CLI) else "api"
     key, bearer = call.header(b"x-api-key").strip(), ""
     if b"authorization" in call.headers:
-        scheme, _, said = call.header(b"authorization").strip().partition(" ")
-        bearer = said.strip() if scheme.lower() == "bearer" else ""
+        scheme, _, token = call.header(b"authorization").strip().partition(" ")
+        bearer = token.strip() if scheme.lower() == "bearer" else ""
     secret = key or bearer
     if not secret:
         raise Unauthenticated(
@@ -237,7 +237,7 @@ async def read_body(call: Call, receive: Receive, limit: int) -> bytes:
     sends does not see the error.
     """
     declared = call.headers.get(b"content-length", b"")
-    if declared.isdigit() and (len(declared) > 20 or int(declared) > limit + _HEARD_OUT):
+    if declared.isdigit() and (len(declared) > 20 or int(declared) > limit + _MOST_DRAINED):
         raise _too_large(limit)
     message = await receive()
     if message["type"] == "http.request" and not message.get("more_body"):  # as almost every body arrives
@@ -255,7 +255,7 @@ async def read_body(call: Call, receive: Receive, limit: int) -> bytes:
         size += len(chunk)
         if size <= limit:
             chunks.append(chunk)
-        elif size > limit + _HEARD_OUT:
+        elif size > limit + _MOST_DRAINED:
             break
         if not message.get("more_body"):
             break

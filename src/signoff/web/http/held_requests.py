@@ -57,9 +57,9 @@ class HeldRequest:
         received. Raises Unauthenticated if the caller no longer has access.
         """
         self._call.held = True
-        woken = await self._waiter.wait(min(seconds, self._call.state.feed.reread))
+        notified = await self._waiter.wait(min(seconds, self._call.state.feed.reread))
         await self.still()
-        return woken
+        return notified
 
     async def still(self) -> None:
         """Authenticate the caller again, and continue with their current rights; raises Unauthenticated."""

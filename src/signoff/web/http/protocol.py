@@ -27,7 +27,7 @@ log = logging.getLogger("signoff.web")
 _AT_ONCE: Final = 4096
 
 # A client that is cut off while sending does not see the response, so its data is read and discarded for a moment.
-_HEARD_OUT: Final = 2.0
+_DRAIN_SECONDS: Final = 2.0
 
 
 class _RefusedError(Exception):
@@ -292,7 +292,7 @@ class LimitedProtocol(HttpToolsProtocol):
             return
         self._answer(refusal)
         self.transport.write_eof()
-        self._timer = self.loop.call_later(_HEARD_OUT, self._close)
+        self._timer = self.loop.call_later(_DRAIN_SECONDS, self._close)
 
     def _answer(self, refusal: Refused) -> None:
         self._over = True

@@ -11,26 +11,26 @@ class WriteBatching:
     reads nothing for ``seconds``, the connection is dropped, because unsent data occupies memory.
     """
 
-    __slots__ = ("_given", "_loop", "_said", "_seconds", "_taken", "_timer", "_transport", "is_closing")
+    __slots__ = ("_buffered", "_given", "_loop", "_seconds", "_taken", "_timer", "_transport", "is_closing")
 
     def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop, seconds: float = 0.0) -> None:
         self._transport = transport
         self.is_closing = transport.is_closing  # read several times for each request
         self._loop = loop
         self._seconds = seconds
-        self._said: list[bytes] = []
+        self._buffered: list[bytes] = []
         self._given = self._taken = 0
         self._timer: asyncio.TimerHandle | None = None
 
     def write(self, data: bytes) -> None:
-        if not self._said:
+        if not self._buffered:
             self._loop.call_soon(self._flush)
-        self._said.append(data)
+        self._buffered.append(data)
 
     def send(self, data: bytes) -> None:
         """Write a whole response. Nothing else follows in this turn, so it is sent immediately."""
-        if self._said:
-            self._said.append(data)
+        if self._buffered:
+            self._buffered.append(data)
             self._flush()
         elif not self.is_closing():
             self.owing()  # of earlier writes
@@ -69,9 +69,9 @@ class WriteBatching:
             self.owing()
 
     def _flush(self) -> None:
-        said, self._said = self._said, []
-        if said and not self.is_closing():
-            data = b"".join(said)
+        buffered, self._buffered = self._buffered, []
+        if buffered and not self.is_closing():
+            data = b"".join(buffered)
             self.owing()  # of earlier writes
             self._given += len(data)
             self._transport.write(data)

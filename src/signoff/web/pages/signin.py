@@ -28,9 +28,12 @@ def local(path: str) -> str:
         not parts.scheme and not parts.netloc and path.startswith("/") and not path.startswith(("//", "/\\"))
     )
     # Nobody is sent back to a page for signing in or out.
-    door = parts.path.partition("/")[0] == "" and parts.path.split("/")[1:2] in (["login"], ["logout"])
+    signs_in_or_out = parts.path.partition("/")[0] == "" and parts.path.split("/")[1:2] in (
+        ["login"],
+        ["logout"],
+    )
     plain = path.isprintable() and path.isascii() and len(path) <= _LONGEST_PATH
-    return path if own and plain and not door else "/"
+    return path if own and plain and not signs_in_or_out else "/"
 
 
 async def ask(request: PageRequest) -> Page:
@@ -41,16 +44,16 @@ async def ask(request: PageRequest) -> Page:
     return await _form(request, onward)
 
 
-async def _form(request: PageRequest, onward: str, status: int = 200, **said: str | None) -> Page:
-    """The sign-in page. ``said``: problem and hint; sent: the result of a request for a link by e-mail."""
-    shown: dict[str, Any] = {"problem": "", "hint": "", "sent": ""} | said
+async def _form(request: PageRequest, onward: str, status: int = 200, **given: str | None) -> Page:
+    """The sign-in page. ``given``: problem and hint; sent: the result of a request for a link by e-mail."""
+    shown: dict[str, Any] = {"problem": "", "hint": "", "sent": ""} | given
     return await request.page("login.html", status, next=onward, by_mail=request.state.mails, **shown)
 
 
 async def by_mail(request: PageRequest) -> Page:
     """POST /login/mail: e-mail a link if someone has this address. The reply is the same either way."""
     onward = local(request.field("next", "/"))
-    links = request.state.mailed_links
+    links = request.state.sign_in_requests
     if links is None or not links.possible:
         raise NotFound("mail_not_set_up", "This server sends no mail.", hint="Sign in with your key.")
     try:

@@ -27,7 +27,7 @@ EVENT_TYPES: Final = tuple(dict.fromkeys(effect.wire for effect in EFFECTS.value
 # statuses in which the holder does not change
 _HELD: Final = frozenset({Status.DELIVERED, Status.ACKNOWLEDGED, None})
 # members of events that go into ``details`` unchanged
-_TOLD: Final = (
+_SHOWN: Final = (
     "step",
     "reason",
     "number",
@@ -64,7 +64,7 @@ class EventWalker:
         place = self.follow(fact)
         if place is None:
             return None
-        told = details(fact, self.intent)
+        shown = details(fact, self.intent)
         out = EventOut(
             intent_id=self.intent_id,
             seq=self.seq,
@@ -74,7 +74,7 @@ class EventWalker:
             actor=fact.actor.id,
             actor_id=fact.actor.id,
             via=fact.via,
-            details=told,
+            details=shown,
         )
         if self.waiting is not None:
             out.waiting_reason = out.lifecycle_waiting_reason = self.waiting
@@ -86,7 +86,7 @@ class EventWalker:
             step = self.intent.plan.human_step(fact.event.step)
             out.human_task = human_task(step.task, record_title(self.intent.plan, step), task_id)
         if result and self.status is Status.COMPLETED:
-            out.result = told.get("result", {})
+            out.result = shown.get("result", {})
         return out
 
     def follow(self, fact: e.Fact) -> Effect | None:
@@ -191,8 +191,8 @@ def _failure(event: e.Failed | e.Reported) -> dict[str, Any]:
     fault = event.fault
     if fault is None:
         return {}
-    said = mask_text(fault.message)
-    return {"error": {"code": fault.code, "message": said, "retryable": fault.retryable}, "reason": said}
+    reason = mask_text(fault.message)
+    return {"error": {"code": fault.code, "message": reason, "retryable": fault.retryable}, "reason": reason}
 
 
 # What AXP's clients look for in ``details``, by the type of the event.
@@ -210,7 +210,9 @@ _EXTRA: Final[dict[type[e.Event], Callable[[Any, Intent], dict[str, Any]]]] = {
     e.ControlsPatched: lambda event, _: {"policy_generation": event.generation},
 }
 _UNSAID: Final = (None, "")
-_TOLD_OF: Final = {kind: tuple(name for name in _TOLD if name in kind.__struct_fields__) for kind in EFFECTS}
+_SHOWN_OF: Final = {
+    kind: tuple(name for name in _SHOWN if name in kind.__struct_fields__) for kind in EFFECTS
+}
 
 
 def details(fact: e.Fact, intent: Intent) -> dict[str, Any]:
@@ -219,13 +221,13 @@ def details(fact: e.Fact, intent: Intent) -> dict[str, Any]:
     """
     event = fact.event
     kind = type(event)
-    told: dict[str, Any] = {}
-    for name in _TOLD_OF[kind]:
+    shown: dict[str, Any] = {}
+    for name in _SHOWN_OF[kind]:
         value = getattr(event, name)
         if value not in _UNSAID:
-            told[name] = value
+            shown[name] = value
     if (extra := _EXTRA.get(kind)) is not None:
-        told.update(extra(event, intent))
+        shown.update(extra(event, intent))
     if fact.note is not None and fact.note.comment:
-        told["comment"] = fact.note.comment
-    return told
+        shown["comment"] = fact.note.comment
+    return shown

@@ -95,7 +95,7 @@ def receipt_out(change: Change, person: str, step: str, display: Display, names:
     """The receipt of the person's action in a change. An action that changed nothing has one too."""
     act = act_in((sealed.fact for sealed in change.facts), person)
     made = receipt(act, change.after, step, Formats(display, utc_text, names)) if act else UNCHANGED
-    return ReceiptOut(said=made.said, next=made.then, undo=maybe(made.undo), event=made.seq or ABSENT)
+    return ReceiptOut(said=made.recorded, next=made.then, undo=maybe(made.undo), event=made.seq or ABSENT)
 
 
 def bulk_result(
@@ -124,7 +124,7 @@ def bulk_answer(results: list[BulkResult], outcome: str) -> BulkAnswer:
         recorded=recorded,
         refused=len(results) - recorded,
         decided=decided,
-        receipt=ReceiptOut(said=made.said, next=made.then),
+        receipt=ReceiptOut(said=made.recorded, next=made.then),
         results=results,
     )
 

@@ -46,7 +46,7 @@ async def workflows(request: PageRequest) -> Page:
         ]
 
     rows = await request.state.aside.run(request.actor, listed, size)
-    said = {"q": words} if words else {}
+    given = {"q": words} if words else {}
     last = page.entries[-1] if page.more else None
     return await request.page(
         "workflows.html",
@@ -54,8 +54,8 @@ async def workflows(request: PageRequest) -> Page:
         rows=rows,
         q=words,
         count=len(directory.listed_workflows),
-        next=urlencode(said | {"after": last.name, "type": last.intent_type}) if last else "",
-        first=f"/workflows?{urlencode(said)}" if after is not None else "",
+        next=urlencode(given | {"after": last.name, "type": last.intent_type}) if last else "",
+        first=f"/workflows?{urlencode(given)}" if after is not None else "",
     )
 
 
@@ -201,8 +201,8 @@ async def _holder(request: PageRequest) -> Account | Person:
     if kind == ActorKind.PERSON.value:
         person = directory.by_email.get(name.lower())
         if person is None:
-            said = f"No person has the address {name[:100]!r}."
-            raise Invalid("person_not_found", said, field="name", hint="Add the person first.")
+            sentence = f"No person has the address {name[:100]!r}."
+            raise Invalid("person_not_found", sentence, field="name", hint="Add the person first.")
         return person
     if kind not in (ActorKind.AGENT.value, ActorKind.SERVICE.value):
         raise Invalid("validation_error", "Choose whom the key is for.", field="kind")

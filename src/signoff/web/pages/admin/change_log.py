@@ -53,8 +53,8 @@ async def changes(request: PageRequest) -> Page:
     """GET /changes"""
     authorize(request.actor, Action.READ_CHANGES)
     directory = await request.directory()
-    word, said = request.query.get("about", "")[:300], request.query.get("before", "")
-    before = int(said) if said.isascii() and said.isdigit() and len(said) < 19 else 0
+    word, number = request.query.get("about", "")[:300], request.query.get("before", "")
+    before = int(number) if number.isascii() and number.isdigit() and len(number) < 19 else 0
     found = await about(request, subject_of(word, directory) if word else "", before, _PAGE)
     kind, _, name = word.partition(":")
     return await request.page(
@@ -106,8 +106,8 @@ def _by(change: DirectoryChange, directory: Snapshot) -> str:
     return "the server" if change.actor_kind == ActorKind.SYSTEM.value else directory.display(change.actor_id)
 
 
-def _holder(kind: str, said: Any, directory: Snapshot) -> str:
-    return directory.display(str(said["holder"])) if kind == "key" else ""
+def _holder(kind: str, given: Any, directory: Snapshot) -> str:
+    return directory.display(str(given["holder"])) if kind == "key" else ""
 
 
 def differing(before: Any, after: Any, directory: Snapshot) -> tuple[tuple[Leaf, ...], tuple[str, ...]]:

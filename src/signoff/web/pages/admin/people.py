@@ -79,7 +79,7 @@ async def _people(
 
     many = populous(directory)
     rows, more = await request.state.aside.run(request.actor, listed) if many else listed()
-    said = {"q": words} if words else {}
+    given = {"q": words} if words else {}
     return await request.page(
         "people.html",
         refusal.status if refusal is not None else 200,
@@ -90,8 +90,8 @@ async def _people(
         q=words,
         warnings=warnings,
         count=len(directory.listed),
-        next=urlencode(said | {"after": rows[-1]["person"].id}) if more else "",
-        first=f"/people?{urlencode(said)}" if after is not None else "",
+        next=urlencode(given | {"after": rows[-1]["person"].id}) if more else "",
+        first=f"/people?{urlencode(given)}" if after is not None else "",
         whole=permits(request.actor, Action.READ_ALL),
         posted=dict(request.form) if refusal is not None else {},
     )
@@ -141,9 +141,9 @@ async def add_person(request: PageRequest) -> Page:
 
 
 async def _apply(
-    request: PageRequest, who: str, said: dict[str, Any], check: Callable[[Snapshot], None] | None = None
+    request: PageRequest, who: str, given: dict[str, Any], check: Callable[[Snapshot], None] | None = None
 ) -> None:
-    spec = read_person(who, document(said), personal_channels())
+    spec = read_person(who, document(given), personal_channels())
     await request.state.manifests.apply(request.actor, Manifest(people=(spec,)), check=check)
 
 
@@ -269,12 +269,12 @@ async def act(request: PageRequest) -> Page:
     try:
         if check is not None:
             check(directory)
-        said = await run(request, found, directory)
-        if what := _takes_away(request.params["act"], found, said):
+        given = await run(request, found, directory)
+        if what := _takes_away(request.params["act"], found, given):
             asking = await confirm_removal.confirm_removal(request, [found], what, home)
             if asking is not None:
                 return asking
-        await _apply(request, found.id, said, check)
+        await _apply(request, found.id, given, check)
     except Refused as refusal:
         return await _person(request, found.id, refusal)
     return request.to(home)
@@ -286,7 +286,7 @@ def _check(request: PageRequest, person_id: str) -> Callable[[Snapshot], None]:
     )
 
 
-def _takes_away(act: str, found: Person, said: dict[str, Any]) -> str:
+def _takes_away(act: str, found: Person, given: dict[str, Any]) -> str:
     """The consequences for the person's open tasks, as text; "" if there are none."""
     if act == "leave":
         return (
@@ -295,9 +295,9 @@ def _takes_away(act: str, found: Person, said: dict[str, Any]) -> str:
         )
     if not found.active or act != "details":
         return ""
-    if not said["active"]:
+    if not given["active"]:
         return f"An inactive person cannot decide. {confirm_removal.UNDERSTAFFED}"
-    if DECIDING & (set(found.roles) - set(said["roles"])):
+    if DECIDING & (set(found.roles) - set(given["roles"])):
         return f"Without the role they can no longer decide under it. {confirm_removal.UNDERSTAFFED}"
     return ""
 
@@ -351,14 +351,14 @@ async def _details(request: PageRequest, found: Person, directory: Snapshot) -> 
 
 async def _time(request: PageRequest, found: Person, directory: Snapshot) -> dict[str, Any]:
     zone = request.field("zone").strip()
-    said: dict[str, Any] = {"hours": False}
+    fields: dict[str, Any] = {"hours": False}
     days = [value for name, value in request.form if name == "day"]
     if days:
         if not zone:
             raise Invalid("zone_required", "Working hours need a time zone.", field="zone")
         hours = {"zone": zone, "days": days, "from": request.field("from"), "to": request.field("to")}
-        said["hours"] = {name: value for name, value in hours.items() if value}
-    return said | {"zone": zone}
+        fields["hours"] = {name: value for name, value in hours.items() if value}
+    return fields | {"zone": zone}
 
 
 async def _channels(request: PageRequest, found: Person, directory: Snapshot) -> dict[str, Any]:

@@ -91,6 +91,6 @@ def flows_by_policy(directory: Snapshot) -> dict[str, list[str]]:
 def _named(source: Any) -> set[str]:
     steps = source.get("steps", []) if isinstance(source, dict) else []
     humans = [step.get("human") for step in steps if isinstance(step, dict)]
-    said = [human.get("policy") for human in humans if isinstance(human, dict)]
-    listed = [entry for one in said for entry in (one if isinstance(one, list) else [{"use": one}])]
+    policies = [human.get("policy") for human in humans if isinstance(human, dict)]
+    listed = [entry for one in policies for entry in (one if isinstance(one, list) else [{"use": one}])]
     return {str(entry.get("use")) for entry in listed if isinstance(entry, dict)}

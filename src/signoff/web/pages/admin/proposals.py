@@ -100,7 +100,7 @@ async def _page(request: PageRequest, refusal: Refused | None = None) -> Page:
 
 async def _lacks(request: PageRequest, directory: Snapshot) -> Lacks | None:
     """What the reader's sign-in lacks for confirming; None if it is sufficient."""
-    reader, links = request.actor, request.state.mailed_links
+    reader, links = request.actor, request.state.sign_in_requests
     if reader.strength is not Strength.LINK:
         return None
     to = await links.reaches(reader.workspace, reader.id) if links is not None else ""
@@ -127,7 +127,7 @@ async def refuse(request: PageRequest) -> Page:
 
 async def mail(request: PageRequest) -> Page:
     """POST /proposals/{proposal_id}/mail: a sign-in link that leads back here."""
-    reader, links, id = request.actor, request.state.mailed_links, request.params["proposal_id"]
+    reader, links, id = request.actor, request.state.sign_in_requests, request.params["proposal_id"]
     await request.state.proposals.get(reader, id)
     if links is None:
         raise NotFound("mail_not_set_up", "No sign-in link can be e-mailed to you.", hint=OPERATOR_MAKES_ONE)

@@ -169,14 +169,14 @@ async def _leaves(request: PageRequest, name: str, back: str) -> Page | None:
 
 async def _put(request: PageRequest, name: str, check: Callable[[Snapshot], None]) -> None:
     members = [value for key, value in request.form if key == "member"]
-    said: dict[str, Any] = {"members": members}
+    fields: dict[str, Any] = {"members": members}
     order = request.field("order").replace(",", " ").split()
     if request.field("rotates") == "1":
-        said["rotation"] = {
+        fields["rotation"] = {
             "order": order or members,
             "handover": f"{request.field('day')} {request.field('at')}",
             "zone": request.field("zone").strip(),
         }
-    said |= {field: value for field in ("channel", "mailbox") if (value := request.field(field).strip())}
-    spec = read_team(name, document(said), personal_channels())
+    fields |= {field: value for field in ("channel", "mailbox") if (value := request.field(field).strip())}
+    spec = read_team(name, document(fields), personal_channels())
     await request.state.manifests.apply(request.actor, Manifest(teams=(spec,)), check=check)

@@ -98,12 +98,12 @@ class PageRequest:
 
     def words(self, name: str) -> str:
         """A posted comment or reason; raises Invalid if it is longer than the API allows."""
-        said = self.field(name).strip().replace("\r\n", "\n")
-        said = said if shows(said) else ""
-        if len(said) > LONGEST_COMMENT:
-            problem = f"The text has {len(said):,} characters; the maximum is {LONGEST_COMMENT:,}."
+        given = self.field(name).strip().replace("\r\n", "\n")
+        given = given if shows(given) else ""
+        if len(given) > LONGEST_COMMENT:
+            problem = f"The text has {len(given):,} characters; the maximum is {LONGEST_COMMENT:,}."
             raise Invalid("too_long", problem, field=name, hint="Shorten it. Nothing was recorded.")
-        return said
+        return given
 
     async def page(self, template: str, status: int = 200, *, in_thread: bool = False, **values: Any) -> Page:
         """Render a page with everything that its frame needs. ``in_thread``: for a page that is slow to render, so that
@@ -187,8 +187,8 @@ class PageHandler:
         try:
             check_host(scope["headers"], settings.base_url, settings.allowed_hosts)
         except Refused as refusal:
-            said = f"{refusal.message}\n{refusal.hint or ''}\n".encode()
-            await reply.page(Page(said, "text/plain; charset=utf-8", refusal.status, _PRIVATE))
+            body = f"{refusal.message}\n{refusal.hint or ''}\n".encode()
+            await reply.page(Page(body, "text/plain; charset=utf-8", refusal.status, _PRIVATE))
             return
         try:
             request = PageRequest(call, self._waiting)
@@ -273,13 +273,13 @@ class PageHandler:
         if call.method != "POST":
             path = _path_of(call) + ("?" + call.query_string.decode("latin-1") if call.query_string else "")
             return request.to("/login" + ("?next=" + quote(path, safe="") if path != "/" else ""))
-        said = "Your session has ended. Nothing was recorded. Sign in and try again."
+        sentence = "Your session has ended. Nothing was recorded. Sign in and try again."
         onward = _path_of(call) if "GET" in self._rows else "/"
         return await request.page(
             "login.html",
             401,
             next=onward,
-            problem=said,
+            problem=sentence,
             hint=refusal.hint,
             sent="",
             by_mail=self._state.mails,

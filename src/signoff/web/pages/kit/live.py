@@ -37,7 +37,7 @@ def beating(request: PageRequest, topic: str, beat: float) -> Stream:
 
     async def run(write: Write) -> None:
         clock = asyncio.get_running_loop().time
-        until = spoken = clock()
+        until = last_sent = clock()
         until += _LONGEST
         with HeldRequest(request.call, topic) as waiter:
             waiter.watch()
@@ -45,14 +45,14 @@ def beating(request: PageRequest, topic: str, beat: float) -> Stream:
             await write(b"retry: 3000\nevent: changed\ndata:\n\n")
             while not state.stopping.is_set() and not waiter.hung_up() and clock() < until:
                 try:
-                    changed = await waiter.wait(spoken + beat - clock())
+                    changed = await waiter.wait(last_sent + beat - clock())
                 except Refused:
                     await write(b"event: over\ndata:\n\n")
                     return
                 if waiter.hung_up():
                     return
-                if changed or clock() >= spoken + beat:
-                    spoken = clock()
+                if changed or clock() >= last_sent + beat:
+                    last_sent = clock()
                     # without notifications of other servers, assume a change at every beat
                     changed = changed or state.feed.reread < beat
                     await write(b"event: changed\ndata:\n\n" if changed else b": \n\n")

@@ -20,7 +20,7 @@ from signoff.core.text import json_value
 from signoff.core.text.hunks import TextDiff
 from signoff.core.text.json_diff import Leaf, group
 from signoff.core.text.subject import subject
-from signoff.engine.bulk_answers import Outcome, Target, bulk_form, cautions
+from signoff.engine.bulk_answers import BulkTarget, Outcome, bulk_form, cautions
 from signoff.engine.commit.jobs import Done
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.read.answer_buttons import AnswerButton, answer_buttons
@@ -104,7 +104,7 @@ async def decide(request: PageRequest) -> Page:
     )
 
 
-def _targets(picks: Sequence[str]) -> list[Target]:
+def _targets(picks: Sequence[str]) -> list[BulkTarget]:
     if not picks:
         raise Invalid(
             "nothing_selected", "No task was selected. Nothing was recorded.", hint="Select the tasks first."
@@ -113,24 +113,24 @@ def _targets(picks: Sequence[str]) -> list[Target]:
     for pick in picks:
         if not (match := _PICK.fullmatch(pick)):
             raise Invalid("incomplete_form", "The form was incomplete. Nothing was recorded.", field="pick")
-        found.append(Target(match[1], int(match[2]) - 1, int(match[3]), match[4]))
+        found.append(BulkTarget(match[1], int(match[2]) - 1, int(match[3]), match[4]))
     return found
 
 
-def _receipt(targets: Sequence[Target], done: Sequence[Outcome], outcome: str) -> Receipt:
+def _receipt(targets: Sequence[BulkTarget], done: Sequence[Outcome], outcome: str) -> Receipt:
     recorded = [one for one in zip(targets, done, strict=True) if isinstance(one[1], Done)]
     decided = sum(not _still_open(target, one) for target, one in recorded)
     return bulk_receipt(len(targets), len(recorded), decided, outcome)
 
 
-def _still_open(target: Target, done: Outcome) -> bool:
+def _still_open(target: BulkTarget, done: Outcome) -> bool:
     change = done.change if isinstance(done, Done) else None
     held = change.after.open if change else None
     return isinstance(held, Task) and held.step_run == split_ref(target.ref)[1]
 
 
 async def _refused(
-    request: PageRequest, targets: Sequence[Target], done: Sequence[Outcome]
+    request: PageRequest, targets: Sequence[BulkTarget], done: Sequence[Outcome]
 ) -> list[BulkRefusal]:
     refused = [(target, one) for target, one in zip(targets, done, strict=True) if isinstance(one, Refused)]
     ids = list(dict.fromkeys(target.intent_id for target, _ in refused))

@@ -133,7 +133,7 @@ def _query(request: PageRequest) -> InboxQuery:
         sort="age" if query.get("sort") == "age" else "due",
         after=_place(query["after"]) if query.get("after") else START,
         before=split_ref(query["before"])[0] if query.get("before") else "",
-        more={name: said for name in NAMES if (said := query.get(name, "").strip()[:255])}
+        more={name: given for name in NAMES if (given := query.get(name, "").strip()[:255])}
         if view != "done"
         else {},
     )
@@ -141,17 +141,17 @@ def _query(request: PageRequest) -> InboxQuery:
 
 def _place(text: str) -> WorklistPosition:
     """The place in the list that a page's address names; raises NotFound for text that ``_next`` did not write."""
-    if not (said := _PLACE.fullmatch(text)):
+    if not (found := _PLACE.fullmatch(text)):
         raise NotFound("page_not_found", "There is no such page.")
-    return WorklistPosition(int(said[1]), int(said[2]), split_ref(said[3])[0])
+    return WorklistPosition(int(found[1]), int(found[2]), split_ref(found[3])[0])
 
 
 def _next(wanted: InboxQuery, after: WorklistPosition | None, before: str) -> str:
     """The query of the next page, "" if there is none."""
     if after is None and not before:
         return ""
-    said = _query_of(wanted)
-    return urlencode(said | ({"before": before} if after is None else {"after": ".".join(map(str, after))}))
+    query = _query_of(wanted)
+    return urlencode(query | ({"before": before} if after is None else {"after": ".".join(map(str, after))}))
 
 
 def _query_of(wanted: InboxQuery) -> dict[str, str]:
@@ -323,10 +323,10 @@ class IntentLine(msgspec.Struct, frozen=True):
 
 async def intents(request: PageRequest) -> Page:
     """GET /intents"""
-    said = (request.query.get("q") or request.query.get("id", "")).strip()[:200]
-    if _is_id(said):
-        return request.to(f"/intents/{quote(said, safe='')}")
-    words = tuple(said.casefold().split())[:10]
+    typed = (request.query.get("q") or request.query.get("id", "")).strip()[:200]
+    if _is_id(typed):
+        return request.to(f"/intents/{quote(typed, safe='')}")
+    words = tuple(typed.casefold().split())[:10]
     status = request.query.get("status", "")
     kind = request.query.get("type", "")[:255]
     before = split_ref(request.query["before"])[0] if request.query.get("before") else ""
@@ -351,15 +351,15 @@ async def intents(request: PageRequest) -> Page:
         chosen=status,
         kind=kind,
         kinds=_kinds(directory, walked.found),
-        q=said,
+        q=typed,
         lines=lines,
         more=walked.last,
     )
 
 
-def _is_id(said: str) -> bool:
+def _is_id(given: str) -> bool:
     try:
-        split_ref(said)
+        split_ref(given)
     except NotFound:
         return False
     return True

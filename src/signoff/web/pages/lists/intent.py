@@ -101,7 +101,7 @@ async def intent(request: PageRequest) -> Page:
     found = seen.stored.intent
     directory = await request.state.directory.of(request.actor.workspace)
     opened = "open" in request.query
-    told = await request.state.view.messages_about(request.actor, Seen(seen.stored, 0))
+    messages = await request.state.view.messages_about(request.actor, Seen(seen.stored, 0))
     workers, now = await request.state.workers.of(found.workspace), request.state.clock.now()
     error = await _last_error(request, seen)
 
@@ -131,7 +131,7 @@ async def intent(request: PageRequest) -> Page:
         task=step_run_id(found.id, found.open.step_run) if isinstance(found.open, Task) else "",
         may_cancel=may_cancel(request.actor, found),
         may_rerun=await _may_rerun(request, seen),
-        told=lines(told, directory),
+        messages=lines(messages, directory),
     )
 
 
@@ -207,25 +207,25 @@ def _stop(
             or result.get("ending") in ("rejected", "expired", "withdrawn", "undeliverable")
         )
         state = "failed" if bad else "done"
-    said = missing(with_) if with_ and state in ("open", "ahead") and not intent.final else ""
+    problem = missing(with_) if with_ and state in ("open", "ahead") and not intent.final else ""
     held = intent.open if open_now else None
     if isinstance(held, Delivery) and is_internal(with_):
-        said = _NO_AGENT
+        problem = _NO_AGENT
     shown = group(result, opened) if result is not None else None
     if not isinstance(held, Delivery):
         doing = "waits for an answer" if isinstance(held, Task) else "in progress"
-        return PlanStepLine(step.id, kind, with_, state, shown, said, doing)
-    return PlanStepLine(step.id, kind, with_, state, shown, said, _DOING[held.state], error, held.retry_at)
+        return PlanStepLine(step.id, kind, with_, state, shown, problem, doing)
+    return PlanStepLine(step.id, kind, with_, state, shown, problem, _DOING[held.state], error, held.retry_at)
 
 
 def _readable(result: dict[str, Any], directory: Snapshot) -> dict[str, Any]:
     """The result of a human step with names, times and channels as the pages show them."""
-    said = result | {"decided_by": directory.display(str(result["decided_by"]))}
+    shown = result | {"decided_by": directory.display(str(result["decided_by"]))}
     if via := result.get("via"):
-        said["via"] = channel_name(str(via))
+        shown["via"] = channel_name(str(via))
     if at := result.get("decided_at"):
-        said["decided_at"] = utc_text(datetime.fromisoformat(str(at)))
-    return said
+        shown["decided_at"] = utc_text(datetime.fromisoformat(str(at)))
+    return shown
 
 
 async def _moments(
@@ -239,23 +239,23 @@ async def _moments(
             break
         rows += page
     return await _timeline(
-        request, [row for row in rows if row.seq <= intent.seq], directory, intent, proof=False
+        request, [row for row in rows if row.seq <= intent.seq], directory, intent, stored_bytes=False
     )
 
 
 async def _timeline(
-    request: PageRequest, rows: list[Any], directory: Snapshot, intent: Intent, proof: bool
+    request: PageRequest, rows: list[Any], directory: Snapshot, intent: Intent, stored_bytes: bool
 ) -> tuple[list[TimelineEntry], bool]:
     def made() -> list[TimelineEntry]:
-        return [moment(row, directory, intent.requester.id, proof) for row in rows]
+        return [moment(row, directory, intent.requester.id, stored_bytes) for row in rows]
 
     size = size_of(rows)
     return await request.state.aside.run(request.actor, made, size), size > SHORT
 
 
-def moment(row: Any, directory: Snapshot, requester: str, proof: bool) -> TimelineEntry:
-    """A stored row as a line for people. ``proof``: whether to include the stored bytes."""
-    body, hidden = _masked_body(row.body) if proof else ("", False)
+def moment(row: Any, directory: Snapshot, requester: str, stored_bytes: bool) -> TimelineEntry:
+    """A stored row as a line for people. ``stored_bytes``: whether to include the stored bytes."""
+    body, hidden = _masked_body(row.body) if stored_bytes else ("", False)
     try:
         fact = unseal(row.body, row.private)
     except (msgspec.DecodeError, ValueError):
@@ -320,20 +320,22 @@ def _sign(event: e.Event) -> str:
 
 async def audit(request: PageRequest) -> Page:
     """GET /audit/{intent_id}"""
-    proof = await request.state.view.audit(request.actor, request.params["intent_id"])
+    stored_bytes = await request.state.view.audit(request.actor, request.params["intent_id"])
     directory = await request.state.directory.of(request.actor.workspace)
-    finding = proof.finding
-    moments, long = await _timeline(request, proof.rows, directory, proof.stored.intent, proof=True)
+    finding = stored_bytes.finding
+    moments, long = await _timeline(
+        request, stored_bytes.rows, directory, stored_bytes.stored.intent, stored_bytes=True
+    )
     return await request.page(
         "audit.html",
         in_thread=long,
-        intent=proof.stored.intent,
-        words=type_text(proof.stored.intent.type),
+        intent=stored_bytes.stored.intent,
+        words=type_text(stored_bytes.stored.intent.type),
         moments=moments,
         problem=finding.text if finding is not None else "",
         views=[
             (directory.display(one.person), one)
-            for one in await request.state.card_openings.of(proof.stored.intent.id)
+            for one in await request.state.card_openings.of(stored_bytes.stored.intent.id)
             if may_see_openings(request.actor, one.person)
         ],
     )

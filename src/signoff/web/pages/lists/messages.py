@@ -39,12 +39,12 @@ class MessageLine(msgspec.Struct, frozen=True):
     channel: str
     target: str
     what: str
-    became: str
+    result: str
     next_at: datetime | None
     sign: str
 
 
-def lines(told: Sequence[InFlight], directory: Snapshot) -> list[MessageLine]:
+def lines(messages: Sequence[InFlight], directory: Snapshot) -> list[MessageLine]:
     """All messages as text, in the order of their events."""
     return [
         MessageLine(
@@ -53,11 +53,11 @@ def lines(told: Sequence[InFlight], directory: Snapshot) -> list[MessageLine]:
             channel=label_of(one.message.channel),
             target=one.message.target,
             what=_WHAT.get(one.message.kind, one.message.kind),
-            became=message_result(one, told),
+            result=message_result(one, messages),
             next_at=one.next_at if one.message.state == WAITING else None,
             sign=_sign(one),
         )
-        for one in told
+        for one in messages
     ]
 
 

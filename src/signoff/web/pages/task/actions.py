@@ -58,9 +58,9 @@ async def _delegate(request: PageRequest, found: SeenTask) -> Done:
 
 
 async def _reassign(request: PageRequest, found: SeenTask) -> Done:
-    to = tuple(value for name, value in request.form if name == "party" and value)
+    to = tuple(value for name, value in request.form if name == "approver" and value)
     if not to:
-        raise Invalid("nobody_named", "Choose at least one approver.", field="party")
+        raise Invalid("nobody_named", "Choose at least one approver.", field="approver")
     stage = count(request, "stage")
     command = Reassign(to, found.history.step_run, request.words("words"), stage=stage - 1 if stage else None)
     return await _do(request, found, command)

@@ -190,7 +190,7 @@ async def _alive(request: PageRequest, link: Link, found: SeenTask) -> None:
     intent, directory = found.seen.stored.intent, await request.state.directory.of(link.workspace)
     step = intent.plan.human_step(found.history.step)
     about = question(intent.plan, step, intent.type, None)  # an expired link shows nothing of the request
-    said = f"“{about}” is closed."
+    sentence = f"“{about}” is closed."
     decided = found.history.decided
     if decided is not None:
         by = ""
@@ -199,10 +199,10 @@ async def _alive(request: PageRequest, link: Link, found: SeenTask) -> None:
         outcome = outcome_text(step.task, getattr(decided.event, "outcome", "closed"))
         reader = directory.people.get(link.person)
         at = decided.at.astimezone(ZoneInfo((reader.zone if reader else "") or "UTC"))
-        said = f"“{about}” has already been decided: {outcome}{by}, {at:%d %b %Y, %H:%M %Z}."
+        sentence = f"“{about}” has already been decided: {outcome}{by}, {at:%d %b %Y, %H:%M %Z}."
     elif isinstance(task, Task) and task.step_run == link.visit:
-        said = "The request has changed since this link was created. The link cannot decide it."
-    raise Gone("link_over", said, hint="Sign in to see it and your open tasks.")
+        sentence = "The request has changed since this link was created. The link cannot decide it."
+    raise Gone("link_over", sentence, hint="Sign in to see it and your open tasks.")
 
 
 # -- answering
@@ -277,8 +277,8 @@ def _command(request: PageRequest, intent: Intent, history: TaskHistory) -> Answ
     outcome, digest = next(iter(pressed), ""), request.field("digest")
     revision, stage, number = (count(request, name) for name in ("revision", "stage", "number"))
     if not (outcome and digest and revision):
-        said = "The form was incomplete (revision and digest missing). Nothing was recorded."
-        raise Invalid("incomplete_form", said, field="digest")
+        sentence = "The form was incomplete (revision and digest missing). Nothing was recorded."
+        raise Invalid("incomplete_form", sentence, field="digest")
     if other := next((value for value in pressed if value != outcome), ""):
         raise contradiction("outcome", outcome, "outcome", other)
     data: dict[str, Any] = data_of(spec.form, request.form)
@@ -307,8 +307,8 @@ def count(request: PageRequest, name: str) -> int | None:
     if not text:
         return None
     if not (text.isascii() and text.isdigit() and len(text) < 9 and int(text)):
-        said = "The form was incomplete (revision and digest missing). Nothing was recorded."
-        raise Invalid("incomplete_form", said, field=name)
+        sentence = "The form was incomplete (revision and digest missing). Nothing was recorded."
+        raise Invalid("incomplete_form", sentence, field=name)
     return int(text)
 
 
@@ -379,7 +379,7 @@ async def task_page(
         people=_assignable(known) if shown.type is TaskType.ASSIGNMENT else (),
         draft=draft,
         approving=_approving(intent, found.history, shown) if draft.text else (),
-        parties=_reassignable_names(known) if request.actor_runs and _sure(known) else (),
+        approvers=_reassignable_names(known) if request.actor_runs and _sure(known) else (),
         act_of=request.params.get("act", ""),
         may_withdraw=shown.open and not by_link and may_cancel(reader, intent),
         deciders=_deciders(known) if shown.may_answer and not by_link else (),

@@ -173,14 +173,14 @@ def _shown(value: Any, control: str) -> Any:
 
 
 def _refilled(field: Field, posted: Sequence[tuple[str, str]]) -> Field:
-    said = [value for name, value in posted if name == field.name]
+    values = [value for name, value in posted if name == field.name]
     if field.control == "fixed":
         return field
     if field.control == "many":
-        return msgspec.structs.replace(field, value=tuple(said))
+        return msgspec.structs.replace(field, value=tuple(values))
     if field.control == "check":
-        return msgspec.structs.replace(field, value="true" in said)
-    return msgspec.structs.replace(field, value=said[-1] if said else "")
+        return msgspec.structs.replace(field, value="true" in values)
+    return msgspec.structs.replace(field, value=values[-1] if values else "")
 
 
 # -- back to data
@@ -200,27 +200,27 @@ def data_of(schema: Mapping[str, Any] | None, posted: Sequence[tuple[str, str]])
     return data
 
 
-def _value(field: Field, schema: Mapping[str, Any], said: list[str]) -> Any:
+def _value(field: Field, schema: Mapping[str, Any], given: list[str]) -> Any:
     rule = _rule(schema, field.path)
     match field.control:
         case "fixed":
             return rule["const"]
         case "check":
-            return "true" in said
+            return "true" in given
         case "many":
             known = {text: raw for (text, _), raw in zip(field.options, rule["items"]["enum"], strict=True)}
-            chosen = [known[text] for text in said if text in known]
+            chosen = [known[text] for text in given if text in known]
             return chosen or ([] if field.required else None)
         case "one":
             known = {text: raw for (text, _), raw in zip(field.options, rule["enum"], strict=True)}
-            return known.get(said[-1], said[-1]) if said and said[-1] else None
+            return known.get(given[-1], given[-1]) if given and given[-1] else None
         case "number":
-            return number_of(said[-1].strip()) if said and said[-1].strip() else None
+            return number_of(given[-1].strip()) if given and given[-1].strip() else None
         case "json":
-            return _json(field, said[-1]) if said and said[-1].strip() else None
-    if not said or not said[-1].strip():
+            return _json(field, given[-1]) if given and given[-1].strip() else None
+    if not given or not given[-1].strip():
         return None
-    value = said[-1].replace("\r\n", "\n")
+    value = given[-1].replace("\r\n", "\n")
     # a browser's local date-time has no zone; the page says that UTC is assumed
     return f"{value}:00Z" if field.input == "datetime-local" and len(value) == 16 else value
 
@@ -265,10 +265,10 @@ def faults_of(
         return ((FieldError(id_, refusal.hint or refusal.message),) if id_ else ()), tuple(fields)
     faults: list[FieldError] = []
     wrong: dict[int, str] = {}
-    for said in map(str, listed):
-        at, text = _place(said, fields)
+    for problem in map(str, listed):
+        at, text = _place(problem, fields)
         if at is None:
-            faults.append(FieldError("", said))
+            faults.append(FieldError("", problem))
             continue
         wrong.setdefault(at, text)
         group = "-all" if fields[at].control in _GROUPS else ""
@@ -277,9 +277,9 @@ def faults_of(
     return tuple(faults), marked
 
 
-def _place(said: str, fields: Sequence[Field]) -> tuple[int | None, str]:
+def _place(problem: str, fields: Sequence[Field]) -> tuple[int | None, str]:
     """Return the field of an error, None if unknown, and the error as text."""
-    path, _, text = said.partition(": ")
+    path, _, text = problem.partition(": ")
     parts = tuple(path.split(".")) if path != "form" else ()
     missing = _MISSING.match(text)
     if missing:

@@ -46,7 +46,7 @@ async def missing_sign_in(
             sent, lost = await _mail(request, reader, task_id)
         except Refused as problem:
             other = problem
-    links = request.state.mailed_links
+    links = request.state.sign_in_requests
     to = await links.reaches(reader.workspace, reader.id) if links is not None else ""
     directory = await request.state.directory.of(reader.workspace)
     made = SignInRequirement(
@@ -59,7 +59,7 @@ async def _mail(request: PageRequest, reader: Actor, task_id: str) -> tuple[str,
     """E-mail the reader a sign-in link that returns here; returns the e-mail address, and whether the draft was too
     long to save.
     """
-    links = request.state.mailed_links
+    links = request.state.sign_in_requests
     if links is None:
         return "", False
     to = await links.ask_again(reader.workspace, reader.id, f"/tasks/{task_id}")

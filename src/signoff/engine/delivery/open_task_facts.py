@@ -43,7 +43,7 @@ def asks_still(task: Task, person: str, able: Sequence[EligiblePerson]) -> bool:
     return person not in answered_by(task) and any(one.person == person for one in able)
 
 
-def standing_facts(
+def open_task_facts(
     intent: Intent, task: Task, directory: Snapshot, person: str, able: Sequence[EligiblePerson]
 ) -> Iterator[Fact]:
     """What the others have done and may do, and why ``person`` is asked."""
@@ -79,12 +79,12 @@ def _votes(intent: Intent, task: Task, spec: TaskSpec, directory: Snapshot) -> I
         return
     done = need - min(need, count(stage, task.stage, task.votes, directory.active_people).missing)
     what = "Answers" if Trait.INPUT in spec.type.traits else "Approvals"
-    said = [
+    answers = [
         f"{directory.display(vote.person)}"
         f"{f' for {directory.display(seat)}' if seat != vote.person else ''}: {outcome_text(spec, vote.outcome)}"
         for seat, vote in list(seats.items())[-_MOST_VOTES:]
     ]
-    yield what, f"{done} of {need}" + (f" ({'; '.join(said)})" if said else "")
+    yield what, f"{done} of {need}" + (f" ({'; '.join(answers)})" if answers else "")
     if stage.reject_after > 1:
         no = sum(vote.meaning is Meaning.REJECTS for vote in seats.values())
         yield "Rejections", f"{no} of {stage.reject_after}"

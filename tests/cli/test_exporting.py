@@ -55,6 +55,48 @@ def test_what_was_exported_is_what_is_there(sh: Shell) -> None:
     assert sh("apply", "-f", "exported.json", "--check", "--exact") == "No differences."
 
 
+def test_an_exact_comparison_takes_names_as_the_server_does(sh: Shell) -> None:
+    """The names of teams and policies distinguish case; a person may be named in several ways."""
+    sh("apply", "-f", given(sh, MANIFEST), "--yes")
+    ann, prod = MANIFEST["people"]["ann@acme.example"], MANIFEST["policies"]["prod"]
+    other = {"teams": {"DBA": {"members": ["ann@acme.example"]}}, "policies": {"PROD": prod}}
+    sh("apply", "-f", given(sh, other), "--yes")
+    own = json.loads(sh("export", "manifest"))["people"]["owner@localhost"]
+    people = {"person:Ann@acme.example": ann, " owner@localhost": own}
+    extra = sh("apply", "-f", given(sh, {**MANIFEST, "people": people}), "--check", "--exact", code=1)
+    assert extra.splitlines() == ["team DBA: only on the server", "policy PROD: only on the server"]
+    gone = {"remove": {"policies": ["PROD"], "teams": ["DBA"]}}  # the server is that of other tests too
+    sh("apply", "-f", given(sh, gone), "--yes")
+
+
+def test_an_exact_comparison_finds_what_a_person_got_since(sh: Shell) -> None:
+    """An omitted field is unchanged when the file is applied, but then the server does not have exactly the file."""
+    sh("apply", "-f", given(sh, MANIFEST), "--yes")
+    (sh.folder / "exported.json").write_text(sh("export", "manifest"), encoding="utf-8")
+    since = {
+        "zone": "Europe/Paris",
+        "hours": {"zone": "Europe/Paris", "from": "09:00", "to": "17:00"},
+        "preferences": {"digest": "15m"},
+    }
+    sh("apply", "-f", given(sh, {"people": {"ann@acme.example": since}}), "--yes")
+    own = {"absences": [{"from": "2040-01-01", "until": "2040-02-01"}]}
+    sh("apply", "-f", given(sh, {"people": {"owner@localhost": own}}), "--yes")
+    exported = json.loads((sh.folder / "exported.json").read_text(encoding="utf-8"))
+    del exported["workspace"]["self_approval"]  # the export of a new server does not name it
+    sh("apply", "-f", given(sh, {"workspace": {"self_approval": True}}), "--yes")
+    given(sh, exported, "exported.json")
+    assert sh("apply", "-f", "exported.json", "--check") == "No differences."
+    extra = sh("apply", "-f", "exported.json", "--check", "--exact", code=1)
+    assert extra.splitlines() == [
+        "person ann@acme.example, zone: only on the server",
+        "person ann@acme.example, hours: only on the server",
+        "person ann@acme.example, preferences: only on the server",
+        "person owner@localhost, absences: only on the server",
+        "workspace self_approval: only on the server",
+    ]
+    sh("apply", "-f", given(sh, {"workspace": {"self_approval": False}}), "--yes")
+
+
 def send_secret(sh: Shell) -> None:
     payload = json.dumps({"password": SECRET})
     sh("intents", "send", "--type", "intent.x.v1", "--payload", payload, "--to", "nobody")

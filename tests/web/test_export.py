@@ -85,6 +85,27 @@ async def test_the_exported_manifest_changes_nothing_after_people_left(web: WebE
     assert (await web.post("/v1/apply", together, "oscar")).status == 422
 
 
+async def test_an_export_with_people_who_left_is_imported_into_another_workspace(web: WebEnv) -> None:
+    """They are inactive there too, so that nobody has to be taken out of the file."""
+    left, here = "left@acme.example", "here@acme.example"
+    away = [{"from": "2040-01-01", "until": "2040-02-01", "delegate": left}]
+    turns = {"order": [left, here], "handover": "mon 09:00", "zone": "Europe/Berlin", "anchor": "2026-03-02"}
+    found = {
+        "people": {
+            here: {"roles": ["approver"], "active": True, "absences": away},
+            left: {"roles": ["approver"], "active": False},
+        },
+        "teams": {"crew": {"members": [left, here], "rotation": turns}},
+    }
+    await applied(web, found)
+    again = (await web.get("/v1/export/manifest", "aud"))["manifest"]
+    assert again["teams"]["crew"] == found["teams"]["crew"]
+    assert again["people"][left]["active"] is False
+    # one who was inactive before, and is only named, is still refused
+    other = {"teams": {"other": {"members": [left, here]}}}
+    assert (await web.post("/v1/apply", other, "oscar")).code == "unknown_person"
+
+
 @pytest.mark.parametrize("kind", ["policies", "workflows"])
 @pytest.mark.parametrize(
     ("first", "second", "gone", "leaves", "status"),

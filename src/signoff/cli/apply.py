@@ -3,7 +3,7 @@ confirmation, and applies it.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import click
@@ -19,6 +19,7 @@ from signoff.cli.text_safety import visible
 from signoff.core.text.times import utc_text
 
 _STALE = ("stale_manifest", "changed_meanwhile")
+_LEFT_OUT = ("addresses", "zone", "hours", "absences", "preferences")
 _SIGNS = {"create": "+", "change": "~", "remove": "-", "unchanged": " "}
 
 
@@ -36,9 +37,7 @@ _SIGNS = {"create": "+", "change": "~", "remove": "-", "unchanged": " "}
     is_flag=True,
     help="Only compare: print the differences and exit with code 1 if there are any.",
 )
-@click.option(
-    "--exact", is_flag=True, help="With --check: entries that FILE does not name are differences too."
-)
+@click.option("--exact", is_flag=True, help="With --check: what FILE does not name is a difference too.")
 @click.option("--yes", "-y", is_flag=True, help="Skip the confirmation prompt (required without a terminal).")
 @click.pass_obj
 def apply(session: Remote, file: str, check: bool, exact: bool, yes: bool) -> ExitCode:
@@ -73,7 +72,7 @@ def _drift(session: Remote, document: Mapping[str, Any], planned: Mapping[str, A
         if change["action"] != "unchanged":
             sides = [masked(change.get(side)) or {} for side in ("before", "after")]
             lines += [f"{change['kind']} {change['name']}:", *_changed(*sides)]
-    extra = _unnamed(session.client.directory.manifest(), document) if exact else []
+    extra = _unnamed(session.client.directory.manifest(), document, planned) if exact else []
     lines += [f"{kind} {name}: only on the server" for kind, name in extra]
     found = {**planned, "changed": bool(lines), "unnamed": [f"{kind} {name}" for kind, name in extra]}
     session.out.one(found, "changed", [visible(line) for line in lines] or ["No differences."])
@@ -91,18 +90,40 @@ def _changed(before: Any, after: Any) -> list[str]:
     return [f"  {line}" for line in list(whole)[2:] if not line.startswith("@@")]
 
 
-def _unnamed(present: Mapping[str, Any], document: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The server's entries that the file does not name, in the sections that the file has."""
-    found = []
-    for section, kind in (("people", "person"), ("teams", "team"), ("policies", "policy")):
-        if section in document:
-            named = {str(name).lower() for name in document[section]}
-            found += [(kind, name) for name in present.get(section) or {} if name.lower() not in named]
-    if "workflows" in document:
-        named = {str(flow.get("intent_type")) for flow in document["workflows"]}
-        types = [str(flow.get("intent_type")) for flow in present.get("workflows") or ()]
-        found += [("workflow", type) for type in types if type not in named]
-    return found
+def _unnamed(
+    present: Mapping[str, Any], document: Mapping[str, Any], planned: Mapping[str, Any]
+) -> list[tuple[str, str]]:
+    """What the server has and the file does not name, in the sections that the file has. ``planned``: the dry run,
+    which has the server's name of each entry of the file.
+    """
+    changes = planned.get("changes") or ()
+    named = {(change["kind"], change["name"]) for change in changes}
+    there = {
+        "people": [("person", email) for email in present.get("people") or ()],
+        "teams": [("team", name) for name in present.get("teams") or ()],
+        "policies": [("policy", name) for name in present.get("policies") or ()],
+        "workflows": [("workflow", str(flow.get("intent_type"))) for flow in present.get("workflows") or ()],
+    }
+    unnamed = [one for section, found in there.items() if section in document for one in found]
+    fields = [("person", f"{email}, {name}") for email, name in _left_out(present, document, changes)]
+    settings = document.get("workspace")
+    if isinstance(settings, Mapping) and (present.get("workspace") or {}).get("self_approval"):
+        fields += [("workspace", name) for name in ("self_approval",) if name not in settings]
+    return [one for one in unnamed if one not in named] + fields
+
+
+def _left_out(
+    present: Mapping[str, Any], document: Mapping[str, Any], changes: Iterable[Mapping[str, Any]]
+) -> Iterator[tuple[str, str]]:
+    """The fields of people, by address, that the server has and the file does not name. An export leaves them out
+    while they are empty, so only here is it seen that they no longer are.
+    """
+    emails = {(one.get("after") or one.get("before") or {}).get("id"): one["name"] for one in changes}
+    for who, given in (document.get("people") or {}).items():
+        name = str(who).strip().removeprefix("person:")
+        email = emails.get(name) or name.lower()
+        has = (present.get("people") or {}).get(email) or {}
+        yield from ((email, field) for field in _LEFT_OUT if field in has and field not in given)
 
 
 def apply_shown(

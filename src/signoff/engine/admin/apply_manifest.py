@@ -497,6 +497,8 @@ def _delegate(draft: ManifestDiff, person: str, name: str, start: datetime, end:
     found, known = _found(draft, name), draft.before.people.get(person)
     if found is not None and known is not None and Absence(start, end, found.id) in known.absences:
         return found.id
+    if found is not None and not found.active and found.id not in draft.before.people:
+        return found.id  # added as inactive by the same manifest, so nobody decides for them by mistake
     return deciding_person(draft.directory, name, field).id
 
 
@@ -516,9 +518,13 @@ def _owned(directory: Snapshot) -> bool:
 
 
 def _member(draft: ManifestDiff, name: str, field: str, team: Team | None) -> str:
-    """The id of a person. An inactive person, who does not count, is accepted only if they are already a member."""
+    """The id of a person. An inactive person, who does not count, is accepted only if they are already a member, or if
+    the manifest itself adds them as inactive, as the export of another server does.
+    """
     found = _found(draft, name)
-    if found is not None and team is not None and found.id in team.members:
+    if found is not None and (
+        (team is not None and found.id in team.members) or found.id not in draft.before.people
+    ):
         return found.id
     return known_person(draft.directory, name, field).id
 

@@ -83,6 +83,7 @@ TABLES = [
     "workspaces",
     "outbox",
     "targets",
+    "decided",
     "uses",
     "showings",
     "replies",

@@ -133,6 +133,15 @@ async def test_it_migrates_and_every_history_proves_itself(today: Today) -> None
         ), name
 
 
+async def test_what_was_decided_before_is_in_the_list_of_decided_tasks_by_when_it_was(today: Today) -> None:
+    closed = (await today.web.get("/v1/tasks?state=closed&limit=200", "oscar"))["tasks"]
+    when = [task["decided_at"] for task in closed]
+    assert when == sorted(when, reverse=True)
+    ended = {today.old.intents[name] for name, (_, ending, _, _) in today.old.states.items() if ending}
+    assert {task["intent_id"] for task in closed} == ended
+    assert len(closed) == len(ended) > 3
+
+
 async def test_a_real_server_months_later_brings_it_up_to_date_and_the_doctor_finds_nothing(
     old: Old, tmp_path: Path
 ) -> None:

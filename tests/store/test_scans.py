@@ -49,6 +49,7 @@ VALUES = {
     "type": "t",
     "requester": "r",
     "most": 10,
+    "at": 1,
 }
 
 
@@ -84,6 +85,10 @@ async def fresh(own_url: str, clock: FixedClock) -> AsyncIterator[Store]:
         (_INVOLVED[1], "intents_addressed"),
         (_OWNER, "intents_replied"),
         (sql.FORGETTABLE, "intents_final"),
+        (sql.LAST_DECIDED.format(where=sql.DECIDED_OF[""]), "decided_last"),
+        (sql.LAST_DECIDED.format(where=sql.DECIDED_OF["type"]), "decided_of_type"),
+        (sql.LAST_DECIDED.format(where=sql.DECIDED_OF["requester"]), "decided_of_requester"),
+        (sql.DECIDED_CORRELATED, "intents_correlated"),
         (sql.HISTORY, "events_pkey"),
         (sql.OUTBOX_TAKE, "outbox_due"),
         (sql.FORGET_REPLIES, "replies_expired"),

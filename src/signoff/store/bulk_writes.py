@@ -12,6 +12,7 @@ from operator import itemgetter
 from msgspec import Struct, field
 
 from signoff.core.ids import shard
+from signoff.core.intent.events import Decided
 from signoff.core.intent.model import Intent
 from signoff.core.plan.plan import Plan
 from signoff.core.plan.target import target_of
@@ -21,6 +22,7 @@ from signoff.store.rows import (
     Plans,
     Row,
     changed_row,
+    decided_rows,
     encode_plan,
     fact_row,
     intent_row,
@@ -48,6 +50,7 @@ class WriteBatch(Struct):
     revisions: list[Row] = field(default_factory=list)
     resubmissions: list[Row] = field(default_factory=list)
     targets: list[Row] = field(default_factory=list)
+    decided: list[Row] = field(default_factory=list)
     events: list[Row] = field(default_factory=list)
     replies: list[Row] = field(default_factory=list)
     closed: list[Row] = field(default_factory=list)
@@ -116,6 +119,10 @@ def build(
         if intent.plan.target:
             target = target_of(intent.plan.target, intent.type, revised.payload)
             batch.targets.append((intent.id, shard(intent.id), intent.workspace, target))
+    now_decided = {sealed.fact.intent for sealed in writes.facts if isinstance(sealed.fact.event, Decided)}
+    if now_decided:
+        after = (*(new.intent for new in writes.new), *(changed.intent for changed in writes.changed))
+        batch.decided = [row for one in after if one.id in now_decided for row in decided_rows(one)]
     batch.events = [fact_row(sealed) for sealed in writes.facts]
     batch.replies = [reply_row(reply) for reply in writes.replies]
     batch.outbox = [outgoing_row(out) for out in writes.outbox]

@@ -1,7 +1,8 @@
 """Rebuilds rows from their events by this release's rules, after a migration that changed the rules.
 
 ``REFOLDED`` names the migrations after which the rows of open intents are rebuilt, ``LISTED`` those after which the
-index of open tasks is filled. A final row needs no more decisions, so it stays as it was written.
+index of open tasks is filled, ``DECIDED`` those after which the index of decided ones is. A final
+row needs no more decisions, so it stays as it was written.
 """
 
 from collections.abc import Sequence
@@ -12,10 +13,11 @@ from msgspec.structs import replace
 from signoff.core.intent.evolve import fold
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.plan.plan import Plan
-from signoff.store.rows import Row, intent_of, readable, state_of, worklist_rows
+from signoff.store.rows import Row, decided_rows, intent_of, readable, state_of, worklist_rows
 
 REFOLDED: Final = frozenset({"setbacks"})
 LISTED: Final = frozenset({"worklist", "relisted"})
+DECIDED: Final = frozenset({"decided"})
 PAGE: Final = 200
 
 OPEN: Final = """
@@ -26,6 +28,7 @@ WAITING: Final = """
 select id, plan, state from intents
 where waiting = 'WAITING_FOR_HUMAN' and id > :after order by id limit :limit
 """
+ALL: Final = "select id, plan, state from intents where id > :after order by id limit :limit"
 EVENTS: Final = "select body, private from events where intent_id = :id and shard = :shard order by seq"
 SAVE: Final = "update intents set state = :state where id = :id and shard = :shard"
 
@@ -52,3 +55,8 @@ def entries(rows: Sequence[Row], plans: dict[str, Plan]) -> list[Row]:
         if readable(row, plans)
         for entry in worklist_rows(None, intent_of(row, plans))[1]
     ]
+
+
+def decisions(rows: Sequence[Row], plans: dict[str, Plan]) -> list[Row]:
+    """The rows of ``sql.DECIDED`` of these intents, without unreadable ones, which ``doctor`` reports."""
+    return [found for row in rows if readable(row, plans) for found in decided_rows(intent_of(row, plans))]

@@ -14,7 +14,7 @@ import msgspec
 
 from signoff.core.ids import shard
 from signoff.core.intent.hash_chain import Sealed
-from signoff.core.intent.model import Delivery, DeliveryState, Intent, Task
+from signoff.core.intent.model import Delivery, DeliveryState, Intent, Task, last_decision
 from signoff.core.intent.wake import ends_at
 from signoff.core.intent.worklist import keys_of
 from signoff.core.plan.plan import NO_PLAN, Plan
@@ -270,6 +270,15 @@ def worklist_rows(before: Intent | None, after: Intent) -> tuple[list[Row], list
         [(at, after.workspace, key, after.id) for key in sorted(gone - keys)],
         [(at, after.workspace, key, after.id, rank) for key in sorted(fresh)],
     )
+
+
+def decided_rows(intent: Intent) -> list[Row]:
+    """The row in the order of ``sql.DECIDED``, if a task of the intent was decided."""
+    last = last_decision(intent)
+    if last is None:
+        return []
+    place = (intent.id, shard(intent.id), intent.workspace)
+    return [(*place, intent.type, intent.requester.id, micros(last[0]))]
 
 
 def fact_row(sealed: Sealed) -> tuple[Any, ...]:

@@ -51,6 +51,17 @@ RESUBMISSIONS: Final = SUBMISSIONS
 TARGETS: Final = Table(
     "targets", {"intent_id": "text", "shard": "smallint", "workspace": "text", "target": "text"}
 )
+DECIDED: Final = Table(
+    "decided",
+    {
+        "intent_id": "text",
+        "shard": "smallint",
+        "workspace": "text",
+        "type": "text",
+        "requester": "text",
+        "decided_at": "bigint",
+    },
+)
 EVENTS: Final = Table(
     "events",
     {
@@ -114,6 +125,7 @@ KEEP_PLAN: Final = """
 on conflict (digest) do update set forget_at = null where plans.forget_at is not null
 """
 RETARGETED: Final = "on conflict (intent_id, shard) do update set target = excluded.target"
+REDECIDED: Final = "on conflict (intent_id, shard) do update set decided_at = excluded.decided_at"
 RANKED: Final = "on conflict (workspace, party, intent_id, shard) do update set rank = excluded.rank"
 NEXT_CURSORS: Final = """
 on conflict (workspace, agent) do update set seq = cursors.seq + excluded.seq returning workspace, agent, seq
@@ -227,6 +239,22 @@ select i.id, i.plan, i.state, null as payload from targets own
 join targets t on t.workspace = own.workspace and t.target = own.target and t.intent_id < own.intent_id
 join intents i on i.id = t.intent_id and i.shard = t.shard
 where own.intent_id = :id and own.shard = :shard and own.target <> '' order by t.intent_id desc limit :limit
+"""
+# The intents that were decided last. ``{where}``: one of ``DECIDED_OF``, which each has an index.
+LAST_DECIDED: Final = """
+select decided_at, intent_id from decided
+where {where} and (decided_at, intent_id) < (:at, :before) order by decided_at desc, intent_id desc limit :limit
+"""
+DECIDED_OF: Final = {
+    "requester": "workspace = :workspace and requester = :requester",
+    "type": "workspace = :workspace and type = :type",
+    "": "workspace = :workspace",
+}
+# Few intents share a correlation id, so those are sorted.
+DECIDED_CORRELATED: Final = """
+select d.decided_at, d.intent_id from intents i join decided d on d.intent_id = i.id and d.shard = i.shard
+where i.workspace = :workspace and i.correlation = :correlation and (d.decided_at, d.intent_id) < (:at, :before)
+order by d.decided_at desc, d.intent_id desc limit :limit
 """
 HISTORIES: Final = """
 select intent_id, seq, body, private, hash from events
@@ -354,6 +382,7 @@ FORGET: Final = (
     f"delete from views where {_OF_THESE}",
     f"delete from uses where {_OF_THESE}",
     f"delete from targets where {_OF_THESE}",
+    f"delete from decided where {_OF_THESE}",
     "delete from intents where id in :ids and shard in :shards returning id",
     # Locked in order, like the plans of a batch, and last, because batches also lock intents first.
     """

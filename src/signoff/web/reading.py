@@ -88,12 +88,17 @@ def cursor_of(call: Call) -> str:
     try:
         return split_ref(given)[0] if given else ""
     except NotFound as error:
-        raise Invalid(
-            "validation_error",
-            f"cursor: {given[:64]!r} is not a next_cursor.",
-            field="cursor",
-            hint="Send the previous page's next_cursor unchanged.",
-        ) from error
+        raise no_cursor(given) from error
+
+
+def no_cursor(given: str) -> Invalid:
+    """The error for a cursor that no page of this list returned."""
+    return Invalid(
+        "validation_error",
+        f"cursor: {given[:64]!r} is not a next_cursor.",
+        field="cursor",
+        hint="Send the previous page's next_cursor unchanged.",
+    )
 
 
 def statuses(words: list[str], field: str = "status") -> tuple[str, ...]:

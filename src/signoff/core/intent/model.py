@@ -208,6 +208,23 @@ class Intent(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, kw_only=
         )
 
 
+def last_decision(intent: Intent) -> tuple[datetime, HumanStep] | None:
+    """When the task that was decided last was decided, and its step; None if no task of this intent was. A rerun has
+    the result of a decision about another intent.
+    """
+    found = [
+        (datetime.fromisoformat(str(result["decided_at"])), number, step)
+        for number, step in enumerate(intent.plan.steps)
+        if isinstance(step, HumanStep)
+        and isinstance(result := intent.results.get(step.id), dict)
+        and "decided_at" in result
+    ]
+    if not found:
+        return None
+    at, _, step = max(found, key=lambda one: one[:2])
+    return (at, step) if at >= intent.created_at else None
+
+
 def consented(intent: Intent) -> bool:
     """Whether people consented to the current payload: their last decision approved it, in a task whose approval means
     consent, and no task is open in which it could be changed.

@@ -4,6 +4,7 @@ Unknown and forbidden look the same: NotFound.
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
@@ -37,6 +38,7 @@ _CHUNK: Final = 1000
 _MOST_SAME: Final = 20  # requests with one target among which an approved one is looked for
 _EACH: Final = 100  # what reading one event costs, as bytes of JSON
 _MOST_READS: Final = 25
+_DECIDED: Final = re.compile(r"([0-9]{1,17})\.([0-9a-f-]{36})")
 # for one page of open tasks: a filter with few matches continues on the next page
 _MOST_TASK_READS: Final = 6
 _MOST_BYTES: Final = 4 * 1024 * 1024  # of payloads on one page; the next page continues after them
@@ -92,6 +94,30 @@ class WorklistPage(msgspec.Struct, frozen=True):
 
     found: list[Stored]
     last: WorklistPosition | None
+
+
+class DecidedPosition(NamedTuple):
+    """The task after which a page of decided tasks continues: when it was decided, in microseconds, and its intent."""
+
+    at: int
+    id: str
+
+    def __str__(self) -> str:
+        return f"{self.at}.{self.id}"
+
+
+def decided_position(text: str) -> DecidedPosition:
+    """The position that ``str`` wrote; raises NotFound for any other text."""
+    if not (found := _DECIDED.fullmatch(text)):
+        raise NotFound("page_not_found", "There is no such page.")
+    return DecidedPosition(int(found[1]), split_ref(found[2])[0])
+
+
+class DecidedPage(msgspec.Struct, frozen=True):
+    """A page of decided tasks, and where the next one starts; None if everything was read."""
+
+    found: list[Stored]
+    last: DecidedPosition | None
 
 
 class View:
@@ -379,6 +405,54 @@ class View:
             else:
                 after = WorklistPosition(after.section + 1, -1, "")
         return WorklistPage(kept, after)
+
+    async def decided(
+        self,
+        actor: Actor,
+        wanted: Filter,
+        keep: Callable[[Stored], bool],
+        after: DecidedPosition | None,
+        limit: int,
+    ) -> DecidedPage:
+        """The next intents with a decided task for which ``keep`` is true, the newest decision first; a program sees
+        only its own. ``wanted``: its type and its correlation id. This takes as many reads as needed, up to a maximum;
+        then the page is shorter, and the next one continues.
+        """
+        authorize(actor, Action.LIST_TASKS)
+        requester = actor.id if actor.kind in PROGRAMS else ""
+        kept: list[Stored] = []
+        room, left = _MOST_BYTES, _MOST_SEARCHED
+        each = min(LOOKED_AT, limit + 1)
+
+        def fits(stored: Stored) -> bool:
+            intent = stored.intent
+            return wanted.type in ("", intent.type) and can_see(actor, intent) and keep(stored)
+
+        for _ in range(_MOST_READS):
+            places = await self._store.intents.last_decided(
+                actor.workspace,
+                after,
+                each,
+                type=wanted.type,
+                requester=requester,
+                correlation=wanted.correlation,
+            )
+            found = await self._store.intents.some([id for _, id in places])
+            judged = partial(_judged, found, fits, limit - len(kept), room, left)
+            size = sum(len(one.payload) for one in found)
+            taken, seen, full = await self._aside.run(actor, judged, size)
+            kept += taken
+            left -= size
+            room -= sum(len(one.payload) for one in taken)
+            if full:
+                last = found[seen - 1].intent.id
+                return DecidedPage(
+                    kept, next(DecidedPosition(*place) for place in places if place[1] == last)
+                )
+            if len(places) < each:
+                return DecidedPage(kept, None)
+            after, each = DecidedPosition(*places[-1]), LOOKED_AT
+        return DecidedPage(kept, after)
 
     async def _walked(
         self,

@@ -115,6 +115,9 @@ _CLOSE: Final = f"""
 delete from worklist using {unnest(sql.CLOSED, "closed")} as n ({", ".join(sql.CLOSED.columns)})
 where {" and ".join(f"worklist.{name} = n.{name}" for name in sql.CLOSED.columns)}
 """
+DECIDE: Final = (
+    f"insert into decided ({', '.join(sql.DECIDED.columns)}) values ($1, $2, $3, $4, $5, $6) {sql.REDECIDED}"
+)
 LIST: Final = f"insert into worklist ({', '.join(sql.WORKLIST.columns)}) values ($1, $2, $3, $4, $5)"
 
 # Rows that other transactions may need too are locked in this order: counters, plans, replies.
@@ -128,6 +131,7 @@ _SAVE: Final = {
     "revisions": insert_rows(sql.REVISIONS, "revisions"),
     "resubmissions": _RESUBMIT,
     "targets": insert_rows(sql.TARGETS, "targets", sql.RETARGETED),
+    "decided": insert_rows(sql.DECIDED, "decided", sql.REDECIDED),
     "events": insert_rows(sql.EVENTS, "events"),
     "closed": _CLOSE,
     "worklist": insert_rows(sql.WORKLIST, "worklist", sql.RANKED),
@@ -150,6 +154,7 @@ _COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "revisions": tuple(sql.REVISIONS.columns),
     "resubmissions": tuple(sql.RESUBMISSIONS.columns),
     "targets": tuple(sql.TARGETS.columns),
+    "decided": tuple(sql.DECIDED.columns),
     "events": tuple(sql.EVENTS.columns),
     "closed": tuple(sql.CLOSED.columns),
     "worklist": tuple(sql.WORKLIST.columns),

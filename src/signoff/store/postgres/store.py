@@ -141,6 +141,8 @@ class PostgresStore(Store):
                 await self._refold(db)
             if step.name in refold.LISTED:
                 await self._list_open_tasks(db)
+            if step.name in refold.DECIDED:
+                await self._list_decided(db)
             await _rows(db, RECORD, {"version": step.version, "name": step.name, "applied_at": now})
 
     async def _refold(self, db: Any) -> None:
@@ -160,6 +162,14 @@ class PostgresStore(Store):
         while rows := await _rows(db, refold.WAITING, {"after": after, "limit": refold.PAGE}):
             plans = self.plans.learn(await _rows(db, sql.PLAN, {"digests": list({row[1] for row in rows})}))
             await db.executemany(own.LIST, refold.entries(rows, plans))
+            after = rows[-1][0]
+
+    async def _list_decided(self, db: Any) -> None:
+        after = ""
+        while rows := await _rows(db, refold.ALL, {"after": after, "limit": refold.PAGE}):
+            plans = self.plans.learn(await _rows(db, sql.PLAN, {"digests": list({row[1] for row in rows})}))
+            if found := refold.decisions(rows, plans):
+                await db.executemany(own.DECIDE, found)
             after = rows[-1][0]
 
     async def _transact(self, want: Locks, work: Work) -> None:

@@ -51,6 +51,7 @@ _INSERT_REVISION: Final = insert_row(sql.REVISIONS)
 _RESUBMIT: Final = "update submissions set payload = ?3 where intent_id = ?1 and shard = ?2"
 _INSERT_EVENT: Final = insert_row(sql.EVENTS)
 _INSERT_TARGET: Final = insert_row(sql.TARGETS, sql.RETARGETED)
+_INSERT_DECIDED: Final = insert_row(sql.DECIDED, sql.REDECIDED)
 _INSERT_REPLY: Final = insert_row(sql.REPLIES, sql.REPLACE_EXPIRED)
 _INSERT_OUTGOING: Final = insert_row(sql.OUTBOX)
 CLOSE_ROW: Final = "delete from worklist where shard = ? and workspace = ? and party = ? and intent_id = ?"
@@ -231,6 +232,8 @@ class SqliteStore(Store):
                     self._refold(db)
                 if step.name in refold.LISTED:
                     self._list_open_tasks(db)
+                if step.name in refold.DECIDED:
+                    self._list_decided(db)
                 at = micros(self._wall())
                 _rows(db, (RECORD, {"version": step.version, "name": step.name, "applied_at": at}))
 
@@ -251,6 +254,14 @@ class SqliteStore(Store):
         while rows := _rows(db, (refold.WAITING, {"after": after, "limit": refold.PAGE})):
             plans = self.plans.learn(_rows(db, (sql.PLAN, {"digests": list({row[1] for row in rows})})))
             db.executemany(_LIST, refold.entries(rows, plans))
+            after = rows[-1][0]
+
+    def _list_decided(self, db: apsw.Connection) -> None:
+        after = ""
+        while rows := _rows(db, (refold.ALL, {"after": after, "limit": refold.PAGE})):
+            plans = self.plans.learn(_rows(db, (sql.PLAN, {"digests": list({row[1] for row in rows})})))
+            if found := refold.decisions(rows, plans):
+                db.executemany(_INSERT_DECIDED, found)
             after = rows[-1][0]
 
     def _change(self, db: apsw.Connection, want: Locks, work: Work) -> tuple[dict[str, Plan], datetime]:
@@ -299,6 +310,7 @@ class SqliteStore(Store):
             (_INSERT_REVISION, batch.revisions),
             (_RESUBMIT, batch.resubmissions),
             (_INSERT_TARGET, batch.targets),
+            (_INSERT_DECIDED, batch.decided),
             (_INSERT_EVENT, batch.events),
             (CLOSE_ROW, batch.closed),
             (_LIST, batch.worklist),

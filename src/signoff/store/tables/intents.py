@@ -30,6 +30,7 @@ _TOGETHER: Final = 4000
 _MOVED: Final = 50
 # How many keys one statement looks under. So there are few distinct statements, each prepared once.
 _KEYS: Final = (1, 8, 16, 32, 64)
+_NEVER: Final = 2**62
 _PARTIES: Final = tuple(f"p_{a}{b}" for a in "abcdefgh" for b in "abcdefgh")
 
 
@@ -131,6 +132,35 @@ class Intents:
             given = dict(zip_longest(names, some, fillvalue=NO_KEY))
             found.update((row[0], row[1]) for row in await self._db.read(text, **where, **given))
         return sorted(found)[:limit]
+
+    async def last_decided(
+        self,
+        workspace: str,
+        before: tuple[int, str] | None,
+        limit: int,
+        *,
+        type: str = "",
+        requester: str = "",
+        correlation: str = "",
+    ) -> list[tuple[int, str]]:
+        """(when it was decided, in microseconds, intent id) of the tasks that were decided last, before a given one. Of
+        a type, a requester and a correlation id only one narrows the search, so that each has an index: the caller
+        checks the others.
+        """
+        at, id = before or (_NEVER, "")
+        values: dict[str, Any] = {"workspace": workspace, "at": at, "before": id, "limit": limit}
+        if correlation:
+            statement, values["correlation"] = sql.DECIDED_CORRELATED, correlation
+        elif requester:
+            statement, values["requester"] = (
+                sql.LAST_DECIDED.format(where=sql.DECIDED_OF["requester"]),
+                requester,
+            )
+        elif type:
+            statement, values["type"] = sql.LAST_DECIDED.format(where=sql.DECIDED_OF["type"]), type
+        else:
+            statement = sql.LAST_DECIDED.format(where=sql.DECIDED_OF[""])
+        return [(row[0], row[1]) for row in await self._db.read(statement, **values)]
 
     async def some(self, ids: Sequence[str], *, bare: bool = False) -> list[Stored]:
         """The intents with these ids that exist, in this order; ``bare``: without their payloads."""

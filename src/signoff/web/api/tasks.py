@@ -1,6 +1,6 @@
 """Tasks and answers. Every answer is the same command, no matter which endpoint receives it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
@@ -31,11 +31,19 @@ from signoff.engine.read.revisions import RevisionChange, SinceApproved, changes
 from signoff.engine.read.search import fits, search_terms
 from signoff.engine.read.task_filters import NAMES, task_filter
 from signoff.engine.read.task_history import task_history
-from signoff.engine.read.view import LOOKED_AT, Seen, SeenTask, Walked
+from signoff.engine.read.view import DecidedPosition, Seen, SeenTask, decided_position
 from signoff.store.transaction import Filter, Stored
 from signoff.web.http import bodies, json_intake
 from signoff.web.http.call import Call, IdempotentReply
-from signoff.web.reading import cached_or_read, cursor_of, directory_of, outdated, record_shown, visible
+from signoff.web.reading import (
+    cached_or_read,
+    cursor_of,
+    directory_of,
+    no_cursor,
+    outdated,
+    record_shown,
+    visible,
+)
 from signoff.web.shapes.common import Display, encode, maybe
 from signoff.web.shapes.intents import intent_out
 from signoff.web.shapes.tasks import bulk_answer, bulk_refusal, bulk_result, my_task, receipt_out, task_out
@@ -69,7 +77,7 @@ _DECISIONS: Final = {
 
 async def page(call: Call) -> TasksAnswer:
     """GET /v1/tasks"""
-    limit, cursor, query = call.number("limit", 50, 1, 200), cursor_of(call), call.query
+    limit, query = call.number("limit", 50, 1, 200), call.query
     display = (await directory_of(call)).display
     state = query.get("state", "open")
     if state not in ("open", "closed"):
@@ -86,44 +94,57 @@ async def page(call: Call) -> TasksAnswer:
         )
     matches = _matcher(call, display, wanted_tasks)
     if query.get("intent_id"):
-        walked = Walked([one for one in await _of_intent(call, query["intent_id"]) if matches(one)], "")
-        tasks = await _shown(call, walked, display)
-        return TasksAnswer(tasks=tasks)
-    tasks = []
+        found = [one for one in await _of_intent(call, query["intent_id"]) if matches(one)]
+        return TasksAnswer(tasks=await _shown(call, found, display))
+    if state == "closed":
+        return await _closed_page(call, matches, limit, display)
+    search = wanted_tasks.among(call.actor, worklist.mine if call.flag("mine") else None)
+    walked = await call.state.view.walk_tasks(call.actor, cursor_of(call), matches, limit, search)
+    return TasksAnswer(tasks=await _shown(call, walked.found, display), next_cursor=maybe(walked.last))
+
+
+async def _closed_page(
+    call: Call, matches: Callable[[Stored], bool], limit: int, display: Display
+) -> TasksAnswer:
+    """Closed tasks, the newest decision first."""
+    query, after = call.query, _decided_position(call)
+    wanted = Filter(
+        workspace=call.actor.workspace,
+        type=query.get("intent_type", ""),
+        correlation=query.get("correlation_id", ""),
+    )
+    tasks: list[TaskOut] = []
     for _ in range(_ROUNDS):  # who has answered a closed task is only known when it is rendered
-        left = limit - len(tasks)
-        if state == "open":
-            search = wanted_tasks.among(call.actor, worklist.mine if call.flag("mine") else None)
-            walked = await call.state.view.walk_tasks(call.actor, cursor, matches, left, search)
-        else:
-            wanted = Filter(
-                workspace=call.actor.workspace,
-                type=query.get("intent_type", ""),
-                correlation=query.get("correlation_id", ""),
-                before=cursor,
-                limit=LOOKED_AT,
-            )
-            walked = await call.state.view.walk(call.actor, wanted, matches, left)
-        tasks += await _shown(call, walked, display)
-        cursor = walked.last
-        if (
-            not cursor or len(tasks) >= limit or state == "open"
-        ):  # the next page continues where this one stopped
+        page = await call.state.view.decided(call.actor, wanted, matches, after, limit - len(tasks))
+        tasks += await _shown(call, page.found, display)
+        after = page.last
+        if after is None or len(tasks) >= limit:  # the next page continues where this one stopped
             break
-    return TasksAnswer(tasks=tasks, next_cursor=maybe(cursor))
+    return TasksAnswer(tasks=tasks, next_cursor=maybe(str(after or "")))
 
 
-async def _shown(call: Call, walked: Walked, display: Display) -> list[TaskOut]:
+def _decided_position(call: Call) -> DecidedPosition | None:
+    """The decision after which a page continues, None for the first page; raises Invalid for a cursor that no page
+    returned.
+    """
+    given = call.query.get("cursor", "")
+    try:
+        return decided_position(given) if given else None
+    except NotFound as error:
+        raise no_cursor(given) from error
+
+
+async def _shown(call: Call, found: Sequence[Stored], display: Display) -> list[TaskOut]:
     """The open tasks of these intents, or the last closed ones; with ``mine`` those that the caller answered."""
     is_open, view = call.query.get("state", "open") == "open", call.state.view
-    histories = await (view.open_histories if is_open else view.last_decided)(call.actor, walked.found)
+    histories = await (view.open_histories if is_open else view.last_decided)(call.actor, found)
     shown = [
         (stored, task_out(stored.intent, stored.payload, history, display))
-        for stored, history in zip(walked.found, histories, strict=True)
+        for stored, history in zip(found, histories, strict=True)
         if history is not None
     ]
     if is_open:
-        await record_shown(call, *(stored.intent for stored in walked.found))
+        await record_shown(call, *(stored.intent for stored in found))
         for stored, out in shown:
             out.bulk_form = maybe(bulk_form(stored))
         return [out for _, out in shown]

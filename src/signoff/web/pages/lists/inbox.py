@@ -4,7 +4,6 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from functools import partial
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -16,7 +15,7 @@ from signoff.core.errors import NotFound
 from signoff.core.ids import split_ref, step_run_id
 from signoff.core.intent.answering_rights import waits_for
 from signoff.core.intent.checks import checked, current_verdicts, worst_risk
-from signoff.core.intent.model import FINAL, Intent, Status, Task
+from signoff.core.intent.model import FINAL, Intent, Status, Task, last_decision
 from signoff.core.intent.snoozes import active_snooze
 from signoff.core.intent.wake import ends_at
 from signoff.core.intent.worklist import Search, everything, mine, of_my_teams
@@ -29,7 +28,7 @@ from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.read.evidence import masked_text
 from signoff.engine.read.search import fits, stands_in
 from signoff.engine.read.task_filters import NAMES, task_filter
-from signoff.engine.read.view import LOOKED_AT, START, WorklistPosition
+from signoff.engine.read.view import LOOKED_AT, START, DecidedPosition, WorklistPosition, decided_position
 from signoff.store.transaction import Filter, Stored
 from signoff.web.http.call import Page
 from signoff.web.pages.kit.handler import PageRequest
@@ -83,13 +82,13 @@ class InboxQuery(msgspec.Struct, frozen=True):
     kind: str
     sort: str
     after: WorklistPosition
-    before: str
+    before: DecidedPosition | None
     more: dict[str, str]
 
     @property
     def later(self) -> bool:
         """Whether this is not the first page."""
-        return self.after != START or bool(self.before)
+        return self.after != START or self.before is not None
 
 
 async def inbox(request: PageRequest) -> Page:
@@ -97,7 +96,7 @@ async def inbox(request: PageRequest) -> Page:
     wanted = _query(request)
     directory = await request.state.directory.of(request.actor.workspace)
     after: WorklistPosition | None = None
-    before = ""
+    before: DecidedPosition | None = None
     if wanted.view == "done":
         entries, before = await _done(request, directory, wanted.words, wanted.kind, wanted.before)
     else:
@@ -132,7 +131,7 @@ def _query(request: PageRequest) -> InboxQuery:
         kind=query.get("type", "")[:255],
         sort="age" if query.get("sort") == "age" else "due",
         after=_place(query["after"]) if query.get("after") else START,
-        before=split_ref(query["before"])[0] if query.get("before") else "",
+        before=decided_position(query["before"]) if query.get("before") else None,
         more={name: given for name in NAMES if (given := query.get(name, "").strip()[:255])}
         if view != "done"
         else {},
@@ -146,12 +145,14 @@ def _place(text: str) -> WorklistPosition:
     return WorklistPosition(int(found[1]), int(found[2]), split_ref(found[3])[0])
 
 
-def _next(wanted: InboxQuery, after: WorklistPosition | None, before: str) -> str:
+def _next(wanted: InboxQuery, after: WorklistPosition | None, before: DecidedPosition | None) -> str:
     """The query of the next page, "" if there is none."""
-    if after is None and not before:
+    if after is None and before is None:
         return ""
     query = _query_of(wanted)
-    return urlencode(query | ({"before": before} if after is None else {"after": ".".join(map(str, after))}))
+    return urlencode(
+        query | ({"before": str(before)} if after is None else {"after": ".".join(map(str, after))})
+    )
 
 
 def _query_of(wanted: InboxQuery) -> dict[str, str]:
@@ -204,36 +205,15 @@ async def next_for(request: PageRequest) -> InboxEntry | None:
 
 
 async def _done(
-    request: PageRequest, directory: Snapshot, words: str, kind: str, before: str
-) -> tuple[list[InboxEntry], str]:
-    found: list[InboxEntry] = []
-    for _ in range(_MOST_READS):
-        wanted = Filter(workspace=request.actor.workspace, type=kind, before=before, limit=_READ)
-        stored = await request.state.view.page(request.actor, wanted)
-        size = sum(len(one.payload) for one in stored)
-        choose = partial(_decided, stored, directory, words, _PAGE - len(found))
-        entries, seen = await request.state.aside.run(request.actor, choose, size)
-        found += entries
-        before = stored[seen - 1].intent.id if seen else before
-        if len(found) == _PAGE:
-            return found, before
-        if len(stored) < _READ:
-            return found, ""
-    return found, before
+    request: PageRequest, directory: Snapshot, words: str, kind: str, after: DecidedPosition | None
+) -> tuple[list[InboxEntry], DecidedPosition | None]:
+    def keep(stored: Stored) -> bool:
+        entry = _closed(stored, directory)
+        return entry is not None and _fits(stored, entry, words)
 
-
-def _decided(
-    stored: Sequence[Stored], directory: Snapshot, words: str, limit: int
-) -> tuple[list[InboxEntry], int]:
-    """Return the decided tasks of these intents, and how many intents were checked."""
-    found: list[InboxEntry] = []
-    for number, one in enumerate(stored, 1):
-        entry = _closed(one, directory)
-        if entry is not None and _fits(one, entry, words):
-            found.append(entry)
-            if len(found) == limit:
-                return found, number
-    return found, len(stored)
+    wanted = Filter(workspace=request.actor.workspace, type=kind)
+    page = await request.state.view.decided(request.actor, wanted, keep, after, _PAGE)
+    return [entry for one in page.found if (entry := _closed(one, directory))], page.last
 
 
 def _entries(stored: Stored, actor: Actor, directory: Snapshot) -> Iterator[InboxEntry]:
@@ -267,12 +247,12 @@ def _entry(stored: Stored, task: Task, step: HumanStep, actor: Actor, directory:
 
 
 def _closed(stored: Stored, directory: Snapshot) -> InboxEntry | None:
-    """The last decided task of an intent."""
-    intent = stored.intent
-    gates = [step for step in intent.plan.steps if isinstance(step, HumanStep) and step.id in intent.results]
-    if intent.ending is None or not gates:
+    """The task of an intent that was decided last."""
+    intent, last = stored.intent, last_decision(stored.intent)
+    if intent.ending is None or last is None:
         return None
-    return replace(_row(stored, gates[-1], directory), ending=intent.ending.value)
+    at, step = last
+    return replace(_row(stored, step, directory), ending=intent.ending.value, at=at)
 
 
 def _row(stored: Stored, step: HumanStep, directory: Snapshot) -> InboxEntry:

@@ -129,7 +129,8 @@ class Components:
         self.understaffed_checks = UnderstaffedChecks(self.engine, store, self.directory)
         self.workers = Workers(store)
         self.sweeper = RetentionLoop(store, self.recent, clock, config.retention, config.retention_payloads)
-        self.loops = {"workers": Loop("workers", self.workers.once)}
+        self.loops = {"workers": Loop("workers", self.workers.once, rest=0.1)}
+        self.workers.write_first_by(self.loops["workers"].nudge)
         if leads:
             self.loops |= {
                 "timekeeper": Loop("timekeeper", self.timekeeper.once),

@@ -100,6 +100,7 @@ class Server(Components):
             await self._cancel(self._tasks)
             with contextlib.suppress(Busy, TimeoutError):
                 async with asyncio.timeout(_DRAIN):
+                    await self.workers.drain()
                     await self.sign_in_requests.drain()
                     await self.outbox.close()
             await self.channels.close()

@@ -119,3 +119,27 @@ async def test_what_is_not_registered_is_remembered_and_not_written(env: EngineE
     workers.note(WORKSPACE, AGENT, "a\x1b[31m")
     await workers.once()
     assert await rows(env.store) == [(AGENT, "a[31m")]
+
+
+async def test_the_first_record_of_an_agent_is_written_at_once(env: EngineEnv) -> None:
+    workers, nudged = Workers(env.store), list[str]()
+    workers.write_first_by(lambda: nudged.append("now"))
+    workers.note(WORKSPACE, AGENT, "x")
+    assert nudged == ["now"]
+    await workers.once()
+    workers.note(WORKSPACE, AGENT, "x")
+    workers.note(WORKSPACE, f"{AGENT}-unknown", "x", registered=False)
+    assert nudged == ["now"]
+
+
+async def test_a_server_that_stops_writes_what_it_has_not_written(env: EngineEnv) -> None:
+    clock = Seconds()
+    workers, other = Workers(env.store, clock), Workers(env.store)
+    workers.note(WORKSPACE, AGENT, "x")
+    await workers.drain()
+    first = (await other.of(WORKSPACE))[AGENT]
+    clock.now += 5
+    env.clock.move(timedelta(seconds=5))
+    workers.note(WORKSPACE, AGENT, "x")
+    await workers.drain()
+    assert (await other.of(WORKSPACE))[AGENT].seen_at - first.seen_at == timedelta(seconds=5)

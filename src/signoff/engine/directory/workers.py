@@ -1,9 +1,9 @@
 """Records which workers ask for work. A claim, a poll or a stream is recorded in memory and written later, so that it
-costs the caller nothing. Within a minute every server sees the records of the others.
+costs the caller nothing: an agent's first one at once, further ones within a minute, and all when the server stops.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -37,6 +37,11 @@ class Workers:
         self._clock = clock
         self._noted: dict[tuple[str, str], _Noted] = {}
         self._written: dict[tuple[str, str], float] = {}
+        self._first: Callable[[], None] = lambda: None
+
+    def write_first_by(self, nudge: Callable[[], None]) -> None:
+        """``nudge``: makes ``once`` run soon, so that other servers see a worker that asks once and ends."""
+        self._first = nudge
 
     def note(self, workspace: str, agent: str, client: str, registered: bool = True) -> None:
         """Record that a worker is asking for work as this agent. For an unregistered agent, the record is kept in
@@ -46,23 +51,34 @@ class Workers:
         if key in self._noted or len(self._noted) < (_MOST if registered else _STRANGERS):
             printable = "".join(letter for letter in client[:_LONGEST] if letter.isprintable())
             self._noted[key] = _Noted(self._clock(), printable, registered)
+            if registered and key not in self._written:
+                self._first()
 
     async def once(self) -> float:
         """Write the records, once a minute for each agent; returns the seconds until the next turn."""
         moment = self._clock()
-        due = {
-            key: noted for key, noted in self._noted.items() if noted.registered and self._is_due(key, moment)
-        }
-        if due:
-            now = await self._store.now()
-            seen = [(place, noted.worker(agent, now, moment)) for (place, agent), noted in due.items()]
-            await self._store.workers.put(seen)
-            self._written |= dict.fromkeys(due, moment)
+        await self._write([key for key in self._noted if self._is_due(key, moment)], moment)
         for key in [key for key, noted in self._noted.items() if moment - noted.at > WRITTEN_EVERY * 2]:
             if not self._is_due(key, moment):
                 del self._noted[key]
                 self._written.pop(key, None)
         return _TURN
+
+    async def drain(self) -> None:
+        """Write every record that is not written yet."""
+        unwritten = [
+            key
+            for key, noted in self._noted.items()
+            if noted.registered and noted.at > self._written.get(key, -1.0)
+        ]
+        await self._write(unwritten, self._clock())
+
+    async def _write(self, keys: Sequence[tuple[str, str]], moment: float) -> None:
+        if keys:
+            now = await self._store.now()
+            seen = [(place, self._noted[place, agent].worker(agent, now, moment)) for place, agent in keys]
+            await self._store.workers.put(seen)
+            self._written |= dict.fromkeys(keys, moment)
 
     def _is_due(self, key: tuple[str, str], moment: float) -> bool:
         written, noted = self._written.get(key), self._noted[key]

@@ -88,6 +88,7 @@ class FakeTeams:
     url: str = ""
     cards: dict[str, Card] = field(default_factory=dict)
     texts: list[tuple[str, str]] = field(default_factory=list)
+    threads: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     members: dict[str, dict[str, Any]] = field(default_factory=dict)
     limited: int = 0
     calls: list[str] = field(default_factory=list)
@@ -129,7 +130,8 @@ class FakeTeams:
             if member["id"] not in self.members:
                 return 403, {"error": {"code": "BotNotInConversationRoster"}}
             return 201, {"id": f"a:{member['id']}"}
-        account = parts[0].removeprefix("a:")
+        place, in_thread, post = parts[0].partition(";messageid=")
+        account = place.removeprefix("a:")
         if parts[1] == "members":
             known = self.members.get(parts[2])
             if known is None:
@@ -146,7 +148,11 @@ class FakeTeams:
             card.activity, card.edits = said, card.edits + 1
             return 200, {"id": parts[2]}
         self._numbers += 1
-        if "attachments" in said:
+        if in_thread:
+            if f"{place}/{post}" not in self.cards or place.endswith("@thread.v2"):
+                return 404, {"error": {"code": "ConversationNotFound"}}
+            self.threads.append((f"{place}/{post}", said))
+        elif "attachments" in said:
             self.cards[f"{parts[0]}/{self._numbers}"] = Card(account, said)
         else:
             assert said["textFormat"] == "plain"
@@ -189,6 +195,31 @@ class FakeTeams:
 
     def typed(self, text: str, account: str, **more: Any) -> dict[str, Any]:
         return self.activity(account, **{"type": "message", "text": text, **more})
+
+    def replied(self, card: Card, text: str, account: str, **more: Any) -> dict[str, Any]:
+        """A reply in a channel's thread that mentions the bot; without that, Teams does not send it."""
+        place, _, post = next(key for key, one in self.cards.items() if one is card).rpartition("/")
+        mention = "<at>Signoff</at>"
+        self._numbers += 1
+        return self.activity(
+            account,
+            **{
+                "type": "message",
+                "id": str(self._numbers),
+                "text": f"{mention}&nbsp;{text}\n",
+                "entities": [
+                    {"type": "mention", "mentioned": {"id": f"28:{APP}", "name": "Signoff"}, "text": mention},
+                    {"type": "clientInfo", "locale": "en-GB"},
+                ],
+                "conversation": {
+                    "id": f"{place};messageid={post}",
+                    "conversationType": "channel",
+                    "tenantId": TENANT,
+                    "isGroup": True,
+                },
+                **more,
+            },
+        )  # fmt: skip
 
     def pressed(self, action: dict[str, Any], account: str, **more: Any) -> dict[str, Any]:
         value = {"action": action, "trigger": "manual"}

@@ -16,8 +16,10 @@ from signoff.notify.telegram import Telegram, TelegramInbound
 from signoff.store.store import Store
 from tests.builders import OTTO, RITA, WORKSPACE, gate
 from tests.notify.messaging_env import MessagingEnv, asked
+from tests.notify.msteamsfake import TENANT
 from tests.notify.slack_env import slack_env
 from tests.notify.slackfake import signed
+from tests.notify.test_msteams import teams_env
 from tests.notify.test_telegram import telegram_env
 
 RECORDED = "Your comment was recorded. It decides nothing."
@@ -189,3 +191,66 @@ async def test_a_reply_in_telegram_is_a_comment_too(store: Store, clock: FixedCl
         posts = len(it.fake.posts)
         assert await it.sends(elsewhere) == 200
         assert len(it.fake.posts) == posts
+
+
+CHANNEL = "19:abc-def@thread.tacv2"
+
+
+async def test_in_a_teams_channel_replies_that_mention_the_bot_are_comments_and_comments_appear_there(
+    store: Store, clock: FixedClock
+) -> None:
+    async with teams_env(store, clock) as it:
+        it.fake.members |= {CHANNEL: {}, "29:rita": {}}
+        await it.link(RITA, "29:rita")
+        row = Team("sre", ("per_ann", "per_otto"), workspace=WORKSPACE, channel=f"msteams:{CHANNEL}")
+        await store.people.save([replace(row, updated_at=clock.now())])
+        it.messaging.directory.changed(WORKSPACE)
+        intent = await it.messaging.submit(asked("team:sre"))
+        await it.messaging.carry()
+        room = it.card(CHANNEL)
+        reply = it.fake.replied(room, "which rows?", "29:otto")
+        for _ in range(2):  # Teams sends again what it believes lost
+            assert await it.sends(reply) == (200, "")
+        # everybody reads the channel, so the answer goes to Otto's own chat
+        assert it.fake.texts[-2:] == [("29:otto", RECORDED), ("29:otto", RECORDED)]
+        assert await comments(it.messaging, intent.id) == [("per_otto", "msteams", "which rows?")]
+        await it.messaging.carry()
+        assert it.fake.threads == []  # it stands there already
+        await it.messaging.do(intent.id, c.AddComment("all of them"), RITA)
+        await it.messaging.carry()
+        [(place, said)] = it.fake.threads
+        assert it.fake.cards[place] is room
+        assert "all of them" in json.dumps(said)
+        assert room.edits == 0
+        # Otto has asked, so it reaches him too: his chat with the bot has no threads, it stands there on its own
+        assert "all of them" in it.fake.of("29:otto")[-1].text
+
+
+async def test_what_is_no_reply_below_a_card_in_teams_is_not_recorded(
+    store: Store, clock: FixedClock
+) -> None:
+    async with teams_env(store, clock) as it:
+        it.fake.members |= {CHANNEL: {}, "29:new": {}}
+        row = Team("sre", ("per_ann",), workspace=WORKSPACE, channel=f"msteams:{CHANNEL}")
+        await store.people.save([replace(row, updated_at=clock.now())])
+        it.messaging.directory.changed(WORKSPACE)
+        intent = await it.messaging.submit(asked("team:sre"))
+        await it.messaging.carry()
+        room = it.card(CHANNEL)
+        before = list(it.fake.texts)
+        new_post = {"id": CHANNEL, "conversationType": "channel", "tenantId": TENANT}
+        elsewhere = {**new_post, "id": f"{CHANNEL};messageid=999"}
+        for more in (
+            {"text": "<at>Signoff</at>"},
+            {"conversation": new_post},
+            {"conversation": elsewhere},
+            {"id": ""},
+        ):
+            assert await it.sends(it.fake.replied(room, "hm", "29:ann") | more) == (200, ""), more
+        assert it.fake.texts == before
+        await it.sends(it.fake.replied(room, "me too", "29:new"))
+        assert it.fake.texts[-1][1].startswith("Not recorded as a comment. This account is not linked")
+        other = {"tenant": {"id": "99999999-aaaa-4bbb-8ccc-ddddeeeeffff"}}
+        await it.sends(it.fake.replied(room, "guest", "29:ann", channelData=other))
+        assert "Guests" in it.fake.texts[-1][1]
+        assert await comments(it.messaging, intent.id) == []

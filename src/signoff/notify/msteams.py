@@ -27,7 +27,7 @@ from signoff.notify.channel import (
     NotSent,
     Setting,
 )
-from signoff.notify.chat import Heard, Press, Pressed, Typed
+from signoff.notify.chat import Heard, Press, Pressed, Replied, Typed
 from signoff.notify.extras import require
 from signoff.notify.personal_message import GIVEN
 from signoff.notify.plain_text import leaf_lines, one_line, visible
@@ -59,6 +59,8 @@ _CHECKED: Final[Any] = {
     "require": ["exp", "iss", "aud"], "verify_exp": False, "verify_nbf": False, "verify_iat": False,
 }  # fmt: skip
 _MOST_KNOWN: Final = 10_000
+_IN_THREAD: Final = ";messageid="
+_CHANNELS: Final = ("@thread.tacv2", "@thread.skype")  # other conversations have no threads
 
 
 class Bot(msgspec.Struct, frozen=True):
@@ -230,7 +232,7 @@ class Teams:
                 known = [reference for reference in updated if reference]
                 if known or message.rewrite_only:
                     return known[-1] if known else ""
-                conversation = await self._conversation(message.to)
+                conversation = _thread(message.below) or await self.conversation(message.to)
                 return f"{conversation}|{await self.post(conversation, activity)}"
         except TeamsRefusal as refusal:
             permanent = refusal.status in (400, 403, 404)
@@ -256,7 +258,7 @@ class Teams:
             raise
         return reference
 
-    async def _conversation(self, account: str) -> str:
+    async def conversation(self, account: str) -> str:
         """The person's chat with the bot, which Teams returns on every call, or the room itself."""
         if account.startswith("19:"):
             return account
@@ -463,23 +465,38 @@ class TeamsInbound:
             return None
         if payload.get("type") == "invoke" and payload.get("name") == "adaptiveCard/action":
             press = _press(payload.get("value"))
+            place = place.partition(_IN_THREAD)[0]  # the members are the channel's
             return Pressed(team, account, press, place, stranger) if press else None
-        if (
-            payload.get("type") == "message"
-            and conversation.get("conversationType") == "personal"
-            and not stranger
-        ):
+        if payload.get("type") != "message":
+            return None
+        if conversation.get("conversationType") == "channel":
+            return self._replied(payload, team, account, place, stranger)
+        if conversation.get("conversationType") == "personal" and not stranger:
             return Typed(team, account, _text(payload, "text").strip(), place)
         return None
+
+    def _replied(
+        self, payload: Mapping[str, Any], team: str, account: str, place: str, stranger: bool
+    ) -> Replied | None:
+        """A reply in a channel's thread. Teams passes on only those that mention the bot."""
+        channel, _, post = place.partition(_IN_THREAD)
+        text, own = _text(payload, "text"), _text(payload, "id")
+        for name in _mentions(payload, f"28:{self._teams.bot.app}"):
+            text = text.replace(name, " ")
+        text = text.replace("&nbsp;", " ").strip()
+        if not (post and text and own) or own == post:
+            return None
+        return Replied(team, account, text, f"{channel}|{post}", channel, f"{place} {own}", stranger)
 
     async def is_member(self, heard: Heard) -> bool:
         return await self._teams.is_member(heard.reply_to, heard.account)
 
     async def reply(self, heard: Heard, text: str) -> None:
         try:
-            await self._teams.post(
-                heard.reply_to, {"type": "message", "textFormat": "plain", "text": one_line(text)}
-            )
+            # everybody reads a channel, so the answer to a reply there goes to the person's own chat
+            own = isinstance(heard, Replied)
+            place = await self._teams.conversation(heard.account) if own else heard.reply_to
+            await self._teams.post(place, {"type": "message", "textFormat": "plain", "text": one_line(text)})
         except TeamsRefusal as refusal:
             raise NotSent(f"Teams answered {refusal.status} {refusal.code}") from refusal
 
@@ -494,6 +511,25 @@ class TeamsInbound:
 
     async def listen(self, take: Callable[[Mapping[str, Any]], None]) -> None:
         """Teams calls this server."""
+
+
+def _thread(card: str) -> str:
+    """The thread below a card, if it is in a channel; "" elsewhere, because chats have no threads."""
+    conversation, _, post = card.rpartition("|")
+    return f"{conversation}{_IN_THREAD}{post}" if conversation.endswith(_CHANNELS) else ""
+
+
+def _mentions(payload: Mapping[str, Any], account: str) -> list[str]:
+    """The text of each mention of an account."""
+    found = payload.get("entities")
+    return [
+        _text(one, "text")
+        for one in (found if isinstance(found, list) else ())
+        if isinstance(one, Mapping)
+        and isinstance(mentioned := one.get("mentioned"), Mapping)
+        and mentioned.get("id") == account
+        and _text(one, "text")
+    ]
 
 
 def _press(value: Any) -> Press | None:

@@ -110,6 +110,39 @@ def test_without_a_place_for_the_key_nothing_is_started(
     assert "Set HOME" in done.stderr
 
 
+@pytest.mark.parametrize("in_the_way", ["the folder", "where a link leads"])
+def test_where_no_key_can_be_written_none_is_created(
+    run: Run, stub: Stub, settings_folder: Path, in_the_way: str
+) -> None:
+    started(stub, ALLOWED)
+    blocked = settings_folder
+    if in_the_way == "where a link leads":
+        (settings_folder / "signoff").mkdir(parents=True)
+        blocked = settings_folder / "kept"
+        (settings_folder / "signoff" / "contexts.json").symlink_to(blocked / "contexts.json")
+    blocked.write_text("a file, so nothing can be stored in it")
+    done = run("login", stub.url, "--no-browser", **NOTHING)
+    assert (done.exit_code, stub.asked) == (ExitCode.FAILURE, [])
+    assert "No key can be stored in" in done.stderr
+
+
+def test_a_link_to_the_file_of_contexts_stays_a_link(run: Run, stub: Stub, settings_folder: Path) -> None:
+    """Somebody who keeps their settings elsewhere finds the new key there, and only there."""
+    kept, link = settings_folder / "kept" / "contexts.json", settings_folder / "signoff" / "contexts.json"
+    for folder in (kept.parent, link.parent):
+        folder.mkdir(parents=True)
+    kept.write_text(json.dumps({"current": "", "contexts": {}}))
+    kept.chmod(0o600)
+    link.symlink_to(kept)
+    started(stub, ALLOWED)
+    done = run("login", stub.url, "--name", "prod", "--no-browser", **NOTHING)
+    assert done.exit_code == 0, done.output
+    assert link.is_symlink()
+    assert json.loads(kept.read_text())["contexts"]["prod"]["api_key"] == KEY
+    assert kept.stat().st_mode & 0o777 == 0o600
+    assert [one.name for one in kept.parent.iterdir()] == ["contexts.json"]
+
+
 def test_a_key_and_a_browser_contradict_each_other(run: Run, stub: Stub) -> None:
     for more in (("--with-key",), ("--key-file", "-")):
         done = run("login", stub.url, "--no-browser", *more, input=KEY, **NOTHING)

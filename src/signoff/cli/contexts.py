@@ -79,6 +79,20 @@ def contexts_folder(environ: Mapping[str, str] = os.environ) -> Path:
     return folder
 
 
+def refuse_unwritable() -> None:
+    """Raise CommandFailed if no context can be stored; creates nothing. Called before a key is created for one, because
+    that key would be lost.
+    """
+    wanted = _target(contexts_folder() / FILE_NAME).parent
+    present = next(one for one in (wanted, *wanted.parents) if one.exists())
+    if not present.is_dir() or not os.access(present, os.W_OK | os.X_OK):
+        raise CommandFailed(
+            ExitCode.FAILURE,
+            f"No key can be stored in {wanted}: {present} cannot be written to.",
+            hint="Make it a writable folder, or set XDG_CONFIG_HOME to another one.",
+        )
+
+
 def checked_name(name: str) -> str:
     """Return the name, if a context may have it; raises CommandFailed otherwise."""
     if not _NAME.fullmatch(name):
@@ -123,7 +137,6 @@ def read_contexts(environ: Mapping[str, str] = os.environ) -> Contexts:
 def write_contexts(contexts: Contexts, environ: Mapping[str, str] = os.environ) -> Path:
     """Write the file atomically, with mode 0600 from the start."""
     folder = contexts_folder(environ)
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     said = {
         "current": contexts.current,
         "contexts": {
@@ -136,7 +149,9 @@ def write_contexts(contexts: Contexts, environ: Mapping[str, str] = os.environ) 
 
 
 def write_private(path: Path, said: Any) -> None:
-    """Write JSON atomically to a file that only its owner can read."""
+    """Write JSON atomically to a file that only its owner can read. A link stays a link."""
+    path = _target(path)
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -145,6 +160,11 @@ def write_private(path: Path, said: Any) -> None:
         file.flush()
         os.fsync(file.fileno())
     draft.replace(path)
+
+
+def _target(path: Path) -> Path:
+    """The file itself, where the path is a link to it, as in a folder of settings under version control."""
+    return path.resolve() if path.is_symlink() else path
 
 
 def _parsed(path: Path, text: str) -> Contexts:

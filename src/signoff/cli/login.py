@@ -14,10 +14,10 @@ from signoff.cli.contexts import (
     Context,
     Contexts,
     checked_name,
-    contexts_folder,
     name_for,
     nearer_folder,
     read_contexts,
+    refuse_unwritable,
     write_contexts,
 )
 from signoff.cli.failures import CommandFailed, ExitCode
@@ -77,7 +77,7 @@ def login(
         session.out.note("warning: this address is not https, so the key is sent unencrypted.")
     from_browser = browser is not None or (session.interactive and key_file is None and not with_key)
     if from_browser:
-        contexts_folder()  # the key could not be stored otherwise
+        refuse_unwritable()
         from signoff.cli.device_login import key_from_browser
 
         key = key_from_browser(session, address, browser is not False)

@@ -45,6 +45,40 @@ async def test_what_is_still_used_is_said_and_stays(web: WebEnv) -> None:
     assert (await remove(web, policies="p"))["error"]["details"]["used_by"] == ["workspace.default_policy"]
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "entry"),
+    [
+        ("people", "per_emma", {"emma@acme.example": {"name": "Emma"}}),
+        ("people", "New@acme.example", {"new@acme.example": {"roles": ["member"]}}),
+        ("teams", "sre", ALL["teams"]),
+        ("policies", "p", {"p": {"approve": [{"any": ["role:approver"]}]}}),
+        ("workflows", TYPE, [{**FLOW, "steps": [{"id": "ok", "human": {"title": "Go?"}}]}]),
+    ],
+)
+async def test_a_manifest_cannot_both_describe_and_remove_an_entry(
+    web: WebEnv, kind: str, name: str, entry: Any
+) -> None:
+    """Applied again and again, it would create the entry and remove it each time."""
+    document = {kind: entry, "remove": {kind: [name]}}
+    for path in ("/v1/apply?dry_run=true", "/v1/apply"):
+        answer = await web.post(path, document, "oscar")
+        assert (answer.status, answer.code) == (422, "invalid_field"), answer.text
+        assert answer["error"]["field"] == f"remove.{kind}"
+    everyone = (await web.env.directory.of(HOME)).people
+    assert everyone["per_emma"].name != ""
+    assert "new@acme.example" not in {one.email for one in everyone.values()}
+
+
+async def test_an_entry_that_is_named_twice_is_removed_once(web: WebEnv) -> None:
+    await applied(web, {"teams": ALL["teams"]})
+    names = ["emma@acme.example", "per_emma", "person:Emma@acme.example"]
+    done = await applied(web, {"remove": {"people": names, "teams": ["sre", "sre"]}})
+    assert [(one["kind"], one["action"]) for one in done["changes"]] == [
+        ("team", "remove"),
+        ("person", "remove"),
+    ]
+
+
 @pytest.mark.parametrize("where", ["policy", "workflow"])
 async def test_whom_an_escalation_names_is_still_used(where: str, web: WebEnv) -> None:
     rungs = {"escalate": [{"after": "1h", "to": ["team:sre", "per_emma"]}]}

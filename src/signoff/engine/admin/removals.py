@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from signoff.core.directory.authorization import Action, authorize
 from signoff.core.directory.model import REMOVED, NamedWorkflow, Person, PolicyVersion, RemovedTeam, Team
-from signoff.core.errors import Conflict
+from signoff.core.errors import Conflict, Invalid
 from signoff.core.formats.manifest import Removals
 from signoff.core.plan.plan import HumanStep, Plan
 from signoff.core.policy.policy import Policy
@@ -24,15 +24,40 @@ Plans = dict[str, Plan]
 
 
 def remove(draft: ManifestDiff, removals: Removals, plans: Plans) -> None:
-    """Add the removals to the draft; raises Conflict (``in_use``). ``plans``: the workflows' plans, by intent type."""
-    for type in removals.workflows:
+    """Add the removals to the draft; raises Conflict (``in_use``), and Invalid for an entry that the manifest describes
+    too. ``plans``: the workflows' plans, by intent type.
+    """
+    described = {(one.kind, one.name) for one in draft.planned}
+    people = {
+        _email(draft.directory, who): who for who in removals.people
+    }  # each once, however often it is named
+    for kind, section, names in (
+        ("workflow", "workflows", removals.workflows),
+        ("policy", "policies", removals.policies),
+        ("team", "teams", removals.teams),
+        ("person", "people", people),
+    ):
+        if both := next((name for name in names if (kind, name) in described), ""):
+            raise Invalid(
+                "invalid_field",
+                f"remove.{section}: the {kind} {both[:128]} is also described under {section}.",
+                field=f"remove.{section}",
+                hint="Leave it in one of the two: what a manifest describes is there after it was applied.",
+            )
+    for type in dict.fromkeys(removals.workflows):
         _workflow(draft, type)
-    for name in removals.policies:
+    for name in dict.fromkeys(removals.policies):
         _policy(draft, name, plans)
-    for name in removals.teams:
+    for name in dict.fromkeys(removals.teams):
         _team(draft, name, plans)
-    for who in removals.people:
+    for who in people.values():
         _person(draft, who, plans)
+
+
+def _email(directory: Snapshot, who: str) -> str:
+    """The address of a person who is there, otherwise the name as given."""
+    found = directory.anybody(who.strip().removeprefix("person:"))
+    return who if found is None or found.removed else found.email
 
 
 def _workflow(draft: ManifestDiff, type: str) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import logging
+import os
 import signal
 import socket
 import sys
@@ -35,6 +36,7 @@ log = logging.getLogger("signoff.server")
 T = TypeVar("T")
 _OWN_FILES: Final = 64
 _ORPHANS_LISTEN: Final = 2.0  # seconds for which workers may keep a port after their supervisor was killed
+_HANGING: Final = 2.0  # seconds for which a stopped server waits for what its libraries' threads still do
 
 
 class _Uvicorn(uvicorn.Server):
@@ -75,11 +77,11 @@ def serve(config: Config, announce: Callable[["Answering"], None], line: Line | 
     # Until the server is ready, SIGTERM interrupts too; the first process of a container would otherwise ignore it.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     if (count := count_workers(config.workers)) == 1:
-        return run(_serve(config, announce, line))
+        return _run_to_the_end(_serve(config, announce, line))
     from signoff.supervisor import supervise  # a single process does not need the supervisor
 
     def work(place: "WorkerStart") -> int:
-        return run(_serve(config, lambda _: None, line, place))
+        return _run_to_the_end(_serve(config, lambda _: None, line, place))
 
     config = replace(config, port=_free_port(config))
     return supervise(config.database, count, work, announce, lambda: _bind(config, shared=True))
@@ -98,6 +100,32 @@ def run(main: Coroutine[Any, Any, T]) -> T:
     except ImportError:  # Windows
         return asyncio.run(main)
     return uvloop.run(main)
+
+
+def _run_to_the_end(main: Coroutine[Any, Any, int]) -> int:
+    """Like ``run``, but does not wait for threads that hang once ``main`` has returned, and so has saved everything.
+    The loop waits for a name that is being resolved, which no thread can be told to stop.
+    """
+    forced = threading.Timer(_HANGING, _end_now)
+    forced.daemon = True
+
+    async def body() -> int:
+        code = await main
+        forced.start()
+        return code
+
+    try:
+        return run(body())
+    finally:
+        forced.cancel()
+
+
+def _end_now() -> None:
+    log.warning(
+        "The server has stopped, and ends without waiting any longer for a library's call that hangs."
+    )
+    logging.shutdown()
+    os._exit(0)
 
 
 def _free_port(config: Config) -> int:

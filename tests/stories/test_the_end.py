@@ -12,12 +12,32 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.databases import create_database, drop_database
 from tests.engine.http_sink import HANG, http_sink
 from tests.live import PATIENCE, Live
 from tests.store.proxy import Wire
+from tests.stories.servers import until
 
 IN_TIME = 20.0  # what the documents promise
+# The server of a machine whose name servers never answer for one name. uvloop has a resolver of its own, in C.
+HANGING_NAMES = """
+import socket, sys, threading
+
+resolve = socket.getaddrinfo
+
+def hanging(host, *rest, **more):
+    if host in ("hangs.example", b"hangs.example"):
+        print("the name is looked up", file=sys.stderr, flush=True)
+        threading.Event().wait()
+    return resolve(host, *rest, **more)
+
+socket.getaddrinfo = hanging
+sys.modules["uvloop"] = None
+from signoff.cli.main import main
+main()
+"""
 
 
 def submit(live: Live, key: str) -> tuple[int, str, Any]:
@@ -115,3 +135,32 @@ async def test_a_second_sigterm_changes_nothing(tmp_path: Path) -> None:
         finally:
             live.stop()
         assert "Interrupted" not in live.log.read_text()
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"webhook_url": "https://hangs.example/hook"},
+        {"smtp_url": "smtp://hangs.example:25?from=signoff@example.com"},
+    ],
+    ids=lambda settings: next(iter(settings)),
+)
+async def test_a_name_that_is_never_resolved_does_not_hold_it_up(
+    tmp_path: Path, settings: dict[str, str]
+) -> None:
+    live = Live(tmp_path / "d", console_notifications="off", **settings)
+    live.program = ("-c", HANGING_NAMES)
+    await asyncio.to_thread(live.start)
+    try:
+        await asyncio.to_thread(
+            live.call, "POST", "/v1/intents", {"intent_type": "a.b.v1", "human_task": {"title": "?"}}
+        )
+        await asyncio.to_thread(until, lambda: "the name is looked up" in live.log.read_text())
+        assert live.process is not None
+        live.process.send_signal(signal.SIGTERM)
+        assert await ended(live) == 0
+    finally:
+        if live.process is not None:
+            live.process.kill()  # a failed test must not wait for ever
+        live.stop()
+    assert "Traceback" not in live.log.read_text(), live.log.read_text()

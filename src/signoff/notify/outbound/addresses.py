@@ -6,8 +6,9 @@ import asyncio
 import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Final
+
+from signoff.notify.outbound.daemon_threads import DaemonThreads
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -63,17 +64,18 @@ def public(text: str) -> bool:
 
 class Resolver:
     """The system's resolver, on separate threads, so that a slow name delays nothing else: concurrent requests for a
-    name share one thread. ``look_up``: blocks until the name is resolved.
+    name share one thread, and a name whose servers do not answer does not keep the process from ending. ``look_up``:
+    blocks until the name is resolved.
     """
 
     def __init__(self, look_up: LookUp | None = None) -> None:
         self._look_up = look_up or _look_up
-        self._threads: ThreadPoolExecutor | None = None
+        self._threads: DaemonThreads | None = None
         self._asked: dict[tuple[str, int], asyncio.Future[list[str]]] = {}
 
     async def __call__(self, host: str, port: int) -> Sequence[str]:
         if self._threads is None:
-            self._threads = ThreadPoolExecutor(_RESOLVERS, thread_name_prefix="signoff-names")
+            self._threads = DaemonThreads(_RESOLVERS, "signoff-names")
         name = host, port
         asked = self._asked.get(name)
         if asked is None:
@@ -90,7 +92,7 @@ class Resolver:
 
     def close(self) -> None:
         if self._threads is not None:
-            self._threads.shutdown(wait=False, cancel_futures=True)
+            self._threads.shutdown()
             self._threads = None
 
 

@@ -4,12 +4,15 @@ describes what that makes possible.
 """
 
 import re
+from collections.abc import Iterator
+from importlib import import_module
+from itertools import chain
 from pathlib import Path
+from pkgutil import walk_packages
 
 import pytest
 
 from signoff.store import sql
-from signoff.store.sql import EVENTS, INTENTS, OUTBOX, REVISIONS, SUBMISSIONS
 
 STORE = Path(sql.__file__).parent
 SCHEMA = Path(__file__).with_name("schema.postgres.txt").read_text("utf-8")
@@ -31,6 +34,17 @@ FORBIDDEN = {
     r"isolation level|\bprepare transaction\b": (),
 }
 
+# The tables of intents: what a distributed database places by their shard.
+HOT = re.findall(r"^(\w+) \| shard \| smallint \|  \| NO$", SCHEMA, re.M)
+# They belong to a workspace, a caller or a person: their keys cannot contain the shard of the intent that a row names.
+OTHERS = {"links", "replies"}
+# Statements that find one intent and do not name its shard, with the reason.
+EVERYWHERE = {sql.ROW: "the integrity check does not trust the shard"}
+_TABLE = re.compile(
+    rf"\b(?:from|join|update|into|using) ({'|'.join(HOT)})\b"
+    r"(?: (?:as )?(?!where|set|join|left|on|order|group|limit|union|using|values|select|except|for)(\w+))?"
+)
+
 
 @pytest.mark.parametrize("pattern", FORBIDDEN)
 def test_statements_use_only_what_every_postgresql_has(pattern: str) -> None:
@@ -44,15 +58,77 @@ def test_statements_use_only_what_every_postgresql_has(pattern: str) -> None:
     assert found == []
 
 
-def test_every_hot_table_has_a_shard() -> None:
-    for table in (INTENTS, SUBMISSIONS, REVISIONS, EVENTS, OUTBOX):
-        assert table.columns["shard"] == "smallint"
-        assert f"{table.name} | shard | smallint |  | NO" in SCHEMA
-    assert "messages | shard | smallint |  | NO" in SCHEMA
-
-
 def test_no_foreign_key_leads_to_a_hot_table_or_from_one() -> None:
-    hot = ("intents", "submissions", "revisions", "events", "outbox", "messages", "replies", "cursors")
+    hot = (*HOT, "replies", "cursors")
     keys = re.findall(r"^(\w+) \| \w+ \| FOREIGN KEY .* REFERENCES (\w+)", SCHEMA, re.M)
     assert keys
     assert not [key for key in keys if set(key) & set(hot)]
+
+
+def texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        yield from chain.from_iterable(texts(one) for one in value.values())
+    elif isinstance(value, tuple | list | frozenset):
+        yield from chain.from_iterable(texts(one) for one in value)
+
+
+def statements() -> set[str]:
+    """Every statement in a constant of the store."""
+    modules = [import_module(found.name) for found in walk_packages([str(STORE)], "signoff.store.")]
+    return {
+        text
+        for module in modules
+        for text in texts(list(vars(module).values()))
+        if re.match(r"\s*(select|insert|update|delete|with)\b", text)
+    }
+
+
+def without_shard(statement: str) -> list[str]:
+    """The tables of intents in which the statement finds rows by the id of an intent, a message or an outbox row alone,
+    and the keys of such tables that it names without the shard.
+    """
+    text = " ".join(statement.split())
+    found = []
+    for table, alias in _TABLE.findall(text):
+        name = rf"\b{alias or table}\."
+        bare = r"(?<![\w.])" if not alias else name
+        for prefix in {name, bare}:
+            by_id = rf"{prefix}(?:intent_)?id (?:=|in) |= {prefix}(?:intent_)?id\b"
+            if re.search(by_id, text) and not re.search(rf"{prefix}shard (?:=|in) |= {prefix}shard\b", text):
+                found.append(table)
+    for table, key in re.findall(rf"\binsert into ({'|'.join(HOT)})\b.* on conflict \(([^)]*)\)", text):
+        if "shard" not in key:
+            found.append(table)
+    return found
+
+
+def test_the_tables_of_intents_have_the_shard_in_every_unique_key() -> None:
+    assert {"intents", "events", "outbox", "worklist"} <= set(HOT)
+    of_intents = set(re.findall(r"^(\w+) \| intent_id \|", SCHEMA, re.M)) | {"intents"}
+    assert of_intents - set(HOT) == OTHERS
+    keys = re.findall(r"^CREATE UNIQUE INDEX (\w+) ON public\.(\w+) USING btree \(([^)]*)\)", SCHEMA, re.M)
+    assert {table for _, table, _ in keys} >= set(HOT)
+    assert [name for name, table, key in keys if table in HOT and "shard" not in key.split(", ")] == []
+
+
+def test_rows_of_an_intent_are_found_by_its_shard_too() -> None:
+    every = statements()
+    assert len(every) > 100
+    assert {sql.LOCK, sql.HISTORY, *sql.FORGET} <= every
+    assert [text for text in every if text not in EVERYWHERE and without_shard(text)] == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        sql.ROW,
+        "select 1 from events where intent_id = :id",
+        "update outbox set dead = 1 where id in :ids and dead = 0",
+        "select 1 from intents i join submissions s on s.intent_id = i.id where i.id = :id and i.shard = :shard",
+        "insert into views (intent_id) values (:id) on conflict (intent_id) do nothing",
+    ],
+)
+def test_a_statement_without_the_shard_is_noticed(statement: str) -> None:
+    assert without_shard(statement)

@@ -132,3 +132,10 @@ def test_rows_of_an_intent_are_found_by_its_shard_too() -> None:
 )
 def test_a_statement_without_the_shard_is_noticed(statement: str) -> None:
     assert without_shard(statement)
+
+
+def test_the_page_about_scaling_names_the_tables_of_intents() -> None:
+    page = (Path(__file__).parents[2] / "docs/how-to/scale.md").read_text("utf-8")
+    named = re.search(r"The tables of intents \(([^)]*)\)", page)
+    assert named is not None
+    assert sorted(re.findall(r"`(\w+)`", named[1])) == sorted(HOT)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from signoff.core.text.times import local_time_text, relative_time, utc_text
+from signoff.core.text.times import local_time_text, moment_of, relative_time, utc_text
 
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
@@ -27,3 +27,36 @@ def test_a_time_is_shown_in_utc_and_on_the_readers_clock() -> None:
 )
 def test_a_time_is_so_far_from_now(away: timedelta, text: str) -> None:
     assert relative_time(AT + away, AT) == text
+
+
+@pytest.mark.parametrize(
+    ("text", "utc"),
+    [
+        ("2026-03-02T09:00:00Z", "2026-03-02 09:00 UTC"),
+        ("2026-03-02T09:00+01:00", "2026-03-02 08:00 UTC"),
+        ("2026-03-02T09:00:00.123456-05:30", "2026-03-02 14:30 UTC"),
+    ],
+)
+def test_a_text_that_is_a_moment_is_read_as_one(text: str, utc: str) -> None:
+    found = moment_of(text)
+    assert found is not None
+    assert utc_text(found) == utc
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "2026-03-02",
+        "2026-03-02T09:00:00",
+        "at 2026-03-02T09:00:00Z",
+        "2026-02-31T09:00:00Z",
+        "9999-12-31T23:59:59-12:00",
+        "0001-01-01T00:00:00+14:00",
+        "2026-03-02T25:00:00Z",
+        "2026-03-02T09:00:00+99:00",
+        "2026-03-02T09:00:00Z\n",
+    ],
+)
+def test_any_other_text_is_no_moment(text: str) -> None:
+    assert moment_of(text) is None

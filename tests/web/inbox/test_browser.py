@@ -190,6 +190,9 @@ async def test_what_is_folded_is_opened_without_losing_what_was_typed(
         await ann.sign_in(await web.state.sessions.login_link(HOME, "per_ann"))
         await ann.open(f"/tasks/{made}")
         assert await ann.page.get_by_role("button", name="Approve", exact=True).count() == 0
+        if setting.get("java_script_enabled", True):
+            await ann.page.keyboard.press("a")
+            assert await ann.page.evaluate("document.activeElement.textContent") == "Show everything"
         await ann.page.get_by_label("Comment").fill("I read all of it.")
         await ann.page.get_by_role("button", name="Show everything").click()
         await ann.page.get_by_text("DROP TABLE users;").first.wait_for()

@@ -1,8 +1,31 @@
-"""What a request touches shows no secret either."""
+"""The values of a request on its card: what is masked, and how moments are shown."""
 
 from signoff.engine.read.evidence import effects
+from tests.web.inbox.reading import reader
+from tests.web.web_env import WebEnv
 
 
 def test_what_a_request_touches_is_no_way_around_the_mask() -> None:
     assert effects({"credentials": {"host": "hunter2"}, "host": "db1"}, {})[0][0].text == "db1"
     assert "hunter2" not in repr(effects({"credentials": {"host": "hunter2"}}, {}))
+
+
+async def test_a_moment_in_a_payload_also_stands_in_the_readers_zone(web: WebEnv) -> None:
+    assert (await web.call("PATCH", "/v1/people/per_ann", {"zone": "Europe/Berlin"}, "oscar")).status == 200
+    moments = {"at": "2026-07-01T22:30:00Z", "until": "2026-07-02", "never": "2026-02-31T10:00:00Z"}
+    task = (await web.send(human_task={"title": "May we?"}, intent_type="a.b.v1", payload=moments))[
+        :-4
+    ] + "0001"
+    text = (await (await reader(web, "ann")).get(f"/tasks/{task}")).text
+    assert "at 2026-07-01T22:30:00Z 2 Jul 2026, 00:30 CEST" in text
+    assert "until 2026-07-02 never 2026-02-31T10:00:00Z Automatic checks" in text
+
+
+async def test_who_would_propose_a_change_is_told_to_show_everything_first(web: WebEnv) -> None:
+    hint = "Show everything that is hidden or collapsed before you propose a change."
+    for payload, hidden in (({"n": 1}, False), ({"api_token": "sk_live_abcdef0123456789"}, True)):
+        task = (await web.send(human_task={"title": "May we?"}, intent_type="a.b.v1", payload=payload))[
+            :-4
+        ] + "0001"
+        text = (await (await reader(web, "ann")).get(f"/tasks/{task}")).text
+        assert (hint in text, "Propose a change" in text) == (hidden, not hidden)

@@ -1,9 +1,26 @@
 """Times as text, for pages, messages and the terminal. Standard library only."""
 
+import re
 from datetime import UTC, datetime
+from typing import Final
 from zoneinfo import ZoneInfo
 
 from signoff.core.text.durations import format_duration
+
+# Years in which every zone has the moment.
+_MOMENT: Final = re.compile(
+    r"(?:19|2\d)\d\d-\d\d-\d\dT\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?(?:Z|[+-]\d\d:\d\d)", re.ASCII
+)
+
+
+def moment_of(text: str) -> datetime | None:
+    """The moment that a whole text is in RFC 3339, with its offset from UTC; None for any other text."""
+    if _MOMENT.fullmatch(text) is None:
+        return None
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:  # there is no such day, hour or offset
+        return None
 
 
 def utc_text(at: datetime) -> str:

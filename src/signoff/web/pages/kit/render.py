@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from signoff.core.text.hidden_characters import one_line, pieces
 from signoff.core.text.hunks import counts
 from signoff.core.text.json_diff import COARSE
-from signoff.core.text.times import relative_time
+from signoff.core.text.times import moment_of, relative_time
 from signoff.engine.read.evidence import can_be_undone, masked_text
 from signoff.notify.registry import label_of
 
@@ -77,6 +77,7 @@ def environment() -> "Environment":
         "covered": masked_text,
         "line": safe_line,
         "moment": pass_context(time_element),
+        "as_moment": moment_of,
         "word": word,
         "short": short_digest,
         "through": channel_name,

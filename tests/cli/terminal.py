@@ -4,16 +4,19 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tests.client.stub import Stub
 
 SRC = Path(__file__).parents[2] / "src"
+Keys = bytes | Callable[[], bytes]
 
 
-def at_a_terminal(stub: Stub, words: Sequence[str], keys: Sequence[tuple[bytes, bytes]]) -> tuple[int, str]:
-    """(exit code, everything on the screen) of a command; ``keys``: what is typed after which prompt."""
+def at_a_terminal(stub: Stub, words: Sequence[str], keys: Sequence[tuple[bytes, Keys]]) -> tuple[int, str]:
+    """(exit code, everything on the screen) of a command; ``keys``: what is typed after which prompt, or what returns
+    it after doing something else first.
+    """
     mine, theirs = pty.openpty()
     environ = {
         **os.environ,
@@ -31,7 +34,8 @@ def at_a_terminal(stub: Stub, words: Sequence[str], keys: Sequence[tuple[bytes, 
     while chunk := _read(mine):
         screen += chunk
         if left and left[0][0] in screen:
-            os.write(mine, left.pop(0)[1])
+            typed = left.pop(0)[1]
+            os.write(mine, typed() if callable(typed) else typed)
     os.close(mine)
     return process.wait(60), screen.decode()
 

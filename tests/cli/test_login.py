@@ -2,13 +2,17 @@
 
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
+from signoff.cli.contexts import Context, change_contexts, read_contexts
 from signoff.cli.device_login import has_browser
 from signoff.cli.failures import ExitCode
 from tests.cli.conftest import Run
+from tests.cli.terminal import at_a_terminal
 from tests.cli.test_contexts import KEY, ME, NOTHING
 from tests.client.stub import Answer, Asked, Stub, refused
 
@@ -193,6 +197,34 @@ def test_what_other_terminals_stored_meanwhile_is_kept(run: Run, stub: Stub, set
     done = run("login", stub.url, "--name", "prod", "--no-browser", **NOTHING)
     assert done.exit_code == 0, done.output
     assert set(json.loads(contexts.read_text())["contexts"]) == {"staging", "prod"}
+
+
+def test_terminals_that_store_at_the_same_time_wait_for_each_other(settings_folder: Path) -> None:
+    """What one of them stores is read by the next one, and none is lost."""
+    names = [f"server-{number}" for number in range(8)]
+    together = Barrier(len(names))
+
+    def store(name: str) -> None:
+        together.wait()
+        change_contexts(lambda found: found.with_context(Context(name, f"https://{name}.example", KEY)))
+
+    with ThreadPoolExecutor(len(names)) as terminals:
+        list(terminals.map(store, names))
+    assert set(read_contexts().known) == set(names)
+
+
+def test_what_was_stored_while_a_removal_was_confirmed_is_kept(stub: Stub, settings_folder: Path) -> None:
+    def add(name: str) -> None:
+        change_contexts(lambda found: found.with_context(Context(name, f"https://{name}.example", KEY)))
+
+    def confirmed() -> bytes:
+        add("meanwhile")
+        return b"y\n"
+
+    add("old")
+    code, screen = at_a_terminal(stub, ("context", "remove", "old"), [(b"[y/N]", confirmed)])
+    assert code == 0, screen
+    assert set(read_contexts().known) == {"meanwhile"}
 
 
 def test_a_key_that_may_be_lost_is_not_called_denied(run: Run, stub: Stub) -> None:

@@ -9,14 +9,20 @@ import json
 import os
 import re
 import stat
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from signoff.cli.failures import CommandFailed, ExitCode
+
+fcntl: Any
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 FILE_NAME: Final = "contexts.json"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -134,18 +140,38 @@ def read_contexts(environ: Mapping[str, str] = os.environ) -> Contexts:
     return _parsed(path, text)
 
 
-def write_contexts(contexts: Contexts, environ: Mapping[str, str] = os.environ) -> Path:
-    """Write the file atomically, with mode 0600 from the start."""
-    folder = contexts_folder(environ)
-    said = {
-        "current": contexts.current,
-        "contexts": {
-            one.name: {"url": one.url, "api_key": one.api_key, "person": one.person}
-            for one in contexts.known.values()
-        },
-    }
-    write_private(folder / FILE_NAME, said)
-    return folder / FILE_NAME
+def change_contexts(change: Callable[[Contexts], Contexts]) -> Contexts:
+    """Apply ``change`` to the contexts in the file now, and write them, with mode 0600 from the start. Commands in
+    several terminals do so one after the other, so that none of them loses what another one has stored.
+    """
+    folder = contexts_folder()
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with _locked(folder):
+        contexts = change(read_contexts())
+        said = {
+            "current": contexts.current,
+            "contexts": {
+                one.name: {"url": one.url, "api_key": one.api_key, "person": one.person}
+                for one in contexts.known.values()
+            },
+        }
+        write_private(folder / FILE_NAME, said)
+    return contexts
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold the folder's lock, where the system has one."""
+    if fcntl is None:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # some network file systems have no locks
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def write_private(path: Path, said: Any) -> None:

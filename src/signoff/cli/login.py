@@ -13,12 +13,12 @@ from signoff.cli.complete import of_contexts
 from signoff.cli.contexts import (
     Context,
     Contexts,
+    change_contexts,
     checked_name,
     name_for,
     nearer_folder,
     read_contexts,
     refuse_unwritable,
-    write_contexts,
 )
 from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.lazy_group import SuggestingGroup
@@ -68,7 +68,7 @@ def login(
 
     address = checked_url(url, "URL")
     named = checked_name(name) if name else name_for(address)
-    _contexts_for(named, address)
+    _refuse_other_server(read_contexts(), named, address)
     if browser is not None and (with_key or key_file is not None):
         raise CommandFailed(
             ExitCode.USAGE, "--browser and --no-browser need no key: leave out the other one."
@@ -87,9 +87,7 @@ def login(
     actor = _me(settings.url, settings.api_key, _RETRY if from_browser else 0.0).actor
     person = str(actor.email or actor.name or actor.id)
     made = Context(named, settings.url, settings.api_key, person)
-    write_contexts(
-        _contexts_for(named, address).with_context(made)
-    )  # read again: others may have changed them
+    change_contexts(lambda found: _refuse_other_server(found, named, address).with_context(made))
     record = _record(made, named)
     session.out.one(
         record, "name", [visible(f"Signed in to {made.url} as {person}; context {named} is in use.")]
@@ -97,11 +95,10 @@ def login(
     _warn(session)
 
 
-def _contexts_for(named: str, address: str) -> Contexts:
-    """The contexts in the file now. Raises CommandFailed if the one of this name is for another server."""
+def _refuse_other_server(contexts: Contexts, named: str, address: str) -> Contexts:
+    """Return the contexts; raises CommandFailed if the one of this name is for another server."""
     from signoff.client.credentials import same_server
 
-    contexts = read_contexts()
     known = contexts.known.get(named)
     if known is not None and not same_server(known.url, address):
         raise CommandFailed(
@@ -162,9 +159,7 @@ def use(session: CommandContext, name: str) -> None:
     --context and SIGNOFF_CONTEXT choose another one for a single command. SIGNOFF_URL, and a .signoff folder here or
     above, take precedence over the context in use.
     """
-    found = read_contexts()
-    chosen = found.get(name)
-    write_contexts(found.with_context(chosen))
+    chosen = change_contexts(lambda found: found.with_context(found.get(name))).get(name)
     session.out.one(
         _record(chosen, name),
         "name",
@@ -179,10 +174,9 @@ def use(session: CommandContext, name: str) -> None:
 @click.pass_obj
 def remove(session: CommandContext, name: str, yes: bool) -> None:
     """Remove a context and its key from this computer. The key itself stays valid until it is revoked."""
-    found = read_contexts()
-    gone = found.get(name)
+    gone = read_contexts().get(name)
     session.confirm(f"Remove context {name} ({gone.url})?", yes)
-    write_contexts(found.without(name))
+    change_contexts(lambda found: found.without(name))
     session.out.one({"name": name}, "name", [visible(f"Context {name} is removed.")])
     session.out.note(
         "Its key is still valid: revoke it on the server's page /me, or with signoff keys revoke."

@@ -254,6 +254,20 @@ def test_doctor_config_version_and_completion(sh: Shell) -> None:
     assert "_SIGNOFF_COMPLETE=bash_complete" in sh("completion", "bash")
 
 
+def test_a_database_that_only_the_server_knows_is_no_problem(sh: Shell, tmp_path: Path) -> None:
+    """As after ``signoff up --database postgresql://...``: the folder has a key, and no database."""
+    key = tmp_path / "credentials.json"
+    key.write_bytes((sh.live.data / key.name).read_bytes())
+    key.chmod(0o600)
+    at = {"SIGNOFF_DATA": str(tmp_path)}
+    checks = json.loads(sh("doctor", "--json", **at))
+    [found] = [one for one in checks if one["subject"] == "database"]
+    assert found["level"] == "warning"
+    assert found["next"] == "Pass its URL with --database, or set SIGNOFF_DATABASE."
+    checks = json.loads(sh("doctor", "--json", "--data", str(tmp_path), code=1, **at))
+    assert [one["level"] for one in checks if one["subject"] == "database"] == ["problem"]
+
+
 def test_a_database_is_migrated_backed_up_and_examined(sh: Shell, tmp_path: Path) -> None:
     sh("db", "migrate", "--data", str(tmp_path))
     assert (tmp_path / "signoff.db").is_file()

@@ -286,7 +286,21 @@ def checks_of(session: Remote, config: Config, given: Mapping[str, Any]) -> list
     local = not config.database.startswith("sqlite:") or config.data.is_dir()
     named = given.get("data") is not None or given.get("database") is not None
     if named or (session.url is None and local):
-        checks += [*_files(config), *_attempt("database", lambda: _histories(config))]
+        checks += _files(config)
+        file = config.data / "signoff.db"
+        # the server runs, so its database was named only where it was started
+        elsewhere = config.database == f"sqlite:///{file}" and not file.exists()
+        if elsewhere and not named and checks[0].level == "ok":
+            checks.append(
+                DoctorCheck(
+                    "warning",
+                    "database",
+                    f"Not checked: there is none at {file}, so the server uses another one.",
+                    "Pass its URL with --database, or set SIGNOFF_DATABASE.",
+                )
+            )
+        else:
+            checks += _attempt("database", lambda: _histories(config))
     return checks
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 from typing import Any
+from urllib.parse import quote
 
 import httpx2
 import pytest
@@ -54,6 +55,23 @@ async def test_the_bodies_are_axps(web: WebEnv) -> None:
     await web.post(RESUME, {}, "oscar")
     beat = await web.call("POST", "/v1/mesh/heartbeat", None, "agent")
     assert (beat["status"], beat["health_status"]) == ("healthy", "healthy")
+
+
+@pytest.mark.parametrize("act", ["kill", "resume"])
+async def test_the_address_of_another_workspace_stops_no_agent_of_this_one(web: WebEnv, act: str) -> None:
+    """Work for such an address goes to the agent here with its name; but to stop that one would be a mistake."""
+    if act == "resume":
+        await kill(web)
+    before = (await web.get("/v1/mesh/agents/validator"))["agent"]
+    for stranger in (
+        "agent://globex/default/validator",
+        "globex/default/validator",
+        "agent://nowhere/validator",
+    ):
+        path = f"/v1/mesh/agents/{quote(stranger, safe='')}"
+        assert (await web.get(path))["agent"] == before
+        assert refused(await web.call("POST", f"{path}/{act}", None, "oscar")) == (404, "agent_not_found")
+    assert (await web.get("/v1/mesh/agents/validator"))["agent"] == before
 
 
 @pytest.mark.parametrize(

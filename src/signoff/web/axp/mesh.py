@@ -86,14 +86,14 @@ async def agent(call: Call) -> MeshAgentAnswer:
 async def kill(call: Call) -> KillAnswer:
     """POST /v1/mesh/agents/{address}/kill"""
     authorize(call.actor, Action.KILL_AGENT)
-    account = await call.state.kill_switch.kill(call.actor, (await _named(call)).id)
+    account = await call.state.kill_switch.kill(call.actor, (await _named(call, exactly=True)).id)
     return KillAnswer(status=KILLED, agent=await _shown(call, account))
 
 
 async def resume(call: Call) -> KillAnswer:
     """POST /v1/mesh/agents/{address}/resume"""
     authorize(call.actor, Action.KILL_AGENT)
-    account = await call.state.kill_switch.resume(call.actor, (await _named(call)).id)
+    account = await call.state.kill_switch.resume(call.actor, (await _named(call, exactly=True)).id)
     return KillAnswer(status=ACTIVE, agent=await _shown(call, account))
 
 
@@ -125,12 +125,15 @@ async def events(call: Call) -> MeshEventsAnswer:
     )
 
 
-async def _named(call: Call) -> Account:
-    """The agent that the path names by its address, its name or the id of its address."""
+async def _named(call: Call, *, exactly: bool = False) -> Account:
+    """The agent that the path names by its address, its name or the id of its address. ``exactly``: the address of
+    another workspace does not mean the agent here with the same name, which would be the wrong one to stop.
+    """
     given = call.params["address"]
-    directory = await directory_of(call)
+    directory, address = await directory_of(call), await address_of(call)
     by_id = (account for account in directory.by_address.values() if shapes.address_id(account) == given)
-    account = next(by_id, None) or directory.by_address.get(await address_of(call))
+    by_name = directory.registered(given) if exactly else directory.by_address.get(address)
+    account = next(by_id, None) or by_name
     if account is None or account.kind != ActorKind.AGENT.value:
         raise NotFound("agent_not_found", f"There is no agent {given[:128]}.")
     return account

@@ -283,5 +283,6 @@ async def test_a_request_that_asks_for_an_approval_in_other_words_is_not_given_t
         body = {"intent_type": PLAIN, "payload": {}, "to_agent": "validator", word: True}
         refused = await web.post("/v1/intents", body)
         assert (refused.status, refused.code, refused["error"]["field"]) == (422, "unknown_field", word)
+        assert refused["error"]["message"].startswith(f"{word}: has no effect")
     asked = {"intent_type": PLAIN, "payload": {}, "human_task": {"assignees": [""]}}
     assert (await web.post("/v1/intents", asked))["error"]["field"] == "human_task.assignees"

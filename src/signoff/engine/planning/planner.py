@@ -274,7 +274,7 @@ def _refuse_demands(words: Sequence[str], directory: Snapshot) -> None:
     if words and directory.workspace.unlisted_types not in (GATE, REFUSE):
         raise Invalid(
             "unknown_field",
-            f"{words[0]}has no effect, so nobody would be asked.",
+            f"{words[0]}: has no effect, so nobody would be asked.",
             field=words[0],
             hint="Ask people with human_task; in a bundle's step with requires_approval: true.",
         )

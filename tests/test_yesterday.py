@@ -258,9 +258,11 @@ async def test_what_waited_to_be_sent_goes_out(today: Today) -> None:
 
 async def test_keys_of_idempotency_still_answer(today: Today) -> None:
     for said in today.old.noted["replies"]:
-        again = await today.web.post(said["path"], said["body"], said["who"], idempotency_key=said["key"])
-        assert again.status == 200, again.text
-        assert again.json == said["answer"]
+        # Not through ``web.post``, which compares with today's description: this is that release's own answer.
+        headers = {"x-api-key": today.web.keys[said["who"]], "idempotency-key": said["key"]}
+        again = await today.web.http.request("POST", said["path"], json=said["body"], headers=headers)
+        assert again.status_code == 200, again.text
+        assert again.json() == said["answer"]
         other = await today.web.post(
             said["path"], {**said["body"], "x": 1}, said["who"], idempotency_key=said["key"]
         )

@@ -36,6 +36,7 @@ from signoff.engine.commit.understaffed_checks import UnderstaffedChecks
 from signoff.engine.delivery.channel_registry import ChannelRegistry
 from signoff.engine.delivery.chat_answers import Chat
 from signoff.engine.delivery.pipeline import OutboxSender
+from signoff.engine.delivery.sender import SenderContext
 from signoff.engine.delivery.signin_mail import MAIL, SignInRequests
 from signoff.engine.delivery.test_messages import TestMessageRequests
 from signoff.engine.directory.snapshot import DirectoryCache
@@ -211,16 +212,16 @@ class Components:
 
     def _connect_delivery(self) -> None:
         """Connect everything that sends messages, and the receivers for chats."""
-        self.outbox = OutboxSender(
-            self.engine,
+        context = SenderContext(
             self.store,
             self.directory,
-            self.sessions,
             self.clock,
-            self.channels,
             lambda: self.base_url,
-            self.metrics,
+            self.channels,
+            self.engine,
+            self.sessions,
         )
+        self.outbox = OutboxSender(context, self.metrics)
         self.outbox.people.limit_reminders(self.config.max_reminders)
         self.sign_in_requests = SignInRequests(
             self.store, self.directory, self.clock, MAIL in self.channels.opened, self._nudge_outbox

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 
 from signoff.engine.delivery.channel_registry import ChannelRegistry
 from signoff.engine.delivery.pipeline import OutboxSender
+from signoff.engine.delivery.sender import SenderContext
 from signoff.engine.delivery.signin_mail import SignInRequests
 from signoff.notify.email import Email, parse_smtp
 from tests.notify.smtp_sink import SmtpSink, smtp_sink
@@ -17,16 +18,10 @@ async def mailing(web: WebEnv) -> AsyncIterator[SmtpSink]:
         mail = Email(parse_smtp(server.url))
         env = web.env
         channels = ChannelRegistry({"email": mail})
-        env.outbox = OutboxSender(
-            env.engine,
-            env.store,
-            env.directory,
-            env.sessions,
-            env.clock,
-            channels,
-            lambda: env.base_url,
-            env.metrics,
+        context = SenderContext(
+            env.store, env.directory, env.clock, lambda: env.base_url, channels, env.engine, env.sessions
         )
+        env.outbox = OutboxSender(context, env.metrics)
         web.state.sign_in_requests = SignInRequests(env.store, env.directory, env.clock, mails=True)
         web.state.manifests.on_moved = web.state.sign_in_requests.tell_moved
         web.state.keys.on_person_key = web.state.sign_in_requests.tell_key

@@ -1,7 +1,6 @@
 """Reports to an intent that no message about its task reached anyone, so that the task escalates or ends."""
 
 import logging
-from collections.abc import Callable
 
 from signoff.core.directory.actors import system
 from signoff.core.errors import Busy, Refused
@@ -10,15 +9,11 @@ from signoff.core.intent.commands import ReportUnreachable
 from signoff.core.intent.model import Task
 from signoff.core.intent.notifications import NotificationKind
 from signoff.core.plan.schedules import PERSON
-from signoff.engine.clock import Clock
-from signoff.engine.commit.engine import Engine
 from signoff.engine.commit.jobs import Idempotency
 from signoff.engine.delivery.outbox_items import UnreachedTask
 from signoff.engine.delivery.recipients import unreached
 from signoff.engine.delivery.send_outcomes import Sent, Skipped
 from signoff.engine.delivery.sender import Sender
-from signoff.engine.directory.snapshot import DirectoryCache
-from signoff.store.store import Store
 
 log = logging.getLogger("signoff.delivery")
 
@@ -27,17 +22,6 @@ class NobodyReachedReports(Sender[UnreachedTask]):
     """Reports to the intent that no message about its task reached anyone. A repeated send reports it only once."""
 
     policy = PERSON
-
-    def __init__(
-        self,
-        store: Store,
-        directory: DirectoryCache,
-        clock: Clock,
-        base_url: Callable[[], str],
-        engine: Engine,
-    ) -> None:
-        super().__init__(store, directory, clock, base_url)
-        self._engine = engine
 
     async def send(self, item: UnreachedTask) -> Sent | Skipped:
         row, notification = item.row, item.notification

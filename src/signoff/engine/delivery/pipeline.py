@@ -9,14 +9,11 @@ cannot be decoded, or that causes an internal error, is set aside and does not b
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any, Final, assert_never
 
 from signoff.core.errors import Busy, Refused
-from signoff.engine.clock import Clock
-from signoff.engine.commit.engine import Engine
-from signoff.engine.delivery.channel_registry import ChannelRegistry
 from signoff.engine.delivery.concurrency import ConcurrencyLimiter, SaturatedError
 from signoff.engine.delivery.nobody_reached import NobodyReachedReports
 from signoff.engine.delivery.outbox_items import (
@@ -46,17 +43,14 @@ from signoff.engine.delivery.send_outcomes import (
     after_failure,
     waiting_pause,
 )
-from signoff.engine.delivery.sender import Sender
+from signoff.engine.delivery.sender import Sender, SenderContext
 from signoff.engine.delivery.service_messages import AgentPushes, ServiceMessages
 from signoff.engine.delivery.signin_mail import SignInMailer
 from signoff.engine.delivery.task_messages import TaskMessages
 from signoff.engine.delivery.test_messages import TestMessages
-from signoff.engine.directory.snapshot import DirectoryCache
-from signoff.engine.identity.sessions import Sessions
 from signoff.engine.metrics import MESSAGES, Metrics
 from signoff.notify.channel import NotSent
 from signoff.notify.outbound.post import host_of
-from signoff.store.store import Store
 from signoff.store.tables.messages import Message, SendResult
 from signoff.store.transaction import OutboxRow
 
@@ -81,28 +75,17 @@ INTERNAL_ERROR: Final = "internal error while sending; see the server's log"
 
 
 class OutboxSender:
-    def __init__(  # noqa: PLR0913
-        self,
-        engine: Engine,
-        store: Store,
-        directory: DirectoryCache,
-        sessions: Sessions,
-        clock: Clock,
-        channels: ChannelRegistry,
-        base_url: Callable[[], str],
-        metrics: Metrics,
-    ) -> None:
-        self._store = store
+    def __init__(self, context: SenderContext, metrics: Metrics) -> None:
+        self._store = context.store
+        self._clock = context.clock
         self._metrics = metrics
-        self._clock = clock
-        shared = (store, directory, clock, base_url)
-        self.people = TaskMessages(*shared, sessions, channels)
-        self._nobody_reached = NobodyReachedReports(*shared, engine)
-        self._services = ServiceMessages(*shared, channels)
-        self._pushes = AgentPushes(*shared, engine, channels)
-        self._admins = ProposalMessages(*shared, channels)
-        self._sign_in = SignInMailer(*shared, sessions, channels)
-        self._tests = TestMessages(*shared, channels)
+        self.people = TaskMessages(context)
+        self._nobody_reached = NobodyReachedReports(context)
+        self._services = ServiceMessages(context)
+        self._pushes = AgentPushes(context)
+        self._admins = ProposalMessages(context)
+        self._sign_in = SignInMailer(context)
+        self._tests = TestMessages(context)
         self._limiter = ConcurrencyLimiter()
         self._sends: dict[asyncio.Task[None], OutboxItem] = {}
         # a row alone: it is finished, with nothing to record

@@ -2,8 +2,6 @@
 it ends. The state is checked just before sending; the decision itself is made on the proposal's page.
 """
 
-from collections.abc import Callable
-
 from msgspec.structs import replace
 
 from signoff.core.directory.model import Person, ProposalEnd, StoredProposal
@@ -20,16 +18,13 @@ from signoff.engine.admin.proposals import (
     shown_in,
     state_of,
 )
-from signoff.engine.clock import Clock
-from signoff.engine.delivery.channel_registry import ChannelRegistry
 from signoff.engine.delivery.outbox_items import AdminNotification
 from signoff.engine.delivery.recipients import channels_for
 from signoff.engine.delivery.send_outcomes import NextChannel, Sent, Skipped
 from signoff.engine.delivery.sender import Sender
-from signoff.engine.directory.snapshot import DirectoryCache, Snapshot
+from signoff.engine.directory.snapshot import Snapshot
 from signoff.notify.channel import NotSent
 from signoff.notify.personal_message import PersonalMessage
-from signoff.store.store import Store
 from signoff.store.tables.messages import ExpandedNotification
 from signoff.store.transaction import OutboxRow
 
@@ -38,17 +33,6 @@ Found = tuple[StoredProposal, ProposalEnd | None]
 
 class ProposalMessages(Sender[AdminNotification]):
     policy = ADMIN
-
-    def __init__(
-        self,
-        store: Store,
-        directory: DirectoryCache,
-        clock: Clock,
-        base_url: Callable[[], str],
-        channels: ChannelRegistry,
-    ) -> None:
-        super().__init__(store, directory, clock, base_url)
-        self._channels = channels
 
     def describe(self, item: AdminNotification) -> str:
         return f"{next(iter(item.notification.channels), 'proposals')} to {item.notification.person}"

@@ -2,12 +2,15 @@
 
 import hashlib
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, NamedTuple, Protocol, TypeVar
 
 from signoff.core.plan.schedules import RetryPolicy
 from signoff.engine.clock import Clock
+from signoff.engine.commit.engine import Engine
+from signoff.engine.delivery.channel_registry import ChannelRegistry
 from signoff.engine.delivery.send_outcomes import Dead, NextChannel, Retry, Sent, Skipped
 from signoff.engine.directory.snapshot import DirectoryCache
+from signoff.engine.identity.sessions import Sessions
 from signoff.store.store import Store
 from signoff.store.tables.messages import Message, SendResult
 from signoff.store.transaction import OutboxRow
@@ -22,16 +25,29 @@ Item = TypeVar("Item", bound=_Item)
 Finished = SendResult | Message | None
 
 
+class SenderContext(NamedTuple):
+    """What the senders work with. ``base_url``: the address of this server's pages, for links."""
+
+    store: Store
+    directory: DirectoryCache
+    clock: Clock
+    base_url: Callable[[], str]
+    channels: ChannelRegistry
+    engine: Engine
+    sessions: Sessions
+
+
 class Sender(Generic[Item]):
     policy: RetryPolicy
 
-    def __init__(
-        self, store: Store, directory: DirectoryCache, clock: Clock, base_url: Callable[[], str]
-    ) -> None:
-        self._store = store
-        self._directory = directory
-        self._clock = clock
-        self._base_url = base_url
+    def __init__(self, context: SenderContext) -> None:
+        self._store = context.store
+        self._directory = context.directory
+        self._clock = context.clock
+        self._base_url = context.base_url
+        self._channels = context.channels
+        self._engine = context.engine
+        self._sessions = context.sessions
 
     def policy_of(self, item: Item) -> RetryPolicy:
         return self.policy

@@ -2,7 +2,6 @@
 
 import contextlib
 import logging
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from typing import Final
@@ -15,16 +14,11 @@ from signoff.core.intent.model import Delivery
 from signoff.core.intent.notifications import Notification, NotificationKind, with_values
 from signoff.core.plan.schedules import PUSH, SERVICE
 from signoff.core.plan.title_template import has_fields
-from signoff.engine.clock import Clock
-from signoff.engine.commit.engine import Engine
-from signoff.engine.delivery.channel_registry import ChannelRegistry
 from signoff.engine.delivery.outbox_items import PushDelivery, ServiceNotification
 from signoff.engine.delivery.send_outcomes import Dead, Sent, Skipped
 from signoff.engine.delivery.sender import Sender
-from signoff.engine.directory.snapshot import DirectoryCache
 from signoff.notify.channel import Callback, NotSent
 from signoff.notify.service_message import render
-from signoff.store.store import Store
 from signoff.store.tables.messages import SENT, Message
 from signoff.store.transaction import OutboxRow
 
@@ -34,17 +28,6 @@ log = logging.getLogger("signoff.delivery")
 
 class ServiceMessages(Sender[ServiceNotification]):
     policy = SERVICE
-
-    def __init__(
-        self,
-        store: Store,
-        directory: DirectoryCache,
-        clock: Clock,
-        base_url: Callable[[], str],
-        channels: ChannelRegistry,
-    ) -> None:
-        super().__init__(store, directory, clock, base_url)
-        self._channels = channels
 
     async def send(self, item: ServiceNotification) -> Sent:
         row, notification = item.row, item.notification
@@ -97,19 +80,6 @@ class AgentPushes(Sender[PushDelivery]):
     """
 
     policy = PUSH
-
-    def __init__(
-        self,
-        store: Store,
-        directory: DirectoryCache,
-        clock: Clock,
-        base_url: Callable[[], str],
-        engine: Engine,
-        channels: ChannelRegistry,
-    ) -> None:
-        super().__init__(store, directory, clock, base_url)
-        self._engine = engine
-        self._channels = channels
 
     async def send(self, item: PushDelivery) -> Sent | Skipped:
         if await self._killed(item.row):

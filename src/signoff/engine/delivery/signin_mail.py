@@ -21,14 +21,12 @@ from signoff.core.intent.notifications import NotificationKind
 from signoff.core.plan.schedules import ADMIN, SIGN_IN, RetryPolicy
 from signoff.core.text.times import local_time_text
 from signoff.engine.clock import Clock
-from signoff.engine.delivery.channel_registry import ChannelRegistry
 from signoff.engine.delivery.outbox_items import AddressChanged, KeyCreated, LinkRequest, SignInMail
 from signoff.engine.delivery.send_outcomes import Dead, Sent, Skipped
 from signoff.engine.delivery.sender import Sender
 from signoff.engine.directory.snapshot import DirectoryCache, Snapshot
 from signoff.engine.identity.key_restrictions import AddressChange
 from signoff.engine.identity.rate_limit import Limit, caller_key
-from signoff.engine.identity.sessions import Sessions
 from signoff.notify.channel import NotSent
 from signoff.notify.personal_message import PersonalMessage
 from signoff.store.store import Store
@@ -185,19 +183,6 @@ class SignInMailer(Sender[SignInMail]):
     def policy_of(self, item: SignInMail) -> RetryPolicy:
         """Warnings and notices are retried for longer: nobody waits for them, but they must arrive."""
         return SIGN_IN if isinstance(item.request, LinkRequest) else ADMIN
-
-    def __init__(
-        self,
-        store: Store,
-        directory: DirectoryCache,
-        clock: Clock,
-        base_url: Callable[[], str],
-        sessions: Sessions,
-        channels: ChannelRegistry,
-    ) -> None:
-        super().__init__(store, directory, clock, base_url)
-        self._sessions = sessions
-        self._channels = channels
 
     async def send(self, item: SignInMail) -> Sent | Skipped:
         mail = self._channels.personal.get(MAIL)

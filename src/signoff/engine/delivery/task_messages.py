@@ -5,7 +5,7 @@ escalates.
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from functools import partial
 from typing import Final
@@ -24,8 +24,7 @@ from signoff.core.intent.snoozes import snooze_of, suppressed
 from signoff.core.intent.upcoming import ContactKind
 from signoff.core.intent.wake import ends_at
 from signoff.core.plan.schedules import PERSON
-from signoff.engine.clock import Clock
-from signoff.engine.delivery.channel_registry import ChannelRegistry, Reach
+from signoff.engine.delivery.channel_registry import Reach
 from signoff.engine.delivery.compose import MessageComposer
 from signoff.engine.delivery.message_rows import message_of, nobody_reached_row, roundup_row, row_at, row_to
 from signoff.engine.delivery.open_task_facts import Approvers, asks_still
@@ -49,15 +48,14 @@ from signoff.engine.delivery.send_outcomes import (
     Skipped,
     WaitForEarlierError,
 )
-from signoff.engine.delivery.sender import Sender, stable_id
+from signoff.engine.delivery.sender import Sender, SenderContext, stable_id
 from signoff.engine.directory.contact_schedule import delayed_contact
-from signoff.engine.directory.snapshot import DirectoryCache, Snapshot
+from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.identity.rate_limit import Limit
-from signoff.engine.identity.sessions import TASK_LINK, Sessions
+from signoff.engine.identity.sessions import TASK_LINK
 from signoff.engine.off_loop import Aside, populous
 from signoff.notify.channel import NO_CHANNEL, NotSent
 from signoff.notify.personal_message import ACTION_REQUIRED, PersonalMessage
-from signoff.store.store import Store
 from signoff.store.tables.messages import (
     FAILED,
     SENT,
@@ -100,18 +98,8 @@ class NothingToFollow(msgspec.Struct, frozen=True):
 class TaskMessages(Sender[PersonNotification]):
     policy = PERSON
 
-    def __init__(
-        self,
-        store: Store,
-        directory: DirectoryCache,
-        clock: Clock,
-        base_url: Callable[[], str],
-        sessions: Sessions,
-        channels: ChannelRegistry,
-    ) -> None:
-        super().__init__(store, directory, clock, base_url)
-        self._sessions = sessions
-        self._channels = channels
+    def __init__(self, context: SenderContext) -> None:
+        super().__init__(context)
         self._aside = Aside()
         self._approvers = Approvers()
         # One lock per person, so that their roundups are sent one after the other; and the rows that a sent roundup

@@ -159,17 +159,6 @@ class TestMessages(Sender[TestDelivery]):
     policy = TEST
     __test__ = False
 
-    def __init__(
-        self,
-        store: Store,
-        directory: DirectoryCache,
-        clock: Clock,
-        base_url: Callable[[], str],
-        channels: ChannelRegistry,
-    ) -> None:
-        super().__init__(store, directory, clock, base_url)
-        self._channels = channels
-
     async def send(self, item: TestDelivery) -> Sent | Skipped:
         row = item.row
         channel = self._channels.personal.get(row.channel)

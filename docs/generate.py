@@ -113,18 +113,17 @@ def states() -> str:
         "",
         "## Status and waiting reason after each event",
         "",
-        "| event | status | waiting for | on the wire |",
-        "|---|---|---|---|",
+        "| class | stored as | on the wire | status | waiting for |",
+        "|---|---|---|---|---|",
     ]
     for event, effect in EFFECTS.items():
         status = effect.status.value if effect.status else "unchanged"
         waiting = effect.waiting.value if effect.waiting else ""
-        wire = f"`{effect.wire}`" if effect.wire else "not sent"
-        lines.append(f"| `{event.__struct_config__.tag}` | {status} | {waiting} | {wire} |")
+        lines.append(f"{_event_names(event)} {status} | {waiting} |")
     lines += [
         "",
-        "After a failed attempt that is retried (`lapsed` or `reported` with `retry_at`) the step is backing off: the",
-        "intent is WAITING for the agent, and the event is sent as `intent.waiting`.",
+        "After a failed attempt that is retried (`AttemptFailed` or `Reported` with `retry_at`) the step is backing off:",
+        "the intent is WAITING for the agent, and the event is sent as `intent.waiting`.",
         "",
     ]
     lines += ["## Task types and outcomes", "", "| type | outcomes | approves |", "|---|---|---|"]
@@ -134,18 +133,33 @@ def states() -> str:
     return "\n".join(lines) + "\n"
 
 
+def _event_names(event: type[events.Event]) -> str:
+    wire = EFFECTS[event].wire
+    return f"| `{event.__name__}` | `{event.__struct_config__.tag}` | {f'`{wire}`' if wire else 'not sent'} |"
+
+
+def _field_name(field: msgspec.structs.FieldInfo) -> str:
+    stored = "" if field.name == field.encode_name else f" (stored as `{field.encode_name}`)"
+    return f"`{field.name}`{stored}"
+
+
 def history() -> str:
     lines = [
         "# Events",
         "",
-        "The facts of an intent's history, as stored and hashed. All of them except `renewed` are stored.",
+        "The facts of an intent's history. All of them except `Renewed` are stored and hashed. Stored names never",
+        "change, so some differ from those in the code (`core/intent/events.py`).",
+        "",
+        "| class | stored as | on the wire |",
+        "|---|---|---|",
+        *map(_event_names, EFFECTS),
         "",
     ]
     for info in get_args(events.AnyEvent):
         doc = " ".join((info.__doc__ or "").strip().split("\n\n")[0].split())
-        fields = ", ".join(f"`{field.encode_name}`" for field in msgspec.structs.fields(info)) or "no fields"
+        fields = ", ".join(map(_field_name, msgspec.structs.fields(info))) or "no fields"
         lines += [
-            f"## {info.__struct_config__.tag}",
+            f"## {info.__name__}",
             "",
             *([doc, ""] if doc else []),
             f"Fields: {fields}.",

@@ -300,9 +300,9 @@ async def test_two_senders_expand_one_notification_once(store: Store, clock: Fix
         await env.submit(asked("per_ann", "per_otto"))
         rows = await store.outbox.due(10, timedelta(seconds=60))
         items = [item for row in rows if isinstance(item := decode(row), PeopleNotification)]
-        await asyncio.gather(*(env.outbox.people.expand(items) for _ in range(4)))
+        await asyncio.gather(*(env.outbox.people.recipients.expand(items) for _ in range(4)))
         await env.carry()
-        await env.outbox.people.expand(items)
+        await env.outbox.people.recipients.expand(items)
         await env.carry()
     assert len(server.mails) == 2
 

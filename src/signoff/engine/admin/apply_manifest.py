@@ -4,11 +4,8 @@ dry run returns the same comparison.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
-from functools import partial
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, TypeVar
-from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec.structs import replace
@@ -21,26 +18,18 @@ from signoff.core.directory.model import (
     DirectoryChange,
     NamedWorkflow,
     Person,
-    PolicyVersion,
-    Team,
     Workspace,
 )
 from signoff.core.directory.roles import ADMINS, ROLES
-from signoff.core.directory.rotation import Absence, Rotation
 from signoff.core.errors import Conflict, Invalid, NotFound
 from signoff.core.formats.manifest import (
     Manifest,
     PersonSpec,
-    PolicySpec,
-    TeamSpec,
     WorkflowSpec,
-    begins,
-    ends,
 )
 from signoff.core.plan.ineffective import refuse_ineffective
 from signoff.core.plan.plan import AgentStep, Plan, refuse_unreached
 from signoff.core.policy.conditions import variants
-from signoff.core.policy.policy import Policy
 from signoff.core.text import json_value
 from signoff.engine.admin.accounts import Accounts
 from signoff.engine.admin.manifest_diff import (
@@ -48,30 +37,29 @@ from signoff.engine.admin.manifest_diff import (
     PlannedChange,
     needs_second_admin,
     shown_flow,
-    shown_person,
-    shown_team,
 )
+from signoff.engine.admin.manifest_people import (
+    keep_an_owner,
+    plan_absences,
+    plan_person,
+    plan_team,
+    refuse_twice,
+)
+from signoff.engine.admin.manifest_policies import plan_policy, refuse_new_faults
 from signoff.engine.admin.removals import remove
 from signoff.engine.clock import Clock
 from signoff.engine.directory.change_log import retry_on_conflict
 from signoff.engine.directory.eligible_people import (
     Fault,
-    count_eligible,
     faults_of,
-    known_person,
-    refuse_impossible,
-    refuse_unknown_teams,
 )
-from signoff.engine.directory.snapshot import DirectoryCache, NamedPolicy, Snapshot
+from signoff.engine.directory.snapshot import DirectoryCache, Snapshot
 from signoff.engine.identity.key_restrictions import (
     AddressChange,
     address_changes,
-    refuse_new_address,
-    refuse_new_delegate,
     refuse_self_approval,
 )
 from signoff.engine.planning.planner import freeze, staffing_faults
-from signoff.engine.planning.resolve_command import deciding_person
 from signoff.engine.planning.workspace_rules import refuse_default
 from signoff.store.rows import plan_digest
 from signoff.store.store import Store
@@ -189,18 +177,18 @@ class ManifestApplier:
         removed = await self._removed(directory, manifest) if needs_second_admin(directory, actor) else {}
         draft = ManifestDiff(actor, directory, self._clock.now(), removed)
         _settings(draft, manifest)
-        _refuse_twice(draft, manifest.people)
+        refuse_twice(draft, manifest.people)
         for spec in manifest.people:
-            _person(draft, spec)
+            plan_person(draft, spec)
             await asyncio.sleep(0)  # let other requests run between two entries
         for spec in manifest.people:  # delegates may be people of the same manifest
-            _absences(draft, spec)
-        _keep_an_owner(draft)
+            plan_absences(draft, spec)
+        keep_an_owner(draft)
         for team in manifest.teams:
-            _team(draft, team)
+            plan_team(draft, team)
             await asyncio.sleep(0)
         for policy in manifest.policies:
-            _policy(draft, policy)
+            plan_policy(draft, policy)
             await asyncio.sleep(0)
         refuse_default(draft.before, draft.directory)
         for flow in manifest.workflows:
@@ -242,7 +230,7 @@ class ManifestApplier:
         for one in list(draft.changed):
             if one.after is None and isinstance(one.entry, Person):
                 draft.entries += await self._accounts.revocations(draft.actor, one.entry.id)
-        _keep_an_owner(draft)
+        keep_an_owner(draft)
         refuse_default(draft.before, draft.directory)
 
     async def save(self, draft: ManifestDiff, confirmed_by: str = "", *more: msgspec.Struct) -> None:
@@ -272,7 +260,7 @@ class ManifestApplier:
         digest = plan_digest(template.plan)
         present = draft.directory.workflows.get(template.intent_type)
         same = present is not None and present.plan_digest == digest
-        _refuse_new_faults(draft, same, lambda directory: _plan_faults(directory, template.plan))
+        refuse_new_faults(draft, same, lambda directory: _plan_faults(directory, template.plan))
         before = shown_flow(present) if present else None
         version = (
             present.version if present else draft.directory.ended.get(("workflow", template.intent_type), 0)
@@ -317,21 +305,6 @@ def _plan_faults(directory: Snapshot, plan: Plan) -> Iterator[Fault]:
         if all(str(fault.refusal) != str(first.refusal) for fault in found):
             yield first
         yield from found
-
-
-def _refuse_new_faults(
-    draft: ManifestDiff, same: bool, faults: Callable[[Snapshot], Iterable[Fault]]
-) -> None:
-    """Raise the first of the ``faults`` in the workspace after the manifest. If the entry is the ``same`` as before,
-    the faults that it already had are tolerated, because people whom it names may have become inactive since it was
-    applied; a manifest that leaves it with fewer of them is still refused.
-    """
-    before: Collection[Fault] | None = None if same else ()
-    for fault in faults(draft.directory):
-        if before is None:
-            before = tuple(faults(draft.before))
-        if not fault.was_there(before):
-            raise fault.refusal
 
 
 def _last(entries: list[msgspec.Struct]) -> list[msgspec.Struct]:
@@ -384,230 +357,3 @@ def _values_of(space: Workspace, names: Iterable[str]) -> dict[str, Any]:
 
 def _admins(directory: Snapshot) -> list[Person]:
     return [one for one in directory.people.values() if one.active and not ADMINS.isdisjoint(one.roles)]
-
-
-def _person(draft: ManifestDiff, spec: PersonSpec) -> None:
-    known = _found(draft, spec.who)
-    if known is None:
-        email = spec.who.strip().lower()
-        refuse_no_mailbox(email, "people")
-        known = Person(draft.fresh_id("per_"), draft.actor.workspace, email, "", ("approver",), draft.now)
-        before = None
-    else:
-        before = shown_person(known)
-    given = {
-        name: value
-        for name in ("name", "roles", "active", "addresses", "zone", "preferences")
-        if (value := getattr(spec, name)) is not None
-    }
-    if spec.hours is not None:
-        given["hours"] = spec.hours or None
-    after = replace(known, **given)
-    touched = "owner" in (set(known.roles) ^ set(after.roles)) or (
-        "owner" in known.roles and known.active != after.active
-    )
-    if touched:
-        authorize(draft.actor, Action.CHANGE_OWNERS)
-    if before is not None:
-        refuse_new_address(draft.actor, draft.before, known, after)
-    back = after.active and not known.active
-    if before is None or back or after.mail_address != known.mail_address:
-        if after.mail_address != after.email:
-            refuse_no_mailbox(after.mail_address, "addresses.email")
-        _refuse_shared_mailbox(draft, after)
-    draft.note("person", after.email, before, shown_person(after), after)
-    draft.put_person(after)
-
-
-def _refuse_twice(draft: ManifestDiff, people: Sequence[PersonSpec]) -> None:
-    """Raise Invalid if a manifest describes one person twice: only one of the descriptions could apply."""
-    seen: set[str] = set()
-    for spec in people:
-        known = _found(draft, spec.who)
-        key = known.email if known else spec.who.strip().removeprefix("person:").lower()
-        if key in seen:
-            raise Invalid(
-                "duplicate_person",
-                f"{key[:128]} is described twice.",
-                field=f"people.{spec.who[:128]}",
-                hint="Merge the entries into one.",
-            )
-        seen.add(key)
-
-
-def _refuse_shared_mailbox(draft: ManifestDiff, person: Person) -> None:
-    """Raise Invalid if another person has the same mailbox: its reader could sign in as both and would count twice."""
-    other = draft.with_same_mailbox(person)
-    if other is not None:
-        raise Invalid(
-            "mailbox_taken",
-            f"{person.mail_address} is the mailbox of {other.email}, who would count twice.",
-            field="people",
-            hint="Give each person a separate mailbox, or use a single person.",
-        )
-
-
-def _found(draft: ManifestDiff, who: str) -> Person | None:
-    """The person with that address or id, active or not. Raises NotFound for a removed person, who cannot be brought
-    back: nobody could sign in as them.
-    """
-    found = draft.directory.anybody(who.strip().removeprefix("person:"))
-    if found is not None and found.removed:
-        raise NotFound(
-            "person_not_found", f"The person {found.id} was removed.", hint="Add the address as a new person."
-        )
-    return found
-
-
-def _absences(draft: ManifestDiff, spec: PersonSpec) -> None:
-    if spec.absences is None:
-        return
-    person = _found(draft, spec.who)
-    if person is None:
-        raise TypeError("a person of the manifest was not added")
-    absences = []
-    for index, away in enumerate(spec.absences):
-        start, end = begins(away.start, person.zone), ends(away.end, person.zone)
-        field = f"absences[{index}]"
-        if end <= start:
-            raise Invalid("invalid_absence", f"{field}: it ends before it begins.", field=f"{field}.until")
-        delegate = _delegate(draft, person.id, away.delegate, start, end, f"{field}.delegate")
-        if delegate == person.id:
-            raise Invalid("delegate_to_oneself", "Choose another delegate.", field=f"{field}.delegate")
-        absences.append(Absence(start, end, delegate))
-    after = replace(person, absences=tuple(absences))
-    known = draft.before.people.get(person.id)
-    if known is not None:
-        refuse_new_delegate(draft.actor, draft.before, known, after)
-    draft.put_person(after)
-    if after == person:
-        return
-    # the person's current values become part of this change
-    [noted] = [p for p in draft.planned if (p.kind, p.name) == ("person", person.email)]
-    draft.planned.remove(noted)
-    draft.note("person", person.email, noted.before, shown_person(after), after)
-
-
-def _delegate(draft: ManifestDiff, person: str, name: str, start: datetime, end: datetime, field: str) -> str:
-    """The delegate's id. The delegate must be somebody who may decide, unless they were already this absence's
-    delegate.
-    """
-    if not name:
-        return ""
-    found, known = _found(draft, name), draft.before.people.get(person)
-    if found is not None and known is not None and Absence(start, end, found.id) in known.absences:
-        return found.id
-    if found is not None and not found.active and found.id not in draft.before.people:
-        return found.id  # added as inactive by the same manifest, so nobody decides for them by mistake
-    return deciding_person(draft.directory, name, field).id
-
-
-def _keep_an_owner(draft: ManifestDiff) -> None:
-    """Refuse a manifest that removes the last owner."""
-    if _owned(draft.before) and not _owned(draft.directory):
-        raise Conflict(
-            "last_owner",
-            "The workspace would no longer have an owner.",
-            field="people",
-            hint="Make another person an owner first: signoff people set EMAIL --role owner.",
-        )
-
-
-def _owned(directory: Snapshot) -> bool:
-    return any(person.active and "owner" in person.roles for person in directory.people.values())
-
-
-def _member(draft: ManifestDiff, name: str, field: str, team: Team | None) -> str:
-    """The id of a person. An inactive person, who does not count, is accepted only if they are already a member, or if
-    the manifest itself adds them as inactive, as the export of another server does.
-    """
-    found = _found(draft, name)
-    if found is not None and (
-        (team is not None and found.id in team.members) or found.id not in draft.before.people
-    ):
-        return found.id
-    return known_person(draft.directory, name, field).id
-
-
-def _team(draft: ManifestDiff, spec: TeamSpec) -> None:
-    field = f"teams.{spec.name}"
-    known = draft.directory.teams.get(spec.name)
-    members = tuple(_member(draft, name, f"{field}.members", known) for name in spec.members)
-    rotation = _turns(draft, spec, members, known)
-    team = Team(
-        spec.name,
-        members,
-        rotation,
-        draft.actor.workspace,
-        draft.now,
-        channel=spec.channel,
-        mailbox=spec.mailbox,
-    )
-    before = None if known is None else shown_team(known)
-    draft.note("team", spec.name, before, shown_team(team), team)
-    draft.directory = draft.directory.but(teams={**draft.directory.teams, spec.name: team})
-
-
-def _turns(
-    draft: ManifestDiff, spec: TeamSpec, members: tuple[str, ...], known: Team | None
-) -> Rotation | None:
-    turns, field = spec.rotation, f"teams.{spec.name}.rotation.order"
-    if turns is None:
-        return None
-    order = tuple(_member(draft, name, field, known) for name in turns.order) or members
-    if stranger := next(
-        (name for name, person in zip(turns.order, order, strict=False) if person not in members), ""
-    ):
-        raise Invalid("not_a_member", f"{field}: {stranger!r} is not a member of the team.", field=field)
-    anchor = turns.anchor or draft.now.astimezone(ZoneInfo(turns.zone)).date()
-    rotation = Rotation(order, anchor, *turns.handover, turns.zone)
-    if turns.anchor is None:
-        rotation = replace(rotation, anchor=rotation.began_on(draft.now))
-        held = known.rotation if known else None
-        if held is not None and replace(held, anchor=anchor) == replace(rotation, anchor=anchor):
-            return held  # without a new anchor the rotation continues as before
-    return rotation
-
-
-def _policy(draft: ManifestDiff, spec: PolicySpec) -> None:
-    field = f"policies.{spec.name}"
-    known = draft.directory.policies.get(spec.name)
-    same = known is not None and known.compiled == spec.policy
-    _refuse_new_faults(draft, same, lambda directory: _policy_faults(directory, spec.policy, field))
-    last = known.row.version if known else draft.directory.ended.get(("policy", spec.name), 0)
-    version = last + (not same)
-    source = known.row.source if known and same else _SORTED.encode(spec.source)
-    row = PolicyVersion(draft.actor.workspace, spec.name, version, source, draft.actor.id, draft.now)
-    before = (
-        None
-        if known is None
-        else {"version": known.row.version, "source": json_value.decode(known.row.source)}
-    )
-    draft.note("policy", spec.name, before, {"version": version, "source": json_value.decode(source)}, row)
-    draft.directory = draft.directory.but(
-        policies={**draft.directory.policies, spec.name: NamedPolicy(row, spec.policy)}
-    )
-
-
-def _policy_faults(directory: Snapshot, policy: Policy, field: str) -> Iterator[Fault]:
-    """Each team and person that a policy names and that does not exist (so that a typo does not go unnoticed), and each
-    stage that needs more people than there are.
-    """
-    for number, stage in enumerate(policy.stages):
-        where = f"{field}.approve[{number}]"
-        yield from _strangers(directory, stage.approvers, where)
-        yield from faults_of(
-            partial(refuse_impossible, stage, directory, where, where),
-            (where,),
-            partial(count_eligible, stage, directory),
-        )
-    for number, level in enumerate(policy.escalate):
-        yield from _strangers(directory, level.to, f"{field}.escalate[{number}]")
-
-
-def _strangers(directory: Snapshot, names: tuple[str, ...], field: str) -> Iterator[Fault]:
-    for name in names:
-        yield from faults_of(partial(refuse_unknown_teams, (name,), directory, field), (field, name))
-    for name in names:
-        if "@" in name or name.startswith("per_"):
-            yield from faults_of(partial(known_person, directory, name, field), (field, name))

@@ -6,7 +6,7 @@ decodes them, one ``sender`` per type sends them, ``send_outcomes`` says what fo
 limits the sends to one target.
 
 The senders: ``task_messages`` for people, ``nobody_reached`` for the intent itself, ``service_messages`` for services
-and agents, ``proposal_messages``, ``signin_mail``, ``test_messages``. ``recipients``, ``message_rows``, ``compose``,
-``roundups`` and ``open_task_facts`` determine who gets a message, when, and its text. ``chat_answers`` and
-``chat_desk``: answers from a chat.
+and agents, ``proposal_messages``, ``signin_mail``, ``test_messages``. Who gets a message, and when:
+``notification_expansion``, ``recipients``, ``message_rows``, ``roundups``. Its text: ``compose``, ``open_task_facts``.
+Answers from a chat: ``chat_answers``, ``chat_desk``.
 """

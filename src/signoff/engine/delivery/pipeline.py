@@ -126,7 +126,7 @@ class OutboxSender:
         others.
         """
         try:
-            await self.people.expand(items)
+            await self.people.recipients.expand(items)
         except Busy:
             raise
         except Exception as error:

@@ -1,13 +1,10 @@
-"""Messages to people. A notification's row is expanded once into one row per person. Each row is sent and retried,
-and moves to the person's next channel when one has failed permanently. If no channel reaches anyone, the task
-escalates.
+"""Messages to people, one row per person (``notification_expansion``). A row is sent and retried, and moves to the
+person's next channel when one has failed permanently. If no channel reaches anyone, the task escalates.
 """
 
 import asyncio
-import logging
 from collections.abc import Sequence
 from datetime import timedelta
-from functools import partial
 from typing import Final
 from weakref import WeakValueDictionary
 
@@ -16,28 +13,23 @@ from msgspec.structs import replace
 
 from signoff.core.errors import NotFound, TooMany
 from signoff.core.ids import step_run_id
-from signoff.core.intent.events import Answered, Commented, Fact
-from signoff.core.intent.hash_chain import unseal
+from signoff.core.intent.events import Answered, Fact
 from signoff.core.intent.model import Intent, Task
 from signoff.core.intent.notifications import Notification, NotificationKind, with_values
 from signoff.core.intent.snoozes import snooze_of, suppressed
 from signoff.core.intent.upcoming import ContactKind
 from signoff.core.intent.wake import ends_at
 from signoff.core.plan.schedules import PERSON
-from signoff.engine.delivery.channel_registry import Reach
 from signoff.engine.delivery.compose import MessageComposer
-from signoff.engine.delivery.message_rows import message_of, nobody_reached_row, roundup_row, row_at, row_to
+from signoff.engine.delivery.message_rows import message_of, nobody_reached_row, row_to
+from signoff.engine.delivery.notification_expansion import NotificationExpander
 from signoff.engine.delivery.open_task_facts import Approvers, asks_still
-from signoff.engine.delivery.outbox_items import PeopleNotification, PersonNotification, decode
+from signoff.engine.delivery.outbox_items import PersonNotification, decode
 from signoff.engine.delivery.recipients import (
     FOLLOWING,
-    Recipient,
-    SentMessages,
     channels_for,
     current,
     is_team,
-    recipients_of,
-    unreached,
 )
 from signoff.engine.delivery.roundups import Waiting, roundup_message
 from signoff.engine.delivery.send_outcomes import (
@@ -53,8 +45,8 @@ from signoff.engine.directory.contact_schedule import delayed_contact
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.identity.rate_limit import Limit
 from signoff.engine.identity.sessions import TASK_LINK
-from signoff.engine.off_loop import Aside, populous
-from signoff.notify.channel import NO_CHANNEL, NotSent
+from signoff.engine.off_loop import Aside
+from signoff.notify.channel import NotSent
 from signoff.notify.personal_message import ACTION_REQUIRED, PersonalMessage
 from signoff.store.tables.messages import (
     FAILED,
@@ -66,8 +58,6 @@ from signoff.store.tables.messages import (
     SendResult,
 )
 from signoff.store.transaction import OutboxRow, Stored
-
-log = logging.getLogger("signoff.delivery")
 
 _MAX_COUNTED: Final = 10_000
 _MOST_COLLECTED: Final = 1000
@@ -101,6 +91,7 @@ class TaskMessages(Sender[PersonNotification]):
     def __init__(self, context: SenderContext) -> None:
         super().__init__(context)
         self._aside = Aside()
+        self.recipients = NotificationExpander(context, self._aside)
         self._approvers = Approvers()
         # One lock per person, so that their roundups are sent one after the other; and the rows that a sent roundup
         # covers.
@@ -113,114 +104,6 @@ class TaskMessages(Sender[PersonNotification]):
     def limit_reminders(self, most: int) -> None:
         """Send at most this many reminders per person and hour; 0 means no limit."""
         self._reminders = Limit(most, timedelta(hours=1)) if most else None
-
-    # -- recipients
-
-    async def expand(self, items: Sequence[PeopleNotification]) -> None:
-        """Replace each of these rows with one row per person, in one transaction."""
-        reach: dict[str, Reach] = {}
-        expansions = []
-        for item in items:
-            row, notification = item.row, item.notification
-            stored = await self._store.intents.get(row.intent)
-            if stored is None:  # it has been deleted
-                expansions.append(ExpandedNotification(row, (), ()))
-                continue
-            directory = await self._directory.of(row.workspace)
-            if row.workspace not in reach:
-                reach[row.workspace] = await self._channels.addresses(self._store, directory)
-            follows = notification.kind in FOLLOWING or notification.kind is NotificationKind.COMMENTED
-            asked = await self._asked(notification) if follows else []
-            commenters = await self._commenters(notification)
-            made = partial(
-                self._expanded, item, stored.intent, asked, directory, reach[row.workspace], commenters
-            )
-            # With thousands of people this is slow: each is looked up among all who were pinned.
-            expansions.append(
-                await self._aside.run(f"recipients {row.workspace}", made) if populous(directory) else made()
-            )
-        await self._store.messages.expand(expansions)
-
-    def _expanded(
-        self,
-        item: PeopleNotification,
-        intent: Intent,
-        asked: SentMessages,
-        directory: Snapshot,
-        reach: Reach,
-        commenters: set[str],
-    ) -> ExpandedNotification:
-        row, notification = item.row, item.notification
-        rewriting = self._channels.rewriting
-        people = recipients_of(notification, intent, asked, directory, reach, commenters, rewriting)
-        lost = unreached(notification, intent, directory)
-        alarm = [nobody_reached_row(row, self._clock.now())] if lost else []
-        return self._expansion(row, notification, people, alarm, reach)
-
-    def _expansion(
-        self,
-        row: OutboxRow,
-        notification: Notification,
-        people: Sequence[Recipient],
-        alarm: Sequence[OutboxRow],
-        reach: Reach,
-    ) -> ExpandedNotification:
-        now = self._clock.now()
-        reachable = [one for one in people if one.channels]
-        rows = [
-            roundup_row(row, notification, one, one.roundup_at)
-            if one.roundup_at
-            else row_at(row, notification, one, now)
-            if one.not_before
-            else row_to(row, one.person, one.channels[0], now, notification)
-            for one in reachable
-        ]
-        messages = [
-            replace(
-                message_of(out, notification, out.due_at),
-                target=reach.get(out.channel, {}).get(out.target, ""),
-            )
-            for out in rows
-        ]
-        # not an error: the task may still be decided on its page, and escalates if it is not
-        if not reachable and people:
-            log.warning("nobody has an address in any configured channel: %s", notification.intent)
-        for one in people:
-            if not one.channels:
-                lost = message_of(row_to(row, one.person, NO_CHANNEL, now, notification), notification, now)
-                messages.append(replace(lost, state=FAILED, error="no address in any configured channel"))
-        return ExpandedNotification(row, [*rows, *alarm], messages)
-
-    async def _asked(self, notification: Notification) -> SentMessages:
-        """(person, channel) of the messages that asked about the task and were sent or are being sent. For a progress
-        notification, only those that can be changed.
-        """
-        sent = await self._store.messages.of_task(notification.intent, notification.step_run)
-        now = self._clock.now()  # a message that waits for working hours has not reached its person yet
-        under_way = [m for m in sent if m.state == SENT or (m.state == WAITING and m.at <= now)]
-        asked = [m for m in under_way if m.kind in ACTION_REQUIRED]
-        if notification.kind is NotificationKind.PROGRESS:
-            changeable = self._channels.rewriting
-            asked = [m for m in asked if m.channel in changeable and m.seq < notification.seq]
-        return [(m.person, m.channel) for m in asked]
-
-    async def _commenters(self, notification: Notification) -> set[str]:
-        """Who had commented on the task by the time of the notification."""
-        if notification.kind is not NotificationKind.COMMENTED:
-            return set()
-        facts = await self._facts(notification)
-        return {
-            f.actor.id
-            for f in facts
-            if isinstance(f.event, Commented) and f.event.step_run == notification.step_run
-        }
-
-    async def _facts(self, notification: Notification) -> list[Fact]:
-        """The facts up to the notification."""
-        rows = await self._store.intents.history(notification.intent)
-        return [unseal(row.body, row.private) for row in rows if row.seq <= notification.seq]
-
-    # -- one message
 
     async def send(self, item: PersonNotification) -> Sent | Skipped:
         row, notification = item.row, item.notification
@@ -367,11 +250,13 @@ class TaskMessages(Sender[PersonNotification]):
     async def _answers(self, notification: Notification) -> Sequence[Fact]:
         """The last answer of each person before the decision, or before a revision made it void; or the new comment."""
         if notification.kind is NotificationKind.COMMENTED:
-            return [fact for fact in await self._facts(notification) if fact.seq == notification.seq]
+            return [
+                fact for fact in await self.recipients.facts(notification) if fact.seq == notification.seq
+            ]
         void = notification.kind in (NotificationKind.REVISED, NotificationKind.CHANGED)
         if notification.kind is not NotificationKind.DECIDED and not (void and notification.voided):
             return ()
-        facts = await self._facts(notification)
+        facts = await self.recipients.facts(notification)
         asked = (notification.step_run, notification.revision - void)
         counted = [
             f
@@ -460,7 +345,7 @@ class TaskMessages(Sender[PersonNotification]):
         if person is None:
             return ""
         # elsewhere it would announce the end of a question that was never asked there
-        if item.notification.kind in FOLLOWING and (row.target, row.channel) in await self._asked(
+        if item.notification.kind in FOLLOWING and (row.target, row.channel) in await self.recipients.asked(
             item.notification
         ):
             return ""

@@ -122,8 +122,8 @@ def states() -> str:
         lines.append(f"{_event_names(event)} {status} | {waiting} |")
     lines += [
         "",
-        "After a failed attempt that is retried (`AttemptFailed` or `Reported` with `retry_at`) the step is backing off:",
-        "the intent is WAITING for the agent, and the event is sent as `intent.waiting`.",
+        "After a failed attempt that is retried (`AttemptFailed` or `Reported` with `retry_at`) the step is",
+        "backing off: the intent is WAITING for the agent, and the event is sent as `intent.waiting`.",
         "",
     ]
     lines += ["## Task types and outcomes", "", "| type | outcomes | approves |", "|---|---|---|"]

@@ -186,20 +186,25 @@ def test_a_step_under_a_policy_has_what_the_policy_says() -> None:
     )
     assert (task.deadline_in_hours, task.fallback, task.fallback_outcome) == (True, Fallback.EXPIRE, "")
     assert (made.deadline, made.on_timeout, made.on_timeout_as) == (8 * HOUR, "tell", "success")
-    assert made.lent == ("deadline", "on_timeout", "on_timeout_as")
-    assert applied(step(), STRICT, "", "steps[0]").lent == ()
+    assert made.from_policy == ("deadline", "on_timeout", "on_timeout_as")
+    assert applied(step(), STRICT, "", "steps[0]").from_policy == ()
 
 
 def test_a_steps_own_deadline_and_route_stand() -> None:
     own = replace(step(deadline=HOUR), on_timeout="undo")
     made = applied(own, STRICT, "prod@3", "steps[0]")
-    assert (made.deadline, made.on_timeout, made.on_timeout_as, made.lent) == (HOUR, "undo", None, ())
+    assert (made.deadline, made.on_timeout, made.on_timeout_as, made.from_policy) == (HOUR, "undo", None, ())
 
 
 def test_what_another_policy_lent_before_does_not_stand() -> None:
     first = applied(step(), STRICT, "prod@3", "steps[0]")
     second = applied(first, Policy(), "calm@1", "steps[0]")
-    assert (second.deadline, second.on_timeout, second.on_timeout_as, second.lent) == (None, None, None, ())
+    assert (second.deadline, second.on_timeout, second.on_timeout_as, second.from_policy) == (
+        None,
+        None,
+        None,
+        (),
+    )
 
 
 def applying(policy: Policy, **spec: Any) -> Invalid:

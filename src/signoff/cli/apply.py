@@ -152,13 +152,13 @@ def apply_shown(
     session.out.one(applied, "changed", [f"applied: {count} changed"])
 
 
-def with_addresses(session: Remote, said: Mapping[str, Any]) -> Mapping[str, Any]:
+def with_addresses(session: Remote, given: Mapping[str, Any]) -> Mapping[str, Any]:
     """The changes with people's addresses instead of their ids, so that a reader sees who is meant."""
-    changes = said.get("changes") or []
+    changes = given.get("changes") or []
     if '"per_' not in json.dumps(changes):
-        return said
+        return given
     addresses = {str(one["id"]): str(one["email"]) for one in session.client.directory.people()}
-    return {**said, "changes": _replaced(changes, addresses)}
+    return {**given, "changes": _replaced(changes, addresses)}
 
 
 def _replaced(value: Any, names: Mapping[str, str]) -> Any:
@@ -194,10 +194,10 @@ def preview_lines(planned: Mapping[str, Any]) -> list[str]:
     return lines if planned.get("changed") else [*lines, "No changes."]
 
 
-def changed_lines(said: Mapping[str, Any]) -> list[str]:
+def changed_lines(given: Mapping[str, Any]) -> list[str]:
     """What changes, one line per change."""
     lines = []
-    for change in said.get("changes") or ():
+    for change in given.get("changes") or ():
         fields = (
             f" ({', '.join(change['fields'])})" if change["action"] == "change" and change["fields"] else ""
         )

@@ -148,14 +148,14 @@ def change_contexts(change: Callable[[Contexts], Contexts]) -> Contexts:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _locked(folder):
         contexts = change(read_contexts())
-        said = {
+        fields = {
             "current": contexts.current,
             "contexts": {
                 one.name: {"url": one.url, "api_key": one.api_key, "person": one.person}
                 for one in contexts.known.values()
             },
         }
-        write_private(folder / FILE_NAME, said)
+        write_private(folder / FILE_NAME, fields)
     return contexts
 
 
@@ -174,14 +174,14 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def write_private(path: Path, said: Any) -> None:
+def write_private(path: Path, given: Any) -> None:
     """Write JSON atomically to a file that only its owner can read. A link stays a link."""
     path = _target(path)
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(said, file, indent=2)
+        json.dump(given, file, indent=2)
         file.write("\n")
         file.flush()
         os.fsync(file.fileno())
@@ -195,12 +195,12 @@ def _target(path: Path) -> Path:
 
 def _parsed(path: Path, text: str) -> Contexts:
     try:
-        said = json.loads(text)
+        decoded = json.loads(text)
         known = {
             name: Context(name, str(one["url"]), str(one["api_key"]), str(one.get("person") or ""))
-            for name, one in said["contexts"].items()
+            for name, one in decoded["contexts"].items()
         }
-        current = str(said.get("current") or "")
+        current = str(decoded.get("current") or "")
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise _damaged(path) from None
     return Contexts(current if current in known else "", known)

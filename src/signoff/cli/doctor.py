@@ -112,14 +112,14 @@ def _channels(session: Remote) -> Iterator[DoctorCheck]:
         counts = f"{one['retrying']} being retried, {one['failed']} failed permanently within a day"
         if one["failing"]:
             since = f" since {utc(at)}" if (at := as_moment(one.get("since"))) else ""
-            said = f"Failing{since}: {one.get('last_error', 'no reason given')} ({counts})."
+            detail = f"Failing{since}: {one.get('last_error', 'no reason given')} ({counts})."
             yield DoctorCheck(
-                "warning", name, visible(said), "signoff intents messages INTENT shows each message."
+                "warning", name, visible(detail), "signoff intents messages INTENT shows each message."
             )
         elif one["set_up"]:
             last = as_moment(one.get("last_arrived_at"))
-            said = f"Last sent at {utc(last)}." if last else "It has not sent anything yet."
-            yield DoctorCheck("ok", name, f"{said} ({counts})" if one["failed"] else said)
+            detail = f"Last sent at {utc(last)}." if last else "It has not sent anything yet."
+            yield DoctorCheck("ok", name, f"{detail} ({counts})" if one["failed"] else detail)
     if not found:
         yield DoctorCheck(
             "note",
@@ -183,11 +183,12 @@ def _staffing(session: Remote) -> Iterator[DoctorCheck]:
     with session.explained():
         found = session.client.directory.understaffed_tasks()
     for one in found.get("tasks") or ():
-        said = f"{one['title']}: stage {one['stage']} needs {one['needed']}, {one['remaining']} eligible people remain."
+        left = f"{one['remaining']} eligible people remain"
+        detail = f"{one['title']}: stage {one['stage']} needs {one['needed']}, {left}."
         yield DoctorCheck(
             "problem",
             f"task {one['task_id']}",
-            visible(said),
+            visible(detail),
             f"signoff tasks reassign {one['task_id']} EMAIL",
         )
     if not found.get("tasks"):
@@ -200,9 +201,12 @@ def _policies(session: Remote) -> Iterator[DoctorCheck]:
         found = session.client.directory.policies()
     for one in found:
         if one.get("broken"):
-            said = f"This release cannot use it, so requests that need it are refused: {one['broken']}"
+            detail = f"This release cannot use it, so requests that need it are refused: {one['broken']}"
             yield DoctorCheck(
-                "problem", f"policy {one['name']}", visible(said), "Correct it, then: signoff apply -f FILE"
+                "problem",
+                f"policy {one['name']}",
+                visible(detail),
+                "Correct it, then: signoff apply -f FILE",
             )
 
 

@@ -132,8 +132,8 @@ def _without(text: str, environ: Mapping[str, str]) -> str:
     """
     from signoff.config import PREFIX, rows, secrets_in
 
-    said = [value for name, value in environ.items() if name.startswith(PREFIX) or name == "DATABASE_URL"]
-    found = {part for value in (*said, *sys.argv[1:]) for part in secrets_in(value)}
+    values = [value for name, value in environ.items() if name.startswith(PREFIX) or name == "DATABASE_URL"]
+    found = {part for value in (*values, *sys.argv[1:]) for part in secrets_in(value)}
     whole = ["SIGNOFF_API_KEY", *(name for row in rows() if row.secret for name in row.variables)]
     found |= {part for name in whole for part in secrets_in(environ.get(name, ""), whole=True)}
     for secret in sorted(found, key=len, reverse=True):
@@ -212,7 +212,7 @@ def _sentence(error: Exception) -> str:
         details = error.details
         who, via = details.get("decided_by_name") or details.get("decided_by", ""), details.get("via", "")
         at = error.details.get("decided_at", "")
-        how = "".join(f" {word} {said}" for word, said in (("by", who), ("at", at), ("via", via)) if said)
+        how = "".join(f" {word} {given}" for word, given in (("by", who), ("at", at), ("via", via)) if given)
         return f"Already decided: {error.outcome}{how}."
     if isinstance(error, e.RequestRefused):
         return (

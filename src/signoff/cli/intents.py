@@ -17,7 +17,7 @@ from signoff.cli.output import Column, as_moment, block, column, time_column
 from signoff.cli.session import Remote
 from signoff.cli.tasks.act import intent_messages
 from signoff.cli.watching import refuse_timeout_alone, watch_intent
-from signoff.core.intent.deleted_payload import SAID
+from signoff.core.intent.deleted_payload import PAYLOAD_DELETED
 from signoff.wire.intents import EventOut, IntentOut
 
 if TYPE_CHECKING:
@@ -223,7 +223,7 @@ def _lines(session: Remote, intent: Mapping[str, Any]) -> list[str]:
     for label in ("decided_by", "via", "comment", "payload", "result", "error"):
         lines += block(label.replace("_", " "), intent.get(label))
         if label == "payload" and intent.get("payload_deleted"):
-            lines += block(label, SAID)
+            lines += block(label, PAYLOAD_DELETED)
     return lines
 
 

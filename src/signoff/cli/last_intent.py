@@ -38,4 +38,4 @@ def _known(path: Path) -> dict[str, str]:
     except (OSError, ValueError, RecursionError):
         return {}
     items = found.items() if isinstance(found, dict) else ()
-    return {url: said for url, said in items if isinstance(said, str)}
+    return {url: given for url, given in items if isinstance(given, str)}

@@ -59,19 +59,19 @@ def _about(command: Any) -> Any:
 
 
 def _given_options(given: dict[str, Any]) -> dict[str, Any]:
-    said = {name: value for name in ("name", "zone") if (value := given[name]) is not None}
+    fields = {name: value for name in ("name", "zone") if (value := given[name]) is not None}
     if given["hours"]:
-        said["hours"] = _hours(given["hours"], given["zone"])
+        fields["hours"] = _hours(given["hours"], given["zone"])
     if given["roles"]:
-        said["roles"] = list(given["roles"])
+        fields["roles"] = list(given["roles"])
     if given["addresses"]:
         pairs = [text.partition("=") for text in given["addresses"]]
         if any(not name or not address for name, _, address in pairs):
             raise CommandFailed(
                 ExitCode.USAGE, "An address is CHANNEL=ADDRESS, such as email=ann.private@acme.example."
             )
-        said["addresses"] = {name: address for name, _, address in pairs}
-    return said
+        fields["addresses"] = {name: address for name, _, address in pairs}
+    return fields
 
 
 def _hours(written: str, zone: str | None) -> dict[str, Any] | bool:
@@ -104,20 +104,20 @@ def change(session: Remote, /, who: str, active: bool | None, yes: bool, **given
 
     WHO is an address or id.
     """
-    said = _given_options(given) | ({} if active is None else {"active": active})
-    if not said:
+    fields = _given_options(given) | ({} if active is None else {"active": active})
+    if not fields:
         raise CommandFailed(ExitCode.USAGE, "No changes were given.", hint="See: signoff people set --help")
     if active is False:
         _agree_to_lose(session, who, f"Deactivate {who}", yes)
-    elif lost := _lost_roles(session, who, said):
+    elif lost := _lost_roles(session, who, fields):
         _agree_to_lose(session, who, f"Take the role {', '.join(lost)} from {who}", yes)
-    _show(session, session.client.directory.change_person(who, **said), "changed")
+    _show(session, session.client.directory.change_person(who, **fields), "changed")
 
 
-def _lost_roles(session: Remote, who: str, said: dict[str, Any]) -> list[str]:
-    if "roles" not in said:
+def _lost_roles(session: Remote, who: str, given: dict[str, Any]) -> list[str]:
+    if "roles" not in given:
         return []
-    return sorted({*_found(session, who).get("roles", ())} - {*said["roles"]})
+    return sorted({*_found(session, who).get("roles", ())} - {*given["roles"]})
 
 
 def _agree_to_lose(session: Remote, who: str, act: str, yes: bool) -> None:
@@ -182,8 +182,8 @@ def absent(session: Remote, /, who: str, clear: bool, **away: str | None) -> Non
     if not (away["start"] and away["until"]):
         raise CommandFailed(ExitCode.USAGE, "Pass --from and --until, or --clear.")
     found = _found(session, who)
-    said = {"from": away["start"], "until": away["until"], "delegate": away["delegate"]}
-    absences = [*found.get("absences", ()), {name: value for name, value in said.items() if value}]
+    fields = {"from": away["start"], "until": away["until"], "delegate": away["delegate"]}
+    absences = [*found.get("absences", ()), {name: value for name, value in fields.items() if value}]
     _show(session, directory.change_person(str(found["id"]), absences=absences), "away")
 
 
@@ -240,8 +240,8 @@ def test_message(session: Remote, who: str, channel: str, wait: int) -> None:
         time.sleep(_BETWEEN_LOOKS)
         found = directory.test_messages(who)
         message = next((one for one in found if one.get("message_id") == message.get("message_id")), message)
-    said = visible(f"{message.get('channel')} to {message.get('target')}: {message.get('summary')}")
-    session.out.one(message, "message_id", [said])
+    line = visible(f"{message.get('channel')} to {message.get('target')}: {message.get('summary')}")
+    session.out.one(message, "message_id", [line])
     if message.get("state") in ("failed", "skipped"):
         raise CommandFailed(ExitCode.FAILURE, "The test message did not arrive.")
     if wait and message.get("state") == "waiting":

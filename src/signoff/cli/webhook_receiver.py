@@ -31,8 +31,8 @@ class Answered:
         return 200 <= self.status < 300
 
     def __str__(self) -> str:
-        said = f"HTTP {self.status}" if self.status else self.problem
-        return f"{said} in {self.seconds * 1000:.0f} ms"
+        sentence = f"HTTP {self.status}" if self.status else self.problem
+        return f"{sentence} in {self.seconds * 1000:.0f} ms"
 
 
 class Receiver:
@@ -83,8 +83,8 @@ def open_receiver(url: str, secret_file: str | None, environ: Mapping[str, str] 
             "Webhooks are sent only to this machine from here.",
             hint="Use http://127.0.0.1:PORT/PATH. The server posts to other addresses: SIGNOFF_WEBHOOK_URL.",
         )
-    said = read_text(Path(secret_file)).strip() if secret_file else environ.get("SIGNOFF_WEBHOOK_SECRET", "")
-    return Receiver(address, _key(said) if said or secret_file else b"")
+    given = read_text(Path(secret_file)).strip() if secret_file else environ.get("SIGNOFF_WEBHOOK_SECRET", "")
+    return Receiver(address, _key(given) if given or secret_file else b"")
 
 
 def _key(secret: str) -> bytes:

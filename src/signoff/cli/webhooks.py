@@ -72,7 +72,7 @@ def listen(session: Remote, forward_to: str | None, secret_file: str | None, eve
     session.out.note(f"Listening to {session.settings.url}. Ctrl-C stops.")
     if receiver is not None:
         session.ctx.call_on_close(receiver.close)
-    for one in following.news():
+    for one in following.notifications():
         if events and one["type"] not in events:
             continue
         body = json.dumps(one["body"], ensure_ascii=False, separators=(",", ":")).encode()
@@ -111,7 +111,7 @@ class Following:
     _since: datetime | None = None
     _first: bool = True
 
-    def news(self) -> Iterator[dict[str, Any]]:
+    def notifications(self) -> Iterator[dict[str, Any]]:
         """Every notification from now on, each once. Goes on after the server was away."""
         from signoff.client.errors import ConnectionFailed, RequestRefused
 
@@ -208,14 +208,14 @@ def sample(event: str, now: datetime) -> bytes:
         data |= {"status": "COMPLETED", "outcome": "approved", "ending": "approved"}
     if event == "message":
         data |= {"text": "This is a sample."}
-    said = {
+    fields = {
         "type": event,
         "timestamp": now,
         "title": f"Sample: {_TITLES[event]}",
         "sample": True,
         "data": data,
     }
-    return json.dumps(said, default=lambda at: at.isoformat().replace("+00:00", "Z")).encode()
+    return json.dumps(fields, default=lambda at: at.isoformat().replace("+00:00", "Z")).encode()
 
 
 @webhooks.command(

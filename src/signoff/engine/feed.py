@@ -119,7 +119,7 @@ class Feed:
         self._pause = pause
         self._announce = announce
         self._unannounced: set[str] = set()
-        self._news = asyncio.Event()
+        self._unannounced_event = asyncio.Event()
         self._watchers: dict[str, list[Callable[[str], None]]] = {_EVERY: []}
         self.workers: TellWorkers | None = None
 
@@ -159,7 +159,7 @@ class Feed:
         self.hear(topics)
         if self._announce is not None and len(self._unannounced) < _BACKLOG:
             self._unannounced.update(topics)
-            self._news.set()
+            self._unannounced_event.set()
 
     def hear(self, topics: Iterable[str]) -> None:
         """Notify the waiters for these topics; the empty topic means that anything may have changed."""
@@ -187,8 +187,8 @@ class Feed:
         if self._announce is None:
             return
         while True:
-            await self._news.wait()
-            self._news.clear()
+            await self._unannounced_event.wait()
+            self._unannounced_event.clear()
             topics, self._unannounced = self._unannounced, set()
             try:
                 await self._announce(sorted(topics))

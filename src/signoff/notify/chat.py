@@ -67,7 +67,7 @@ class Replied(msgspec.Struct, frozen=True):
     stranger: bool = False
 
 
-Heard = Pressed | Typed | Replied
+ChatAction = Pressed | Typed | Replied
 
 
 class ChatInbound(Protocol):
@@ -82,19 +82,19 @@ class ChatInbound(Protocol):
         """Whether the chat itself sent this request."""
         ...
 
-    def understood(self, payload: Mapping[str, Any]) -> Heard | None:
+    def understood(self, payload: Mapping[str, Any]) -> ChatAction | None:
         """What the person did; None for a request without an action."""
         ...
 
-    async def is_member(self, heard: Heard) -> bool:
+    async def is_member(self, action: ChatAction) -> bool:
         """Whether the account may act now. Raises NotSent if the chat does not respond."""
         ...
 
-    async def reply(self, heard: Heard, text: str) -> None:
+    async def reply(self, action: ChatAction, text: str) -> None:
         """Send a reply that only the person can see. Raises NotSent."""
         ...
 
-    def response(self, heard: Heard, text: str) -> bytes | None:
+    def response(self, action: ChatAction, text: str) -> bytes | None:
         """The reply as the response to the request (JSON), if this chat expects it there, else None."""
         ...
 

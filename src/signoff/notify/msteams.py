@@ -27,7 +27,7 @@ from signoff.notify.channel import (
     NotSent,
     Setting,
 )
-from signoff.notify.chat import Heard, Press, Pressed, Replied, Typed
+from signoff.notify.chat import ChatAction, Press, Pressed, Replied, Typed
 from signoff.notify.extras import require
 from signoff.notify.personal_message import GIVEN
 from signoff.notify.plain_text import leaf_lines, one_line, visible
@@ -451,7 +451,7 @@ class TeamsInbound:
             return None
         return claims if begins - _SKEW <= now < ends + _SKEW else None
 
-    def understood(self, payload: Mapping[str, Any]) -> Heard | None:
+    def understood(self, payload: Mapping[str, Any]) -> ChatAction | None:
         sender, conversation = payload.get("from"), payload.get("conversation")
         if not isinstance(sender, Mapping) or not isinstance(conversation, Mapping):
             return None
@@ -488,21 +488,21 @@ class TeamsInbound:
             return None
         return Replied(team, account, text, f"{channel}|{post}", channel, f"{place} {own}", stranger)
 
-    async def is_member(self, heard: Heard) -> bool:
-        return await self._teams.is_member(heard.reply_to, heard.account)
+    async def is_member(self, action: ChatAction) -> bool:
+        return await self._teams.is_member(action.reply_to, action.account)
 
-    async def reply(self, heard: Heard, text: str) -> None:
+    async def reply(self, action: ChatAction, text: str) -> None:
         try:
             # everybody reads a channel, so the answer to a reply there goes to the person's own chat
-            own = isinstance(heard, Replied)
-            place = await self._teams.conversation(heard.account) if own else heard.reply_to
+            own = isinstance(action, Replied)
+            place = await self._teams.conversation(action.account) if own else action.reply_to
             await self._teams.post(place, {"type": "message", "textFormat": "plain", "text": one_line(text)})
         except TeamsRefusal as refusal:
             raise NotSent(f"Teams answered {refusal.status} {refusal.code}") from refusal
 
-    def response(self, heard: Heard, text: str) -> bytes | None:
+    def response(self, action: ChatAction, text: str) -> bytes | None:
         """Teams shows it only to the person who pressed, until they leave the chat."""
-        if not isinstance(heard, Pressed):
+        if not isinstance(action, Pressed):
             return None
         return json.dumps({"statusCode": 200, "type": _MESSAGE, "value": one_line(text)}).encode()
 

@@ -26,7 +26,7 @@ from signoff.notify.channel import (
     NotSent,
     Setting,
 )
-from signoff.notify.chat import Heard, Press, Pressed, Replied, Typed, read_press, short_press
+from signoff.notify.chat import ChatAction, Press, Pressed, Replied, Typed, read_press, short_press
 from signoff.notify.personal_message import GIVEN
 from signoff.notify.plain_text import leaf_lines, one_line, visible
 from signoff.notify.rate_gate import RateGate
@@ -284,7 +284,7 @@ class TelegramInbound:
         given = header(b"x-telegram-bot-api-secret-token").encode("utf-8", "replace")
         return bool(self._secret) and hmac.compare_digest(given, self._secret)
 
-    def understood(self, payload: Mapping[str, Any]) -> Heard | None:
+    def understood(self, payload: Mapping[str, Any]) -> ChatAction | None:
         """What a person did in an update, once: Telegram resends updates that it believes were not received."""
         number = payload.get("update_id")
         if not isinstance(number, int) or isinstance(number, bool) or number in self._seen:
@@ -334,11 +334,11 @@ class TelegramInbound:
             sentence = "unlink" if command[1] == "unlink" else f"link {command[2] or ''}"
         return Typed(self._telegram.team, account, sentence, f"chat:{account}")
 
-    async def is_member(self, heard: Heard) -> bool:
+    async def is_member(self, action: ChatAction) -> bool:
         return True  # only the link tells whose account this is
 
-    async def reply(self, heard: Heard, text: str) -> None:
-        kind, _, id = heard.reply_to.partition(":")
+    async def reply(self, action: ChatAction, text: str) -> None:
+        kind, _, id = action.reply_to.partition(":")
         plain = one_line(text)
         try:
             if kind == "press":
@@ -348,11 +348,11 @@ class TelegramInbound:
                     return
             entities = [{"type": "pre", "offset": 0, "length": _units(plain)}] if kind == "press" else []
             body = {"text": plain, "entities": entities, "link_preview_options": {"is_disabled": True}}
-            await self._telegram.call("sendMessage", {"chat_id": heard.account, **body}, heard.account)
+            await self._telegram.call("sendMessage", {"chat_id": action.account, **body}, action.account)
         except TelegramRefusal as refusal:
             raise NotSent(f"Telegram answered {refusal.code} {refusal.reason}") from refusal
 
-    def response(self, heard: Heard, text: str) -> bytes | None:
+    def response(self, action: ChatAction, text: str) -> bytes | None:
         return None
 
     def challenge(self, payload: Mapping[str, Any]) -> bytes:

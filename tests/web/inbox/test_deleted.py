@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from signoff.core.intent.deleted_payload import SAID
+from signoff.core.intent.deleted_payload import PAYLOAD_DELETED
 from signoff.wire.intents import IntentOut
 from tests.web.inbox.reading import reader
 from tests.web.inbox.task_pages import ANN
@@ -56,4 +56,4 @@ async def test_an_empty_request_is_not_called_deleted(web: WebEnv) -> None:
 
 def test_the_command_line_has_words_for_it() -> None:
     assert "payload_deleted" in IntentOut.__struct_fields__
-    assert "deleted" in SAID
+    assert "deleted" in PAYLOAD_DELETED

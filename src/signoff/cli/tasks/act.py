@@ -177,8 +177,8 @@ def _tell(session: Remote, task: Mapping[str, Any], sign: str) -> None:
         return
     is_open, due = task.get("state") == "open", as_moment(task.get("due_at"))
     gone = "no longer yours" if sign == "-" else "open"
-    said = [gone if is_open else str(task.get("ending") or task.get("outcome"))]
-    said += [f"{len(task['votes'])} answered"] if task.get("votes") and is_open else []
-    said += [f"reminded {task['reminders_sent']}x"] if task.get("reminders_sent") else []
-    said += [f"due {session.out.cell(due)}"] if due and is_open else []
-    session.out.line(visible(f"{sign} {short_id(task.get('task_id'))}  {titled(task)}  ({', '.join(said)})"))
+    parts = [gone if is_open else str(task.get("ending") or task.get("outcome"))]
+    parts += [f"{len(task['votes'])} answered"] if task.get("votes") and is_open else []
+    parts += [f"reminded {task['reminders_sent']}x"] if task.get("reminders_sent") else []
+    parts += [f"due {session.out.cell(due)}"] if due and is_open else []
+    session.out.line(visible(f"{sign} {short_id(task.get('task_id'))}  {titled(task)}  ({', '.join(parts)})"))

@@ -32,7 +32,7 @@ from signoff.cli.tasks.receipts import receipt_lines
 from signoff.cli.tasks.revise import mark_reviewing, revise
 from signoff.cli.tasks.subject import about
 from signoff.cli.text_safety import safe_json, visible
-from signoff.core.intent.deleted_payload import SAID
+from signoff.core.intent.deleted_payload import PAYLOAD_DELETED
 from signoff.core.plan.task_types import BUILT_IN
 from signoff.core.text.masking import hides
 from signoff.wire.tasks import TaskOut
@@ -203,33 +203,33 @@ def _answer_options(command: Any) -> Any:
 @bulk_options
 @filter_options
 @_answer_options
-def approve(session: Remote, /, evidence: str | None, **said: Any) -> None:
+def approve(session: Remote, /, evidence: str | None, **options: Any) -> None:
     """Approve a task, or several similar low-risk ones (shows them first).
 
     Each is recorded separately, for exactly what was shown.
     """
-    _one_or_more(session, "approved", said, evidence)
+    _one_or_more(session, "approved", options, evidence)
 
 
 @tasks.command("reject", cls=ChangingCommand, fields=TaskOut)
 @bulk_options
 @filter_options
 @_answer_options
-def reject(session: Remote, /, **said: Any) -> None:
+def reject(session: Remote, /, **options: Any) -> None:
     """Reject a task, or several similar low-risk ones (shows them first).
 
     Each is recorded separately, for exactly what was shown.
     """
-    _one_or_more(session, "rejected", said)
+    _one_or_more(session, "rejected", options)
 
 
-def _one_or_more(session: Remote, outcome: str, said: dict[str, Any], evidence: str | None = None) -> None:
-    names, matching = said.pop("tasks"), said.pop("matching")
-    wanted = {name: said.pop(name) for name in FILTERS}
+def _one_or_more(session: Remote, outcome: str, options: dict[str, Any], evidence: str | None = None) -> None:
+    names, matching = options.pop("tasks"), options.pop("matching")
+    wanted = {name: options.pop(name) for name in FILTERS}
     if len(names) == 1 and not matching and all(wanted[name] is None for name in FILTERS if name != "limit"):
-        _answer(session, names[0], GivenAnswer(outcome, evidence=evidence, **said))
+        _answer(session, names[0], GivenAnswer(outcome, evidence=evidence, **options))
         return
-    given = GivenAnswer(outcome, evidence=evidence, **said)
+    given = GivenAnswer(outcome, evidence=evidence, **options)
     alone = {
         "--evidence": given.evidence,
         "--digest": given.digest,
@@ -252,11 +252,13 @@ def _one_or_more(session: Remote, outcome: str, said: dict[str, Any], evidence: 
 @click.option("--data", metavar="JSON", help="All fields of the form as JSON, or @FILE.")
 @click.argument("task", shell_complete=of_tasks)
 @_answer_options
-def submit(session: Remote, /, task: str, outcome: str | None, pairs: tuple[str, ...], **said: Any) -> None:
+def submit(
+    session: Remote, /, task: str, outcome: str | None, pairs: tuple[str, ...], **options: Any
+) -> None:
     """Answer a task with any of its outcomes and form fields."""
-    data = said.pop("data")
+    data = options.pop("data")
     given = read_inline(data, "--data") if data else None
-    _answer(session, task, GivenAnswer(outcome or "", data=given, fields=pairs, **said))
+    _answer(session, task, GivenAnswer(outcome or "", data=given, fields=pairs, **options))
 
 
 def _answer(session: Remote, text: str, given: GivenAnswer) -> None:
@@ -283,10 +285,10 @@ def _send(session: Remote, task: "Task", outcome: str, given: GivenAnswer) -> No
     session.confirm(f"Answer {outcome!r}?", given.yes)
     data = _data(task, given)
     after = session.client.answer(task, outcome, comment, data or None, answer_number=given.number)
-    said = f"{_decision(after)}" if not after.open else f"{outcome}: counted, the task is still open"
+    sentence = f"{_decision(after)}" if not after.open else f"{outcome}: counted, the task is still open"
     stage = f"stage {task.stage} of {task.stages}, " if task.stages > 1 else ""
     shown = f"{stage}revision {task.revision}, digest {task.digest}"
-    session.out.one(after, "task_id", [*receipt_lines(after, said), visible(shown)])
+    session.out.one(after, "task_id", [*receipt_lines(after, sentence), visible(shown)])
 
 
 def _meant(task: "Task", word: str) -> str:
@@ -345,7 +347,7 @@ def task_lines(task: Mapping[str, Any], out: Output, whole: bool) -> list[str]:
     for name in ("description", "payload", "previous_results"):
         lines += payload_lines(name.replace("_", " "), task.get(name), whole)
         if name == "payload" and task.get("payload_deleted"):
-            lines += block(name, SAID)
+            lines += block(name, PAYLOAD_DELETED)
     if any(hides(task.get(name), "") for name in ("payload", "previous_results")):
         lines += block(
             "masked", "secrets are shown by their length and fingerprint; the task's page can show them"
@@ -369,9 +371,9 @@ def task_lines(task: Mapping[str, Any], out: Output, whole: bool) -> list[str]:
     for vote in task.get("votes") or ():
         lines += block("vote", f"{vote.get('outcome')} by {vote.get('name') or vote.get('person')}")
         lines += block("", vote.get("comment"))
-    for said in task.get("comments") or ():
-        lines += block("said", f"by {said.get('name') or said.get('actor')}")
-        lines += block("", said.get("comment"))
+    for entry in task.get("comments") or ():
+        lines += block("said", f"by {entry.get('name') or entry.get('actor')}")
+        lines += block("", entry.get("comment"))
     if (task.get("stages") or 1) > 1:
         lines += block("stage", f"{task.get('stage')} of {task.get('stages')}")
     lines += block("revision", task.get("revision"))
@@ -404,8 +406,8 @@ def _since_approved(since: Mapping[str, Any] | None) -> list[str]:
         return []
     same = ", ".join(map(str, since.get("target") or ()))
     changed = list(since.get("changed") or ())
-    said = f"{since.get('intent_id')}, with the same {same}" + ("" if changed else "; nothing differs")
-    lines = block("approved before", said)
+    sentence = f"{since.get('intent_id')}, with the same {same}" + ("" if changed else "; nothing differs")
+    lines = block("approved before", sentence)
     for value in changed:
         lines += value_lines(value)
     if since.get("more"):
@@ -415,22 +417,22 @@ def _since_approved(since: Mapping[str, Any] | None) -> list[str]:
 
 def _outcomes(task: Mapping[str, Any]) -> str:
     """Each possible outcome, with its meaning and the label of its button if the name does not say so."""
-    said = []
+    parts = []
     for one in task.get("outcomes") or ({"name": word} for word in task.get("allowed_outcomes") or ()):
         name, means, label = (str(one.get(key) or "") for key in ("name", "means", "label"))
         own = means and name not in BUILT_IN
-        said.append(f"{name} (means {means}: {label})" if own else name)
-    return ", ".join(said)
+        parts.append(f"{name} (means {means}: {label})" if own else name)
+    return ", ".join(parts)
 
 
 def _next_step(step: Mapping[str, Any]) -> list[str]:
     """A step that may run after the answer, and what it does, because the decision covers an agent's input too."""
     after = [str(word) for word in step.get("after") or ()]
     does = {"agent": f"{step.get('agent')} runs it", "human": "people are asked", "delay": "it waits"}
-    said = does.get(str(step.get("kind")), f"tells {', '.join(map(str, step.get('to') or ()))}")
+    given = does.get(str(step.get("kind")), f"tells {', '.join(map(str, step.get('to') or ()))}")
     label = "after a yes" if "yes" in after else f"after {' or '.join(after)}"
     off_main_path = ", only if an earlier step does not succeed" if step.get("off_main_path") else ""
-    lines = block(label, f"{step.get('step_id')}: {said}{off_main_path}")
+    lines = block(label, f"{step.get('step_id')}: {given}{off_main_path}")
     lines += block("given", step.get("input"))
     return lines + block("told", step.get("message"))
 

@@ -32,8 +32,8 @@ def payload_lines(label: str, value: Any, whole: bool) -> list[str]:
     if not any(leaf.change or leaf.diff for leaf in found):
         return block(label, value)
     shown = found if whole else list(folded(found))
-    said = change_counts(found)
-    return [f"{label:<12} {said}".rstrip(), *(line for leaf in shown for line in leaf_lines(leaf))]
+    summary = change_counts(found)
+    return [f"{label:<12} {summary}".rstrip(), *(line for leaf in shown for line in leaf_lines(leaf))]
 
 
 def difference_lines(old: Any, new: Any) -> list[str]:

@@ -20,8 +20,8 @@ from signoff.wire.tasks import TaskOut
 def mark_reviewing(session: Remote, task: str, clear: bool) -> None:
     """Mark a task as being reviewed by you. Does not lock it."""
     after = session.client.tasks.mark_reviewing(session.task_id(task), clear)
-    said = "review mark cleared" if clear else "marked as being reviewed by you"
-    session.out.one(after, "task_id", receipt_lines(after, said))
+    sentence = "review mark cleared" if clear else "marked as being reviewed by you"
+    session.out.one(after, "task_id", receipt_lines(after, sentence))
 
 
 @click.command("revise", cls=ChangingCommand, fields=TaskOut)

@@ -8,7 +8,7 @@ from typing import Final
 from signoff.core.errors import Conflict
 from signoff.core.intent.model import Intent
 
-SAID: Final = "deleted by retention_payloads; its digest is kept"
+PAYLOAD_DELETED: Final = "deleted by retention_payloads; its digest is kept"
 _EMPTY: Final = b"{}"
 _OF_EMPTY: Final = sha256(_EMPTY).hexdigest()
 

@@ -78,19 +78,23 @@ class AgentStep(StepBase, frozen=True, tag="agent", omit_defaults=True, kw_only=
 
 class HumanStep(StepBase, frozen=True, tag="human", omit_defaults=True, kw_only=True):
     """Open a task for people and wait for their decision. ``choices``: policies to choose from by the payload;
-    ``chosen``: which of them was chosen, once the task names a policy; ``lent``: the fields that a policy filled in,
-    so that another version or policy can replace them.
+    ``chosen``: which of them was chosen, once the task names a policy; ``from_policy``: the fields that a policy filled
+    in, so that another version or policy can replace them.
     """
 
     task: TaskSpec
     choices: tuple[PolicyChoice, ...] = ()
     chosen: int = 0
-    lent: tuple[str, ...] = ()
+    from_policy: tuple[str, ...] = msgspec.field(default=(), name="lent")
 
     @property
     def without_policy_defaults(self) -> "HumanStep":
         """The step without the fields that a policy filled in."""
-        return replace(self, **dict.fromkeys(self.lent, None), lent=()) if self.lent else self
+        return (
+            replace(self, **dict.fromkeys(self.from_policy, None), from_policy=())
+            if self.from_policy
+            else self
+        )
 
 
 class DelayStep(StepBase, frozen=True, tag="delay", omit_defaults=True, kw_only=True):

@@ -50,7 +50,7 @@ def under_default_policy(step: HumanStep, policy: Policy, name: str) -> tuple[Hu
         deadline=deadline,
         on_timeout=step.on_timeout if stands else None,
         on_timeout_as=step.on_timeout_as if stands else None,
-        lent=("deadline",) if deadline is not None and step.deadline is None else (),
+        from_policy=("deadline",) if deadline is not None and step.deadline is None else (),
     )
     return made, _notes(step.id, name, named, len(outcomes) > len(asked.outcomes))
 
@@ -70,8 +70,8 @@ def _named(spec: TaskSpec) -> tuple[str, ...]:
 def _with_a_rejection(spec: TaskSpec) -> tuple[str, ...]:
     """The outcomes, with the rejection of the task's type if the request left it out."""
     own = [outcome for outcome in spec.type.outcomes if spec.meaning(outcome) is Meaning.REJECTS]
-    said_no = bool(spec.outcomes_meaning(Meaning.REJECTS))
-    return spec.outcomes if said_no or not own else (*spec.outcomes, own[0])
+    rejects = bool(spec.outcomes_meaning(Meaning.REJECTS))
+    return spec.outcomes if rejects or not own else (*spec.outcomes, own[0])
 
 
 def _notes(step: str, policy: str, named: tuple[str, ...], no_added: bool) -> tuple[str, ...]:

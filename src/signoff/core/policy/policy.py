@@ -307,13 +307,13 @@ def applied(step: HumanStep, policy: Policy, name: str, path: str) -> HumanStep:
     if policy.fallback is Fallback.OUTCOME:
         refuse_fallback(step.task.meaning(policy.fallback_outcome), policy.risk, path)
     of_policy = {field: getattr(policy, field) for field in TASK_FIELDS}
-    lent: dict[str, Any] = {}
+    filled: dict[str, Any] = {}
     if policy.deadline and step.deadline is None:
-        lent["deadline"] = policy.deadline
+        filled["deadline"] = policy.deadline
     if policy.goto and step.on_timeout is None:
-        lent |= {"on_timeout": policy.goto} | ({"on_timeout_as": policy.goto_as} if policy.goto_as else {})
+        filled |= {"on_timeout": policy.goto} | ({"on_timeout_as": policy.goto_as} if policy.goto_as else {})
     task = replace(step.task, policy=name, **of_policy)
-    return replace(step, task=task, **lent, lent=tuple(lent) if name else ())
+    return replace(step, task=task, **filled, from_policy=tuple(filled) if name else ())
 
 
 # The fields that a task takes from its policy unchanged; deadline and goto belong to its step.

@@ -51,7 +51,7 @@ class Committer:
         self._reply_life = reply_life
         self._metrics = metrics or Metrics()
         self._queues: list[deque[QueuedJob]] = [deque() for _ in range(workers)]
-        self._news = [asyncio.Event() for _ in range(workers)]
+        self._arrivals = [asyncio.Event() for _ in range(workers)]
         self.queued = 0
         self._held = HeldRows(store, self._again, patience)
         self._began: dict[int, float] = {}  # start of each batch in flight
@@ -71,7 +71,7 @@ class Committer:
         worker = self._worker_of(queued)
         self.queued += 1
         self._queues[worker].append(queued)
-        self._news[worker].set()
+        self._arrivals[worker].set()
         return await queued.future
 
     def _worker_of(self, queued: QueuedJob) -> int:
@@ -83,15 +83,15 @@ class Committer:
         for queued in reversed(jobs):
             worker = self._worker_of(queued)
             self._queues[worker].appendleft(queued)
-            self._news[worker].set()
+            self._arrivals[worker].set()
 
     async def run(self, worker: int = 0) -> None:
         """Commit the batches of this worker until canceled; a batch in flight is finished first."""
-        queue, news = self._queues[worker], self._news[worker]
+        queue, arrival = self._queues[worker], self._arrivals[worker]
         while True:
             if not queue:
-                news.clear()
-                await news.wait()
+                arrival.clear()
+                await arrival.wait()
                 continue
             # Cancelling a commit in flight would leave its callers without knowing whether it happened.
             settling = asyncio.create_task(self._next(queue))

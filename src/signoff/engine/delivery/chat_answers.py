@@ -158,13 +158,13 @@ class Chat:
         """Whether this server sent this card, and the card asked about a task."""
         return await self._store.messages.by_reference(self._channel, card) is not None
 
-    async def comment(self, heard: Replied) -> str:
+    async def comment(self, action: Replied) -> str:
         """Comment on the card's task as the account's person; returns the reply. A request that the chat sends again,
         to any server, is recorded once.
         """
-        text = heard.text
-        about = await self._store.messages.by_reference(self._channel, heard.card)
-        link = await self._store.chats.person(self._channel, heard.team, heard.account)
+        text = action.text
+        about = await self._store.messages.by_reference(self._channel, action.card)
+        link = await self._store.chats.person(self._channel, action.team, action.account)
         actor = await self._keys.person(link.workspace, link.person, self._channel) if link else None
         if link is None or actor is None:
             return f"Not recorded as a comment. {self._unknown()}"
@@ -176,7 +176,7 @@ class Chat:
             actor = replace(actor, strength=Strength.LINK)
             ref = step_run_id(about.intent_id, about.visit)
             fingerprint = hashlib.sha256(f"{ref} {text}".encode("utf-8", "replace")).hexdigest()
-            once = Idempotency(f"chat {self._channel}", heard.id, fingerprint, lambda _: b"{}")
+            once = Idempotency(f"chat {self._channel}", action.id, fingerprint, lambda _: b"{}")
             await self._engine.handle(actor, ref, AddComment(text, about.visit), once)
         except Refused as refusal:
             return f"Not recorded as a comment. {await self._reply(actor.workspace, refusal)}"

@@ -12,7 +12,7 @@ from signoff.core.errors import Busy
 from signoff.core.plan.schedules import SOCKET_MODE, Backoff
 from signoff.engine.delivery.chat_answers import Chat
 from signoff.notify.channel import NotSent
-from signoff.notify.chat import ChatInbound, Heard, Pressed, Replied, Typed
+from signoff.notify.chat import ChatAction, ChatInbound, Pressed, Replied, Typed
 from signoff.notify.registry import label_of, link_text, unlink_text
 
 log = logging.getLogger("signoff.chat")
@@ -60,9 +60,9 @@ class ChatDesk:
     def take(self, payload: Mapping[str, Any]) -> None:
         """Queue the request and return immediately. Raises Busy if the queue is full."""
         self._refuse_if_full()
-        heard = self.inbound.understood(payload)
-        if heard is not None:
-            self._start(self._deal(heard))
+        action = self.inbound.understood(payload)
+        if action is not None:
+            self._start(self._deal(action))
 
     async def answer(self, payload: Mapping[str, Any]) -> bytes:
         """The response to the request: the reply, if the chat expects it there. Otherwise the request is queued and
@@ -71,14 +71,14 @@ class ChatDesk:
         if challenge := self.inbound.challenge(payload):
             return challenge
         self._refuse_if_full()
-        heard = self.inbound.understood(payload)
-        if heard is None:
+        action = self.inbound.understood(payload)
+        if action is None:
             return b""
-        if self.inbound.response(heard, "") is None:
-            self._start(self._deal(heard))
+        if self.inbound.response(action, "") is None:
+            self._start(self._deal(action))
             return b""
-        text: str = await asyncio.shield(self._start(self._reply_safely(heard)))
-        return self.inbound.response(heard, text) or b""
+        text: str = await asyncio.shield(self._start(self._reply_safely(action)))
+        return self.inbound.response(action, text) or b""
 
     def _refuse_if_full(self) -> None:
         """Refuse the request before it counts as received, so that the chat sends it again and the repeat is
@@ -93,41 +93,41 @@ class ChatDesk:
         task.add_done_callback(self._work.discard)
         return task
 
-    async def _deal(self, heard: Heard) -> None:
+    async def _deal(self, action: ChatAction) -> None:
         try:
-            reply = await self._reply_safely(heard)
+            reply = await self._reply_safely(action)
             if reply:
-                await self.inbound.reply(heard, reply)
+                await self.inbound.reply(action, reply)
         except NotSent as failure:
             log.warning("a private answer in %s was lost: %s", self._label, failure.reason)
         except Exception:
-            log.exception("%s: %s", self._label, type(heard).__name__)
+            log.exception("%s: %s", self._label, type(action).__name__)
 
-    async def _reply_safely(self, heard: Heard) -> str:
+    async def _reply_safely(self, action: ChatAction) -> str:
         try:
-            return await self._reply(heard)
+            return await self._reply(action)
         except Exception:
-            log.exception("%s: %s", self._label, type(heard).__name__)
+            log.exception("%s: %s", self._label, type(action).__name__)
             return "Something went wrong. The page shows what was recorded."
 
-    async def _reply(self, heard: Heard) -> str:
-        if isinstance(heard, Replied) and not await self.chat.knows(heard.card):
+    async def _reply(self, action: ChatAction) -> str:
+        if isinstance(action, Replied) and not await self.chat.knows(action.card):
             return ""  # people also reply to messages that are not cards
         try:
-            stranger = not isinstance(heard, Typed) and heard.stranger
-            if stranger or not await self.inbound.is_member(heard):
+            stranger = not isinstance(action, Typed) and action.stranger
+            if stranger or not await self.inbound.is_member(action):
                 return _GUEST
         except NotSent:
             return f"{self._label} did not confirm who you are. Nothing was recorded; try again."
-        if isinstance(heard, Pressed):
-            return await self.chat.press(heard.team, heard.account, heard.press)
-        if isinstance(heard, Replied):
-            return await self.chat.comment(heard)
-        word, _, rest = heard.text.strip().partition(" ")
+        if isinstance(action, Pressed):
+            return await self.chat.press(action.team, action.account, action.press)
+        if isinstance(action, Replied):
+            return await self.chat.comment(action)
+        word, _, rest = action.text.strip().partition(" ")
         if word == "link" and rest.strip():
-            return await self.chat.link(heard.team, heard.account, rest.strip())
+            return await self.chat.link(action.team, action.account, rest.strip())
         if word == "unlink":
-            return await self.chat.unlink(heard.team, heard.account)
+            return await self.chat.unlink(action.team, action.account)
         link, unlink = link_text(self._channel, "CODE"), unlink_text(self._channel)
         return f"Type {link}, with a code from your Signoff page (/me), or {unlink}."
 

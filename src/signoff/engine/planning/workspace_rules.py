@@ -63,8 +63,8 @@ def under_policy(step: HumanStep, plan: Plan, directory: Snapshot, warnings: lis
     if not name:
         return step
     found = _policy(name, directory, "workspace.default_policy")
-    made, remarks = under_default_policy(step, found.policy, found.name)
-    warnings.extend(remarks)
+    made, notes = under_default_policy(step, found.policy, found.name)
+    warnings.extend(notes)
     return made
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 
 from signoff.notify.channel import Channel, ChannelContext
-from signoff.notify.chat import Heard, Press, Pressed, Replied, Typed
+from signoff.notify.chat import ChatAction, Press, Pressed, Replied, Typed
 from signoff.notify.slack.card import ANSWER
 from signoff.notify.slack.channel import Slack, parse_tokens
 from signoff.notify.slack.socket import SlackSocket
@@ -71,28 +71,28 @@ class SlackInbound:
         stamp, signature = header(b"x-slack-request-timestamp"), header(b"x-slack-signature")
         return self._signatures is not None and self._signatures.genuine(body, stamp, signature)
 
-    def understood(self, payload: Mapping[str, Any]) -> Heard | None:
+    def understood(self, payload: Mapping[str, Any]) -> ChatAction | None:
         """Read each event once: Slack repeats those that it believes were not received, with a new signature."""
-        heard = understood(payload)
-        if not isinstance(heard, Replied):
-            return heard
-        if not heard.id or heard.id in self._events:
+        action = understood(payload)
+        if not isinstance(action, Replied):
+            return action
+        if not action.id or action.id in self._events:
             return None
         if len(self._events) >= _REMEMBERED:
             self._events = dict.fromkeys(list(self._events)[_REMEMBERED // 2 :])
-        self._events[heard.id] = None
-        return heard
+        self._events[action.id] = None
+        return action
 
-    async def is_member(self, heard: Heard) -> bool:
-        return await self._slack.is_member(heard.team, heard.account)
+    async def is_member(self, action: ChatAction) -> bool:
+        return await self._slack.is_member(action.team, action.account)
 
-    async def reply(self, heard: Heard, text: str) -> None:
-        if isinstance(heard, Replied):
-            await self._slack.whisper(heard.reply_to, heard.account, text)
+    async def reply(self, action: ChatAction, text: str) -> None:
+        if isinstance(action, Replied):
+            await self._slack.whisper(action.reply_to, action.account, text)
         else:
-            await self._slack.reply(heard.reply_to, text)
+            await self._slack.reply(action.reply_to, text)
 
-    def response(self, heard: Heard, text: str) -> bytes | None:
+    def response(self, action: ChatAction, text: str) -> bytes | None:
         return None
 
     def challenge(self, payload: Mapping[str, Any]) -> bytes:
@@ -114,7 +114,7 @@ def open_inbound(context: ChannelContext, slack: Channel) -> SlackInbound:
     )
 
 
-def understood(payload: Mapping[str, Any]) -> Heard | None:
+def understood(payload: Mapping[str, Any]) -> ChatAction | None:
     """What a person did, from an interaction or a command; None for anything else (an opened link, other buttons)."""
     if isinstance(payload.get("command"), str):
         team, account = _text(payload, "team_id"), _text(payload, "user_id")

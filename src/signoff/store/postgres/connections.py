@@ -228,17 +228,17 @@ def translated() -> Iterator[None]:
         yield
     except (asyncpg.SerializationError, asyncpg.DeadlockDetectedError) as error:
         raise RetryTransaction(
-            "database_contended", f"Conflict with another transaction: {said(error)}."
+            "database_contended", f"Conflict with another transaction: {reason_of(error)}."
         ) from error
     except asyncpg.IntegrityConstraintViolationError as error:
         if isinstance(error, asyncpg.NotNullViolationError) and error.table_name == "replies":
             raise RetryTransaction(
                 "database_contended", "A request with the same key has just been answered."
             ) from error
-        raise Conflict("write_conflict", f"The database refused a row: {said(error)}.") from error
+        raise Conflict("write_conflict", f"The database refused a row: {reason_of(error)}.") from error
     except (asyncpg.DuplicateTableError, asyncpg.DuplicateObjectError) as error:
         raise Conflict(
-            "write_conflict", f"Another server created it at the same time: {said(error)}."
+            "write_conflict", f"Another server created it at the same time: {reason_of(error)}."
         ) from error
     except asyncpg.CharacterNotInRepertoireError as error:
         raise Invalid(
@@ -251,7 +251,7 @@ def translated() -> Iterator[None]:
         raise refusal from error
     except (TimeoutError, OSError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         raise ConnectionLost(
-            "database_unavailable", f"The database is unreachable: {said(error)}."
+            "database_unavailable", f"The database is unreachable: {reason_of(error)}."
         ) from error
 
 
@@ -275,7 +275,7 @@ _OPTIONS: Final = (
 )  # fmt: skip
 
 
-def said(error: BaseException) -> str:
+def reason_of(error: BaseException) -> str:
     """A driver error in our own words, because the driver's message may quote the address or the contents of a row."""
     if isinstance(error, asyncpg.PostgresError):
         state = str(error.sqlstate or "")
@@ -292,15 +292,17 @@ def said(error: BaseException) -> str:
 
 def _refusal(error: Exception, state: str) -> Busy | None:
     if state == _LOCKED:
-        return Busy("row_locked", f"Another program holds a lock: {said(error)}.")
+        return Busy("row_locked", f"Another program holds a lock: {reason_of(error)}.")
     if state == _DISK_FULL:
-        return Busy("storage_full", f"The database cannot grow: {said(error)}.", retry_after=10)
+        return Busy("storage_full", f"The database cannot grow: {reason_of(error)}.", retry_after=10)
     if state.startswith(_LOST):
-        return ConnectionLost("database_unavailable", f"The database connection was lost: {said(error)}.")
+        return ConnectionLost(
+            "database_unavailable", f"The database connection was lost: {reason_of(error)}."
+        )
     if state.startswith(_NOT_NOW):
-        return Busy("database_unavailable", f"The database cannot be used right now: {said(error)}.")
+        return Busy("database_unavailable", f"The database cannot be used right now: {reason_of(error)}.")
     if state.startswith(_DAMAGED):
-        return Busy("database_damaged", f"The database is damaged: {said(error)}.", retry_after=60)
+        return Busy("database_damaged", f"The database is damaged: {reason_of(error)}.", retry_after=60)
     return None
 
 

@@ -31,7 +31,7 @@ _MOVED: Final = 50
 # How many keys one statement looks under. So there are few distinct statements, each prepared once.
 _KEYS: Final = (1, 8, 16, 32, 64)
 _NEVER: Final = 2**62
-_PARTIES: Final = tuple(f"p_{a}{b}" for a in "abcdefgh" for b in "abcdefgh")
+_KEY_NAMES: Final = tuple(f"p_{a}{b}" for a in "abcdefgh" for b in "abcdefgh")
 
 
 class Intents:
@@ -127,7 +127,7 @@ class Intents:
         )
         for begin in range(0, len(keys), _KEYS[-1]):
             some = keys[begin : begin + _KEYS[-1]]
-            names = _PARTIES[: next(count for count in _KEYS if count >= len(some))]
+            names = _KEY_NAMES[: next(count for count in _KEYS if count >= len(some))]
             text = " union all ".join(part.format(party=name) for name in names)
             given = dict(zip_longest(names, some, fillvalue=NO_KEY))
             found.update((row[0], row[1]) for row in await self._db.read(text, **where, **given))

@@ -51,10 +51,10 @@ async def explain_policy(call: Call) -> ExplainOut:
         raise NotFound("policy_not_found", f"There is no policy {call.params['name'][:128]!r}.")
     at = _at(call)
 
-    def said() -> ExplainOut:
+    def made() -> ExplainOut:
         return explain_out(preview(found, directory, at, call.actor.workspace), directory, call.state.mails)
 
-    return await call.state.aside.run(call.actor, said)
+    return await call.state.aside.run(call.actor, made)
 
 
 def _at(call: Call) -> datetime:

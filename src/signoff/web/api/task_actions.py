@@ -183,11 +183,11 @@ async def explain(call: Call) -> wire.tasks.ExplainOut:
         raise Conflict("no_open_task", "This task is closed; nothing more will happen.")
     directory, now = await directory_of(call), call.state.clock.now()
 
-    def said() -> wire.tasks.ExplainOut:
+    def made() -> wire.tasks.ExplainOut:
         made = explained(intent, task, directory, now)
         return explain_out(made, directory, call.state.mails, step_run_id(intent.id, history.step_run))
 
-    return await call.state.aside.run(call.actor, said)
+    return await call.state.aside.run(call.actor, made)
 
 
 async def revisions(call: Call) -> wire.intents.RevisionsAnswer:

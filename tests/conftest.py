@@ -61,6 +61,7 @@ NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 # Children before their parents.
 TABLES = [
     "workers",
+    "agent_usage",
     "unread",
     "sweeps",
     "chat_codes",

@@ -14,29 +14,30 @@ type Absence struct {
 // Account is an agent or a service. LastSeenAt: when this agent last asked for work or sent a heartbeat, to the
 // minute, absent if never; LastSeenClient: the program that did so; LastSeen: the time as text.
 type Account struct {
-	ServiceAccountID   string    `json:"service_account_id"`
-	ID                 string    `json:"id"`
-	Kind               string    `json:"kind"`
-	Name               string    `json:"name"`
-	ServiceAccountName string    `json:"service_account_name"`
-	DisplayName        string    `json:"display_name"`
-	Description        string    `json:"description"`
-	OrgID              string    `json:"org_id"`
-	WorkspaceID        string    `json:"workspace_id"`
-	Status             string    `json:"status"`
-	AgentAddress       string    `json:"agent_address"`
-	Address            string    `json:"address"`
-	AddressID          string    `json:"address_id"`
-	DeliveryMode       string    `json:"delivery_mode"`
-	CallbackURL        string    `json:"callback_url,omitempty"`
-	CreatedByActorID   string    `json:"created_by_actor_id"`
-	CreatedAt          time.Time `json:"created_at"`
-	UpdatedAt          time.Time `json:"updated_at"`
-	LastSeenAt         time.Time `json:"last_seen_at,omitempty"`
-	LastSeenClient     string    `json:"last_seen_client,omitempty"`
-	LastSeen           string    `json:"last_seen,omitempty"`
-	KilledAt           time.Time `json:"killed_at,omitempty"`
-	KilledBy           string    `json:"killed_by,omitempty"`
+	ServiceAccountID   string        `json:"service_account_id"`
+	ID                 string        `json:"id"`
+	Kind               string        `json:"kind"`
+	Name               string        `json:"name"`
+	ServiceAccountName string        `json:"service_account_name"`
+	DisplayName        string        `json:"display_name"`
+	Description        string        `json:"description"`
+	OrgID              string        `json:"org_id"`
+	WorkspaceID        string        `json:"workspace_id"`
+	Status             string        `json:"status"`
+	AgentAddress       string        `json:"agent_address"`
+	Address            string        `json:"address"`
+	AddressID          string        `json:"address_id"`
+	DeliveryMode       string        `json:"delivery_mode"`
+	CallbackURL        string        `json:"callback_url,omitempty"`
+	CreatedByActorID   string        `json:"created_by_actor_id"`
+	CreatedAt          time.Time     `json:"created_at"`
+	UpdatedAt          time.Time     `json:"updated_at"`
+	LastSeenAt         time.Time     `json:"last_seen_at,omitempty"`
+	LastSeenClient     string        `json:"last_seen_client,omitempty"`
+	LastSeen           string        `json:"last_seen,omitempty"`
+	KilledAt           time.Time     `json:"killed_at,omitempty"`
+	KilledBy           string        `json:"killed_by,omitempty"`
+	Metrics            *AgentMetrics `json:"metrics,omitempty"`
 }
 
 // Actor is who did or asked for something. Kind is person, agent, service or system.
@@ -51,13 +52,26 @@ type Actor struct {
 
 // AgentHealth is an agent and its health: healthy, unreachable, unknown or killed.
 type AgentHealth struct {
-	AddressID       string    `json:"address_id"`
-	Address         string    `json:"address"`
-	DisplayName     string    `json:"display_name"`
-	HealthStatus    string    `json:"health_status"`
-	LastHeartbeatAt time.Time `json:"last_heartbeat_at,omitempty"`
-	CreatedAt       time.Time `json:"created_at"`
-	KilledAt        time.Time `json:"killed_at,omitempty"`
+	AddressID       string        `json:"address_id"`
+	Address         string        `json:"address"`
+	DisplayName     string        `json:"display_name"`
+	HealthStatus    string        `json:"health_status"`
+	LastHeartbeatAt time.Time     `json:"last_heartbeat_at,omitempty"`
+	CreatedAt       time.Time     `json:"created_at"`
+	KilledAt        time.Time     `json:"killed_at,omitempty"`
+	IntentsPeriod   int           `json:"intents_period,omitempty"`
+	CostPeriod      float64       `json:"cost_period,omitempty"`
+	Metrics         *AgentMetrics `json:"metrics,omitempty"`
+}
+
+// AgentMetrics is what an agent has reported in its heartbeats.
+type AgentMetrics struct {
+	IntentsTotal     int       `json:"intents_total"`
+	IntentsSucceeded int       `json:"intents_succeeded"`
+	IntentsFailed    int       `json:"intents_failed"`
+	AvgLatencyMs     float64   `json:"avg_latency_ms,omitempty"`
+	CostUsd          float64   `json:"cost_usd"`
+	ReportedAt       time.Time `json:"reported_at,omitempty"`
 }
 
 // AppliedManifest is what was changed, or would be in a real run, in order. Proposal: nothing is applied until

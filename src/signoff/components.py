@@ -39,6 +39,7 @@ from signoff.engine.delivery.pipeline import OutboxSender
 from signoff.engine.delivery.sender import SenderContext
 from signoff.engine.delivery.signin_mail import MAIL, SignInRequests
 from signoff.engine.delivery.test_messages import TestMessageRequests
+from signoff.engine.directory.agent_usage import AgentUsage
 from signoff.engine.directory.snapshot import DirectoryCache
 from signoff.engine.directory.workers import Workers
 from signoff.engine.feed import Feed
@@ -269,6 +270,7 @@ class Components:
             admission=self.admission,
             feed=self.feed,
             workers=self.workers,
+            usage=AgentUsage(self.store, self.clock),
             metrics=self.metrics,
             tracer=self.tracer,
             totals=ServiceTotals(self.store),

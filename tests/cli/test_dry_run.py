@@ -40,7 +40,9 @@ READ: dict[str, Any] = {
     "/v1/me": {"actor": {"id": "per_ann", "kind": "person"}},
 }
 COMMANDS = (
-    "agents kill bot", "agents resume bot", "changes refuse chg_1", f"intents cancel {INTENT} --reason late",
+    "agents add-sender bot ci", "agents kill bot", "agents remove-sender bot ci", "agents resume bot",
+    "agents set-limits bot --per-day 9", "agents set-senders bot allowlist",
+    "changes refuse chg_1", f"intents cancel {INTENT} --reason late",
     f"intents rerun {INTENT}", f"intents retry {INTENT}",
     "intents send --type a.b.v1 --to bot --idempotency-key k", "keys create --agent bot", "keys revoke key_1",
     "people absent ann@acme.example --from 2026-03-02 --until 2026-03-09", "people add ann@acme.example",

@@ -223,6 +223,26 @@ def test_an_agent_is_killed_and_resumed(sh: Shell) -> None:
     sh("agents", "kill", "nobody", "--yes", code=5)
 
 
+def test_an_agents_senders_and_limits_are_set_and_shown(sh: Shell) -> None:
+    sh("keys", "create", "--agent", "bounded")
+    bot = "agent://local/default/bounded"
+    assert sh("agents", "senders", "bounded") == f"{bot}: open"
+    assert sh("agents", "add-sender", "bounded", "ci").splitlines() == [
+        f"{bot}: open",
+        "  agent://local/default/ci",
+    ]
+    assert sh("agents", "set-senders", "bounded", "allowlist").startswith(f"{bot}: allowlist")
+    sh("intents", "send", "--type", "a.b.v1", "--to", "bounded", code=8)
+    assert sh("agents", "remove-sender", "bounded", "agent://local/default/ci") == f"{bot}: allowlist"
+    sh("agents", "set-senders", "bounded", "open")
+    sh("agents", "set-limits", "bounded", code=2)
+    sh("agents", "set-limits", "bounded", "--none", "--per-day", "1", code=2)
+    assert sh.json("agents", "set-limits", "bounded", "--per-day", "1")["max_intents_per_day"] == 1
+    sh("intents", "send", "--type", "a.b.v1", "--to", "bounded")
+    assert "requests in a day: 1 (1 today)" in sh("agents", "limits", "bounded")
+    assert "requests in a day: no limit (1 today)" in sh("agents", "set-limits", "bounded", "--none")
+
+
 def test_workflows_are_applied_from_files(sh: Shell) -> None:
     (sh.folder / "expense.yaml").write_text(WORKFLOW)
     assert sh("workflows", "apply", "expense.yaml", "--dry-run").startswith("would change")

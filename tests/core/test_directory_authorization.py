@@ -53,6 +53,8 @@ READ_OPEN_TASKS    yes yes own own own admin admin admin
 REASSIGN_ALL       yes yes admin admin admin admin admin admin
 SEND_HEARTBEAT     agent agent agent agent agent yes agent agent
 KILL_AGENT         yes yes admin admin admin admin admin admin
+RESTRICT_AGENT     yes yes admin admin admin admin admin admin
+READ_RESTRICTIONS  yes yes yes yes yes own own yes
 READ_CHANNELS      yes yes admin admin admin admin admin admin
 MANAGE_WORKSPACES  yes owner owner owner owner owner owner owner
 MANAGE_KEYS        yes yes admin admin admin admin admin admin

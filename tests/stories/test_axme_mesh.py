@@ -31,9 +31,12 @@ def test_the_clients_heartbeat_thread_is_seen_with_metrics(axp: AxpEnv) -> None:
     agent.mesh.report_metric(success=True, latency_ms=12, cost_usd=0.01)
     agent.mesh.start_heartbeat(interval_seconds=0.05)
     try:
-        until(lambda: axp.owner.mesh.get_agent(name)["agent"]["health_status"] == "healthy")
+        until(lambda: "metrics" in axp.owner.mesh.get_agent(name)["agent"])
     finally:
         agent.mesh.stop_heartbeat()
+    found = axp.owner.mesh.get_agent(name)["agent"]
+    assert (found["intents_period"], found["cost_period"]) == (1, 0.01)
+    assert found["metrics"]["avg_latency_ms"] == 12
 
 
 def test_an_agent_is_killed_and_resumed(axp: AxpEnv) -> None:

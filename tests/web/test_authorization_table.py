@@ -29,6 +29,8 @@ CALLS: dict[Action, tuple[str, str, Any]] = {
     Action.MANAGE_WORKSPACES: ("PATCH", "/v1/workspaces/current", {"name": "prod"}),
     Action.SEND_HEARTBEAT: ("POST", "/v1/mesh/heartbeat", {}),
     Action.KILL_AGENT: ("POST", "/v1/mesh/agents/stranger/kill", None),
+    Action.RESTRICT_AGENT: ("PUT", "/v1/mesh/agents/stranger/policies/cost", {"max_intents_per_day": 9}),
+    Action.READ_RESTRICTIONS: ("GET", "/v1/agents/validator/policy", None),
     Action.READ_CHANNELS: ("GET", "/v1/channels", None),
 }
 # Their path names somebody, so a program is told first that it does not read who is here.
@@ -52,6 +54,7 @@ async def test_the_api_follows_the_table(web: WebEnv, action: Action) -> None:
     resource: Any = {
         Action.CHANGE_PREFERENCES: "ann@acme.example",
         Action.CHANGE_AGENT: book.account("validator"),
+        Action.READ_RESTRICTIONS: book.account("validator"),
         Action.MANAGE_SESSIONS: ANN,
         Action.READ_OPEN_TASKS: Person(ANN, HOME, "", "", (), web.clock.now()),
     }.get(action)

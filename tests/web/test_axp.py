@@ -107,7 +107,7 @@ async def test_the_workspace_is_selected_by_id_or_name(web: WebEnv) -> None:
 )
 @pytest.mark.parametrize(
     "suffix",
-    ["policy", "policy/entries", "policy/entries/e1", "receive-override", "receive-override/entries/e"],
+    ["receive-override", "receive-override/entries", "receive-override/entries/e"],
 )
 async def test_a_path_of_axp_that_is_not_spoken_is_not_taken_for_a_name(
     web: WebEnv, agent: str, suffix: str

@@ -341,6 +341,9 @@ _QUIET: Final = {
     "POST /v1/service-accounts/{account_id}/keys", "POST /v1/service-accounts/{account_id}/keys/{key_id}/revoke",
     "POST /v1/keys", "POST /v1/keys/{key_id}/revoke", "POST /v1/me/{channel}/code",
     "POST /v1/mesh/agents/{address:path}/kill", "POST /v1/mesh/agents/{address:path}/resume",
+    "PUT /v1/agents/{address:path}/policy", "POST /v1/agents/{address:path}/policy/entries",
+    "DELETE /v1/agents/{address:path}/policy/entries/{entry_id:path}",
+    "PUT /v1/mesh/agents/{address:path}/policies/cost",
     "POST /agents/{account_id}/kill", "POST /agents/{account_id}/resume",
     "POST /agents/{account_id}/remove", "POST /people", "POST /people/{person_id}/{act}", "POST /me/channels/{channel}",
     "POST /v1/people/{person_id}/reassign", "POST /v1/workspaces", "PATCH /v1/workspaces/{workspace_id}",
@@ -382,7 +385,7 @@ async def test_no_other_route_takes_a_decision(web: WebEnv, route: str) -> None:
         "intent_id": it.intent_id, "task_id": it.task_id, "delivery_id": it.task_id, "approval_id": it.task_id,
         "address:path": "validator", "name": "sre", "person_id": "per_ann", "proposal_id": it.task_id,
         "account_id": it.task_id, "key_id": it.task_id, "token": it.task_id, "workspace_id": "current",
-        "session_id": it.task_id[:16],
+        "entry_id:path": "*", "session_id": it.task_id[:16],
     }  # fmt: skip
     for act in acts:
         there = path

@@ -341,6 +341,9 @@ async def test_the_server_accepts_every_example(mailing: WebEnv) -> None:
     await told.send("reassignPersonTasks", "ada", person_id="ann@acme.example")
 
     await told.send("sendHeartbeat", "worker")
+    await web.call("PUT", "/v1/agents/stranger/policy", {"policy_type": "denylist"}, "oscar")
+    for name in ("addAgentSender", "setAgentPolicy", "setAgentLimits"):
+        await told.send(name, "oscar", address="stranger")
     await told.send("claimDeliveries", "worker", address="infra-validator")
     work = (await web.send(to_agent="infra-validator", intent_type="without.workflow"))[:-4] + "0001"
     await web.post("/v1/agents/infra-validator/deliveries/claim", {}, "worker")

@@ -105,6 +105,8 @@ export interface AccountOut {
   readonly killed_at?: string;
   /** The name of who killed it; only for people. */
   readonly killed_by?: string;
+  /** What this agent reported today (in UTC); only for people, itself and the service that registered it. */
+  readonly metrics?: AgentMetrics;
 }
 
 /** All accounts of the workspace. */
@@ -127,6 +129,12 @@ export interface ActorOut {
   readonly name?: string;
 }
 
+/** One more pattern of senders; one that is there already is not added again. */
+export interface AddSenderEntry {
+  /** An address, agent://organization/workspace/*, agent://organization/*, or * for any sender. */
+  readonly sender_pattern: string;
+}
+
 /** One agent. */
 export interface AgentAnswer {
   /** True: the request was carried out. */
@@ -143,6 +151,22 @@ export interface AgentError {
   readonly message?: string;
   /** Whether a retry could help. */
   readonly retryable?: boolean;
+}
+
+/** What an agent has reported in its heartbeats. */
+export interface AgentMetrics {
+  /** How many requests it worked on. */
+  readonly intents_total: number;
+  /** How many of them succeeded. */
+  readonly intents_succeeded: number;
+  /** How many of them failed. */
+  readonly intents_failed: number;
+  /** How long one took on average, in milliseconds. */
+  readonly avg_latency_ms?: number;
+  /** What they cost, in US dollars. */
+  readonly cost_usd: number;
+  /** When it last reported. */
+  readonly reported_at?: string;
 }
 
 /** All agents of the workspace. */
@@ -631,6 +655,28 @@ export interface ControlsRequest {
   readonly internal_scheduler?: boolean;
 }
 
+/** How much work an agent is given; each limit is absent if there is none. Days and hours are those of UTC. */
+export interface CostPolicy {
+  /** The most new requests with work for it in an hour. */
+  readonly max_intents_per_hour?: number | null;
+  /** The most new requests with work for it in a day. */
+  readonly max_intents_per_day?: number | null;
+  /** The cost that it may report in a day before it is given no more work. */
+  readonly max_cost_per_day_usd?: number | null;
+  /** What happens at a limit: block, which refuses new requests. Default: block. */
+  readonly action_on_breach?: "block";
+}
+
+/** The limits of an agent, and what counts against them now. */
+export interface CostPolicyAnswer {
+  /** True: the request was carried out. */
+  readonly ok: boolean;
+  /** The address of the agent. */
+  readonly address: string;
+  /** Its limits. */
+  readonly policy: LimitsOut;
+}
+
 /** A new agent. `name` may be a plain name or a whole address; org_id, workspace_id: those of the key, if given. created_by_actor_id: accepted for AXP's schema, but the key determines the creator. */
 export interface CreateAccount {
   /** A plain name, or a whole address. */
@@ -1025,7 +1071,7 @@ export interface HealthAnswer {
 
 /** An agent's heartbeat; the body may be empty. */
 export interface Heartbeat {
-  /** As AXP's clients send them; they are not kept, and a warning says so. */
+  /** What the agent did since its last heartbeat: intents_total, intents_succeeded, intents_failed, avg_latency_ms, cost_usd. A repeat with the same X-Trace-Id is not counted again. */
   readonly metrics?: object;
 }
 
@@ -1317,6 +1363,24 @@ export interface KillAnswer {
   readonly agent: MeshAgent;
 }
 
+/** How much work an agent is given; each limit is absent if there is none. Days and hours are those of UTC. */
+export interface LimitsOut {
+  /** The most new requests with work for it in an hour. */
+  readonly max_intents_per_hour?: number;
+  /** The most new requests with work for it in a day. */
+  readonly max_intents_per_day?: number;
+  /** The cost that it may report in a day before it is given no more work. */
+  readonly max_cost_per_day_usd?: number;
+  /** What happens at a limit: block, which refuses new requests. */
+  readonly action_on_breach: "block";
+  /** New requests counted in this hour. */
+  readonly intents_this_hour: number;
+  /** New requests counted today. */
+  readonly intents_today: number;
+  /** The cost reported today, in US dollars. */
+  readonly cost_today_usd: number;
+}
+
 /** AXP scenario templates: this server has none. */
 export interface Macros {
   /** True: the request was carried out. */
@@ -1407,6 +1471,12 @@ export interface MeshAgent {
   readonly created_at: string;
   /** When it was killed; absent if it was not, or was resumed. */
   readonly killed_at?: string;
+  /** How many requests it reported in the window; absent if none, or for others. */
+  readonly intents_period?: number;
+  /** The cost that it reported in the window. */
+  readonly cost_period?: number;
+  /** What it reported in the window. */
+  readonly metrics?: AgentMetrics;
 }
 
 /** One agent. */
@@ -2261,6 +2331,34 @@ export interface SelfOut {
   readonly roles: readonly string[];
 }
 
+/** Who may send work to an agent. */
+export interface SendPolicy {
+  /** The address of the agent. */
+  readonly address: string;
+  /** open: anyone; allowlist: only senders that match an entry; denylist: all others. */
+  readonly policy_type: "open" | "allowlist" | "denylist";
+  /** The patterns; they have no effect if it is open. */
+  readonly entries: readonly SenderEntry[];
+}
+
+/** Who may send work to an agent. */
+export interface SendPolicyAnswer {
+  /** True: the request was carried out. */
+  readonly ok: boolean;
+  /** Who may send work to it. */
+  readonly policy: SendPolicy;
+  /** What has no effect now, as text. */
+  readonly warnings?: readonly string[];
+}
+
+/** A pattern of senders. */
+export interface SenderEntry {
+  /** The id of the entry. */
+  readonly entry_id: string;
+  /** An address, agent://organization/workspace/*, agent://organization/*, or * for any sender. */
+  readonly sender_pattern: string;
+}
+
 /** mail: whether it can e-mail people, including sign-in links. */
 export interface ServerOut {
   /** The server's version. */
@@ -2299,6 +2397,12 @@ export interface SessionsEnded {
   readonly ok: boolean;
   /** How many were ended. */
   readonly ended: number;
+}
+
+/** Who may send work to an agent; its entries stay. */
+export interface SetSendPolicy {
+  /** open: anyone; allowlist: only senders that match an entry; denylist: all others. */
+  readonly policy_type: "open" | "allowlist" | "denylist";
 }
 
 /** A delivery that an agent may claim. The payload is fetched with GET /v1/intents/{intent_id}. */

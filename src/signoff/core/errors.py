@@ -101,8 +101,8 @@ class TooMany(Refused):
 
     status = 429
 
-    def __init__(self, code: str, message: str, *, retry_after: int) -> None:
-        super().__init__(code, message, hint=f"Try again in {retry_after} s.")
+    def __init__(self, code: str, message: str, *, retry_after: int, hint: str = "") -> None:
+        super().__init__(code, message, hint=hint or f"Try again in {retry_after} s.")
         self.retry_after = retry_after
 
 

@@ -14,6 +14,7 @@ from typing import Any
 from signoff.store import sql
 from signoff.store.database import Statement
 from signoff.store.rows import LastStates, Plans, Row, micros
+from signoff.store.tables.agent_usage import AgentUsageTable
 from signoff.store.tables.change_log import People
 from signoff.store.tables.chats import Chats
 from signoff.store.tables.directory import DirectoryTables
@@ -58,6 +59,7 @@ class Store(ABC):
         self.people = People(self)
         self.sweeps = RetentionRuns(self)
         self.workers = WorkerTable(self)
+        self.usage = AgentUsageTable(self)
         self.totals = Totals(self)
         self.erasures = Erasures(self)
 

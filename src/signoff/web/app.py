@@ -19,11 +19,10 @@ from signoff.web.state import AppState
 ABSENT: Final = (
     *(
         f"/v1/agents/{{address:path}}/{last}{more}"
-        for last in ("policy", "receive-override")
+        for last in ("receive-override",)
         for more in ("", "/entries", "/entries/{entry_id}")
     ),
     "/v1/inbox/changes",
-    "/v1/mesh/agents/{address:path}/policies/cost",
 )
 
 

@@ -25,6 +25,7 @@ from signoff.engine.delivery.chat_answers import Chat
 from signoff.engine.delivery.chat_desk import ChatDesk
 from signoff.engine.delivery.signin_mail import SignInRequests
 from signoff.engine.delivery.test_messages import TestMessageRequests
+from signoff.engine.directory.agent_usage import AgentUsage
 from signoff.engine.directory.snapshot import DirectoryCache
 from signoff.engine.directory.workers import Workers
 from signoff.engine.feed import Feed
@@ -114,6 +115,7 @@ class AppState(msgspec.Struct, kw_only=True):
     device_logins: DeviceLogins
     feed: Feed
     workers: Workers
+    usage: AgentUsage
     reruns: Reruns
     settings: WebSettings
     readiness: Callable[[], Awaitable[Readiness]]

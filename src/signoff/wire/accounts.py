@@ -22,6 +22,7 @@ from signoff.wire.fields import (
     about,
     time,
 )
+from signoff.wire.mesh import AgentMetrics
 
 IgnoredKeyName: TypeAlias = Annotated[Name, about("As AXP's clients send it; keys have no names here.", "ci")]
 
@@ -61,6 +62,12 @@ class AccountOut(Struct, kw_only=True):
     last_seen: Annotated[Text, about("The same, as text.", "2 minutes ago")] = ABSENT
     killed_at: OrNone[KilledAt] = ABSENT
     killed_by: Annotated[Text, about("The name of who killed it; only for people.", "Ann")] = ABSENT
+    metrics: Annotated[
+        OrNone[AgentMetrics],
+        about(
+            "What this agent reported today (in UTC); only for people, itself and the service that registered it."
+        ),
+    ] = ABSENT
 
 
 class AccountAnswer(Ok, kw_only=True):

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, ClassVar, Final
 
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 from signoff.wire.common import ABSENT, Ok, OrEmpty, OrNone
 from signoff.wire.fields import AgentAddress, At, CreatedAt, DisplayName, KilledAt, about, time
@@ -12,7 +12,10 @@ HEALTHY, UNREACHABLE, KILLED, UNKNOWN = "healthy", "unreachable", "killed", "unk
 HEALTH: Final = (HEALTHY, "degraded", UNREACHABLE, KILLED, UNKNOWN)
 ACTIVE: Final = "active"
 KILLED_EVENT, RESUMED_EVENT = EVENTS = ("agent.killed", "agent.resumed")
-METRICS_IGNORED: Final = "metrics have no effect: this server does not keep them"
+DAY, WEEK, MONTH = WINDOWS = ("day", "week", "month")
+OPEN, ALLOWLIST, DENYLIST = SENDER_MODES = ("open", "allowlist", "denylist")
+BLOCK: Final = "block"
+METRICS: Final = ("intents_total", "intents_succeeded", "intents_failed", "avg_latency_ms", "cost_usd")
 
 
 class Heartbeat(Struct, kw_only=True):
@@ -22,7 +25,11 @@ class Heartbeat(Struct, kw_only=True):
 
     metrics: Annotated[
         dict[str, Any],
-        about("As AXP's clients send them; they are not kept, and a warning says so.", {"intents_total": 3}),
+        about(
+            "What the agent did since its last heartbeat: " + ", ".join(METRICS) + ". A repeat with the same "
+            "X-Trace-Id is not counted again.",
+            {"intents_total": 3, "intents_succeeded": 3, "avg_latency_ms": 210.5, "cost_usd": 0.04},
+        ),
     ] = {}
 
 
@@ -33,7 +40,133 @@ class HeartbeatAnswer(Ok, kw_only=True):
         str, about("healthy, or killed: then it must stop its work.", HEALTHY, words=(HEALTHY, KILLED))
     ] = HEALTHY
     health_status: Annotated[str, about("The same.", HEALTHY, words=(HEALTHY, KILLED))] = HEALTHY
-    warnings: Annotated[OrEmpty[list[str]], about("What had no effect, as text.", [METRICS_IGNORED])] = ABSENT
+    warnings: Annotated[
+        OrEmpty[list[str]], about("What had no effect, as text.", ["metrics.llm_calls is not kept"])
+    ] = ABSENT
+
+
+class AgentMetrics(Struct, kw_only=True):
+    """What an agent has reported in its heartbeats."""
+
+    intents_total: Annotated[int, about("How many requests it worked on.", 12)]
+    intents_succeeded: Annotated[int, about("How many of them succeeded.", 11)]
+    intents_failed: Annotated[int, about("How many of them failed.", 1)]
+    avg_latency_ms: Annotated[
+        OrNone[float], about("How long one took on average, in milliseconds.", 210.5)
+    ] = ABSENT
+    cost_usd: Annotated[float, about("What they cost, in US dollars.", 0.42)]
+    reported_at: Annotated[OrNone[datetime], time("When it last reported.")] = ABSENT
+
+
+class CostPolicy(Struct, kw_only=True):
+    """How much work an agent is given; each limit is absent if there is none. Days and hours are those of UTC."""
+
+    _EXAMPLE: ClassVar = ("max_intents_per_day", "max_cost_per_day_usd")
+
+    max_intents_per_hour: Annotated[
+        Annotated[int, Meta(ge=1, le=1_000_000_000)] | None,
+        about("The most new requests with work for it in an hour.", 20),
+    ] = None
+    max_intents_per_day: Annotated[
+        Annotated[int, Meta(ge=1, le=1_000_000_000)] | None,
+        about("The most new requests with work for it in a day.", 100),
+    ] = None
+    max_cost_per_day_usd: Annotated[
+        Annotated[float, Meta(gt=0, le=1_000_000)] | None,
+        about("The cost that it may report in a day before it is given no more work.", 50.0),
+    ] = None
+    action_on_breach: Annotated[
+        str, about("What happens at a limit: block, which refuses new requests.", BLOCK, words=(BLOCK,))
+    ] = BLOCK
+
+
+class LimitsOut(Struct, kw_only=True):
+    """How much work an agent is given; each limit is absent if there is none. Days and hours are those of UTC."""
+
+    max_intents_per_hour: Annotated[
+        OrNone[int], about("The most new requests with work for it in an hour.", 20)
+    ] = ABSENT
+    max_intents_per_day: Annotated[
+        OrNone[int], about("The most new requests with work for it in a day.", 100)
+    ] = ABSENT
+    max_cost_per_day_usd: Annotated[
+        OrNone[float], about("The cost that it may report in a day before it is given no more work.", 50.0)
+    ] = ABSENT
+    action_on_breach: Annotated[
+        str, about("What happens at a limit: block, which refuses new requests.", BLOCK, words=(BLOCK,))
+    ] = BLOCK
+    intents_this_hour: Annotated[int, about("New requests counted in this hour.", 3)]
+    intents_today: Annotated[int, about("New requests counted today.", 12)]
+    cost_today_usd: Annotated[float, about("The cost reported today, in US dollars.", 0.42)]
+
+
+class CostPolicyAnswer(Ok, kw_only=True):
+    """The limits of an agent, and what counts against them now."""
+
+    address: AgentAddress
+    policy: Annotated[LimitsOut, about("Its limits.")]
+
+
+class SenderEntry(Struct, kw_only=True):
+    """A pattern of senders."""
+
+    entry_id: Annotated[str, about("The id of the entry.", "snd_01998a3c6f007d1e8a4bc35d9e7f1b21")]
+    sender_pattern: Annotated[
+        str,
+        about(
+            "An address, agent://organization/workspace/*, agent://organization/*, or * for any sender.",
+            "agent://acme/prod/*",
+        ),
+    ]
+
+
+class SendPolicy(Struct, kw_only=True):
+    """Who may send work to an agent."""
+
+    address: AgentAddress
+    policy_type: Annotated[
+        str,
+        about(
+            "open: anyone; allowlist: only senders that match an entry; denylist: all others.",
+            ALLOWLIST,
+            words=SENDER_MODES,
+        ),
+    ]
+    entries: Annotated[list[SenderEntry], about("The patterns; they have no effect if it is open.")]
+
+
+class SendPolicyAnswer(Ok, kw_only=True):
+    """Who may send work to an agent."""
+
+    policy: Annotated[SendPolicy, about("Who may send work to it.")]
+    warnings: Annotated[
+        OrEmpty[list[str]], about("What has no effect now, as text.", ["the agent is open to any sender"])
+    ] = ABSENT
+
+
+class SetSendPolicy(Struct, kw_only=True):
+    """Who may send work to an agent; its entries stay."""
+
+    policy_type: Annotated[
+        str,
+        about(
+            "open: anyone; allowlist: only senders that match an entry; denylist: all others.",
+            ALLOWLIST,
+            words=SENDER_MODES,
+        ),
+    ]
+
+
+class AddSenderEntry(Struct, kw_only=True):
+    """One more pattern of senders; one that is there already is not added again."""
+
+    sender_pattern: Annotated[
+        str,
+        about(
+            "An address, agent://organization/workspace/*, agent://organization/*, or * for any sender.",
+            "agent://acme/prod/*",
+        ),
+    ]
 
 
 class MeshAgent(Struct, kw_only=True):
@@ -57,6 +190,11 @@ class MeshAgent(Struct, kw_only=True):
     ] = ABSENT
     created_at: CreatedAt
     killed_at: OrNone[KilledAt] = ABSENT
+    intents_period: Annotated[
+        OrNone[int], about("How many requests it reported in the window; absent if none, or for others.", 12)
+    ] = ABSENT
+    cost_period: Annotated[OrNone[float], about("The cost that it reported in the window.", 0.42)] = ABSENT
+    metrics: Annotated[OrNone[AgentMetrics], about("What it reported in the window.")] = ABSENT
 
 
 class MeshSummary(Struct, kw_only=True):

@@ -306,6 +306,14 @@ async def test_workflows_say_who_has_each_step(web: WebEnv) -> None:
     agents = await oscar.get("/agents")
     assert "works in database-migration" in agents.text
     assert "1 key in use" in agents.text
+    path = "/v1/agents/validator/policy"
+    await web.post(f"{path}/entries", {"sender_pattern": "ci"}, "oscar")
+    await web.call("PUT", path, {"policy_type": "allowlist"}, "oscar")
+    limits = {"max_intents_per_hour": 2, "max_cost_per_day_usd": 1.5}
+    await web.call("PUT", "/v1/mesh/agents/validator/policies/cost", limits, "oscar")
+    shown = (await oscar.get("/agents")).text
+    assert "work only from agent://acme/prod/ci" in shown
+    assert "at most 2 requests an hour, 1.50 USD a day" in shown
 
 
 async def test_removing_an_agent_ends_its_keys(web: WebEnv) -> None:

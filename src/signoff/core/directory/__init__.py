@@ -5,5 +5,5 @@ approver, member, auditor. ``authorization``: who may do what outside of intents
 delegates. ``approver_names``: ``role:admin``, ``team:dba``, an address. ``mailboxes``: which addresses are the same
 mailbox. ``agent_address``: ``agent://org/workspace/name``. ``personal_channels``: the channels that addresses and
 preferences may name. ``workers``: whether a worker asks for the work of an agent. ``killed``:
-what a killed agent is refused with.
+what a killed agent is refused with. ``senders``: who may send to an agent. ``agent_limits``: how much work it is given.
 """

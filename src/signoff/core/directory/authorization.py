@@ -60,6 +60,8 @@ class Action(StrEnum):
     REASSIGN_ALL = "reassign all open tasks of a person"
     SEND_HEARTBEAT = "report that an agent is running"
     KILL_AGENT = "kill and resume an agent"
+    RESTRICT_AGENT = "change who may send to an agent, and how much work it is given"
+    READ_RESTRICTIONS = "read who may send to an agent, and what it has reported"  # Account
     READ_CHANNELS = "read the delivery status of channels"
     MANAGE_WORKSPACES = "create and rename workspaces, and list those of the organization"
     MANAGE_KEYS = "open the pages of agents, services and keys"
@@ -245,6 +247,16 @@ RULES: Final[dict[Action, AccessRule]] = {
     ),
     Action.KILL_AGENT: AccessRule(
         ADMINS, Denial("admin_required", "Only an owner or an admin may kill or resume an agent.")
+    ),
+    Action.RESTRICT_AGENT: AccessRule(
+        ADMINS,
+        Denial(
+            "admin_required",
+            "Only an owner or an admin may change who may send to an agent, and how much work it is given.",
+        ),
+    ),
+    Action.READ_RESTRICTIONS: AccessRule(
+        {PERSON, SYSTEM}, _PERSON_READS, {AGENT, SERVICE}, _is_self_or_registered
     ),
     Action.READ_CHANNELS: AccessRule(
         ADMINS, Denial("admin_required", "Only an owner or an admin may see the status of channels.")

@@ -7,7 +7,9 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from signoff.core.directory.agent_limits import AgentLimits
 from signoff.core.directory.rotation import Absence, Rotation
+from signoff.core.directory.senders import Senders
 from signoff.core.plan.working_hours import Hours
 
 REMOVED: Final = "removed:"  # prefix of the address of a removed person, whose row is kept for histories
@@ -151,7 +153,7 @@ class Account(Struct, frozen=True):
     """An agent or a service; ``sa_…``. ``name``: verbatim; ``address``: "" if it has none. ``behind``: the people who
     control it, by what they did: registered it, set its callback URL (``callback``), created its ``secret``.
     ``killed_at``, ``killed_by``: when an agent was killed, and by which person; None and "" if it was not, or was
-    resumed.
+    resumed. ``senders``: who may send to an agent; ``limits``: how much work it is given; None if nobody has set it.
     """
 
     id: str
@@ -172,6 +174,8 @@ class Account(Struct, frozen=True):
     behind: dict[str, tuple[str, ...]] = {}
     killed_at: datetime | None = None
     killed_by: str = ""
+    senders: Senders | None = None
+    limits: AgentLimits | None = None
 
 
 class ApiKey(Struct, frozen=True):

@@ -13,9 +13,11 @@ from msgspec.structs import replace
 
 from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.directory.agent_address import SCHEME, canonical, slug
+from signoff.core.directory.agent_limits import AgentLimits
 from signoff.core.directory.authorization import PROGRAMS, REGISTRAR, Action, authorize, permits
 from signoff.core.directory.model import Account, ApiKey, DirectoryChange, Person, Workspace
 from signoff.core.directory.roles import OWNER
+from signoff.core.directory.senders import Senders
 from signoff.core.errors import Conflict, Forbidden, Invalid, NotFound
 from signoff.core.ids import uuid7
 from signoff.core.text.document_reader import refuse_unprintable
@@ -26,6 +28,7 @@ from signoff.engine.identity.keys import Keys, NewKey
 from signoff.notify.outbound.post import refuse_uncallable
 from signoff.store.store import Store
 
+_RESTRICTIONS: Final = ("killed_at", "killed_by", "senders", "limits")
 DELIVERY_MODES: Final = ("stream", "poll", "http", "inbox")
 
 
@@ -83,8 +86,9 @@ class Accounts:
         if known is None:
             await self._save(actor, None, account, since={})
         else:  # removed before: it returns as the same account, without its former settings
-            # an agent that was killed stays killed: whoever registers it again does not thereby resume it
-            account = replace(account, id=known.id, killed_at=known.killed_at, killed_by=known.killed_by)
+            # but what restricts an agent stays: registering it again does not lift it
+            kept = {name: getattr(known, name) for name in _RESTRICTIONS}
+            account = replace(account, id=known.id, **kept)
             await self._save(actor, None, account, since)
         return account, True
 
@@ -180,20 +184,43 @@ class Accounts:
         """Mark an agent as killed, or no longer; without effect if it is so already."""
         authorize(actor, Action.KILL_AGENT)
 
+        def marked(agent: Account) -> Account:
+            if (agent.killed_at is not None) is killed:
+                return agent
+            return replace(
+                agent,
+                killed_at=self._clock.now() if killed else None,
+                killed_by=actor.id if killed else "",
+            )
+
+        return await self._change_agent(actor, account_id, marked)
+
+    async def change_senders(
+        self, actor: Actor, account_id: str, change: Callable[[Senders], Senders]
+    ) -> Account:
+        """Change who may send to an agent."""
+        authorize(actor, Action.RESTRICT_AGENT)
+        return await self._change_agent(
+            actor, account_id, lambda agent: replace(agent, senders=change(agent.senders or Senders()))
+        )
+
+    async def set_limits(self, actor: Actor, account_id: str, limits: AgentLimits | None) -> Account:
+        """Set how much work an agent is given; None removes its limits."""
+        authorize(actor, Action.RESTRICT_AGENT)
+        return await self._change_agent(actor, account_id, lambda agent: replace(agent, limits=limits))
+
+    async def _change_agent(
+        self, actor: Actor, account_id: str, change: Callable[[Account], Account]
+    ) -> Account:
         async def attempt() -> Account:
             since = await self._since(actor.workspace)
             before = await self.account(actor, account_id)
             if before.kind != ActorKind.AGENT.value:
                 raise NotFound("agent_not_found", f"There is no agent {account_id[:64]}.")
-            if (before.killed_at is not None) is killed:
+            after = change(before)
+            if after == before:
                 return before
-            now = self._clock.now()
-            after = replace(
-                before,
-                killed_at=now if killed else None,
-                killed_by=actor.id if killed else "",
-                updated_at=now,
-            )
+            after = replace(after, updated_at=self._clock.now())
             await self._save(actor, before, after, since)
             return after
 

@@ -10,6 +10,7 @@ from typing import Any
 from msgspec.structs import replace
 
 from signoff.core.directory.actors import Actor, ActorKind
+from signoff.core.directory.model import Account
 from signoff.core.errors import Busy, Conflict, Invalid, Refused, TooMany
 from signoff.core.ids import new_intent_id, split_ref, uuid7
 from signoff.core.intent.advance import Change
@@ -39,11 +40,13 @@ from signoff.engine.commit.jobs import (
 )
 from signoff.engine.commit.recent import RecentCommits
 from signoff.engine.commit.repeated_answers import ELSEWHERE, repeat_of
+from signoff.engine.directory.agent_usage import AgentUsage, limited_agents
 from signoff.engine.directory.contact_schedule import who_may_decide_of
 from signoff.engine.directory.snapshot import DirectoryCache, Snapshot
 from signoff.engine.identity.admission import Admission, KeyLimits
 from signoff.engine.planning.planner import Submission
 from signoff.notify.personal_message import ACTION_REQUIRED
+from signoff.store.database import ConnectionLost
 from signoff.store.store import Store
 from signoff.store.tables.messages import SENT, Message
 from signoff.store.tables.showings import ShownTarget
@@ -78,6 +81,7 @@ class Engine:
         self._shown: OrderedDict[ShownTarget, None] = OrderedDict()
         self._recorded: OrderedDict[SentDelivery, None] = OrderedDict()
         self._admission = admission or Admission(KeyLimits())
+        self._usage = AgentUsage(store, clock)
 
     async def submit(self, actor: Actor, submission: Submission, once: Idempotency | None = None) -> Done:
         """Create an intent and start its first step in one commit. Raises Refused; Busy if the queue is full. Beyond
@@ -85,9 +89,27 @@ class Engine:
         """
         try:
             async with self._admission.another_intent(actor):
-                return await self._submit(actor, submission, once)
+                directory = submission.directory or await self._directory.of(actor.workspace)
+                limited = limited_agents(submission.plan, directory)
+                return await self._counted(limited, lambda: self._submit(actor, submission, once))
         except TooMany as refusal:
             return await self.refuse(actor, refusal, once)
+
+    async def _counted(self, agents: Sequence[Account], submit: Callable[[], Awaitable[Done]]) -> Done:
+        """Submit a request that counts for these agents; raises TooMany if one has reached a limit."""
+        if not agents:
+            return await submit()
+        counted = await self._usage.count(agents)
+        try:
+            done = await submit()
+        except ConnectionLost:  # it may have been created
+            raise
+        except Refused:
+            await self._usage.give_back(counted)
+            raise
+        if done.change is None:  # the stored answer to its first call, which was counted
+            await self._usage.give_back(counted)
+        return done
 
     async def _submit(self, actor: Actor, submission: Submission, once: Idempotency | None) -> Done:
         millis = int(self._clock.now().timestamp() * 1000)
@@ -134,8 +156,9 @@ class Engine:
         """Create an intent that reruns the failed ``source``, if ``directory`` allows it. Raises
         Conflict(``already_rerun``) if it has already been rerun.
         """
+        job = RerunJob(actor, source, command, payload, directory)
         async with self._admission.another_intent(actor):
-            done = await self._created(RerunJob(actor, source, command, payload, directory))
+            done = await self._counted(limited_agents(command.plan, directory), lambda: self._created(job))
         if done.change is None:
             raise TypeError("a rerun has no stored response")
         return done.change.after

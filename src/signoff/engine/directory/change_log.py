@@ -121,6 +121,13 @@ def shown_account(account: Account, signs_with: str = "") -> dict[str, Any]:
     fields |= {"callback_url": _place(account.callback_url), "signs_with": signs_with}
     if account.killed_at is not None:
         fields["status"] = KILLED
+    if account.senders is not None:
+        fields["senders"] = {
+            "mode": account.senders.mode,
+            "patterns": [entry.pattern for entry in account.senders.entries],
+        }
+    if account.limits is not None:
+        fields["limits"] = msgspec.to_builtins(account.limits)
     return {name: value for name, value in fields.items() if value}
 
 

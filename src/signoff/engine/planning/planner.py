@@ -12,9 +12,10 @@ import msgspec
 from msgspec.structs import replace
 
 from signoff.core.directory.actors import Actor
-from signoff.core.directory.agent_address import canonical, is_internal
+from signoff.core.directory.agent_address import SCHEME, canonical, is_internal
 from signoff.core.directory.killed import refuse_killed
-from signoff.core.directory.model import NamedWorkflow
+from signoff.core.directory.model import NamedWorkflow, Workspace
+from signoff.core.directory.senders import refuse_sender
 from signoff.core.errors import Invalid, Refused
 from signoff.core.formats.axp_intent import AxpIntent
 from signoff.core.formats.axp_scenario import Scenario
@@ -133,6 +134,7 @@ class Planner:
         behind = _behalf(request, directory)
         plan = self._chosen(plan, payload)
         frozen, digest_of_plan, more = _frozen(plan, directory, tuple(dict.fromkeys((*side, *behind))))
+        _refuse_sender(frozen, directory, by, request.claimed_from)
         if workflow is None and not request.to_agent:
             warnings = (*warnings, *_unhandled(request.intent_type, frozen))
         return Submission(
@@ -183,6 +185,7 @@ class Planner:
             refuse_unheeded(scenario.deciders, directory)
             _refuse_demands(scenario.demands, directory)
         frozen, digest_of_plan, more = _frozen(self._chosen(plan, payload), directory, side, coming)
+        _refuse_sender(frozen, directory, by)
         return Submission(
             type=scenario.intent_type,
             payload=payload,
@@ -206,6 +209,7 @@ class Planner:
         directory = await self._snapshot(old.workspace, by)
         plan, warnings = await self._left(old.plan, old.type, directory)
         frozen, digest, more = _frozen(self._chosen(plan, payload), directory, side)
+        _refuse_sender(frozen, directory, by, old.requester.claimed)
         return frozen, digest, (*warnings, *more)
 
     async def _left(self, plan: Plan, intent_type: str, directory: Snapshot) -> tuple[Plan, tuple[str, ...]]:
@@ -294,6 +298,31 @@ def _refuse_killed_author(claimed: str, directory: Snapshot) -> None:
     except Invalid:  # it is only a name
         return
     refuse_killed(author)
+
+
+def _refuse_sender(plan: Plan, directory: Snapshot, by: Actor | None, claimed: str = "") -> None:
+    """Raise Forbidden if an agent of the plan gets no work from this sender, whatever the way that the plan was chosen:
+    who may send to an agent is decided by its workspace's admins.
+    """
+    for step in plan.steps:
+        if isinstance(step, AgentStep):
+            agent = directory.by_address.get(step.agent)
+            if agent is not None and agent.senders is not None:
+                space = directory.workspace
+                refuse_sender(agent, _spellings(by.address if by else "", space), _spellings(claimed, space))
+
+
+def _spellings(address: str, workspace: Workspace) -> set[str]:
+    """The addresses by which a pattern may name a sender: under every name that the workspace has or had."""
+    try:
+        plain = canonical(address, workspace.organization, workspace.name) if address else ""
+    except Invalid:  # it is only a name
+        plain = address
+    here = next((name for name in workspace.full_names if plain.startswith(f"{SCHEME}{name}/")), "")
+    if not here:
+        return {plain}
+    rest = plain.removeprefix(f"{SCHEME}{here}/")
+    return {f"{SCHEME}{name}/{rest}" for name in workspace.full_names}
 
 
 def _first_agent(plan: Plan) -> str:

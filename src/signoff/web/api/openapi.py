@@ -90,6 +90,7 @@ _PARAMETERS: Final = {
     "proposal_id": ("the proposal's id", "prop_01998a3c6f007d1e8a4bc35d9e7f1b25"),
     "account_id": ("the account's id", "sa_01998a3c6f007d1e8a4bc35d9e7f1b21"),
     "key_id": ("the key's id", "key_01998a3c6f007d1e8a4bc35d9e7f1b23"),
+    "entry_id": ("the entry's id, or its pattern", "snd_01998a3c6f007d1e8a4bc35d9e7f1b21"),
     "channel": ("the channel", "slack"),
     "workspace_id": ("the workspace's id", "ws_01998a3c6f007d1e8a4bc35d9e7f1b22"),
 }  # fmt: skip

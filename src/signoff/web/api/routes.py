@@ -28,7 +28,7 @@ from signoff.web.api import (
     workflows,
     workspaces,
 )
-from signoff.web.axp import accounts, capabilities, inbox, mesh, portal, scenarios
+from signoff.web.axp import accounts, agent_policies, capabilities, inbox, mesh, portal, scenarios
 from signoff.web.http.call import Access, Endpoint
 from signoff.web.http.query import Kind, Parameter
 from signoff.wire.common import EmptyAnswer
@@ -114,6 +114,12 @@ _HEALTH: Final = Parameter(
     "only agents of this health: healthy, degraded, unreachable, killed or unknown",
     blank=True,
     example="healthy",
+)
+_WINDOW: Final = Parameter(
+    "window",
+    "the time that the metrics are of, today included: day, week or month",
+    blank=True,
+    example="week",
 )
 _MESH_EVENT: Final = Parameter(
     "event_type", "only these: agent.killed or agent.resumed", blank=True, example="agent.killed"
@@ -256,6 +262,17 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         response=wire.deliveries.DeliveriesAnswer, query=_POST, media=_SSE),
     Endpoint("GET", "/v1/agents/{address:path}/intents", "listAgentDeliveries", "agents",
         deliveries.poll, "List an agent's deliveries", response=wire.deliveries.DeliveriesAnswer, query=(_SINCE,)),
+    Endpoint("GET", "/v1/agents/{address:path}/policy", "getAgentPolicy", "agents",
+        agent_policies.send_policy, "Read who may send to an agent", response=wire.mesh.SendPolicyAnswer),
+    Endpoint("PUT", "/v1/agents/{address:path}/policy", "setAgentPolicy", "agents",
+        agent_policies.set_send_policy, "Set who may send to an agent",
+        request=wire.mesh.SetSendPolicy, response=wire.mesh.SendPolicyAnswer),
+    Endpoint("POST", "/v1/agents/{address:path}/policy/entries", "addAgentSender", "agents",
+        agent_policies.add_sender, "Add a pattern of senders",
+        request=wire.mesh.AddSenderEntry, response=wire.mesh.SendPolicyAnswer),
+    Endpoint("DELETE", "/v1/agents/{address:path}/policy/entries/{entry_id:path}", "removeAgentSender", "agents",
+        agent_policies.remove_sender, "Remove a pattern of senders, by its id or itself",
+        response=wire.mesh.SendPolicyAnswer),
     Endpoint("GET", "/v1/agents/{address:path}", "getAgent", "agents",
         accounts.agent, "Read an agent", response=wire.accounts.AgentAnswer),
     Endpoint("GET", "/v1/agents", "listAgents", "agents",
@@ -405,7 +422,8 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         mesh.heartbeat, "Report that the key's agent is running",
         request=wire.mesh.Heartbeat, response=wire.mesh.HeartbeatAnswer, unkeyed=True, killed=True),
     Endpoint("GET", "/v1/mesh/agents", "listMeshAgents", "agents",
-        mesh.agents, "List agents with their health", response=wire.mesh.MeshAgentsAnswer, query=(_HEALTH, _AGENTS)),
+        mesh.agents, "List agents with their health", response=wire.mesh.MeshAgentsAnswer,
+        query=(_HEALTH, _WINDOW, _AGENTS)),
     Endpoint("GET", "/v1/mesh/events", "listMeshEvents", "agents",
         mesh.events, "List the kills and resumes of agents", response=wire.mesh.MeshEventsAnswer,
         query=(_MESH_EVENT, _LIMIT)),
@@ -414,8 +432,13 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         response=wire.mesh.KillAnswer),
     Endpoint("POST", "/v1/mesh/agents/{address:path}/resume", "resumeAgent", "agents",
         mesh.resume, "Resume a killed agent", response=wire.mesh.KillAnswer),
+    Endpoint("GET", "/v1/mesh/agents/{address:path}/policies/cost", "getAgentLimits", "agents",
+        agent_policies.cost_policy, "Read how much work an agent is given", response=wire.mesh.CostPolicyAnswer),
+    Endpoint("PUT", "/v1/mesh/agents/{address:path}/policies/cost", "setAgentLimits", "agents",
+        agent_policies.set_cost_policy, "Set how much work an agent is given",
+        request=wire.mesh.CostPolicy, response=wire.mesh.CostPolicyAnswer),
     Endpoint("GET", "/v1/mesh/agents/{address:path}", "getMeshAgent", "agents",
-        mesh.agent, "Read an agent's health", response=wire.mesh.MeshAgentAnswer),
+        mesh.agent, "Read an agent's health", response=wire.mesh.MeshAgentAnswer, query=(_WINDOW,)),
     Endpoint("GET", "/v1/capabilities", "getCapabilities", "system",
         capabilities.capabilities, "What is supported of AXP", response=capabilities.Capabilities),
     Endpoint("GET", "/v1/tool-registry/macros", "listMacros", "scenarios",

@@ -1,14 +1,17 @@
 """Agents and services, and their keys, as AXP's clients manage them."""
 
 import secrets
+from collections.abc import Mapping
 
 from signoff import wire
 from signoff.core.directory.actors import ActorKind
+from signoff.core.directory.agent_limits import Usage
 from signoff.core.directory.authorization import Action, permits
 from signoff.core.directory.model import Account, Workspace
 from signoff.core.errors import Conflict, Invalid, NotFound
 from signoff.core.text.document_reader import in_utc
 from signoff.engine.directory.snapshot import Snapshot
+from signoff.web.axp.mesh import visible_usage
 from signoff.web.http import bodies, json_intake
 from signoff.web.http.call import Call, Page
 from signoff.web.reading import address_of, directory_of
@@ -146,12 +149,27 @@ async def agents(call: Call) -> wire.accounts.AgentsAnswer:
     found = await call.state.accounts.accounts(call.actor, ActorKind.AGENT) if here else []
     limit = call.number("limit", 1000, 1, 1000)
     workers, now = await call.state.workers.of(call.actor.workspace), call.state.clock.now()
+    used = await call.state.usage.of(call.actor.workspace)
     return wire.accounts.AgentsAnswer(
         agents=[
-            shapes.seen_account(_out(call, account, directory), workers.get(account.address), now)
+            shapes.seen_account(
+                _with_metrics(call, account, _out(call, account, directory), used),
+                workers.get(account.address),
+                now,
+            )
             for account in found[:limit]
         ]
     )
+
+
+def _with_metrics(
+    call: Call, account: Account, out: wire.accounts.AccountOut, used: Mapping[str, Usage]
+) -> wire.accounts.AccountOut:
+    """The agent with what it reported today, as far as this caller may see it."""
+    seen = visible_usage(call, account, used)
+    if seen is not None:
+        out.metrics = shapes.metrics_out(seen)
+    return out
 
 
 async def agent(call: Call) -> wire.accounts.AgentAnswer:
@@ -162,5 +180,7 @@ async def agent(call: Call) -> wire.accounts.AgentAnswer:
     if account is None or account.kind != ActorKind.AGENT.value:
         raise NotFound("agent_not_found", f"There is no agent {address[:128]}.")
     workers = await call.state.workers.of(call.actor.workspace)
-    out = shapes.seen_account(_out(call, account, directory), workers.get(address), call.state.clock.now())
+    used = await call.state.usage.of(call.actor.workspace, 1, address)
+    out = _with_metrics(call, account, _out(call, account, directory), used)
+    out = shapes.seen_account(out, workers.get(address), call.state.clock.now())
     return wire.accounts.AgentAnswer(agent=out)

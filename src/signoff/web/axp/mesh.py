@@ -2,14 +2,19 @@
 kill and resume them.
 """
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any, Final
 
 from signoff.core.directory.actors import ActorKind
-from signoff.core.directory.authorization import Action, authorize
+from signoff.core.directory.agent_limits import MICROS, Report, Usage
+from signoff.core.directory.authorization import Action, authorize, permits
 from signoff.core.directory.model import Account
 from signoff.core.directory.workers import PRESENT, Worker
 from signoff.core.errors import Invalid, NotFound
 from signoff.core.text import json_value
+from signoff.core.text.describe import printable
+from signoff.engine.directory.agent_usage import DAYS
 from signoff.web.http import bodies, json_intake
 from signoff.web.http.call import Call
 from signoff.web.reading import address_of, directory_of
@@ -17,15 +22,17 @@ from signoff.web.shapes import accounts as shapes
 from signoff.wire.common import ABSENT
 from signoff.wire.mesh import (
     ACTIVE,
+    DAY,
     EVENTS,
     HEALTH,
     HEALTHY,
     KILLED,
     KILLED_EVENT,
-    METRICS_IGNORED,
+    METRICS,
     RESUMED_EVENT,
     UNKNOWN,
     UNREACHABLE,
+    WINDOWS,
     Heartbeat,
     HeartbeatAnswer,
     KillAnswer,
@@ -37,16 +44,59 @@ from signoff.wire.mesh import (
     MeshSummary,
 )
 
+LONGEST_TRACE: Final = 128
+_MOST_WARNINGS: Final = 10
+# Sums of a day stay far below what a column holds, however often an agent reports.
+_MOST_REPORTED: Final = 1_000_000
+_MOST_COST: Final = 1_000_000
+_LONGEST_LATENCY: Final = 604_800_000
+
 
 async def heartbeat(call: Call) -> HeartbeatAnswer:
     """POST /v1/mesh/heartbeat"""
     request = bodies.axp(Heartbeat, json_intake.parse_object(call.body or b"{}"))
     authorize(call.actor, Action.SEND_HEARTBEAT)
+    report = _report(request.metrics, call.header(b"x-trace-id")[:LONGEST_TRACE])
     call.state.workers.note(call.actor.workspace, call.actor.address, call.client)
+    if request.metrics:
+        await call.state.usage.report(call.actor.workspace, call.actor.address, report)
     health = HEALTHY if call.actor.killed_at is None else KILLED
+    ignored = [f"metrics.{printable(name)} is not kept" for name in request.metrics if name not in METRICS]
     return HeartbeatAnswer(
-        status=health, health_status=health, warnings=[METRICS_IGNORED] if request.metrics else ABSENT
+        status=health, health_status=health, warnings=ignored[:_MOST_WARNINGS] if ignored else ABSENT
     )
+
+
+def _report(metrics: dict[str, Any], trace: str) -> Report:
+    """What a heartbeat's metrics say; raises Invalid naming the one that is no such number."""
+    total, succeeded, failed = (
+        int(_number(metrics, name, _MOST_REPORTED, whole=True))
+        for name in ("intents_total", "intents_succeeded", "intents_failed")
+    )
+    total = max(total, succeeded + failed)
+    latency = _number(metrics, "avg_latency_ms", _LONGEST_LATENCY)
+    if latency and not total:
+        raise Invalid(
+            "validation_error",
+            "metrics.avg_latency_ms is an average over intents_total requests, and there are none.",
+            field="metrics.avg_latency_ms",
+            hint="Send intents_total with it.",
+        )
+    cost = round(_number(metrics, "cost_usd", _MOST_COST) * MICROS)
+    return Report(total, succeeded, failed, latency * total, cost, trace)
+
+
+def _number(metrics: dict[str, Any], name: str, most: int, *, whole: bool = False) -> float:
+    value = metrics.get(name)
+    if value is None:
+        return 0
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not 0 <= value <= most or (whole and value != int(value)):
+        kind = "a whole number" if whole else "a number"
+        raise Invalid(
+            "validation_error", f"metrics.{name} is {kind} from 0 to {most}.", field=f"metrics.{name}"
+        )
+    return float(value)
 
 
 async def agents(call: Call) -> MeshAgentsAnswer:
@@ -60,8 +110,13 @@ async def agents(call: Call) -> MeshAgentsAnswer:
             hint="Known: " + ", ".join(HEALTH) + ".",
         )
     found = await call.state.accounts.accounts(call.actor, ActorKind.AGENT)
-    workers, now = await call.state.workers.of(call.actor.workspace), call.state.clock.now()
-    shown = [_out(account, workers.get(account.address), now) for account in found]
+    days, workspace = _days(call), call.actor.workspace
+    workers, now = await call.state.workers.of(workspace), call.state.clock.now()
+    used = await call.state.usage.of(workspace, days)
+    shown = [
+        _out(account, workers.get(account.address), now, visible_usage(call, account, used))
+        for account in found
+    ]
     counts = dict.fromkeys(HEALTH, 0)
     for agent in shown:
         counts[agent.health_status] += 1
@@ -80,20 +135,20 @@ async def agents(call: Call) -> MeshAgentsAnswer:
 
 async def agent(call: Call) -> MeshAgentAnswer:
     """GET /v1/mesh/agents/{address}"""
-    return MeshAgentAnswer(agent=await _shown(call, await _named(call)))
+    return MeshAgentAnswer(agent=await _shown(call, await named_agent(call)))
 
 
 async def kill(call: Call) -> KillAnswer:
     """POST /v1/mesh/agents/{address}/kill"""
     authorize(call.actor, Action.KILL_AGENT)
-    account = await call.state.kill_switch.kill(call.actor, (await _named(call, exactly=True)).id)
+    account = await call.state.kill_switch.kill(call.actor, (await named_agent(call, exactly=True)).id)
     return KillAnswer(status=KILLED, agent=await _shown(call, account))
 
 
 async def resume(call: Call) -> KillAnswer:
     """POST /v1/mesh/agents/{address}/resume"""
     authorize(call.actor, Action.KILL_AGENT)
-    account = await call.state.kill_switch.resume(call.actor, (await _named(call, exactly=True)).id)
+    account = await call.state.kill_switch.resume(call.actor, (await named_agent(call, exactly=True)).id)
     return KillAnswer(status=ACTIVE, agent=await _shown(call, account))
 
 
@@ -125,7 +180,7 @@ async def events(call: Call) -> MeshEventsAnswer:
     )
 
 
-async def _named(call: Call, *, exactly: bool = False) -> Account:
+async def named_agent(call: Call, *, exactly: bool = False) -> Account:
     """The agent that the path names by its address, its name or the id of its address. ``exactly``: the address of
     another workspace does not mean the agent here with the same name, which would be the wrong one to stop.
     """
@@ -141,10 +196,34 @@ async def _named(call: Call, *, exactly: bool = False) -> Account:
 
 async def _shown(call: Call, account: Account) -> MeshAgent:
     workers = await call.state.workers.of(call.actor.workspace)
-    return _out(account, workers.get(account.address), call.state.clock.now())
+    used = await call.state.usage.of(call.actor.workspace, _days(call), account.address)
+    return _out(
+        account, workers.get(account.address), call.state.clock.now(), visible_usage(call, account, used)
+    )
 
 
-def _out(account: Account, worker: Worker | None, now: datetime) -> MeshAgent:
+def _days(call: Call) -> int:
+    """How many days the query's ``window`` has."""
+    window = call.query.get("window", "") or DAY
+    if window not in DAYS:
+        raise Invalid(
+            "validation_error",
+            f"{window[:32]!r} is not a window.",
+            field="window",
+            hint=f"Known: {', '.join(WINDOWS)}.",
+        )
+    return DAYS[window]
+
+
+def visible_usage(call: Call, account: Account, used: Mapping[str, Usage]) -> Usage | None:
+    """What an agent has reported, if it has, and if this caller may see it."""
+    found = used.get(account.address)
+    if found is None or found.reported_at is None:
+        return None
+    return found if permits(call.actor, Action.READ_RESTRICTIONS, account) else None
+
+
+def _out(account: Account, worker: Worker | None, now: datetime, used: Usage | None = None) -> MeshAgent:
     out = MeshAgent(
         address_id=shapes.address_id(account),
         address=account.address,
@@ -157,4 +236,6 @@ def _out(account: Account, worker: Worker | None, now: datetime) -> MeshAgent:
         out.last_heartbeat_at = worker.seen_at
     if account.killed_at is not None:
         out.health_status, out.killed_at = KILLED, account.killed_at
+    if used is not None:
+        out.intents_period, out.cost_period, out.metrics = used.total, used.dollars, shapes.metrics_out(used)
     return out

@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from signoff.core.directory.actors import ActorKind
+from signoff.core.directory.agent_limits import Usage
 from signoff.core.directory.model import Account, ApiKey, NamedWorkflow, Workspace
 from signoff.core.directory.workers import Worker, last_seen_text
 from signoff.core.plan.plan import HumanStep, Plan
@@ -14,6 +15,7 @@ from signoff.web.shapes.common import maybe, verbatim
 from signoff.wire.accounts import AccountAnswer, AccountOut
 from signoff.wire.common import ABSENT
 from signoff.wire.keys import KeyOut, NewKeyOut
+from signoff.wire.mesh import AgentMetrics
 from signoff.wire.workflows import StepOut, WorkflowOut
 
 # AXP's schema requires both addresses, both names and both ids; clients differ in which they read.
@@ -55,6 +57,17 @@ def seen_account(out: AccountOut, worker: Worker | None, now: datetime) -> Accou
         if worker is not None:
             out.last_seen_at, out.last_seen_client = worker.seen_at, maybe(worker.client)
     return out
+
+
+def metrics_out(used: Usage) -> AgentMetrics:
+    return AgentMetrics(
+        intents_total=used.total,
+        intents_succeeded=used.succeeded,
+        intents_failed=used.failed,
+        avg_latency_ms=ABSENT if used.average_latency is None else used.average_latency,
+        cost_usd=used.dollars,
+        reported_at=ABSENT if used.reported_at is None else used.reported_at,
+    )
 
 
 def account_answer(account: Account, workspace: Workspace, secret: str = "") -> AccountAnswer:

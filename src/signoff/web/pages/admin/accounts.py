@@ -7,8 +7,10 @@ from urllib.parse import urlencode
 import msgspec
 
 from signoff.core.directory.actors import ActorKind
+from signoff.core.directory.agent_limits import MICROS
 from signoff.core.directory.authorization import Action, authorize
 from signoff.core.directory.model import Account, Person
+from signoff.core.directory.senders import ALLOWLIST, OPEN
 from signoff.core.errors import Invalid, Refused
 from signoff.core.plan.plan import AgentStep, DelayStep, HumanStep, NotifyStep, Step
 from signoff.core.plan.policy_choice import PolicyChoice
@@ -97,6 +99,7 @@ async def agents(request: PageRequest) -> Page:
     for key in await request.state.accounts.keys(request.actor):
         usable = key.revoked_at is None and (key.expires_at is None or key.expires_at > now)
         live[key.actor_id] = live.get(key.actor_id, 0) + usable
+    used = await request.state.usage.of(request.actor.workspace)
     rows = [
         {
             "account": account,
@@ -105,10 +108,29 @@ async def agents(request: PageRequest) -> Page:
             "flows": work.get(account.address, ()),
             "absent": absent(account.address, directory, workers, now) if account.kind == "agent" else "",
             "worker": workers.get(account.address),
+            "used": used.get(account.address),
+            "restricted": _restricted(account),
         }
         for account in sorted(found, key=lambda one: (one.kind, one.name))
     ]
     return await request.page("agents.html", rows=rows)
+
+
+def _restricted(account: Account) -> list[str]:
+    """Who may send to an agent, and how much work it is given, as sentences."""
+    found: list[str] = []
+    senders, limits = account.senders, account.limits
+    if senders is not None and senders.mode != OPEN:
+        names = ", ".join(entry.pattern for entry in senders.entries) or "nobody"
+        found.append(f"work only from {names}" if senders.mode == ALLOWLIST else f"no work from {names}")
+    if limits is not None:
+        bounds = (
+            (limits.per_hour, f"{limits.per_hour} requests an hour"),
+            (limits.per_day, f"{limits.per_day} requests a day"),
+            (limits.cost_per_day, f"{limits.cost_per_day / MICROS:.2f} USD a day"),
+        )
+        found.append("at most " + ", ".join(text for bound, text in bounds if bound))
+    return found
 
 
 async def _given_work(request: PageRequest, directory: Snapshot) -> dict[str, list[str]]:

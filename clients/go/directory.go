@@ -83,7 +83,7 @@ func (d *Directory) Manifest(ctx context.Context) (Object, error) {
 }
 
 // Export returns one page of all "intents" or of the whole "audit", oldest first: its records, and next_cursor if there
-// are more. Query may have cursor, since (RFC 3339) and bodies.
+// are more. Query may have cursor, since and changed_since (RFC 3339) and bodies.
 func (d *Directory) Export(ctx context.Context, what string, query url.Values) (Object, error) {
 	path, err := pathWith("/v1/export/%s", what)
 	if err != nil {

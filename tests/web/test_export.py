@@ -205,6 +205,20 @@ async def test_since_leaves_out_what_is_older(web: WebEnv) -> None:
     assert (wrong.status, wrong["error"]["field"]) == (422, "since")
 
 
+async def test_what_happened_since_is_exported_whenever_its_request_was_created(web: WebEnv) -> None:
+    old = await web.send(to_agent="validator", intent_type=PLAIN)
+    await web.send(to_agent="stranger", intent_type=PLAIN)
+    web.clock.move(timedelta(days=1))
+    at = web.clock.now().isoformat().replace("+00:00", "Z")
+    assert (await web.post(f"/v1/intents/{old}/resolve", {"status": "CANCELED"})).status == 200
+    [records] = await every_page(web, f"/v1/export/audit?changed_since={at}")
+    assert [(one["intent_id"], one["type"]) for one in records] == [(old, "canceled")]
+    [[record]] = await every_page(web, f"/v1/export/intents?changed_since={at}")
+    assert record["intent_id"] == old
+    wrong = await web.get("/v1/export/audit?changed_since=yesterday", "aud")
+    assert (wrong.status, wrong["error"]["field"]) == (422, "changed_since")
+
+
 @pytest.mark.parametrize("path", ["manifest", "intents", "audit"])
 @pytest.mark.parametrize("who", ["ann", "rita", "agent", "ci"])
 async def test_only_those_who_may_read_everything_export(web: WebEnv, path: str, who: str) -> None:

@@ -580,10 +580,10 @@ export class Directory extends Methods {
   /** One page of all `intents` or of the whole `audit`, oldest first. */
   async export(
     what: "intents" | "audit",
-    options: { cursor?: string; since?: string; bodies?: boolean } & CallOptions = {},
+    options: { cursor?: string; since?: string; changedSince?: string; bodies?: boolean } & CallOptions = {},
   ): Promise<JsonObject> {
-    const { cursor, since, bodies } = options;
-    return this.do(get<JsonObject>(`/v1/export/${what}`, { cursor, since, bodies }), options);
+    const { cursor, since, changedSince, bodies } = options;
+    return this.do(get<JsonObject>(`/v1/export/${what}`, { cursor, since, changed_since: changedSince, bodies }), options);
   }
 
   /**

@@ -47,14 +47,20 @@ def export_manifest(session: Remote, unmasked: bool) -> None:
 
 def _options(command: Any) -> Any:
     since = click.option("--since", metavar="TIME", help="Only requests created since then (RFC 3339).")
-    return _FORMAT(since(click.pass_obj(command)))
+    changed = click.option(
+        "--changed-since",
+        metavar="TIME",
+        help="Only requests that changed since then; of histories only the events since then.",
+    )
+    return _FORMAT(since(changed(click.pass_obj(command))))
 
 
 @export.command("intents", cls=RemoteCommand)
 @_options
-def export_intents(session: Remote, form: str, since: str | None) -> None:
+def export_intents(session: Remote, form: str, since: str | None, changed_since: str | None) -> None:
     """Print the current state of every request of the workspace, oldest first, with secrets masked."""
-    _write(_pages(session, "intents", since=since), form, IntentRecord.__struct_encode_fields__)
+    pages = _pages(session, "intents", since=since, changed_since=changed_since)
+    _write(pages, form, IntentRecord.__struct_encode_fields__)
 
 
 @export.command("audit", cls=RemoteCommand)
@@ -62,7 +68,9 @@ def export_intents(session: Remote, form: str, since: str | None) -> None:
     "--bodies", is_flag=True, help="With the bytes that were hashed, unmasked: to verify it elsewhere."
 )
 @_options
-def export_audit(session: Remote, form: str, since: str | None, bodies: bool) -> None:
+def export_audit(
+    session: Remote, form: str, since: str | None, changed_since: str | None, bodies: bool
+) -> None:
     """Print every event of every request, in order, with secrets masked.
 
     Each request's events are together, oldest request first.
@@ -74,7 +82,8 @@ def export_audit(session: Remote, form: str, since: str | None, bodies: bool) ->
     fields = [
         name for name in AuditRecord.__struct_encode_fields__ if bodies or name not in ("body", "private")
     ]
-    _write(_pages(session, "audit", since=since, bodies=bodies or None), form, fields)
+    pages = _pages(session, "audit", since=since, changed_since=changed_since, bodies=bodies or None)
+    _write(pages, form, fields)
 
 
 @export.command("changes", cls=RemoteCommand)

@@ -539,12 +539,25 @@ class DirectoryMethods(Methods):
 
     @request
     def export(
-        self, what: str, *, cursor: str | None = None, since: str | None = None, bodies: bool | None = None
+        self,
+        what: str,
+        *,
+        cursor: str | None = None,
+        since: str | None = None,
+        changed_since: str | None = None,
+        bodies: bool | None = None,
     ) -> ApiCall[Json]:
         """One page of all ``intents`` or of the whole ``audit``, oldest first: ``records``, and ``next_cursor`` if
-        there are more. since: only records created at or after this time (RFC 3339); bodies: include the hashed bytes.
+        there are more. since: only of intents created at or after this time (RFC 3339); changed_since: only of
+        intents that changed since then, and of the audit only the events since then; bodies: include the hashed bytes.
         """
-        return _get(f"/v1/export/{one_segment(what)}", {"cursor": cursor, "since": since, "bodies": bodies})
+        query: Query = {
+            "cursor": cursor,
+            "since": since,
+            "changed_since": changed_since,
+            "bodies": bodies,
+        }
+        return _get(f"/v1/export/{one_segment(what)}", query)
 
     @request
     def changes(

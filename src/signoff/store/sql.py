@@ -277,6 +277,7 @@ LISTED_WHERE: Final = {
     "before": "id < :before",
     "after": "id > :after",
     "older_than": "updated_at < :older_than",
+    "changed_since": "updated_at >= :changed_since",
 }
 STATUSES: Final = tuple(f"status_{letter}" for letter in "abcdefghij")  # one of each possible status
 # As in the partial index.

@@ -185,7 +185,8 @@ class Filter(Struct, frozen=True, kw_only=True):
     """Which intents of a workspace to list, newest first.
 
     involved: the requester or the addressee (an actor id or an address); before, after: only ids below or above this
-    one; older_than: only intents last updated before this time; oldest_first: reverse the order.
+    one; older_than, changed_since: only intents last updated before, or since, this time; oldest_first: reverse the
+    order.
     """
 
     workspace: str
@@ -197,6 +198,7 @@ class Filter(Struct, frozen=True, kw_only=True):
     before: str = ""
     after: str = ""
     older_than: datetime | None = None
+    changed_since: datetime | None = None
     oldest_first: bool = False
     limit: int = 50
 

@@ -94,6 +94,8 @@ class Intents:
         where = " and ".join(sql.LISTED_WHERE[name] for name in values)
         if wanted.older_than is not None:
             values["older_than"] = micros(wanted.older_than)
+        if wanted.changed_since is not None:
+            values["changed_since"] = micros(wanted.changed_since)
         given = dict(zip(sql.STATUSES, dict.fromkeys(wanted.statuses), strict=False))
         sides: Sequence[str] = ("",)
         if wanted.involved:

@@ -2,6 +2,7 @@
 server nor its client needs much memory. They are masked off the event loop.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Final
 
@@ -66,12 +67,13 @@ async def audit(call: Call) -> wire.export.AuditRecords:
     limit = _limit(call)
     found, directory = await _page(call, limit), await directory_of(call)
     whole, records, last = call.flag("bodies"), list[wire.export.AuditRecord](), ""
+    since = _time(call, "changed_since")
     size = 0
     for one in found:
         rows = await call.state.view.event_rows(call.actor, one.intent.id)
         records += await call.state.aside.run(
             call.actor,
-            lambda one=one, rows=rows: [_event(one, row, directory, whole) for row in rows],  # type: ignore[misc]
+            lambda one=one, rows=rows: _events(one, rows, directory, whole, since),  # type: ignore[misc]
         )
         last = one.intent.id
         size += size_of(rows)
@@ -87,16 +89,27 @@ def _limit(call: Call) -> int:
 
 async def _page(call: Call, limit: int) -> list[Stored]:
     authorize(call.actor, Action.READ_ALL)
-    after = cursor_of(call) or _since(call)
-    wanted = Filter(workspace=call.actor.workspace, after=after, oldest_first=True, limit=limit)
+    wanted = Filter(
+        workspace=call.actor.workspace,
+        after=cursor_of(call) or _since(call),
+        changed_since=_time(call, "changed_since"),
+        oldest_first=True,
+        limit=limit,
+    )
     return await call.state.view.page(call.actor, wanted)
 
 
 def _since(call: Call) -> str:
     """An id below the ids of all intents that were created at this time or later."""
-    word = call.query.get("since", "")
+    at = _time(call, "since")
+    return uuid7(max(0, int(at.timestamp() * 1000)), _RANDOM) if at is not None else ""
+
+
+def _time(call: Call, name: str) -> datetime | None:
+    """A time in the query; None if it is absent."""
+    word = call.query.get(name, "")
     if not word:
-        return ""
+        return None
     try:
         at = msgspec.convert(word.replace(" ", "+"), datetime)  # a plus in a query is a space
     except msgspec.ValidationError:
@@ -104,11 +117,11 @@ def _since(call: Call) -> str:
     if at is None or at.tzinfo is None:
         raise Invalid(
             "validation_error",
-            f"since: {word[:64]!r} is not a time.",
-            field="since",
+            f"{name}: {word[:64]!r} is not a time.",
+            field=name,
             hint="Write it as 2030-01-31T18:00:00Z.",
         )
-    return uuid7(max(0, int(in_utc(at, "since").timestamp() * 1000)), _RANDOM)
+    return in_utc(at, name)
 
 
 def _intent(one: Stored, directory: Snapshot) -> wire.export.IntentRecord:
@@ -131,6 +144,14 @@ def _intent(one: Stored, directory: Snapshot) -> wire.export.IntentRecord:
         head=intent.head,
         payload=raw(masked(json_value.decode(one.payload))) if one.payload else ABSENT,
     )
+
+
+def _events(
+    one: Stored, rows: Sequence[EventRow], directory: Snapshot, whole: bool, since: datetime | None
+) -> list[wire.export.AuditRecord]:
+    """The events of an intent, from ``since`` on. One that cannot be read, and so has no time, is never left out."""
+    records = [_event(one, row, directory, whole) for row in rows]
+    return [record for record in records if since is None or not record.at or record.at >= since]
 
 
 def _event(one: Stored, row: EventRow, directory: Snapshot, whole: bool) -> wire.export.AuditRecord:

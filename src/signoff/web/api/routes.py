@@ -53,6 +53,11 @@ _CURSOR: Final = Parameter(
 _CREATED_SINCE: Final = Parameter(
     "since", "only of intents created since this time (RFC 3339)", example="2030-01-31T18:00:00Z"
 )
+_CHANGED_SINCE: Final = Parameter(
+    "changed_since",
+    "only of intents that changed since this time (RFC 3339); of the audit trail only the events since then",
+    example="2030-01-31T18:00:00Z",
+)
 _Q: Final = Parameter(
     "q",
     "full-text search: words that all occur in its ids, type, people, agents, questions or payload (without secrets)",
@@ -353,10 +358,10 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
         export.manifest, "Export the configuration as a manifest", response=wire.export.ManifestExport),
     Endpoint("GET", "/v1/export/intents", "exportIntents", "export",
         export.intents, "Export all intents, oldest first", response=wire.export.IntentRecords,
-        query=(_LIMIT, _CURSOR, _CREATED_SINCE)),
+        query=(_LIMIT, _CURSOR, _CREATED_SINCE, _CHANGED_SINCE)),
     Endpoint("GET", "/v1/export/audit", "exportAudit", "export",
         export.audit, "Export all events, oldest intent first", response=wire.export.AuditRecords,
-        query=(_LIMIT, _CURSOR, _CREATED_SINCE,
+        query=(_LIMIT, _CURSOR, _CREATED_SINCE, _CHANGED_SINCE,
             Parameter("bodies", "true: with the bytes that were hashed", Kind.FLAG, example="true"))),
     Endpoint("GET", "/v1/proposals", "listProposals", "people",
         manifests.proposals, "List proposals", response=wire.manifests.ProposalList, query=(_LIMIT,)),

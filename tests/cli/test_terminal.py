@@ -253,6 +253,7 @@ def test_every_argument_that_names_something_has_a_completion() -> None:
         "files",
         "text",
         "shell",  # a choice completes itself
+        "mode",
         "event",
         "target",
         "url",

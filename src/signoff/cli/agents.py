@@ -88,7 +88,7 @@ def add_sender(session: Remote, agent: str, pattern: str) -> None:
 
 @agents.command("remove-sender", cls=ChangingCommand, fields=SendPolicy)
 @click.argument("agent", metavar="ADDRESS", shell_complete=of_agents)
-@click.argument("pattern")
+@click.argument("pattern", shell_complete=of_agents)
 @click.pass_obj
 def remove_sender(session: Remote, agent: str, pattern: str) -> None:
     """Remove a sender from the list of an agent, by its pattern or the id of its entry."""

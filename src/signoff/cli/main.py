@@ -46,7 +46,7 @@ SECTIONS: Final = {
         "policies": ("signoff.cli.policies:policies", "List policies and preview their effects."),
     },
     "Access": {
-        "agents": ("signoff.cli.agents:agents", "List registered agents."),
+        "agents": ("signoff.cli.agents:agents", "List agents; kill, resume and limit them."),
         "keys": ("signoff.cli.keys:keys", "Create, list and revoke API keys."),
     },
     "This program": {

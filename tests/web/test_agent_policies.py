@@ -258,3 +258,14 @@ async def test_other_metrics_are_warned_of(web: WebEnv) -> None:
     assert beat["warnings"] == ["metrics.llm_calls is not kept"]
     many = await web.post(BEAT, {"metrics": {f"m{at}": 1 for at in range(50)}}, "agent")
     assert len(many["warnings"]) == 10
+
+
+async def test_the_address_of_another_workspace_restricts_no_agent_here(web: WebEnv) -> None:
+    elsewhere = "agent://globex/prod/validator"
+    for path, body in (
+        (f"/v1/agents/{elsewhere}/policy", {"policy_type": "allowlist"}),
+        (f"/v1/mesh/agents/{elsewhere}/policies/cost", {"max_intents_per_day": 1}),
+    ):
+        refused = await web.call("PUT", path, body, "oscar")
+        assert (refused.status, refused.code) == (404, "agent_not_found")
+    assert (await send(web)).status == 200

@@ -65,7 +65,8 @@ func (c *Client) Reject(ctx context.Context, task TaskRef, comment string) (*Tas
 type TaskQuery struct {
 	// Mine selects only the tasks that this key's person may answer (or, if closed, has answered).
 	Mine bool
-	// State is open (oldest first), which is the default, or closed (newest first).
+	// State is open (oldest first), which is the default, or closed (of each request, the task that
+	// was decided last; newest decision first).
 	State         string
 	IntentID      string
 	IntentType    string

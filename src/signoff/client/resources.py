@@ -287,8 +287,8 @@ class TaskMethods(Methods):
         limit: int = 200,
     ) -> Flow[builtins.list[Task]]:
         """Tasks. mine: only those that this key's person may answer, or among closed ones has answered; state: open
-        (oldest first) or closed (the newest decision first); search: words that must all occur in what is shown of a
-        task.
+        (oldest first) or closed (of each request, the task that was decided last; the newest decision first); search:
+        words that must all occur in what is shown of a task.
         """
         query: Query = {
             "mine": True if mine else None,

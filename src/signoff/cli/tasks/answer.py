@@ -78,7 +78,10 @@ for _act in (
 @click.option("--limit", type=click.IntRange(1), default=200, show_default=True, help="How many.")
 @click.pass_obj
 def list_tasks(session: Remote, /, mine: bool, state: str, intent: str | None, **wanted: Any) -> None:
-    """List tasks: the open ones oldest first, the closed ones by when they were decided, the newest first."""
+    """List tasks: the open ones oldest first, or the closed ones, the newest decision first.
+
+    With --state closed, one task of each request is listed: the one that was decided last.
+    """
     intent_id = session.intent_id(intent) if intent else None
     limit = wanted.pop("limit")
     found = session.client.tasks.list(mine, state=state, intent_id=intent_id, limit=limit + 1, **wanted)

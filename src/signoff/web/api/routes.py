@@ -99,7 +99,9 @@ _TASKS: Final = (
     Parameter(
         "mine", "true: open tasks that the caller may answer, or closed ones that they answered", Kind.FLAG
     ),
-    Parameter("state", "open (default) or closed", example="open"),
+    Parameter(
+        "state", "open (default) or closed: of each request, the task that was decided last", example="open"
+    ),
     Parameter("risk", "only open tasks of this risk: low, medium, high or critical", example="low"),
     Parameter("team", "only open tasks that ask this team", example="sre"),
     Parameter("requester", "only open tasks that this person, agent or service requested", example="ci"),

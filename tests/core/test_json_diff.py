@@ -294,3 +294,35 @@ def test_a_shortened_name_is_shown_in_full_but_not_in_messages() -> None:
     assert [leaf.text for leaf in leaves({name: 1}, brief=True)] == ["1"]
     changed = {"config": {"before": {name: 1}, "after": {name: 2}}}
     assert any(name in leaf.text for leaf in group(changed, opened=True).leaves)
+
+
+def test_an_object_that_is_only_an_amount_is_one_value() -> None:
+    refund = {
+        "refund": {"value": 1250000.5, "currency": "EUR"},
+        "items": [{"amount": 1200, "currency": "USD"}],
+    }
+    found = [(leaf.path, leaf.text) for leaf in leaves(refund)]
+    assert found == [("refund", "1,250,000.50 EUR"), ("items[0]", "1,200 USD")]
+    less = {"refund": {"value": 12, "currency": "EUR"}, "items": [{"amount": 1200, "currency": "USD"}]}
+    [changed] = changed_leaves(refund, less)
+    assert (changed.path, changed.before, changed.text) == ("refund", "1,250,000.50 EUR", "12 EUR")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        {"value": 12, "currency": "EUR", "note": "x"},
+        {"value": 12, "currency": "euro"},
+        {"value": "about 12", "currency": "EUR"},
+        {"size": 12, "currency": "EUR"},
+    ],
+)
+def test_any_other_object_shows_each_of_its_values(value: dict[str, object]) -> None:
+    assert [leaf.path for leaf in leaves({"it": value})] == [f"it.{name}" for name in value]
+
+
+def test_a_difference_that_the_text_of_an_amount_hides_is_shown_value_by_value() -> None:
+    [changed] = changed_leaves(
+        {"it": {"amount": 12, "currency": "EUR"}}, {"it": {"amount": "12", "currency": "EUR"}}
+    )
+    assert (changed.path, changed.change) == ("it.amount", "changed")

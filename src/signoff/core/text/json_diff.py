@@ -13,7 +13,7 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from signoff.core.text.amounts import number_text
+from signoff.core.text.amounts import money_text, number_text
 from signoff.core.text.hunks import TextDiff, as_text, counts, text_diff, unified_diff
 from signoff.core.text.json_paths import full_member_path, item_path, member_path
 from signoff.core.text.masking import masked
@@ -139,7 +139,9 @@ class _Reader:
         self._work = Work()
 
     def leaves(self, value: Any, shown: Any, path: str, named: _Named = _UNNAMED) -> Iterator[Leaf]:
-        if isinstance(value, Mapping) and value:
+        if path and (money := _money(value, shown)):
+            yield Leaf(path=path, text=money, kind="number")
+        elif isinstance(value, Mapping) and value:
             yield from self._members(value, shown, path, named)
         elif isinstance(value, list) and value:
             for index, item in enumerate(value):
@@ -176,6 +178,8 @@ class _Reader:
         old, new = before[0], after[0]
         if _same(old, new):
             yield from (replace(leaf, change="same") for leaf in self.leaves(new, after[1], path, now))
+        elif path and (was_money := _money(*before)) and (money := _money(*after)) and was_money != money:
+            yield Leaf(path=path, text=money, before=was_money, kind="number", change="changed")
         elif isinstance(old, Mapping) and isinstance(new, Mapping):
             yield from self._changed_members(before, after, path)
         elif isinstance(old, list) and isinstance(new, list):
@@ -238,6 +242,13 @@ class _Reader:
         whole = full_member_path(path, key)
         if whole != at and not self._brief:
             yield Leaf(path=f"{at} (the name in full)", text=whole, kind="block")
+
+
+def _money(value: Any, shown: Any) -> str:
+    """An object that is only an amount and its currency, as one text; "" for any other value. It says all that the two
+    members say, so nothing is lost.
+    """
+    return money_text(value) or "" if _same(value, shown) else ""
 
 
 def _pairs(value: Mapping[str, Any]) -> dict[str, str]:

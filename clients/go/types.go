@@ -700,6 +700,7 @@ type Task struct {
 	Approvers        []string       `json:"approvers"`
 	Stage            int            `json:"stage"`
 	Stages           int            `json:"stages"`
+	ApprovalsMissing int            `json:"approvals_missing,omitempty"`
 	ReviewedBy       string         `json:"reviewed_by,omitempty"`
 	Snoozed          []Snooze       `json:"snoozed,omitempty"`
 	OpenedAt         time.Time      `json:"opened_at"`

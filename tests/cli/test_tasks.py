@@ -305,3 +305,11 @@ def test_a_revision_shows_long_values_by_their_lines(run: Run, stub: Stub) -> No
     stub.on("GET", PATH, task(changes=[{"from_revision": 1, "to_revision": 2, "changed": changed}]))
     text = run("tasks", "get", TASK).stdout
     assert "    sql: +1 −1\n          a\n        - b\n        + c\n    new: (not there) → x\n" in text
+
+
+@pytest.mark.parametrize(
+    ("missing", "line"), [(2, "needed       2 more approvals"), (1, "needed       1 more approval")]
+)
+def test_a_task_says_how_many_approvals_it_needs(run: Run, stub: Stub, missing: int, line: str) -> None:
+    stub.on("GET", PATH, task(approvals_missing=missing))
+    assert line in run("tasks", "get", TASK).stdout.splitlines()

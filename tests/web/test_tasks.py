@@ -345,3 +345,33 @@ async def test_evidence_that_nobody_asked_for_is_kept_and_shown(web: WebEnv) -> 
     assert "ticket OPS-1" in (await web.get(f"/v1/intents/{intent_id}/events", "ann")).text
     assert "ticket OPS-1" in (await web.get(f"/v1/intents/{intent_id}", "ann")).text
     assert "ticket OPS-1" in (await (await reader(web, "ann")).get(f"/tasks/{task_id}")).text
+
+
+async def test_an_open_task_says_how_many_approvals_are_missing(web: WebEnv) -> None:
+    policy = {"approve": {"need": 2, "any": ["ann@acme.example", "otto@acme.example", "emma@acme.example"]}}
+    flow = {
+        "workflow": "two",
+        "intent_type": "a.two.v1",
+        "steps": [{"id": "ok", "human": {"type": "approval", "policy": policy}}],
+    }
+    assert (await web.post("/v1/workflows", flow, "oscar")).status == 200
+    task_id = (await web.send(intent_type="a.two.v1"))[:-4] + "0001"
+
+    async def missing() -> tuple[object, object]:
+        [listed] = (await web.get("/v1/tasks?intent_type=a.two.v1", "ann"))["tasks"]
+        task = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
+        return listed["approvals_missing"], task["approvals_missing"]
+
+    assert await missing() == (2, 2)
+    answered = await web.answer(task_id, who="ann")
+    assert answered["task"]["approvals_missing"] == 1
+    assert await missing() == (1, 1)
+    gone = await web.call("PATCH", "/v1/people/per_ann", {"active": False}, "oscar")
+    assert gone.status == 200, gone.text
+    assert (await web.get(f"/v1/tasks/{task_id}", "otto"))["task"]["approvals_missing"] == 2, (
+        "her vote no longer counts"
+    )
+    for who in ("otto", "emma"):
+        await web.answer(task_id, who=who)
+    task = (await web.get(f"/v1/tasks/{task_id}", "otto"))["task"]
+    assert (task["state"], "approvals_missing" in task) == ("closed", False)

@@ -2589,6 +2589,8 @@ export interface TaskOut {
   readonly stage: number;
   /** The number of stages. */
   readonly stages: number;
+  /** How many approvals this stage still needs, at least; absent if it is closed. */
+  readonly approvals_missing?: number;
   /** The id of the person who has marked it as being reviewed. */
   readonly reviewed_by?: string;
   /** Who has snoozed it. */

@@ -464,6 +464,9 @@ class TaskOut(Struct, gc=False, kw_only=True):
     approvers: Annotated[tuple[str, ...], about("Who is asked now: people, teams, roles.", ["team:sre"])]
     stage: Stage
     stages: Annotated[int, about("The number of stages.", 1)]
+    approvals_missing: Annotated[
+        OrEmpty[int], about("How many approvals this stage still needs, at least; absent if it is closed.", 1)
+    ] = ABSENT
     reviewed_by: Annotated[
         Text,
         about(

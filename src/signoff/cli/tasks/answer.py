@@ -369,6 +369,10 @@ def task_lines(task: Mapping[str, Any], out: Output, whole: bool) -> list[str]:
     needs = [name for name in ("comment", "evidence") if task.get(f"{name}_required")]
     lines += block("needs", " and ".join(needs))
     lines += block("approvers", ", ".join(map(str, task.get("approvers") or ())))
+    missing = task.get("approvals_missing")
+    lines += (
+        block("needed", f"{missing} more {'approval' if missing == 1 else 'approvals'}") if missing else []
+    )
     due = as_moment(task.get("due_at"))
     lines += block("due", out.cell(due)) if due else []
     for vote in task.get("votes") or ():

@@ -136,7 +136,7 @@ async def _act(call: Call, command: Command, body: json_intake.Parsed, payload: 
     def render(change: Change) -> bytes:
         now = task_history((s.fact for s in change.facts), history.step_run, history) or history
         shown = before if payload is None else payload
-        task = task_out(change.after, shown, now, display)
+        task = task_out(change.after, shown, now, display, directory.active_people)
         task.receipt = receipt_out(change, call.actor.id, now.step, display, directory.active_people)
         return encode(TaskChangedAnswer(task=task, intent=intent_out(change.after, shown)))
 

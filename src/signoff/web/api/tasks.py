@@ -138,8 +138,9 @@ async def _shown(call: Call, found: Sequence[Stored], display: Display) -> list[
     """The open tasks of these intents, or the last closed ones; with ``mine`` those that the caller answered."""
     is_open, view = call.query.get("state", "open") == "open", call.state.view
     histories = await (view.open_histories if is_open else view.last_decided)(call.actor, found)
+    names = (await directory_of(call)).active_people
     shown = [
-        (stored, task_out(stored.intent, stored.payload, history, display))
+        (stored, task_out(stored.intent, stored.payload, history, display, names))
         for stored, history in zip(found, histories, strict=True)
         if history is not None
     ]
@@ -197,8 +198,9 @@ async def get(call: Call) -> TaskAnswer:
     _no_agent(call)
     found = await call.state.view.task(call.actor, call.params["task_id"])
     seen = found.seen
-    display = (await directory_of(call)).display
-    out = task_out(seen.stored.intent, seen.stored.payload, found.history, display)
+    directory = await directory_of(call)
+    display = directory.display
+    out = task_out(seen.stored.intent, seen.stored.payload, found.history, display, directory.active_people)
     out.changes = await _changes(call, found, display) or ABSENT
     if out.state == "open":
         out.since_approved = await _since_approved(call, seen) or ABSENT
@@ -299,7 +301,7 @@ async def answer(call: Call) -> bytes:
         new = (s.fact for s in change.facts if s.fact.seq > known)
         payload = seen.stored.payload
         history = task_history(new, found.history.step_run, found.history) or found.history
-        task = task_out(change.after, payload, history, display)
+        task = task_out(change.after, payload, history, display, directory.active_people)
         task.receipt = receipt_out(change, call.actor.id, history.step, display, directory.active_people)
         return encode(TaskChangedAnswer(task=task, intent=intent_out(change.after, payload)))
 

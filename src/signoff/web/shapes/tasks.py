@@ -7,11 +7,12 @@ from signoff.core.errors import Refused
 from signoff.core.ids import split_ref, step_run_id
 from signoff.core.intent import events as e
 from signoff.core.intent.advance import Change
+from signoff.core.intent.answering_rights import stage_now
 from signoff.core.intent.checks import checked, with_check_results, worst_risk
 from signoff.core.intent.continuation import at_expiry
 from signoff.core.intent.deleted_payload import payload_deleted
 from signoff.core.intent.model import Intent, Task
-from signoff.core.intent.quorum import Names
+from signoff.core.intent.quorum import Names, count
 from signoff.core.intent.receipts import UNCHANGED, Formats, act_in, bulk_receipt, receipt
 from signoff.core.intent.snoozes import pending_snoozes
 from signoff.core.intent.wake import escalation_at, reminder_at
@@ -26,8 +27,12 @@ from signoff.wire.common import ABSENT, ReceiptOut
 from signoff.wire.tasks import BulkAnswer, BulkResult, CommentOut, MyTask, SnoozeOut, TaskOut, VoteOut
 
 
-def task_out(intent: Intent, payload: bytes, history: TaskHistory, display: Display) -> TaskOut:
-    """The task with this history; ``display`` returns a person's name."""
+def task_out(
+    intent: Intent, payload: bytes, history: TaskHistory, display: Display, names: Names | None
+) -> TaskOut:
+    """The task with this history; ``display`` returns a person's name. ``names``: the current names of each active
+    person, by which votes count.
+    """
     step = intent.plan.human_step(history.step)
     spec = step.task
     results = checked(intent, step.id, history.revision)
@@ -66,14 +71,17 @@ def task_out(intent: Intent, payload: bytes, history: TaskHistory, display: Disp
         on_expiry=on_expiry(intent, step, history.deadline_at),
         edits=spec.edits.value,
     )
-    _show_state(out, intent, history, display)
+    _show_state(out, intent, history, display, names)
     return out
 
 
-def _show_state(out: TaskOut, intent: Intent, history: TaskHistory, display: Display) -> None:
+def _show_state(
+    out: TaskOut, intent: Intent, history: TaskHistory, display: Display, names: Names | None
+) -> None:
     held = intent.open
     if isinstance(held, Task) and held.step_run == history.step_run:
         out.state = "open"
+        out.approvals_missing = count(stage_now(intent, held), held.stage, held.votes, names).missing
         out.reviewed_by = maybe(history.reviewed_by)
         off = tuple(
             SnoozeOut(person=o.person, name=display(o.person), until=o.until) for o in pending_snoozes(held)

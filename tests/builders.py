@@ -68,9 +68,12 @@ class Story:
     """One intent and everything that happens to it."""
 
     def __init__(
-        self, plan: Plan | None = None, by: Actor = SERVICE, deadline_at: datetime | None = None,
+        self,
+        plan: Plan | None = None,
+        by: Actor = SERVICE,
+        deadline_at: datetime | None = None,
         membership: Membership | None = None,
-    ) -> None:  # fmt: skip
+    ) -> None:
         self.membership = membership
         self.now = START
         self.facts: list[Sealed] = []

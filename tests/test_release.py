@@ -67,9 +67,13 @@ def test_a_tag_that_names_another_version_is_not_published() -> None:
 def test_every_version_of_python_that_is_claimed_is_tested() -> None:
     claimed = [c.rpartition(" ")[2] for c in PROJECT["classifiers"] if re.search(r":: 3\.\d+$", c)]
     assert PROJECT["requires-python"] == f">={claimed[0]}"
-    forge, gitlab = (read(path)["jobs"] if path.parent.name == "workflows" else read(path) for path in (
-        ROOT / ".github" / "workflows" / "ci.yml", ROOT / ".gitlab-ci.yml",
-    ))  # fmt: skip
+    forge, gitlab = (
+        read(path)["jobs"] if path.parent.name == "workflows" else read(path)
+        for path in (
+            ROOT / ".github" / "workflows" / "ci.yml",
+            ROOT / ".gitlab-ci.yml",
+        )
+    )
     assert forge["test"]["strategy"]["matrix"]["python"] == claimed
     assert gitlab["test"]["parallel"]["matrix"][0]["PYTHON"] == claimed
 

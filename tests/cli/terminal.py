@@ -26,9 +26,13 @@ def at_a_terminal(stub: Stub, words: Sequence[str], keys: Sequence[tuple[bytes, 
         "TERM": "dumb",
     }
     process = subprocess.Popen(
-        [sys.executable, "-m", "signoff.cli", *words], env=environ, stdin=theirs, stdout=theirs, stderr=theirs,
+        [sys.executable, "-m", "signoff.cli", *words],
+        env=environ,
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
         start_new_session=True,
-    )  # fmt: skip
+    )
     os.close(theirs)
     screen, left = b"", list(keys)
     while chunk := _read(mine):

@@ -89,9 +89,13 @@ def test_tasks_that_are_not_equal_are_not_sent(run: Run, stub: Stub) -> None:
 
 def test_options_that_would_have_no_effect_are_refused(run: Run, stub: Stub) -> None:
     for arguments in (
-        [], [task_id(1), "--all"], [task_id(1), "--type", "x"], [task_id(1), task_id(2), "--digest", DIGEST],
-        ["--all", "--evidence", "x"], ["--all", "--number", "2"],
-    ):  # fmt: skip
+        [],
+        [task_id(1), "--all"],
+        [task_id(1), "--type", "x"],
+        [task_id(1), task_id(2), "--digest", DIGEST],
+        ["--all", "--evidence", "x"],
+        ["--all", "--number", "2"],
+    ):
         assert run("tasks", "approve", *arguments, "--yes").exit_code == ExitCode.USAGE, arguments
     assert stub.asked == []
 

@@ -30,8 +30,12 @@ def settings_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def started(stub: Stub, *polls: Answer, life: int = 600, uri: str = "https://signoff.example/device") -> None:
     asked = {
-        "device_code": SECRET, "user_code": "WDJB-MJHT", "verification_uri": uri, "expires_in": life, "interval": 0,
-    }  # fmt: skip
+        "device_code": SECRET,
+        "user_code": "WDJB-MJHT",
+        "verification_uri": uri,
+        "expires_in": life,
+        "interval": 0,
+    }
     stub.on("POST", START, Answer(asked))
     stub.on("POST", POLL, *polls)
     stub.on("GET", "/v1/me", ME)

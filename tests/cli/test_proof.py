@@ -148,8 +148,11 @@ def test_whoever_runs_the_server_makes_a_sign_in_link_that_works_once_and_is_on_
     assert httpx2.get(link, timeout=PATIENCE).status_code == 410
     [made] = [change for change in sh.json("changes", "list") if change["kind"] == "sign-in link"]
     assert (made["name"], made["actor"]["kind"], made["actor"]["id"], made["via"]) == (
-        "ann@acme.example", "system", "operator", "cli",
-    )  # fmt: skip
+        "ann@acme.example",
+        "system",
+        "operator",
+        "cli",
+    )
     assert link.rpartition("/")[2] not in str(made)
     sh("db", "signin-link", "nobody@acme.example", code=ExitCode.NOT_FOUND, **database)
 

@@ -13,8 +13,12 @@ PATH = "/v1/people/per_ann/test-messages"
 
 def message(state: str, summary: str) -> dict[str, Any]:
     return {
-        "message_id": "m1", "channel": "email", "target": "ann@acme.example", "state": state, "summary": summary,
-    }  # fmt: skip
+        "message_id": "m1",
+        "channel": "email",
+        "target": "ann@acme.example",
+        "state": state,
+        "summary": summary,
+    }
 
 
 @pytest.mark.parametrize(

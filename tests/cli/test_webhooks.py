@@ -107,11 +107,15 @@ def test_a_wrong_secret_is_refused_and_not_shown(run: Run, receiver: Stub, tmp_p
 def intents(*found: dict[str, Any]) -> Answer:
     rows = [
         {
-            "intent_id": one["id"], "intent_type": "t", "status": one.get("status", "WAITING"),
-            "created_at": "2030-01-31T09:00:00Z", "updated_at": one.get("at", "2030-01-31T09:00:00Z"), "payload": {},
+            "intent_id": one["id"],
+            "intent_type": "t",
+            "status": one.get("status", "WAITING"),
+            "created_at": "2030-01-31T09:00:00Z",
+            "updated_at": one.get("at", "2030-01-31T09:00:00Z"),
+            "payload": {},
         }
         for one in found
-    ]  # fmt: skip
+    ]
     return Answer({"ok": True, "intents": rows})
 
 
@@ -126,9 +130,13 @@ def message(**more: Any) -> dict[str, Any]:
 def test_logs_show_attempts_the_error_and_the_next_attempt(run: Run, stub: Stub) -> None:
     stub.on("GET", "/v1/intents", intents({"id": INTENT}))
     failing = message(
-        message_id="m2", state="waiting", attempts=2, error="HTTP 500", next_attempt_at="2030-01-31T09:30:00Z",
+        message_id="m2",
+        state="waiting",
+        attempts=2,
+        error="HTTP 500",
+        next_attempt_at="2030-01-31T09:30:00Z",
         at="2030-01-31T09:10:00Z",
-    )  # fmt: skip
+    )
     to_ann = message(message_id="m3", channel="email", person="per_ann", target="ann@acme.example")
     stub.on(
         "GET",
@@ -187,9 +195,12 @@ def test_it_forwards_each_once_goes_on_after_an_outage_and_ends_with_ctrl_c(
         "jsonl",
     ]
     process = subprocess.Popen(
-        [sys.executable, "-m", "signoff.cli", *words], env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        [sys.executable, "-m", "signoff.cli", *words],
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-    )  # fmt: skip
+    )
     guard = threading.Timer(60, process.kill)
     guard.start()
     try:

@@ -32,9 +32,13 @@ def test_what_happens_from_now_on_is_posted_and_nothing_else(sh: Shell, receiver
     environ = {name: value for name, value in os.environ.items() if not name.startswith("SIGNOFF_")}
     words = ["webhooks", "listen", "--forward-to", f"{receiver.url}/hook", "-o", "jsonl"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "signoff.cli", *words], cwd=sh.folder, env=environ, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+        [sys.executable, "-m", "signoff.cli", *words],
+        cwd=sh.folder,
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
     guard = threading.Timer(60, process.kill)
     guard.start()
     try:

@@ -58,9 +58,11 @@ class Step:
         """An agent in a process of its own that says what it took and waits for a line before it goes on."""
         return subprocess.Popen(
             [sys.executable, "-c", WAITING_AGENT, self.agent, str(lease)],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
             env=environment(SIGNOFF_URL=live.url, SIGNOFF_API_KEY=self.key),
-        )  # fmt: skip
+        )
 
     def asked(self, intent_id: str) -> Task:
         """The intent's task, once it is open."""

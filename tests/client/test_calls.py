@@ -103,10 +103,11 @@ def test_what_the_sender_should_know_is_logged(
 
 def test_lists_are_read_over_as_many_pages_as_it_takes(stub: Stub, client: Client) -> None:
     stub.on(
-        "GET", "/v1/tasks",
+        "GET",
+        "/v1/tasks",
         Answer({"tasks": [{"task_id": "1"}, {"task_id": "2"}], "next_cursor": "two"}),
         Answer({"tasks": [{"task_id": "3"}, {"task_id": "4"}], "next_cursor": "three"}),
-    )  # fmt: skip
+    )
     assert [task.task_id for task in client.tasks.list(limit=4)] == ["1", "2", "3", "4"]
     assert [(a.query["limit"], a.query.get("cursor")) for a in stub.asked] == [("4", None), ("2", "two")]
 

@@ -482,13 +482,17 @@ def test_a_rejection_or_an_expiry_that_a_route_calls_a_success_runs_nothing(serv
             "intent_type": "intent.declared.v1",
             "steps": [
                 {
-                    "id": "ask", "human": {"title": "Pay?", "approvers": ["role:approver", "role:owner"]},
-                    "deadline": "1h", "on_success": "end", "on_failure": route, "on_timeout": route,
+                    "id": "ask",
+                    "human": {"title": "Pay?", "approvers": ["role:approver", "role:owner"]},
+                    "deadline": "1h",
+                    "on_success": "end",
+                    "on_failure": route,
+                    "on_timeout": route,
                 },
                 {"id": "tell", "notify": {"message": "Not paid.", "to": ["role:owner"]}, "on_success": "end"},
             ],
         }
-    )  # fmt: skip
+    )
     ran: list[str] = []
     pay = gate("intent.declared.v1")(ran.append)
     server.reject("intent.declared.v1", "not today")

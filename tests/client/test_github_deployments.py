@@ -278,17 +278,21 @@ async def test_github_is_told_only_of_what_it_asked(server: Server, github: GitH
     """Who may submit requests can name any callback; the installation's token goes to none but GitHub's."""
     host = GitHub() if what == "another host" else github
     payload = {
-        "repository": "acme/shop", "environment": "production", "deployment": 9,
+        "repository": "acme/shop",
+        "environment": "production",
+        "deployment": 9,
         "callback": event(host, 9)["deployment_callback_url"],
-    }  # fmt: skip
+    }
     digest = _digest({} if what == "another digest" else payload)
     with server.client() as client:
         client.send_intent(
             {
-                "intent_type": TYPE, "payload": payload, "correlation_id": f"{_PREFIX}7:{digest}",
+                "intent_type": TYPE,
+                "payload": payload,
+                "correlation_id": f"{_PREFIX}7:{digest}",
                 "human_task": {"title": "Deploy?"},
             }
-        )  # fmt: skip
+        )
     made = rule(github)
     await made.resume()
     assert made._waiting
@@ -456,13 +460,17 @@ async def test_a_decision_is_not_sent_while_it_is_unknown_whether_the_run_was_ru
 async def earlier(server: Server, github: GitHub, run: int, deployment: int) -> str:
     """A request as an earlier release sent it: its correlation id does not name the run."""
     payload = {
-        "repository": "acme/shop", "environment": "production", "deployment": deployment,
+        "repository": "acme/shop",
+        "environment": "production",
+        "deployment": deployment,
         "callback": event(github, run)["deployment_callback_url"],
-    }  # fmt: skip
+    }
     request = {
-        "intent_type": TYPE, "payload": payload, "correlation_id": f"{_PREFIX}7:{_digest(payload)}",
+        "intent_type": TYPE,
+        "payload": payload,
+        "correlation_id": f"{_PREFIX}7:{_digest(payload)}",
         "human_task": {"title": "Deploy?"},
-    }  # fmt: skip
+    }
     async with server.async_client() as client:
         return await client.send_intent(request)
 

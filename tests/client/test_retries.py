@@ -108,9 +108,12 @@ def test_who_has_days_does_not_sleep_them_away_on_a_proxys_word() -> None:
     world = Driving()
     got = world.run(
         persist(calls.get_intent(INTENT), world.retries, MonotonicDeadline(None, world.retries.clock)),
-        said(503, "86400"), said(503, "inf"), said(503, "nan"), said(503, "-5"),
+        said(503, "86400"),
+        said(503, "inf"),
+        said(503, "nan"),
+        said(503, "-5"),
         HttpReply(200, {}, b'{"intent": {"status": "WAITING"}}'),
-    )  # fmt: skip
+    )
     assert got.status == "WAITING"
     assert world.pauses == pytest.approx([300.1, 0.2, 0.4, 0.8])
 

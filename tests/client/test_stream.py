@@ -117,8 +117,9 @@ def test_what_a_proxy_says_while_the_server_restarts_ends_no_wait(answer: HttpRe
     world.run(
         Follower(INTENT, 0, None, world.retries).follow(),
         answer,
-        OPENED, event(2, "COMPLETED", "completed"),
-    )  # fmt: skip
+        OPENED,
+        event(2, "COMPLETED", "completed"),
+    )
     assert len(world.pauses) == 1
 
 
@@ -166,8 +167,12 @@ def test_a_server_that_goes_away_before_the_result_is_read_is_a_timeout_too() ->
     with pytest.raises(WaitTimeout) as caught:
         world.run(
             Follower(INTENT, 0, 5, world.retries).result(),
-            OPENED, event(2, "COMPLETED", "completed"), LOST, 4.8, LOST,
-        )  # fmt: skip
+            OPENED,
+            event(2, "COMPLETED", "completed"),
+            LOST,
+            4.8,
+            LOST,
+        )
     assert caught.value.status == "COMPLETED"
     assert isinstance(caught.value.__cause__, ConnectionFailed)
 
@@ -179,10 +184,12 @@ def test_observing_from_behind_the_end_ends() -> None:
     missed = {"events": [{"seq": 10, "event_type": "intent.completed", "status": "COMPLETED"}]}
     world.run(
         Follower(INTENT, 8, None, world.retries).follow(),
-        OPENED, idle(8), b"",
+        OPENED,
+        idle(8),
+        b"",
         over,
         HttpReply(200, {}, json.dumps(missed).encode()),
-    )  # fmt: skip
+    )
     assert [e.seq for e in world.emitted] == [10]
 
 

@@ -137,10 +137,13 @@ def test_an_address_that_cannot_be_read_shows_nothing_of_itself(name: str, url: 
 
 def test_addresses_of_every_usual_form_are_read() -> None:
     for url in (
-        "postgresql://app:p%40ss@db.example:5432/x?sslmode=require", "postgres://db/x",
-        "postgresql:///x?host=/run", "postgresql://a:b@one:5432,two:5433/x", "postgresql://a:b@[::1]:5432/x",
+        "postgresql://app:p%40ss@db.example:5432/x?sslmode=require",
+        "postgres://db/x",
+        "postgresql:///x?host=/run",
+        "postgresql://a:b@one:5432,two:5433/x",
+        "postgresql://a:b@[::1]:5432/x",
         "sqlite:///x.db",
-    ):  # fmt: skip
+    ):
         Config(
             database=url, channel_settings={"smtp_url": "smtps://u%40x:p%23@mail.example?from=a@b.example"}
         ).check_urls()

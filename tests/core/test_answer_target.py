@@ -212,7 +212,7 @@ FORM = TaskSpec(type=TaskType.FORM, outcomes=("submitted",), form={"type": "obje
         (FORM, "approved", {"approved": False}, "data.approved"),
         (FORM, "submitted", {"approved": False}, "data.approved"),
     ],
-)  # fmt: skip
+)
 def test_an_answer_that_says_two_things_is_refused_by_both_names(
     spec: TaskSpec, outcome: str, data: dict[str, Any], field: str
 ) -> None:
@@ -279,9 +279,10 @@ class Deliveries(RuleBasedStateMachine):
 
     @precondition(lambda self: self.task is not None)
     @rule(
-        by=st.sampled_from(PEOPLE), outcome=st.sampled_from(["approved", "rejected", "changes_requested"]),
+        by=st.sampled_from(PEOPLE),
+        outcome=st.sampled_from(["approved", "rejected", "changes_requested"]),
         comment=st.sampled_from(["", "why"]),
-    )  # fmt: skip
+    )
     def write(self, by: Actor, outcome: str, comment: str) -> None:
         """A message that names what its sender is shown."""
         assert self.task is not None

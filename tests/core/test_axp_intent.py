@@ -111,8 +111,10 @@ def test_camel_case_names_are_understood() -> None:
         {"intentType": "intent.change.v1", "toAgent": VALIDATOR, "payload": {"keptAsIs": 1}}
     )
     assert (direct.intent_type, direct.to_agent, direct.payload) == (
-        "intent.change.v1", VALIDATOR, {"keptAsIs": 1},
-    )  # fmt: skip
+        "intent.change.v1",
+        VALIDATOR,
+        {"keptAsIs": 1},
+    )
 
 
 def test_one_field_in_two_spellings_that_differ_is_refused() -> None:

@@ -90,7 +90,7 @@ def test_an_assignee_that_is_none_of_the_bundles_humans_is_refused_with_the_near
         ({"assigned_to": "oncall", "runtime_type": "notification", "requires_approval": False}, NotifyStep),
         ({"assigned_to": "oncall", "tool_id": OWNER_TOOL, "requires_approval": False}, NotifyStep),
     ],
-)  # fmt: skip
+)
 def test_the_assignee_decides_before_the_tool(step: dict[str, Any], kind: type) -> None:
     assert type(only({"step_id": "s", **step})) is kind
 
@@ -165,7 +165,7 @@ def test_macro_parameters_may_be_texts() -> None:
     }
     made = compile_scenario(
         bundle() | {"workflow": {"macro_id": "macro.approval.v1", "parameters": parameters, "steps": [SIGN]}}
-    )  # fmt: skip
+    )
     (step,) = made.plan.steps
     assert isinstance(step, HumanStep)
     assert step.deadline == seconds(300)
@@ -231,7 +231,7 @@ def _bundle(*steps: dict[str, Any], humans: list[dict[str, Any]] = _TWO, **field
         ("humans[0].Contact", _bundle(_HUMAN, humans=[{"role": "cfo", "Contact": "cfo@acme.example"}])),
         ("humans[0].who", _bundle(_HUMAN, humans=[{"role": "cfo", "who": "per_cfo"}])),
     ],
-)  # fmt: skip
+)
 def test_a_word_that_would_narrow_who_decides_is_named_wherever_it_was_put(
     where: str, made: dict[str, Any]
 ) -> None:
@@ -260,7 +260,7 @@ def test_a_human_with_a_contact_may_have_other_fields() -> None:
         ("steps.work.needs_approval", _bundle({**_WORK, "needs_approval": True})),
         ("steps.work.approvers", _bundle({**_WORK, "approvers": ["cfo"]})),
     ],
-)  # fmt: skip
+)
 def test_a_word_that_asks_for_people_is_named_where_nobody_is_asked(where: str, made: dict[str, Any]) -> None:
     assert compile_scenario(made).demands == (where,)
 
@@ -275,7 +275,7 @@ def test_a_word_that_asks_for_people_is_named_where_nobody_is_asked(where: str, 
         ("steps.work.onSuccess", _bundle({**_WORK, "onSuccess": "ask"}, {**_WORK, "step_id": "do"}, _HUMAN)),
         ("steps.ask.on_sucess", _bundle({**_HUMAN, "on_sucess": "end"}, _WORK)),
     ],
-)  # fmt: skip
+)
 def test_a_misspelt_word_of_which_steps_run_is_refused(where: str, made: dict[str, Any]) -> None:
     with pytest.raises(Invalid) as refused:
         compile_scenario(made)

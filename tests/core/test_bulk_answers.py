@@ -42,9 +42,12 @@ def test_an_answer_by_itself_is_recorded_as_ever() -> None:
         ({**LOW, "comment_required": True}, "It requires a comment."),
         ({**LOW, "evidence_required": True}, "It requires evidence."),
         ({**LOW, "form": {"properties": {"approved": {"type": "boolean"}}}}, "It requires a completed form."),
-        ({**LOW, "type": TaskType.MANUAL_ACTION, "outcomes": ("completed",)}, "It is a task of type manual_action."),
+        (
+            {**LOW, "type": TaskType.MANUAL_ACTION, "outcomes": ("completed",)},
+            "It is a task of type manual_action.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_what_asks_for_more_than_one_press_is_decided_by_itself(spec: dict[str, Any], why: str) -> None:
     story = asking(**spec)
     assert why_alone(story.intent, story.task) == why
@@ -179,13 +182,14 @@ def test_the_refusals_say_what_to_do() -> None:
         ((3, 3, 3), "Recorded for 3 of 3 tasks, each separately: approved.", "3 are decided."),
         ((3, 3, 0), "Recorded for 3 of 3 tasks, each separately: approved.", "3 are not decided yet."),
         (
-            (3, 2, 1), "Recorded for 2 of 3 tasks, each separately: approved.",
+            (3, 2, 1),
+            "Recorded for 2 of 3 tasks, each separately: approved.",
             "1 is decided. 1 is not decided yet. 1 was refused; see the reason of each.",
         ),
         ((1, 1, 1), "Recorded for 1 of 1 task, each separately: approved.", "1 is decided."),
         ((2, 0, 0), "Nothing was recorded.", "All 2 are listed with the reason."),
     ],
-)  # fmt: skip
+)
 def test_the_receipt_counts(counts: tuple[int, int, int], said: str, then: str) -> None:
     made = bulk_receipt(*counts, "approved")
     assert (made.recorded, made.then) == (said, then)

@@ -33,7 +33,7 @@ from tests.builders import (
     minutes,
     person,
     validate,
-)  # fmt: skip
+)
 
 
 def test_the_whole_story() -> None:
@@ -401,7 +401,8 @@ def test_an_open_task_that_stands_differently_is_told_once_for_a_command() -> No
     assert story.do(c.Answer("approved"), ANN).notifications == []  # the same again
     passed = story.do(c.Answer("approved"), OTTO)
     assert [(n.kind, n.stage) for n in passed.notifications] == [
-        (NotificationKind.TASK_OPENED, 1), (NotificationKind.PROGRESS, 1),
-    ]  # fmt: skip
+        (NotificationKind.TASK_OPENED, 1),
+        (NotificationKind.PROGRESS, 1),
+    ]
     decided = [n.kind for n in story.do(c.Answer("approved"), ANN).notifications]
     assert decided == [NotificationKind.DECIDED, NotificationKind.FINISHED]

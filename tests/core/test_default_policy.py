@@ -54,9 +54,12 @@ ladders = st.lists(st.tuples(hours, names.filter(bool)), max_size=3, unique_by=l
     lambda rungs: tuple(Escalation(after, to) for after, to in sorted(rungs))
 )
 FALLBACKS = (
-    (Fallback.EXPIRE, ""), (Fallback.REJECT, ""), (Fallback.OUTCOME, "rejected"), (Fallback.OUTCOME, "approved"),
+    (Fallback.EXPIRE, ""),
+    (Fallback.REJECT, ""),
+    (Fallback.OUTCOME, "rejected"),
+    (Fallback.OUTCOME, "approved"),
     (Fallback.OUTCOME, "submitted"),
-)  # fmt: skip
+)
 
 
 @st.composite

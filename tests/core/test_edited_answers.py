@@ -37,8 +37,10 @@ def test_the_change_and_the_approval_are_one_act_of_two_facts() -> None:
     assert answered.edited
     assert answered.digest == revised.digest != was
     assert (story.intent.status, story.intent.payload_digest, story.intent.editors) == (
-        Status.COMPLETED, "e" * 64, (),
-    )  # fmt: skip
+        Status.COMPLETED,
+        "e" * 64,
+        (),
+    )
     assert [sealed.fact.note.comment for sealed in change.facts[:2] if sealed.fact.note] == [
         "30 is enough"
     ] * 2

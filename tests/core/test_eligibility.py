@@ -116,9 +116,12 @@ def test_who_asks_and_runs_the_workspace_adds_nobody_between_the_request_and_its
     boss = Actor(ActorKind.PERSON, "per_f", WORKSPACE, roles=frozenset({"admin"}), sponsors=("per_f",))
     admin, member = {"role:admin"}, {"role:member"}
     cases: list[tuple[set[str], set[str] | None, set[str]]] = [
-        (admin, admin, set()), (admin, member, set()), (admin, None, set()), (member, admin, set()),
+        (admin, admin, set()),
+        (admin, member, set()),
+        (admin, None, set()),
+        (member, admin, set()),
         (member, member, {"per_b"}),
-    ]  # fmt: skip
+    ]
     for was, now, joined in cases:
         first = Town(({"per_a": {"team:one"}, "per_b": {"role:member"}, "per_f": was}, []))
         left = {"per_a": {"team:one"}, "per_b": {"team:one"}}
@@ -155,9 +158,10 @@ def test_in_a_task_from_before_stand_ins_were_pinned_only_who_is_named_too_stand
     names = {"per_a": {"team:one"}, "per_b": {"role:approver"}, "per_c": {"role:approver", "team:two"}}
     town = Town((names, [("per_a", "per_b"), ("per_a", "per_c")]))
     spec = TaskSpec(
-        stages=(Stage(("team:one",)),), escalate=(Escalation(timedelta(hours=1), ("team:two",)),),
+        stages=(Stage(("team:one",)),),
+        escalate=(Escalation(timedelta(hours=1), ("team:two",)),),
         pinned_members=town.membership.members_of(("team:one", "team:two")),
-    )  # fmt: skip
+    )
     story = Story(
         gate(approve(task=spec)), by=AGENT
     )  # without what the directory says: as it was recorded then
@@ -168,9 +172,10 @@ def test_in_a_task_from_before_stand_ins_were_pinned_only_who_is_named_too_stand
 def test_who_is_named_for_a_stage_from_before_then_stands_in_and_nobody_else() -> None:
     town = Town(({"per_a": {"team:one"}}, []))
     spec = TaskSpec(
-        stages=(Stage(("team:one", "per_d")),), escalate=(Escalation(timedelta(hours=1), ("team:two",)),),
+        stages=(Stage(("team:one", "per_d")),),
+        escalate=(Escalation(timedelta(hours=1), ("team:two",)),),
         pinned_members=town.membership.members_of(("team:one",)),
-    )  # fmt: skip
+    )
     story = Story(gate(approve(task=spec)), by=AGENT)
     assert "team:two" not in pinned_members(story.intent, story.task)
     for delegate, covers in (("per_d", True), ("per_a", True), ("per_e", False)):

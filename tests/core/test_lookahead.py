@@ -48,18 +48,23 @@ def test_what_runs_when_a_later_step_fails_is_told_too() -> None:
 
 def test_the_approving_outcomes_that_lead_to_a_step_are_named_if_not_all_do() -> None:
     own = (
-        Outcome("full", Meaning.APPROVES), Outcome("canary", Meaning.APPROVES, goto="few"),
+        Outcome("full", Meaning.APPROVES),
+        Outcome("canary", Meaning.APPROVES, goto="few"),
         Outcome("no", Meaning.REJECTS),
-    )  # fmt: skip
+    )
     task = TaskSpec(outcomes=("full", "canary", "no"), own=own)
     steps = (
         HumanStep(id="ask", task=task, on_success="all"),
-        work("all", on_success="tell"), work("few", on_success="tell"), work("tell"),
-    )  # fmt: skip
+        work("all", on_success="tell"),
+        work("few", on_success="tell"),
+        work("tell"),
+    )
     plan = check_plan(Plan(steps))
     assert {one.step.id: one.outcomes for one in upcoming_steps(plan, plan.human_step("ask"))} == {
-        "all": ("full",), "few": ("canary",), "tell": (),
-    }  # fmt: skip
+        "all": ("full",),
+        "few": ("canary",),
+        "tell": (),
+    }
 
 
 def test_a_second_gate_hides_nothing_from_the_first_one() -> None:
@@ -124,5 +129,8 @@ def test_what_a_step_hands_over_beside_the_payload_is_told() -> None:
     tell = NotifyStep(id="tell", to=("ops@acme.example",), message="Done.")
     plan = check_plan(Plan((approve(), work("apply", input={"run": "x"}), work("check"), wait, tell)))
     assert [one.given for one in upcoming_steps(plan, plan.human_step("approve"))] == [
-        {"run": "x"}, {}, {}, {"to": ["ops@acme.example"], "message": "Done."},
-    ]  # fmt: skip
+        {"run": "x"},
+        {},
+        {},
+        {"to": ["ops@acme.example"], "message": "Done."},
+    ]

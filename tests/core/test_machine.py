@@ -34,7 +34,7 @@ from tests.builders import (
     gate,
     minutes,
     validate,
-)  # fmt: skip
+)
 
 REVIEW = TaskSpec(type=TaskType.REVIEW, outcomes=("approved", "changes_requested", "rejected"))
 PLANS: list[Plan] = [
@@ -42,10 +42,12 @@ PLANS: list[Plan] = [
     gate(validate(), direct=True),
     gate(validate(max_retries=2, deadline=minutes(90)), approve(task=REVIEW), max_revisions=1),
     gate(
-        validate(push=True, on_failure="ask"), DelayStep(id="pause", lasts=minutes(3)), NotifyStep(id="tell"),
+        validate(push=True, on_failure="ask"),
+        DelayStep(id="pause", lasts=minutes(3)),
+        NotifyStep(id="tell"),
         approve(id="ask", on_timeout="validate", on_failure="tell"),
     ),
-]  # fmt: skip
+]
 ACTORS = [AGENT, OTHER_AGENT, SERVICE, ANN, OTTO, RITA, SAM, system(WORKSPACE)]
 
 

@@ -211,8 +211,9 @@ def test_what_is_no_room_and_no_mailbox_is_named(places: dict[str, str], field: 
 def test_a_person_may_have_questions_collected_or_refuse_it() -> None:
     assert person(preferences={"digest": "90m"}).preferences == {"digest": "1h30m"}
     assert person(preferences={"digest": False, "channels": ["email"]}).preferences == {
-        "channels": ["email"], "digest": False,
-    }  # fmt: skip
+        "channels": ["email"],
+        "digest": False,
+    }
     assert person(preferences={}).preferences == {}
 
 

@@ -61,10 +61,14 @@ def test_a_secret_is_masked_wherever_it_stands(value: Any) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        "sk_live_abcdef0123456789", "ghp_" + "a1" * 18, "xoxb-1234567890-abcdef", "AKIAIOSFODNN7EXAMPLE",
-        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc-DEF_1", "sgn_person_abcdefghijkl_" + "x" * 30,
+        "sk_live_abcdef0123456789",
+        "ghp_" + "a1" * 18,
+        "xoxb-1234567890-abcdef",
+        "AKIAIOSFODNN7EXAMPLE",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.abc-DEF_1",
+        "sgn_person_abcdefghijkl_" + "x" * 30,
     ],
-)  # fmt: skip
+)
 def test_a_value_that_looks_like_a_key_is_masked_by_any_name(text: str) -> None:
     assert text not in repr(masked({"note": f"use {text} please", "words": [text]}))
 

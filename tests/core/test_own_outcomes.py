@@ -147,8 +147,10 @@ def test_a_form_that_says_no_is_a_no() -> None:
 def test_approved_and_rejected_stand_for_a_tasks_own_yes_and_no() -> None:
     confirm = TaskSpec(outcomes=("confirmed", "denied"))
     assert [canonical_outcome(confirm, word) for word in ("approved", "rejected", "denied")] == [
-        "confirmed", "denied", "denied",
-    ]  # fmt: skip
+        "confirmed",
+        "denied",
+        "denied",
+    ]
     form = TaskSpec(outcomes=("submitted",), form={"properties": {"acknowledged": {}}})
     assert canonical_outcome(form, "rejected") == "rejected"
     plain = TaskSpec(outcomes=("submitted",), form={"properties": {"why": {}}})
@@ -181,8 +183,10 @@ def test_only_a_yes_takes_evidence_and_a_filled_form_and_a_comment_is_always_nee
     assert code(commented, "rejected", "no") == ""
     shown = TaskSpec(evidence_required=True)
     assert (code(shown, "approved"), code(shown, "rejected"), code(shown, "approved", evidence="x")) == (
-        "evidence_required", "", "",
-    )  # fmt: skip
+        "evidence_required",
+        "",
+        "",
+    )
     form = TaskSpec(form={"properties": {"why": {}}, "required": ["why"]})
     assert (code(form, "approved", why=" "), code(form, "rejected", why=" ")) == ("form_invalid", "")
     assert (code(form, "approved", why="so"), code(form, "approved", why=5)) == ("", "")

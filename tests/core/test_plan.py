@@ -136,8 +136,10 @@ def test_the_ways_out_of_a_step_are_told_once_each_with_a_yes_first() -> None:
     ask = replace(step(outcomes=("approved", "confirmed", "rejected")), on_failure="tell", on_timeout="tell")
     plan = Plan((ask, NotifyStep(id="tell", message="x")))
     assert [(one.after.value, one.target) for one in plan.routes(ask)] == [
-        ("yes", "tell"), ("no", "tell"), ("silence", "tell"),
-    ]  # fmt: skip
+        ("yes", "tell"),
+        ("no", "tell"),
+        ("silence", "tell"),
+    ]
     elsewhere = replace(ask, on_failure=None, on_timeout=None)
     assert [one.after.value for one in plan.routes(elsewhere)] == ["yes"], (
         "of a step that stands in no plan too"

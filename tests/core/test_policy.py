@@ -133,11 +133,15 @@ def test_a_yes_by_silence_takes_a_low_risk() -> None:
 @pytest.mark.parametrize(
     ("source", "strength"),
     [
-        ({"risk": "low"}, Strength.LINK), ({"risk": "medium"}, Strength.LINK), ({"risk": "high"}, Strength.SESSION),
-        ({"risk": "critical"}, Strength.SESSION), ({"strength": "session"}, Strength.SESSION),
-        ({"risk": "high", "strength": "session"}, Strength.SESSION), ({"strength": "link"}, Strength.LINK),
+        ({"risk": "low"}, Strength.LINK),
+        ({"risk": "medium"}, Strength.LINK),
+        ({"risk": "high"}, Strength.SESSION),
+        ({"risk": "critical"}, Strength.SESSION),
+        ({"strength": "session"}, Strength.SESSION),
+        ({"risk": "high", "strength": "session"}, Strength.SESSION),
+        ({"strength": "link"}, Strength.LINK),
     ],
-)  # fmt: skip
+)
 def test_a_risk_brings_the_sign_in_that_it_takes(source: dict[str, Any], strength: Strength) -> None:
     assert compile_policy(source).strength is strength
 

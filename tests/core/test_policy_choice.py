@@ -233,9 +233,12 @@ def test_beside_choices_nothing_is_said_that_a_policy_says() -> None:
 
 numbers = st.decimals(allow_nan=False, allow_infinity=False, min_value=-(10**12), max_value=10**12, places=6)
 OPERATORS = {
-    "above": lambda a, b: a > b, "at_least": lambda a, b: a >= b, "below": lambda a, b: a < b,
-    "at_most": lambda a, b: a <= b, "is": lambda a, b: a == b,
-}  # fmt: skip
+    "above": lambda a, b: a > b,
+    "at_least": lambda a, b: a >= b,
+    "below": lambda a, b: a < b,
+    "at_most": lambda a, b: a <= b,
+    "is": lambda a, b: a == b,
+}
 
 
 @UNHURRIED

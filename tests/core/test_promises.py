@@ -27,9 +27,13 @@ from tests.builders import AGENT, ANN, SYSTEM, VALIDATOR, Story, minutes, person
 SALT: Final = b"0123456789abcdef"
 WORDS: Final = ("approved", "canary", "rejected", "archive", "changes_requested", "redo")
 MEANING: Final = {
-    "approved": "yes", "canary": "yes", "rejected": "no", "archive": "no", "changes_requested": "changes",
+    "approved": "yes",
+    "canary": "yes",
+    "rejected": "no",
+    "archive": "no",
+    "changes_requested": "changes",
     "redo": "changes",
-}  # fmt: skip
+}
 
 # -- the promise about endings
 
@@ -91,7 +95,7 @@ def _silent(before: AnswerRight, step: str, declared: Declared) -> AnswerRight:
         "expired": declared.late,
         "rejected": declared.failed,
         "archive": declared.archived,
-    }[declared.silence]  # fmt: skip
+    }[declared.silence]
     if not success:
         return replace(before, refused=True)
     return replace(before, wanted=before.wanted - {step})  # who wanted changes here was asked again
@@ -122,10 +126,12 @@ def _step(chance: random.Random, step: str, ids: list[str], declared: dict[str, 
     says = declared[step]
     says = declared[step] = replace(says, failed=says.failed and bool(failed), late=says.late and bool(late))
     routes |= {
-        "on_failure": failed, "on_failure_as": "success" if says.failed else None,
-        "on_timeout": late, "on_timeout_as": "success" if says.late else None,
+        "on_failure": failed,
+        "on_failure_as": "success" if says.failed else None,
+        "on_timeout": late,
+        "on_timeout_as": "success" if says.late else None,
         "deadline": minutes(30),
-    }  # fmt: skip
+    }
     if kind == "agent":
         return AgentStep(id=step, agent=VALIDATOR, max_attempts=1, **routes)
     own = (

@@ -39,14 +39,17 @@ def did(story: Story, command: c.Command, by: str = "per_ann") -> tuple[str, str
 def test_a_vote_of_several_says_what_is_missing_and_can_be_changed() -> None:
     story = asking(Stage(need=3))
     assert did(story, c.Answer("approved")) == (
-        "Recorded: approved.", f"2 more approvals are needed.{OPEN}", "answer",
-    )  # fmt: skip
+        "Recorded: approved.",
+        f"2 more approvals are needed.{OPEN}",
+        "answer",
+    )
     assert did(story, c.Answer("approved"), "per_otto")[1] == f"1 more approval is needed.{OPEN}"
     story.do(c.Answer("approved"), EMMA)
     for person_id in ("per_ann", "per_emma"):
         assert (told(story, person_id).then, told(story, person_id).undo) == (
-            "This is decided: approved. The request is completed.", "",
-        )  # fmt: skip
+            "This is decided: approved. The request is completed.",
+            "",
+        )
 
 
 def test_a_rejection_of_several_says_how_many_more_end_it() -> None:
@@ -80,28 +83,32 @@ def test_a_wish_for_changes_among_several_is_not_a_decision() -> None:
 def test_a_stage_that_is_complete_says_so() -> None:
     story = asking(Stage(), Stage())
     assert did(story, c.Answer("approved"))[:2] == (
-        "Recorded in stage 1 of 2: approved.", "Stage 1 is complete; stage 2 is open now.",
-    )  # fmt: skip
+        "Recorded in stage 1 of 2: approved.",
+        "Stage 1 is complete; stage 2 is open now.",
+    )
 
 
 def test_the_words_are_those_of_what_was_done() -> None:
     story = asking(type=TaskType.FORM, outcomes=("submitted",), form={"type": "object"})
     assert did(story, c.Answer("submitted", data={"x": 1}))[:2] == (
-        "Recorded: submitted.", "This is decided: submitted. The request is completed.",
-    )  # fmt: skip
+        "Recorded: submitted.",
+        "This is decided: submitted. The request is completed.",
+    )
     own = Outcome("go", Meaning.APPROVES, label="Let it run")
     story = asking(outcomes=("go",), own=(own,))
     assert did(story, c.Answer("go"))[:2] == (
-        "Recorded: Let it run.", "This is decided: let it run (approved). The request is completed.",
-    )  # fmt: skip
+        "Recorded: Let it run.",
+        "This is decided: let it run (approved). The request is completed.",
+    )
 
 
 def test_an_answer_for_someone_else_names_them() -> None:
     story = asking(Stage(("per_ann",)))
     assert did(story, c.Delegate("per_otto", comment="on leave")) == (
         "Delegated to Otto.",
-        "Otto now decides for you; you no longer can. An owner or an admin can reassign it.", "",
-    )  # fmt: skip
+        "Otto now decides for you; you no longer can. An owner or an admin can reassign it.",
+        "",
+    )
     story.do(c.Answer("approved"), OTTO)
     assert told(story, "per_otto").recorded == "Recorded for Ann: approved."
     fact = act_in((sealed.fact for sealed in story.facts), "per_otto")
@@ -117,7 +124,7 @@ def test_an_answer_to_what_was_changed_since_says_that_it_is_void() -> None:
         "Revision 2 is recorded.",
         "Earlier votes are void, and those who gave them are notified. You are now on the requester's side: somebody "
         "else decides, unless self-approval is on.",
-    )  # fmt: skip
+    )
     assert told(story, "per_ann") == replace(
         told(story, "per_ann"),
         then="The request has changed since, so this answer no longer counts.",
@@ -131,13 +138,16 @@ def test_marks_and_snoozes_can_be_undone_while_they_last() -> None:
     story = asking(Stage(need=2))
     mark, cleared = c.MarkReviewing(), c.MarkReviewing(free=True)
     assert did(story, mark) == (
-        "It is marked as being reviewed by you.", "Others see that. Nothing is locked.", "unmark-reviewing",
-    )  # fmt: skip
+        "It is marked as being reviewed by you.",
+        "Others see that. Nothing is locked.",
+        "unmark-reviewing",
+    )
     story.do(mark, OTTO)
     assert (told(story, "per_ann").then, told(story, "per_ann").undo) == ("The mark is no longer set.", "")
     assert did(story, cleared, "per_otto")[:2] == (
-        "Your review mark is cleared.", "Others see that no one is reviewing it.",
-    )  # fmt: skip
+        "Your review mark is cleared.",
+        "Others see that no one is reviewing it.",
+    )
     said, then, undo = did(story, c.Snooze(START + HOUR))
     assert (said, undo) == ("Snoozed until 2026-03-02 10:00 UTC.", "unsnooze")
     assert then.startswith("You get no reminders until then")
@@ -151,12 +161,14 @@ def test_comments_new_approvers_and_withdrawals_are_answered_too() -> None:
     story = asking(Stage(need=2))
     assert did(story, c.AddComment("why?"))[0] == "Your comment was recorded."
     assert did(story, c.Reassign(("per_ann", "per_otto")), "per_ada")[:2] == (
-        "Reassigned to Ann, Otto.", "They replace the approvers of this stage. Existing votes are kept.",
-    )  # fmt: skip
+        "Reassigned to Ann, Otto.",
+        "They replace the approvers of this stage. Existing votes are kept.",
+    )
     story.do(c.Snooze(START + HOUR), ANN)
     assert did(story, c.Cancel("withdrawn"), "per_ada")[:2] == (
-        "The request is withdrawn.", "Everyone who was asked is notified.",
-    )  # fmt: skip
+        "The request is withdrawn.",
+        "Everyone who was asked is notified.",
+    )
     assert told(story, "per_ann").undo == ""
 
 

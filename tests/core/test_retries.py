@@ -21,8 +21,10 @@ def retries(*steps: object) -> dict[str, int]:
 def test_behind_a_gate_two_and_elsewhere_none() -> None:
     wait = DelayStep(id="wait", lasts=minutes(5))
     assert retries(step("before"), ask("gate"), wait, step("act"), step("after")) == {
-        "before": 0, "act": 2, "after": 2,
-    }  # fmt: skip
+        "before": 0,
+        "act": 2,
+        "after": 2,
+    }
 
 
 def test_what_only_a_no_leads_to_is_not_behind_the_gate() -> None:

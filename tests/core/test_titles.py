@@ -194,10 +194,12 @@ def test_every_title_is_a_template_or_is_refused(title: str) -> None:
 @pytest.mark.parametrize(
     "payload",
     [
-        {"x": "a=" * 500_000}, {"x": {"amount": "a=" * 250_000, "currency": "b=" * 250_000}},
-        {"x": "a", "name": "b=" * 500_000}, {"x": [{"note": "a=" * 500_000}]},
+        {"x": "a=" * 500_000},
+        {"x": {"amount": "a=" * 250_000, "currency": "b=" * 250_000}},
+        {"x": "a", "name": "b=" * 500_000},
+        {"x": [{"note": "a=" * 500_000}]},
     ],
-)  # fmt: skip
+)
 def test_only_the_beginning_of_a_long_value_is_searched_for_secrets(payload: dict[str, Any]) -> None:
     assert len(str(searched_part(("x",), [payload], payload["x"]))) < 10_000
 

@@ -45,9 +45,10 @@ def test_a_person_to_whom_two_have_delegated_is_one_person() -> None:
 def test_whether_a_stage_is_short_costs_what_it_takes_and_not_how_many_it_asks() -> None:
     def cost(count: int) -> int:
         story = team(
-            Stage(("team:dba", "team:ops"), every=True), Stage(("team:dba",), need=3),
+            Stage(("team:dba", "team:ops"), every=True),
+            Stage(("team:dba",), need=3),
             **{f"p{number}": "role:approver team:dba team:ops" for number in range(count)},
-        )  # fmt: skip
+        )
         assert lack(story) is None
         return calls(lambda: lack(story))
 

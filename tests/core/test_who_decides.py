@@ -119,10 +119,14 @@ class Company:
         ]
         roles = frozenset(role.removeprefix("role:") for role in self.roles[one])
         return Actor(
-            ActorKind.PERSON, one, WORKSPACE, names=called[one], roles=roles,
+            ActorKind.PERSON,
+            one,
+            WORKSPACE,
+            names=called[one],
+            roles=roles,
             sponsors=(one, maker) if maker and maker != one else (one,),
             delegate_for=tuple(absent) if called[one] & DECIDERS else (),
-        )  # fmt: skip
+        )
 
 
 class Vote(msgspec.Struct, frozen=True):
@@ -250,8 +254,11 @@ class Run:
             for number in range(1, chance.choice((1, 2, 3)))
         )
         spec = TaskSpec(
-            type=TaskType.REVIEW, outcomes=("approved", "rejected"), stages=stages, escalate=rungs,
-        )  # fmt: skip
+            type=TaskType.REVIEW,
+            outcomes=("approved", "rejected"),
+            stages=stages,
+            escalate=rungs,
+        )
         names = {name for stage in stages for name in stage.approvers or tuple(DECIDERS)}
         names |= {name for rung in rungs for name in rung.to}
         meant = self.company.meant()
@@ -327,9 +334,13 @@ class Run:
         word = self.chance.choice(("approved", "approved", "approved", "rejected"))
         seats = judge.seats(by.id, self.story.now)
         answer = c.Answer(
-            word, task.step_run, stage=task.stage, digest=task.digest, shown=frozenset({target_of(task)}),
+            word,
+            task.step_run,
+            stage=task.stage,
+            digest=task.digest,
+            shown=frozenset({target_of(task)}),
             active_people=self.company.called,
-        )  # fmt: skip
+        )
         done = self._done(by, answer)
         if not done:
             return

@@ -296,7 +296,7 @@ def test_need_of_one_is_what_there_is() -> None:
         ({"escalate": {"after": "8h", "to": "a@b"}}, "steps.one.human.escalate.after"),
         ({"escalate": [{"after": 9, "to": "a@b"}] * 2}, "steps.one.human.escalate[1].after"),
     ],
-)  # fmt: skip
+)
 def test_a_schedule_that_could_never_happen_is_refused(fields: dict[str, Any], field: str) -> None:
     assert refused(human(**fields)).field == field
 

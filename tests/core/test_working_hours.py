@@ -29,9 +29,13 @@ def walked(hours: Hours, start: datetime, lasts: timedelta) -> datetime:
 
 
 @given(
-    st.sampled_from(ZONES), st.sets(st.integers(0, 6), min_size=1), TIMES, TIMES,
-    st.datetimes(datetime(2010, 1, 1), datetime(2030, 1, 1)), st.integers(0, 6000),
-)  # fmt: skip
+    st.sampled_from(ZONES),
+    st.sets(st.integers(0, 6), min_size=1),
+    TIMES,
+    TIMES,
+    st.datetimes(datetime(2010, 1, 1), datetime(2030, 1, 1)),
+    st.integers(0, 6000),
+)
 def test_it_is_what_walking_day_by_day_finds(
     zone: str, days: set[int], opens: time, closes: time, start: datetime, minutes: int
 ) -> None:
@@ -83,9 +87,12 @@ def test_a_thousand_people_with_hours_of_their_own_cost_a_week_each_and_nothing_
 
 
 @given(
-    st.sampled_from(ZONES), st.sets(st.integers(0, 6), min_size=1), TIMES, TIMES,
+    st.sampled_from(ZONES),
+    st.sets(st.integers(0, 6), min_size=1),
+    TIMES,
+    TIMES,
     st.datetimes(datetime(2010, 1, 1), datetime(2030, 1, 1)),
-)  # fmt: skip
+)
 def test_it_opens_when_no_working_time_has_passed_yet(
     zone: str, days: set[int], opens: time, closes: time, start: datetime
 ) -> None:

@@ -19,9 +19,12 @@ PAGE = DOCS / "how-to" / "administration.md"
 def run(live: Live, folder: Path, commands: str) -> str:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {
-        **os.environ, "PATH": path, "SIGNOFF_URL": live.url, "SIGNOFF_API_KEY": live.owner_key,
+        **os.environ,
+        "PATH": path,
+        "SIGNOFF_URL": live.url,
+        "SIGNOFF_API_KEY": live.owner_key,
         "SIGNOFF_DATA": str(live.data),
-    }  # fmt: skip
+    }
     done = subprocess.run(
         ["sh", "-e", "-c", commands], env=environment, cwd=folder, capture_output=True, text=True, check=False,
     )  # fmt: skip

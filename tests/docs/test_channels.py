@@ -52,8 +52,10 @@ def test_slacks_tokens_are_understood_and_its_manifest_asks_for_what_is_used() -
         "groups:history",
     }
     assert manifest["settings"]["event_subscriptions"]["bot_events"] == [
-        "message.im", "message.channels", "message.groups",
-    ]  # fmt: skip
+        "message.im",
+        "message.channels",
+        "message.groups",
+    ]
     urls = {manifest["settings"][part]["request_url"] for part in ("interactivity", "event_subscriptions")}
     urls |= {command["url"] for command in manifest["features"]["slash_commands"]}
     assert urls == {"https://signoff.example/v1/slack/actions"}

@@ -10,9 +10,10 @@ from tests.live import Live
 
 PAGE = DOCS / "how-to" / "many-requests.md"
 FLOW = {
-    "workflow": "refund", "intent_type": "intent.payments.refund.v1",
+    "workflow": "refund",
+    "intent_type": "intent.payments.refund.v1",
     "steps": [{"id": "ok", "human": {"type": "approval", "title": "Pay it?", "policy": {"risk": "low"}}}],
-}  # fmt: skip
+}
 
 
 def test_the_program_and_a_command_of_the_page_decide_equal_requests(live: Live) -> None:

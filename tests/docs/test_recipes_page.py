@@ -32,8 +32,11 @@ def test_the_command_exits_as_people_decide(rule: str, code: int) -> None:
         [text] = blocks(PAGE, "bash")
         for _ in range(2):  # run again, it is the same request
             done = subprocess.run(
-                ["bash", "-c", text], env=os.environ | {"PATH": path, "RUN_ID": "run-1"}, capture_output=True,
-                text=True, timeout=60,
-            )  # fmt: skip
+                ["bash", "-c", text],
+                env=os.environ | {"PATH": path, "RUN_ID": "run-1"},
+                capture_output=True,
+                text=True,
+                timeout=60,
+            )
             assert done.returncode == code, done.stderr
         assert len({task.intent_id for task in server.asked}) == 1

@@ -25,9 +25,13 @@ def test_each_contact_reaches_whom_it_would_reach_at_its_own_moment() -> None:
     people = [person("ann"), person("otto", away), person("eve")]
     turns = Rotation(("per_ann", "per_otto"), date(2026, 3, 2), zone="Europe/Berlin")
     directory = Snapshot(
-        Workspace(WORKSPACE, "acme", "prod", False, START), {}, {}, {p.id: p for p in people}, {},
+        Workspace(WORKSPACE, "acme", "prod", False, START),
+        {},
+        {},
+        {p.id: p for p in people},
+        {},
         teams={"oncall": Team("oncall", ("per_ann", "per_otto"), turns)},
-    )  # fmt: skip
+    )
     spec = TaskSpec(stages=(Stage(("team:oncall",)),), remind=Reminders(DAY, DAY, 20))
     story = Story(gate(approve(task=spec, deadline=30 * DAY)), membership=directory.membership)
     *reminders, deadline = explain(story.intent, story.task, directory, story.now).contacts
@@ -45,8 +49,12 @@ def test_whom_many_names_mean_is_judged_once_for_each_contact() -> None:
     teams = {f"t{number}": Team(f"t{number}", tuple(p.id for p in people)) for number in range(10)}
     directory = Snapshot(
         Workspace(WORKSPACE, "acme", "prod", False, START),
-        {}, {}, {p.id: p for p in people}, {}, teams=teams,
-    )  # fmt: skip
+        {},
+        {},
+        {p.id: p for p in people},
+        {},
+        teams=teams,
+    )
     spec = TaskSpec(stages=(Stage(tuple(f"team:{name}" for name in teams)),))
     story = Story(gate(approve(task=spec, deadline=30 * DAY)), membership=directory.membership)
     explain(story.intent, story.task, directory, story.now)

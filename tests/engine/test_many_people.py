@@ -164,8 +164,9 @@ def test_who_could_decide_follows_the_names_of_the_stage_and_the_roster() -> Non
     directory = crowd(30)
     stage = Stage(("team:t1", "per_1", "p2@acme.example"))
     assert eligible(stage, directory, barred={"per_1"}) == {
-        "per_2": {"p2@acme.example", "team:t1"}, "per_3": {"team:t1"},
-    }  # fmt: skip
+        "per_2": {"p2@acme.example", "team:t1"},
+        "per_3": {"team:t1"},
+    }
     assert set(eligible(stage, directory, pinned_members={"team:t1": ("per_3", "per_9")})) == {
         "per_1",
         "per_2",

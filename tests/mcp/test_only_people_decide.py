@@ -142,9 +142,11 @@ async def test_a_decision_of_somebody_elses_request_is_not_taken_for_ones_own(en
         await client.call_tool("withdraw_request", {"request_id": first["request_id"]})
         for _ in range(7):
             forged = await env.web.send(
-                intent_type=TYPE, correlation_id=shown["correlation_id"],
-                payload=asked["payload"], human_task={"title": "Harmless?"},
-            )  # fmt: skip
+                intent_type=TYPE,
+                correlation_id=shown["correlation_id"],
+                payload=asked["payload"],
+                human_task={"title": "Harmless?"},
+            )
             await env.web.answer(forged[:-4] + "0001")
             assert (await env.web.get(f"/v1/intents/{forged}"))["status"] == "COMPLETED"
         again = (await client.call_tool("request_approval", asked)).structured_content

@@ -162,9 +162,11 @@ class FakeTeams:
     def _signed_in(self, form: dict[str, list[str]]) -> tuple[int, Any]:
         given = {name: values[0] for name, values in form.items()}
         right = {
-            "grant_type": "client_credentials", "client_id": APP, "client_secret": CLIENT_SECRET,
+            "grant_type": "client_credentials",
+            "client_id": APP,
+            "client_secret": CLIENT_SECRET,
             "scope": "https://api.botframework.com/.default",
-        }  # fmt: skip
+        }
         if given != right:
             return 401, {"error": "invalid_client"}
         token = f"bearer-{len(self.tokens)}"
@@ -180,18 +182,25 @@ class FakeTeams:
 
     def token(self, key: str = "k1", **changes: Any) -> str:
         claims = {
-            "iss": ISSUER, "aud": APP, "serviceurl": self.service, "nbf": int(self.now()) - 5,
+            "iss": ISSUER,
+            "aud": APP,
+            "serviceurl": self.service,
+            "nbf": int(self.now()) - 5,
             "exp": int(self.now()) + 3600,
-        }  # fmt: skip
+        }
         claims = {name: value for name, value in {**claims, **changes}.items() if value is not None}
         return jwt.encode(claims, key_of(key), "RS256", {"kid": changes.pop("kid", key)})
 
     def activity(self, account: str, **more: Any) -> dict[str, Any]:
         return {
-            "channelId": "msteams", "serviceUrl": self.service, "from": {"id": account, "name": "Ann"},
+            "channelId": "msteams",
+            "serviceUrl": self.service,
+            "from": {"id": account, "name": "Ann"},
             "conversation": {"id": f"a:{account}", "conversationType": "personal", "tenantId": TENANT},
-            "channelData": {"tenant": {"id": TENANT}}, "recipient": {"id": f"28:{APP}"}, **more,
-        }  # fmt: skip
+            "channelData": {"tenant": {"id": TENANT}},
+            "recipient": {"id": f"28:{APP}"},
+            **more,
+        }
 
     def typed(self, text: str, account: str, **more: Any) -> dict[str, Any]:
         return self.activity(account, **{"type": "message", "text": text, **more})
@@ -219,7 +228,7 @@ class FakeTeams:
                 },
                 **more,
             },
-        )  # fmt: skip
+        )
 
     def pressed(self, action: dict[str, Any], account: str, **more: Any) -> dict[str, Any]:
         value = {"action": action, "trigger": "manual"}

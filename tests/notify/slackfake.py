@@ -191,10 +191,12 @@ class FakeSlack:
 
     def pressed(self, button: dict[str, Any], account: str, team: str = TEAM, user_team: str = TEAM) -> bytes:
         payload = {
-            "type": "block_actions", "team": {"id": team, "domain": "acme"},
+            "type": "block_actions",
+            "team": {"id": team, "domain": "acme"},
             "user": {"id": account, "username": "ann", "name": "ann@acme.example", "team_id": user_team},
-            "response_url": f"{self.hooks}{account}", "actions": [button],
-        }  # fmt: skip
+            "response_url": f"{self.hooks}{account}",
+            "actions": [button],
+        }
         return urlencode({"payload": json.dumps(payload)}).encode()
 
     def replied(self, card: Card, text: str, account: str, /, **event: Any) -> bytes:
@@ -221,9 +223,10 @@ def signed(body: bytes, at: float, secret: str = SECRET) -> dict[str, str]:
     stamp = str(int(at))
     digest = hmac.new(secret.encode(), f"v0:{stamp}:".encode() + body, hashlib.sha256).hexdigest()
     return {
-        "x-slack-request-timestamp": stamp, "x-slack-signature": f"v0={digest}",
+        "x-slack-request-timestamp": stamp,
+        "x-slack-signature": f"v0={digest}",
         "content-type": "application/x-www-form-urlencoded",
-    }  # fmt: skip
+    }
 
 
 @asynccontextmanager

@@ -78,8 +78,11 @@ async def smtp_sink(
     options: dict[str, Any] = {}
     if tls is not None:
         options = {
-            "tls_context": tls, "require_starttls": True, "authenticator": allow, "auth_required": True,
-        }  # fmt: skip
+            "tls_context": tls,
+            "require_starttls": True,
+            "authenticator": allow,
+            "auth_required": True,
+        }
 
     def connected() -> SMTP:
         return SMTP(it, hostname="mail.acme.example", enable_SMTPUTF8=False, **options)

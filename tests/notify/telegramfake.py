@@ -153,11 +153,13 @@ class FakeTelegram:
         return {
             "update_id": self._update,
             "callback_query": {
-                "id": f"q{self._update}", "from": {"id": int(account), "is_bot": False, "username": "ann", **more},
+                "id": f"q{self._update}",
+                "from": {"id": int(account), "is_bot": False, "username": "ann", **more},
                 "message": {"message_id": 1, "chat": {"id": int(post.chat), "type": "private"}},
-                "chat_instance": "1", "data": button["callback_data"],
+                "chat_instance": "1",
+                "data": button["callback_data"],
             },
-        }  # fmt: skip
+        }
 
     def typed(
         self, text: str, account: str, chat: str = "", kind: str = "private", **more: Any
@@ -168,10 +170,13 @@ class FakeTelegram:
         return {
             "update_id": self._update,
             "message": {
-                "message_id": 9, "date": 0, "text": text, "chat": {"id": int(chat or account), "type": kind},
+                "message_id": 9,
+                "date": 0,
+                "text": text,
+                "chat": {"id": int(chat or account), "type": kind},
                 "from": {"id": int(account), "is_bot": False, "username": "ann@acme.example", **more},
             },
-        }  # fmt: skip
+        }
 
 
 def _no(code: int, why: str) -> dict[str, Any]:

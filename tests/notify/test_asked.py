@@ -127,9 +127,12 @@ async def test_an_expiry_approves_nothing_that_nobody_was_asked(
     no channel is configured, people are asked by the pages.
     """
     spec = TaskSpec(
-        title="Clear the cache?", stages=(Stage(("per_otto",)),), risk=Risk.LOW,
-        fallback=Fallback.OUTCOME, fallback_outcome="approved",
-    )  # fmt: skip
+        title="Clear the cache?",
+        stages=(Stage(("per_otto",)),),
+        risk=Risk.LOW,
+        fallback=Fallback.OUTCOME,
+        fallback_outcome="approved",
+    )
     async with smtp_sink() as server:
         channels = {} if mail == "none" else email(server.url)
         async with messaging_env(store, clock, channels) as env:
@@ -151,10 +154,13 @@ async def test_an_expiry_approves_nothing_that_nobody_was_asked(
 async def test_only_who_may_decide_counts_as_asked(store: Store, clock: FixedClock, way: str) -> None:
     """Somebody who is only kept informed, or may no longer decide, does not consent by silence."""
     spec = TaskSpec(
-        title="Clear the cache?", stages=(Stage(("per_otto",)),), risk=Risk.LOW,
-        fallback=Fallback.OUTCOME, fallback_outcome="approved",
+        title="Clear the cache?",
+        stages=(Stage(("per_otto",)),),
+        risk=Risk.LOW,
+        fallback=Fallback.OUTCOME,
+        fallback_outcome="approved",
         notify=("per_ann",) if way == "notified only" else (),
-    )  # fmt: skip
+    )
     refused = {"notified only": "otto", "reassigned": "ann", "delegated": "ann"}.get(way)
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
         server.refused = {f"{refused}@acme.example": "451 4.3.0 try again later"} if refused else {}

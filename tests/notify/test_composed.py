@@ -91,8 +91,10 @@ def test_a_risk_in_an_answer_to_this_very_task_is_none() -> None:
 
 def test_a_later_stage_offers_the_outcome_that_was_agreed_and_marks_what_rejects() -> None:
     own = (
-        Outcome("canary", Meaning.APPROVES), Outcome("full", Meaning.APPROVES), Outcome("stop", Meaning.REJECTS),
-    )  # fmt: skip
+        Outcome("canary", Meaning.APPROVES),
+        Outcome("full", Meaning.APPROVES),
+        Outcome("stop", Meaning.REJECTS),
+    )
     story = asking(Stage(), Stage(), outcomes=("canary", "full", "stop"), own=own)
     assert offered(story) == ["canary", "full", "stop"]
     story.do(c.Answer("full"), ANN)
@@ -176,9 +178,13 @@ def composed(
     intent, task = story.intent, story.intent.open
     place = {name: getattr(task, name) for name in ("step", "step_run", "stage", "revision") if task}
     notification = Notification(
-        kind=kind, intent=intent.id, workspace=WORKSPACE, seq=intent.seq, intent_type=intent.type,
+        kind=kind,
+        intent=intent.id,
+        workspace=WORKSPACE,
+        seq=intent.seq,
+        intent_type=intent.type,
         **{"at": story.now, "step": "ask", **place, **fields},
-    )  # fmt: skip
+    )
     row = OutboxRow("row", WORKSPACE, intent.id, 1, OutboxKind.PERSON, "email", who, b"", story.now)
     stored = Stored(intent, payload)
     composer = MessageComposer(row, notification, stored, directory, "https://s.example", answers, old)
@@ -224,9 +230,11 @@ def test_only_the_first_kept_revision_is_compared_and_only_so_many_values_are_li
     assert changes.count(";") == 8
     eight = dict.fromkeys(list(now)[:8], 1)
     asked = composed(
-        story, NotificationKind.TASK_OPENED, old={1: json.dumps(eight).encode()},
+        story,
+        NotificationKind.TASK_OPENED,
+        old={1: json.dumps(eight).encode()},
         payload=json.dumps(dict.fromkeys(eight, 2)).encode(),
-    )  # fmt: skip
+    )
     assert "more" not in fact(asked, "Changed since revision 1")[0]
 
 
@@ -266,9 +274,11 @@ def test_comments_and_texts_are_masked_in_every_message() -> None:
         outcome="rejected",
     )  # fmt: skip
     texts = (
-        composed(asking(title=secret), NotificationKind.TASK_OPENED), said, end,
+        composed(asking(title=secret), NotificationKind.TASK_OPENED),
+        said,
+        end,
         composed(story, NotificationKind.MESSAGE, text=secret),
-    )  # fmt: skip
+    )
     for message in texts:
         assert "postgres://app:" in message.quoted
         assert "hunter2" not in repr(message)

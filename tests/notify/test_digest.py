@@ -124,10 +124,12 @@ async def test_who_is_on_call_is_asked_at_once(store: Store, clock: FixedClock) 
         await env.people_are(ann=DIGEST, otto=DIGEST)
         turns = Rotation(("per_ann", "per_otto"), date(2026, 2, 2))
         members = ("per_ann", "per_otto")
-        await store.people.save([
-            Team("oncall", members, turns, WORKSPACE, clock.now()),
-            Team("dba", members, None, WORKSPACE, clock.now()),
-        ])  # fmt: skip
+        await store.people.save(
+            [
+                Team("oncall", members, turns, WORKSPACE, clock.now()),
+                Team("dba", members, None, WORKSPACE, clock.now()),
+            ]
+        )
         env.directory.changed(WORKSPACE)
         await env.submit(asked("team:dba", **LOW))
         await env.carry()

@@ -336,11 +336,15 @@ async def test_hostile_text_suppresses_no_mail_and_gets_into_no_header(
 ) -> None:
     title = "Run it\r\nBcc: evil@x.example\x00\u202e" + "T" * 10_000
     evil = {
-        "html": "<script>alert(1)</script><img src=https://evil.example/x.png>", "jinja": "{{ 7*7 }}{% raw %}",
-        "bidi": "abc\u202edcba\u2066", "zero": "pay\u200bpal", "ansi": "\x1b[2J",
+        "html": "<script>alert(1)</script><img src=https://evil.example/x.png>",
+        "jinja": "{{ 7*7 }}{% raw %}",
+        "bidi": "abc\u202edcba\u2066",
+        "zero": "pay\u200bpal",
+        "ansi": "\x1b[2J",
         "crlf": "x\r\n.\r\nBcc: evil@x.example",
-        "look": "https://signoff.acme.examp1e/approve", "last": "a" * 200_000 + "DROP TABLE",
-    }  # fmt: skip
+        "look": "https://signoff.acme.examp1e/approve",
+        "last": "a" * 200_000 + "DROP TABLE",
+    }
     plan = asked(description="read-only report, please approve")
     step = replace(plan.steps[0], task=replace(plan.steps[0].task, title=title))  # type: ignore[union-attr]
     trusted, foreign = (

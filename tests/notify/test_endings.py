@@ -22,9 +22,13 @@ from tests.notify.smtp_sink import smtp_sink
 
 ENDINGS = ("approved", "rejected", "expired", "withdrawn", "superseded", "undeliverable")
 SAID = {
-    "approved": "Approved", "rejected": "Rejected", "expired": "Expired", "withdrawn": "Withdrawn",
-    "superseded": "Changes requested", "undeliverable": "No approver could be reached",
-}  # fmt: skip
+    "approved": "Approved",
+    "rejected": "Rejected",
+    "expired": "Expired",
+    "withdrawn": "Withdrawn",
+    "superseded": "Changes requested",
+    "undeliverable": "No approver could be reached",
+}
 
 
 BEFORE, AFTER = b'{"target":"prod-db"}', b'{"online":true,"target":"prod-db"}'

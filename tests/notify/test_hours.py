@@ -68,14 +68,16 @@ async def test_what_waits_for_the_morning_is_not_sent_at_night_with_a_digest(
         await env.people_are(otto={"preferences": {"digest": "1h"}}, ann={"preferences": {"digest": "1h"}})
         intent = await env.submit(asking("per_otto", "per_ann", risk=Risk.LOW), by=OTHER)
         assert sorted(await foretold(env, intent.id)) == [
-            (EVENING, "opening", "per_ann"), (datetime(2026, 3, 30, 7, tzinfo=UTC), "opening", "per_otto"),
-        ]  # fmt: skip
+            (EVENING, "opening", "per_ann"),
+            (datetime(2026, 3, 30, 7, tzinfo=UTC), "opening", "per_otto"),
+        ]
         await env.carry()
         assert server.mails == []
         await env.for_days(3)
         assert arrived(server) == [
-            (EVENING + HOUR, "opening", "per_ann"), (datetime(2026, 3, 30, 7, tzinfo=UTC), "opening", "per_otto"),
-        ]  # fmt: skip
+            (EVENING + HOUR, "opening", "per_ann"),
+            (datetime(2026, 3, 30, 7, tzinfo=UTC), "opening", "per_otto"),
+        ]
 
 
 async def test_where_the_deadline_would_come_first_nobody_waits_for_the_morning(

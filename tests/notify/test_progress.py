@@ -56,8 +56,9 @@ async def test_a_partial_vote_rewrites_every_card_and_takes_the_voters_buttons(
         assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
         states = await slack.messaging.states(intent.id)
         assert [s for s in states if s[0] == "task.progress"] == [
-            ("task.progress", "per_ann", "slack", "sent"), ("task.progress", "per_otto", "slack", "sent"),
-        ]  # fmt: skip
+            ("task.progress", "per_ann", "slack", "sent"),
+            ("task.progress", "per_otto", "slack", "sent"),
+        ]
 
 
 async def test_a_stage_that_passed_is_on_the_cards_of_the_stage_before(
@@ -86,8 +87,10 @@ async def test_votes_in_a_row_end_in_the_last_state_and_a_stale_card_never_wins(
         intent = await slack.messaging.submit(plan)
         await slack.messaging.carry()
         for command, person in (
-            (c.Answer("approved"), ANN), (c.MarkReviewing(), OTTO), (c.Answer("rejected"), ANN)
-        ):  # fmt: skip
+            (c.Answer("approved"), ANN),
+            (c.MarkReviewing(), OTTO),
+            (c.Answer("rejected"), ANN),
+        ):
             await slack.messaging.do(intent.id, command, person)
         await slack.messaging.carry()
         for account in ("U0ANN", "U0OTTO"):

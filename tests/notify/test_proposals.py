@@ -96,8 +96,9 @@ async def test_what_nobody_confirmed_in_time_is_told_to_the_proposer(store: Stor
         clock.move(timedelta(days=7))
         await env.carry()
         assert [(mail["To"], "expired" in mail["Subject"]) for mail in server.mails] == [
-            ("ann@acme.example", False), ("otto@acme.example", True),
-        ]  # fmt: skip
+            ("ann@acme.example", False),
+            ("otto@acme.example", True),
+        ]
 
 
 async def test_a_mail_server_that_is_away_delays_it_and_an_address_that_is_not_there_ends_it(

@@ -26,8 +26,10 @@ from tests.core.asking import asking, step
 
 HOUR = timedelta(hours=1)
 OPENED, REMINDER, ESCALATED = (
-    NotificationKind.TASK_OPENED, NotificationKind.REMINDER, NotificationKind.ESCALATED,
-)  # fmt: skip
+    NotificationKind.TASK_OPENED,
+    NotificationKind.REMINDER,
+    NotificationKind.ESCALATED,
+)
 NAMES = ("ann", "otto", "rita", "emma")
 MAIL = {f"per_{name}": f"{name}@acme.example" for name in NAMES}
 REACH = {"email": MAIL, "slack": {"per_otto": "U0OTTO"}}
@@ -53,9 +55,13 @@ def about(story: Story, kind: NotificationKind, **fields: Any) -> Notification:
     }
     said = {"to": ("per_ann", "per_otto"), "at": START, **place, **fields}
     return Notification(
-        kind=kind, intent=story.intent.id, workspace=WORKSPACE, seq=story.intent.seq,
-        intent_type=story.intent.type, **said,
-    )  # fmt: skip
+        kind=kind,
+        intent=story.intent.id,
+        workspace=WORKSPACE,
+        seq=story.intent.seq,
+        intent_type=story.intent.type,
+        **said,
+    )
 
 
 def told(
@@ -134,8 +140,10 @@ def test_the_requesters_side_hears_of_the_end_once_and_in_the_channel_that_asked
     end = about(story, NotificationKind.DECIDED)
     sent = [("per_otto", "slack"), ("per_otto", "email"), ("per_otto", "slack"), ("per_ann", "slack")]
     assert [(one.person, one.channels) for one in told(end, story, sent)] == [
-        ("per_otto", ("slack",)), ("per_otto", ("email",)), ("per_rita", ("email",)),
-    ]  # fmt: skip
+        ("per_otto", ("slack",)),
+        ("per_otto", ("email",)),
+        ("per_rita", ("email",)),
+    ]
     asked = [("per_rita", "email"), ("team:dba", "slack")]
     reach = {**REACH, "slack": {"team:dba": "C1"}}
     assert people(told(end, story, asked, reach=reach)) == ["rita", "team:dba"]
@@ -149,8 +157,11 @@ def test_the_person_who_decided_gets_no_message_about_it_but_their_card_is_rewri
     reach = {**REACH, "email": {**MAIL, "team:dba": "dba@acme.example"}}
     end = about(story, NotificationKind.DECIDED, by="per_otto")
     assert [(one.person, one.channels) for one in told(end, story, sent, held, reach)] == [
-        ("per_ann", ("email",)), ("per_otto", ("slack",)), ("team:dba", ("email",)), ("per_rita", ("email",)),
-    ]  # fmt: skip
+        ("per_ann", ("email",)),
+        ("per_otto", ("slack",)),
+        ("team:dba", ("email",)),
+        ("per_rita", ("email",)),
+    ]
     own = about(story, NotificationKind.DECIDED, by="per_rita")  # withdrawn by the requester herself
     assert people(told(own, story)) == []
 

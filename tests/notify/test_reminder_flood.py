@@ -21,8 +21,10 @@ async def test_reminders_beyond_the_limit_are_left_out_on_record_and_questions_n
             await env.pass_time(minutes(5))
             await env.carry_all()
         assert [state for kind, *_, state in await env.states(first) if kind == "task.reminder"] == [
-            "sent", "sent", "skipped",
-        ]  # fmt: skip
+            "sent",
+            "sent",
+            "skipped",
+        ]
         left_out = [m for m in await env.messages(first) if m.state == "skipped"]
         assert [m.error for m in left_out] == ["too many reminders to this person within an hour"]
         second = (await env.submit(plan)).id

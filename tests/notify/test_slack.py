@@ -279,8 +279,9 @@ async def test_hostile_text_is_text_and_what_does_not_fit_takes_the_buttons_away
     evil = {
         "<!channel>": "<!channel> <@U1> <https://evil|Open ticket> *bold* :tada: &amp;",
         "bidi": "a\u202eb\u200bc\x1b[2J",
-        "break": "x\nRisk: low", "empty": "",
-    }  # fmt: skip
+        "break": "x\nRisk: low",
+        "empty": "",
+    }
     async with slack_env(store, clock) as slack:
         await slack.messaging.submit(asked(), payload=json.dumps(evil).encode())
         await slack.messaging.carry()
@@ -323,8 +324,9 @@ async def test_the_messages_of_a_task_are_there_to_be_read(store: Store, clock: 
         for ref in (intent.id, intent.id[:-4] + "0001"):
             told = await slack.web.call("GET", f"/v1/tasks/{ref}/messages", who="rita")
             assert {(m["person"], m["state"], m.get("error")) for m in told["messages"]} == {
-                ("per_ann", "sent", None), ("per_otto", "failed", "Slack answered channel_not_found"),
-            }  # fmt: skip
+                ("per_ann", "sent", None),
+                ("per_otto", "failed", "Slack answered channel_not_found"),
+            }
 
 
 async def test_a_card_of_the_stage_before_says_that_another_is_open(store: Store, clock: FixedClock) -> None:

@@ -40,8 +40,9 @@ class Gate:
             out = json.dumps({"ok": True, "url": self.url.replace("http", "ws") + "/link"}).encode()
             writer.write(
                 b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n"
-                + f"content-length: {len(out)}\r\n\r\n".encode() + out
-            )  # fmt: skip
+                + f"content-length: {len(out)}\r\n\r\n".encode()
+                + out
+            )
             await writer.drain()
             writer.close()
             return

@@ -113,8 +113,10 @@ async def test_each_address_of_apprise_is_tried_for_itself_and_shows_no_secret(
             clock.move(timedelta(days=1))
             await slack.messaging.carry()
             assert (
-                name_of(urls[1]), "apprise", "failed permanently after 4 attempts: this address is no longer configured"
-            ) in await told(slack, intent.id)  # fmt: skip
+                name_of(urls[1]),
+                "apprise",
+                "failed permanently after 4 attempts: this address is no longer configured",
+            ) in await told(slack, intent.id)
 
 
 async def test_the_next_channel_took_over_and_the_ladder_moved_on_are_on_the_page_as_they_happened(

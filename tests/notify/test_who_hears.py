@@ -16,9 +16,10 @@ from tests.notify.messaging_env import email, messaging_env
 from tests.notify.smtp_sink import smtp_sink
 
 ASKED = TaskSpec(
-    stages=(Stage(("per_ann",)),), remind=Reminders(minutes(3), minutes(2), 4),
+    stages=(Stage(("per_ann",)),),
+    remind=Reminders(minutes(3), minutes(2), 4),
     escalate=(Escalation(minutes(6), ("per_otto",)),),
-)  # fmt: skip
+)
 
 
 async def test_who_hears_of_the_end_is_whom_explain_names(store: Store, clock: FixedClock) -> None:

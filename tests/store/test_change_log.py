@@ -160,8 +160,10 @@ async def test_the_record_of_an_older_release_is_numbered_and_found(own_url: str
     try:
         found = await store.people.changes("wsp_1", 9)
         assert [(one.number, one.subject) for one in found] == [
-            (3, "workspace"), (2, "person:per_ann"), (1, "policy:p"),
-        ]  # fmt: skip
+            (3, "workspace"),
+            (2, "person:per_ann"),
+            (1, "policy:p"),
+        ]
         [space] = await store.directory.workspaces()
         key = await store.directory.key("sak_1")
         assert key is not None
@@ -190,7 +192,10 @@ async def test_self_approval_of_an_older_release_stays_what_it_was(own_url: str,
     await store.open()
     try:
         assert {space.id: space.self_approval_setting for space in await store.directory.workspaces()} == {
-            "alone": "alone", "turned": True, "two": True, "off": False,
-        }  # fmt: skip
+            "alone": "alone",
+            "turned": True,
+            "two": True,
+            "off": False,
+        }
     finally:
         await store.close()

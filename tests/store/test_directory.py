@@ -93,9 +93,13 @@ async def test_accounts(directory: Store) -> None:
     assert [it.name for it in await there.accounts("wsp_1")] == ["Validator Bot", "cd", "ci"]
     assert await there.accounts("wsp_1", "agent") == [BOT]
     changed = replace(
-        BOT, status="suspended", delivery_mode="http", callback_url="https://x", updated_at=NOON + SECOND,
+        BOT,
+        status="suspended",
+        delivery_mode="http",
+        callback_url="https://x",
+        updated_at=NOON + SECOND,
         behind={"registered": ("per_ann",), "callback": ("per_otto", "per_ann")},
-    )  # fmt: skip
+    )
     await directory.people.save([changed])
     assert await there.account("sa_bot") == changed
 

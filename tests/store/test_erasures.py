@@ -61,9 +61,13 @@ async def test_an_address_is_replaced_as_a_value_and_as_a_key(store: Store) -> N
 async def test_a_card_is_found_by_its_channel_and_the_id_that_the_provider_knows(store: Store) -> None:
     await store.directory.add_workspace(SPACE)
     for id, channel, step_run, seq, reference in (
-        ("a", "slack", 2, 3, "r1"), ("b", "msteams", 2, 5, "r1"), ("c", "slack", 0, 9, "r1"),
-        ("d", "slack", 3, 7, "r1"), ("e", "slack", 3, 8, "r2"), ("f", "slack", 3, 9, ""),
-    ):  # fmt: skip
+        ("a", "slack", 2, 3, "r1"),
+        ("b", "msteams", 2, 5, "r1"),
+        ("c", "slack", 0, 9, "r1"),
+        ("d", "slack", 3, 7, "r1"),
+        ("e", "slack", 3, 8, "r2"),
+        ("f", "slack", 3, 9, ""),
+    ):
         row = OutboxRow(id, WS, INTENT, seq, OutboxKind.TEST, channel, "per_ann", b"{}", NOON)
         message = Message(
             id=id, workspace=WS, intent_id=INTENT, visit=step_run, seq=seq, kind="task.opened", person="per_ann",
@@ -93,8 +97,11 @@ async def test_an_address_means_the_person_who_was_last_removed_with_it(store: S
         )  # fmt: skip
 
     rows = [
-        ("per_1", "person", ""), ("per_2", "person", ""), ("per_3", "person", "{}"), ("ann@x.example", "team", ""),
-    ]  # fmt: skip
+        ("per_1", "person", ""),
+        ("per_2", "person", ""),
+        ("per_3", "person", "{}"),
+        ("ann@x.example", "team", ""),
+    ]
     for number, (who, kind, after) in enumerate(rows):
         await store.people.save([entry(number, who, kind, after)])
     assert await store.erasures.removed_as(WS, "ann@x.example") == "per_2"

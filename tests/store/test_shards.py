@@ -63,8 +63,12 @@ async def test_former_rows_get_the_shard_of_their_intent(own_url: str) -> None:
         assert set(await _shards(store, "replies")) >= {(None, None)}
         [view] = await store.views.of(ids[77])
         assert (view.step_run, view.person, view.channel, view.times, view.unfolded) == (
-            1, "per_ann", "web", 3, True,
-        )  # fmt: skip
+            1,
+            "per_ann",
+            "web",
+            3,
+            True,
+        )
     finally:
         await store.close()
 

@@ -18,12 +18,15 @@ async def test_looks_are_counted_in_one_row(store: Store) -> None:
     await store.views.add(TWO, 1, "per_ann", "web", AT, False)
     found = await store.views.of(ONE)
     assert [(one.person, one.channel, one.times, one.unfolded) for one in found] == [
-        ("per_otto", "web", 1, False), ("per_ann", "api", 1, False), ("per_ann", "web", 3, True),
-    ]  # fmt: skip
+        ("per_otto", "web", 1, False),
+        ("per_ann", "api", 1, False),
+        ("per_ann", "web", 3, True),
+    ]
     mine = await store.views.of_person(ONE, 2, "per_ann")
     assert [(one.channel, one.first_at, one.last_at) for one in mine] == [
-        ("api", AT, AT), ("web", AT, AT + timedelta(minutes=2)),
-    ]  # fmt: skip
+        ("api", AT, AT),
+        ("web", AT, AT + timedelta(minutes=2)),
+    ]
 
 
 async def test_those_of_a_person_are_of_one_task(store: Store) -> None:

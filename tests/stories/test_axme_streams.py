@@ -92,9 +92,10 @@ def test_cursors_are_even_so_that_the_last_and_the_next_mean_the_same(axp: AxpEn
         assert read_stream(axp.live, events_path(intent_id, since, 1)).events == listed
     for since, seqs in ((0, [4]), (1, [4]), (2, [4]), (3, [4])):
         assert read_stream(axp.live, post_path(name, since, 1)).seqs == seqs
-    assert axp.owner.list_intent_events(intent_id)["events"] == axp.owner.list_intent_events(
-        intent_id, since=0
-    )["events"]  # fmt: skip
+    assert (
+        axp.owner.list_intent_events(intent_id)["events"]
+        == axp.owner.list_intent_events(intent_id, since=0)["events"]
+    )
 
 
 def test_watching_as_the_published_cli_does_skips_nothing(axp: AxpEnv) -> None:

@@ -138,9 +138,10 @@ def test_the_metrics_of_all_workers_are_read_at_any_of_them(server: Live) -> Non
 def events_of(line: Line, intent: str) -> str:
     """What an intent's stream sends until it ends."""
     line.connection.request(
-        "GET", f"/v1/intents/{intent}/events/stream?wait_seconds=30",
+        "GET",
+        f"/v1/intents/{intent}/events/stream?wait_seconds=30",
         headers={"x-api-key": line._key, "x-axme-client": "signoff-test/1"},
-    )  # fmt: skip
+    )
     return line.connection.getresponse().read().decode()
 
 
@@ -261,8 +262,10 @@ def test_streams_are_limited_over_all_workers(
 def test_a_number_of_workers_that_cannot_be_is_refused_by_name(tmp_path: Path, wrong: str) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "signoff.cli", "up", f"--workers={wrong}", "--data", str(tmp_path)],
-        capture_output=True, text=True, timeout=PATIENCE,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
     assert ended.returncode != 0
     assert "workers" in ended.stderr
 

@@ -42,9 +42,10 @@ main()
 
 def submit(live: Live, key: str) -> tuple[int, str, Any]:
     request = urllib.request.Request(
-        f"{live.url}/v1/intents", json.dumps({"intent_type": "a.b.v1", "payload": {"k": key}}).encode(),
+        f"{live.url}/v1/intents",
+        json.dumps({"intent_type": "a.b.v1", "payload": {"k": key}}).encode(),
         {"x-api-key": live.owner_key, "content-type": "application/json"},
-    )  # fmt: skip
+    )
     try:
         with urllib.request.urlopen(request, timeout=PATIENCE) as answer:
             return answer.status, answer.headers["content-type"], json.loads(answer.read())

@@ -28,9 +28,13 @@ MANIFEST: dict[str, Any] = {
     "workspace": {"self_approval": False, "default_policy": "strict", "unlisted_types": "gate"},
 }
 EASIER: dict[str, Any] = {
-    "policy_id": "lax", "policy": "lax", "approvers": ["cleo@acme.example"], "quorum": 0, "risk": "low",
+    "policy_id": "lax",
+    "policy": "lax",
+    "approvers": ["cleo@acme.example"],
+    "quorum": 0,
+    "risk": "low",
     "environment": "dev",
-}  # fmt: skip
+}
 PROD = {"target": "prod-postgres-main", **EASIER}
 
 

@@ -65,8 +65,6 @@ STRICTER: dict[str, dict[str, Any]] = {
     "a role less": {"people": {"otto@acme.example": {"roles": ["admin"]}}},
     "somebody new who only asks": {"people": {"new@acme.example": {"roles": ["member"]}}},
     "on call": {
-        "teams": {
-            "sre": {**MANIFEST["teams"]["sre"], "rotation": {"handover": "mon 09:00", "zone": "UTC"}}
-        }
+        "teams": {"sre": {**MANIFEST["teams"]["sre"], "rotation": {"handover": "mon 09:00", "zone": "UTC"}}}
     },
-}  # fmt: skip
+}

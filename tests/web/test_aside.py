@@ -51,9 +51,10 @@ async def test_many_people_are_listed_beside_the_loop(web: WebEnv) -> None:
 
 async def test_others_are_answered_between_the_entries_of_a_long_manifest(web: WebEnv) -> None:
     manifest = {
-        "people": CROWD, "teams": {f"t{n}": {"members": list(CROWD)} for n in range(20)},
+        "people": CROWD,
+        "teams": {f"t{n}": {"members": list(CROWD)} for n in range(20)},
         "policies": {f"p{n}": POLICY for n in range(20)},
-    }  # fmt: skip
+    }
     entries, at_once = {"_person": 0, "_team": 0, "_policy": 0}, list[int]()
 
     def called(frame: FrameType, event: str, _arg: object) -> None:

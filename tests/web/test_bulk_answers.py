@@ -215,9 +215,7 @@ def test_a_page_sends_no_more_tasks_in_one_act_than_the_api() -> None:
 
 async def test_three_hundred_equal_requests_are_decided_in_three_acts(web: WebEnv) -> None:
     """Three people are asked, one of them decides: three acts, three hundred records."""
-    await workflow(
-        web, approve=[{"any": [f"{name}@acme.example" for name in ("ann", "otto", "emma")]}]
-    )  # fmt: skip
+    await workflow(web, approve=[{"any": [f"{name}@acme.example" for name in ("ann", "otto", "emma")]}])
     for number in range(300):
         await web.send(intent_type=TYPE, payload={"customer": f"c{number}", "amount": number})
     decided = []

@@ -140,8 +140,10 @@ async def test_only_so_many_openings_are_remembered_those_of_the_tasks_that_were
     web: WebEnv,
 ) -> None:
     kept, ann, (intent_id, _) = (
-        CardOpenings(web.env.store, web.clock, 2), await web.actor("ann"), await web.at_gate(),
-    )  # fmt: skip
+        CardOpenings(web.env.store, web.clock, 2),
+        await web.actor("ann"),
+        await web.at_gate(),
+    )
 
     for step_run in (1, 2):
         await kept.opened(ann, intent_id, step_run)
@@ -168,8 +170,11 @@ async def test_an_answer_by_api_says_what_this_server_remembers_and_reads_nothin
 async def test_every_way_to_answer_over_the_api_records_what_this_server_remembers(web: WebEnv) -> None:
     """A change approved in one act, a selection in bulk, the decisions of AXP: each is an answer."""
     edits, bulk, axp, resumed = (
-        await edited.opened(web), await _low(web), await web.at_gate(), await web.at_gate(),
-    )  # fmt: skip
+        await edited.opened(web),
+        await _low(web),
+        await web.at_gate(),
+        await web.at_gate(),
+    )
     for task_id in (edits["task_id"], bulk["task_id"], axp[1], resumed[1]):
         await web.get(f"/v1/tasks/{task_id}", "ann")
     web.clock.move(timedelta(seconds=30))

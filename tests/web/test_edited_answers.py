@@ -16,12 +16,13 @@ async def opened(web: WebEnv, **policy: Any) -> dict[str, Any]:
     """An open task whose policy lets its approvers edit."""
     asked = {"approve": [{"any": ["ann@acme.example", "otto@acme.example"]}], "edits": "approve", **policy}
     flow = {
-        "workflow": "refund", "intent_type": TYPE,
+        "workflow": "refund",
+        "intent_type": TYPE,
         "steps": [
             {"id": "ok", "human": {"type": "approval", "title": "Pay it?", "policy": asked}},
             {"id": "pay", "agent": "validator"},
         ],
-    }  # fmt: skip
+    }
     answer = await web.post("/v1/workflows", flow, "oscar")
     assert answer.status == 200, answer.text
     task_id = f"{(await web.send(intent_type=TYPE, payload=PAYLOAD))[:-4]}0001"

@@ -52,7 +52,9 @@ CASES = {
     "chunk extension": POST + b"Transfer-Encoding: chunked\r\n\r\n2;a=b\r\n{}\r\n0\r\n\r\n",
     "trailer": POST + b"Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\nX: y\r\n\r\n",
     "request in a chunk": POST
-    + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(NEXT) + NEXT + b"\r\n0\r\n\r\n",
+    + b"Transfer-Encoding: chunked\r\n\r\n%x\r\n" % len(NEXT)
+    + NEXT
+    + b"\r\n0\r\n\r\n",
     "length and chunked": POST + b"Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
     "chunked and length": POST + b"Transfer-Encoding: chunked\r\nContent-Length: 2\r\n\r\n0\r\n\r\n",
     "chunked twice": POST + b"Transfer-Encoding: chunked, chunked\r\n\r\n0\r\n\r\n",
@@ -87,7 +89,7 @@ CASES = {
     "expect something": POST + b"Expect: the-worst\r\nContent-Length: 2\r\n\r\n{}",
     "tls": b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
     "line end in a request id": GET + b"X-Request-Id: a\tb\r\n\r\n",
-}  # fmt: skip
+}
 
 
 class Receiver:

@@ -42,9 +42,11 @@ async def read(web: WebEnv, intent: str, who: str = "ann", since: int = 0) -> di
 async def test_the_bodies_are_those_that_the_webhook_posts(hooked: Hooked) -> None:
     web, sink = hooked
     human = {
-        "type": "approval", "title": "Refund {amount}?", "approvers": ["ann@acme.example"],
+        "type": "approval",
+        "title": "Refund {amount}?",
+        "approvers": ["ann@acme.example"],
         "remind": {"after": "5m", "every": "30m", "at_most": 3},
-    }  # fmt: skip
+    }
     flow = {"workflow": "refund", "intent_type": TYPE, "steps": [{"id": "ok", "human": human}]}
     assert (await web.post("/v1/workflows", flow, "oscar")).status == 200
     intent = await web.send(payload={"amount": 12})

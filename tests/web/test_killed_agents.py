@@ -205,8 +205,9 @@ async def test_kills_and_resumes_are_listed(web: WebEnv) -> None:
     await resume(web)
     listed = await web.get("/v1/mesh/events?limit=50", "oscar")
     assert [(one["event_type"], one["address"]) for one in listed["events"]] == [
-        ("agent.resumed", VALIDATOR), ("agent.killed", VALIDATOR),
-    ]  # fmt: skip
+        ("agent.resumed", VALIDATOR),
+        ("agent.killed", VALIDATOR),
+    ]
     assert {one["actor_id"] for one in listed["events"]} == {"per_oscar"}
     killed = await web.get("/v1/mesh/events?event_type=agent.killed", "aud")
     assert [one["event_type"] for one in killed["events"]] == ["agent.killed"]

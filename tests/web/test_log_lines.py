@@ -41,8 +41,9 @@ async def test_keys_and_sign_ins_are_lines_without_a_secret(
     await reader(web, "ann")
     keys = [line for line in lines(caplog, "signoff.changes") if line["kind"] == "key"]
     assert [(line["act"], line["actor"], line["via"]) for line in keys] == [
-        ("added", "per_oscar", "api"), ("removed", "per_oscar", "api"),
-    ]  # fmt: skip
+        ("added", "per_oscar", "api"),
+        ("removed", "per_oscar", "api"),
+    ]
     assert [line["actor"] for line in lines(caplog, "signoff.access")] == ["per_ann"]
     assert made["api_key"] not in caplog.text
     assert web.keys["ann"] not in caplog.text

@@ -196,9 +196,13 @@ async def test_a_double_click_on_the_page_is_one_answer_and_shows_its_receipt(we
 
 
 async def test_a_form_with_two_answers_is_refused(web: WebEnv) -> None:
-    _, task_id = await web.ask(task_type="form", form_schema={
-        "type": "object", "properties": {"approved": {"type": "boolean"}},
-    })  # fmt: skip
+    _, task_id = await web.ask(
+        task_type="form",
+        form_schema={
+            "type": "object",
+            "properties": {"approved": {"type": "boolean"}},
+        },
+    )
     digest = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]["digest"]
     ann = await reader(web, "ann")
     said = {"outcome": "submitted", "revision": "1", "stage": "1", "digest": digest}
@@ -217,9 +221,13 @@ async def test_a_form_with_two_answers_is_refused(web: WebEnv) -> None:
     )
 
 
-@pytest.mark.parametrize("body", [
-    {"decision": "approve", "outcome": "rejected"}, {"decision": "reject", "approved": True},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"decision": "approve", "outcome": "rejected"},
+        {"decision": "reject", "approved": True},
+    ],
+)
 async def test_an_approval_with_two_answers_is_refused(web: WebEnv, body: dict[str, Any]) -> None:
     intent_id, _ = await web.ask()
     assert (await web.post(f"/v1/approvals/{intent_id}/decision", body, "ann")).code == "contradictory_answer"

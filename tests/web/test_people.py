@@ -18,9 +18,12 @@ from tests.web.web_env import ELSEWHERE, HOME, WebEnv
 async def test_one_document_is_planned_then_applied_and_the_second_time_changes_nothing(web: WebEnv) -> None:
     dry = await web.post("/v1/apply?dry_run=true", MANIFEST, "oscar")
     wanted = [
-        ("create", "person", "bob@acme.example"), ("change", "person", "ann@acme.example"), ("create", "team", "sre"),
-        ("create", "policy", "guarded"), ("create", "workflow", TYPE),
-    ]  # fmt: skip
+        ("create", "person", "bob@acme.example"),
+        ("change", "person", "ann@acme.example"),
+        ("create", "team", "sre"),
+        ("create", "policy", "guarded"),
+        ("create", "workflow", TYPE),
+    ]
     assert [(c["action"], c["kind"], c["name"]) for c in dry["changes"]] == wanted
     assert (await web.get("/v1/teams", "ann"))["teams"] == []
     await manifest(web)

@@ -186,9 +186,11 @@ async def test_a_program_that_goes_on_with_completed_does_not_go_on_after_a_no_w
     web = published.web
     tell = {"id": "tell", "notify": {"to": ["ann@acme.example"], "message": "No."}, "on_success": "end"}
     gate = {
-        "id": "ask", "human": {"title": "Go on?", "approvers": ["ann@acme.example"]},
-        "on_success": "end", "on_failure": "tell",
-    }  # fmt: skip
+        "id": "ask",
+        "human": {"title": "Go on?", "approvers": ["ann@acme.example"]},
+        "on_success": "end",
+        "on_failure": "tell",
+    }
     flow = {"workflow": "w", "intent_type": "intent.going.on.v1", "steps": [gate, tell]}
     assert (await web.post("/v1/workflows", flow, "oscar")).status == 200
     client, person = published.client("ci"), published.client("ann")

@@ -93,7 +93,7 @@ def head(lines: Iterable[bytes], target: bytes = b"/health") -> bytes:
         (b"nonsense\r\n\r\n", 400, "invalid_http"),
         (head([b"Upgrade: websocket", b"Connection: Upgrade"]), 200, None),
     ],
-)  # fmt: skip
+)
 async def test_a_head_within_limits_is_answered_and_any_other_refused(
     web: WebEnv, sent: bytes, status: int, code: str | None
 ) -> None:
@@ -134,10 +134,13 @@ async def test_limits_count_for_each_request_of_a_connection_anew(web: WebEnv) -
         (b"GET /health HTTP/1.1\r\nHost: x\r\n", 408),
         (b"POST /v1/intents HTTP/1.1\r\nHost: x\r\nX-Api-Key: KEY\r\nContent-Length: 9\r\n\r\n{}", 408),
         (b"POST /login/mail HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 9\r\n\r\nem", 408),
-        (b"POST /v1/intents HTTP/1.1\r\nHost: x\r\nX-Api-Key: KEY\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{", 408),
+        (
+            b"POST /v1/intents HTTP/1.1\r\nHost: x\r\nX-Api-Key: KEY\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{",
+            408,
+        ),
     ],
     ids=["nothing", "a byte", "half a head", "half a body", "half a form", "half a chunk"],
-)  # fmt: skip
+)
 async def test_what_is_never_finished_is_closed(web: WebEnv, sent: bytes, status: int) -> None:
     async with wired(web, QUICK, 40) as wires:
         for wire in wires:
@@ -206,8 +209,11 @@ async def test_the_connection_beyond_the_limit_is_refused_and_the_others_go_on(w
 )
 async def test_who_never_reads_the_answers_is_cut_off_and_others_are_not(web: WebEnv, target: bytes) -> None:
     for _ in range(30):
-        await web.send(intent_type="intent.without.workflow.v1", to_agent="agent://acme/prod/validator",
-                       payload={"much": "x" * 50_000})  # fmt: skip
+        await web.send(
+            intent_type="intent.without.workflow.v1",
+            to_agent="agent://acme/prod/validator",
+            payload={"much": "x" * 50_000},
+        )
     ask = b"GET " + target + b" HTTP/1.1\r\nHost: x\r\nX-Api-Key: " + web.keys["agent"].encode() + b"\r\n\r\n"
     async with serving(web, ReceiveLimits(send_seconds=0.5)) as url:
         port = urlsplit(url).port or 0

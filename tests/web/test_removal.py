@@ -115,8 +115,10 @@ async def test_in_one_document_everything_goes_and_open_tasks_follow_their_polic
     task = await gate(web)
     planned = await remove(web, dry_run=True, workflows=TYPE, policies="p", teams="sre")
     assert [(c["action"], c["kind"]) for c in planned["changes"]] == [
-        ("remove", "workflow"), ("remove", "policy"), ("remove", "team"),
-    ]  # fmt: skip
+        ("remove", "workflow"),
+        ("remove", "policy"),
+        ("remove", "team"),
+    ]
     assert (await web.get("/v1/policies", "ann"))["policies"] != []
     await remove(web, workflows=TYPE, policies="p", teams="sre")
     for path, name in (("policies", "policies"), ("teams", "teams"), ("workflows", "workflows")):
@@ -361,10 +363,13 @@ async def test_erasure_leaves_neither_accounts_nor_what_was_opened(web: WebEnv, 
 async def test_a_result_keeps_the_comment_of_another_approver(
     web: WebEnv, first: str, last: str | None, left: str | None
 ) -> None:
-    await applied(web, {
-        "policies": {"two": {"approve": [{"need": 2, "any": ["ann@acme.example", "emma@acme.example"]}]}},
-        "workflows": [{**FLOW, "steps": [{"id": "ok", "human": {"policy": "two", "title": "Go?"}}]}],
-    })  # fmt: skip
+    await applied(
+        web,
+        {
+            "policies": {"two": {"approve": [{"need": 2, "any": ["ann@acme.example", "emma@acme.example"]}]}},
+            "workflows": [{**FLOW, "steps": [{"id": "ok", "human": {"policy": "two", "title": "Go?"}}]}],
+        },
+    )
     task = await gate(web)
     assert (await web.answer(task, comment=first)).status == 200
     assert (await web.answer(task, who="emma", **({"comment": last} if last else {}))).status == 200

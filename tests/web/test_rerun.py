@@ -210,14 +210,15 @@ async def test_what_no_workflow_governs_is_not_run_again_where_such_requests_are
     web: WebEnv,
 ) -> None:
     bundle = {
-        "intent": {"type": "t.bundle.v1"}, "agents": [{"role": "v", "address": "validator"}],
+        "intent": {"type": "t.bundle.v1"},
+        "agents": [{"role": "v", "address": "validator"}],
         "workflow": {
             "steps": [
                 {"step_id": "ask", "tool_id": "tool.human.approval.v1", "assigned_to": "ann@acme.example"},
                 {"step_id": "act", "assigned_to": "v", "retry": {"max_retries": 0}},
             ],
         },
-    }  # fmt: skip
+    }
     made = await web.post("/v1/scenarios/apply", bundle, "ci")
     assert made.status == 200, made.text
     intent_id = str(made["intent_id"])

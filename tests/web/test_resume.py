@@ -119,7 +119,10 @@ TWO = [
     ({"outcome": "approved", "task_result": {"outcome": "rejected"}}, ["outcome", "task_result.outcome"]),
     ({"outcome": "approved", "task_result": {"approved": False}}, ["outcome", "task_result.approved"]),
     ({"outcome": "approved", "task_result": {"approved": "false"}}, ["outcome", "task_result.approved"]),
-    ({"task_result": {"outcome": "approved", "approved": "no"}}, ["task_result.outcome", "task_result.approved"]),
+    (
+        {"task_result": {"outcome": "approved", "approved": "no"}},
+        ["task_result.outcome", "task_result.approved"],
+    ),
     (
         {"task_result": {"approved": True}, "approve_current_step": False},
         ["approve_current_step", "task_result.approved"],
@@ -142,7 +145,7 @@ TWO = [
         {"task_result": {"outcome": "approved"}, "Approve_Current_Step": False},
         ["task_result.outcome", "Approve_Current_Step"],
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("body", "fields"), TWO)
@@ -162,10 +165,13 @@ def test_every_spelling_of_axps_clients_is_a_decision() -> None:
 @pytest.mark.parametrize(
     ("name", "meant"),
     [
-        ("taskresult", "task_result"), ("Task-Result", "task_result"), ("task_results", "task_result"),
-        ("APPROVE_CURRENT_STEP", "approve_current_step"), ("approve_currentstep", "approve_current_step"),
+        ("taskresult", "task_result"),
+        ("Task-Result", "task_result"),
+        ("task_results", "task_result"),
+        ("APPROVE_CURRENT_STEP", "approve_current_step"),
+        ("approve_currentstep", "approve_current_step"),
     ],
-)  # fmt: skip
+)
 def test_a_misspelt_decision_of_a_person_is_no_result(name: str, meant: str) -> None:
     for intent in (RUNNING, ASKING):
         for rest in ({}, {"outcome": "approved"}):
@@ -290,11 +296,15 @@ async def test_an_admin_ends_a_direct_intent_in_its_agents_place(web: WebEnv) ->
 @pytest.mark.parametrize(
     "body",
     [
-        {"taskResult": {"outcome": "rejected"}}, {"task_results": {"outcome": "rejected"}}, {"Outcome": "rejected"},
-        {"approve_currentstep": False}, {"result": {"outcome": "rejected"}}, {"data": {"approved": False}},
+        {"taskResult": {"outcome": "rejected"}},
+        {"task_results": {"outcome": "rejected"}},
+        {"Outcome": "rejected"},
+        {"approve_currentstep": False},
+        {"result": {"outcome": "rejected"}},
+        {"data": {"approved": False}},
         {"action": "complete", "result": {"outcome": "rejected"}},
     ],
-)  # fmt: skip
+)
 async def test_what_an_admin_says_no_with_never_completes_a_direct_intent(
     web: WebEnv, body: dict[str, Any]
 ) -> None:

@@ -127,8 +127,10 @@ async def test_all_that_waits_for_one_person_is_handed_over_in_one_call(web: Web
     mine = await web.send("jo", intent_type="one.v1")
     waits = await web.get("/v1/people/gil@acme.example/waiting", "oscar")
     assert [(one["task_id"][:-4], one["only_eligible"]) for one in waits["tasks"]] == [
-        (ids[0][:-4], True), (ids[1][:-4], False), (mine[:-4], True),
-    ]  # fmt: skip
+        (ids[0][:-4], True),
+        (ids[1][:-4], False),
+        (mine[:-4], True),
+    ]
     assert (await web.get("/v1/people/gil@acme.example/waiting", "ann")).code == "admin_required"
     path = "/v1/people/gil@acme.example/reassign"
     for who, code in (("ann", "admin_required"), ("ci", "admin_required")):

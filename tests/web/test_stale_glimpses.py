@@ -97,8 +97,11 @@ async def test_a_stream_that_was_begun_from_memory_goes_on_with_what_another_ser
             told = (await following).text
         announcing.cancel()
     assert re.findall("^event: (.*)$", told, re.MULTILINE)[:4] == [
-        "intent.created", "intent.delivered", "intent.in_progress", "intent.human_task_assigned",
-    ]  # fmt: skip
+        "intent.created",
+        "intent.delivered",
+        "intent.in_progress",
+        "intent.human_task_assigned",
+    ]
     assert "event: intent.completed" in told
 
 

@@ -281,15 +281,19 @@ async def test_a_stream_ends_with_its_connection(web: WebEnv, what: str) -> None
     """Neither is it counted any longer, nor is anything sent to it or seen by its caller."""
     intent_id, _ = await web.at_gate()
     path = {
-        "agent": "/v1/agents/validator/intents/stream", "intent": f"/v1/intents/{intent_id}/events/stream",
-    }[what]  # fmt: skip
+        "agent": "/v1/agents/validator/intents/stream",
+        "intent": f"/v1/intents/{intent_id}/events/stream",
+    }[what]
     messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     messages.put_nowait({"type": "http.request", "body": b"", "more_body": False})
     sent = list[Any]()
     scope = {
-        "type": "http", "method": "GET", "path": path, "query_string": b"since=1000000&wait_seconds=60",
+        "type": "http",
+        "method": "GET",
+        "path": path,
+        "query_string": b"since=1000000&wait_seconds=60",
         "headers": [(b"x-api-key", web.keys["agent" if what == "agent" else "oscar"].encode())],
-    }  # fmt: skip
+    }
 
     async def send(message: Any) -> None:
         sent.append(message)

@@ -60,8 +60,12 @@ async def test_a_stopping_server_is_not_ready(web: WebEnv) -> None:
 async def test_me_tells_whom_a_key_stands_for(web: WebEnv) -> None:
     me = await web.get("/v1/me", "ann")
     assert me["actor"] == {
-        "kind": "person", "id": "per_ann", "name": "Ann", "email": "ann@acme.example", "roles": ["approver"],
-    }  # fmt: skip
+        "kind": "person",
+        "id": "per_ann",
+        "name": "Ann",
+        "email": "ann@acme.example",
+        "roles": ["approver"],
+    }
     assert (me["organization"], me["workspace"], me["self_approval"]) == ("acme", "prod", False)
     assert me["server"] == {"version": __version__, "database": "sqlite", "mail": False}
 

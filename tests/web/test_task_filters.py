@@ -20,8 +20,11 @@ async def furnish(web: WebEnv) -> dict[str, str]:
         "low": {"approve": [{"any": [ANN]}], "risk": "low"},
         "team": {"approve": [{"any": ["team:sre"]}]},
     }.items():
-        flow = {"workflow": f"flow-{name}", "intent_type": f"intent.{name}.v1",
-                "steps": [{"id": "ok", "human": {"type": "approval", "policy": policy}}]}  # fmt: skip
+        flow = {
+            "workflow": f"flow-{name}",
+            "intent_type": f"intent.{name}.v1",
+            "steps": [{"id": "ok", "human": {"type": "approval", "policy": policy}}],
+        }
         assert (await web.post("/v1/workflows", flow, "oscar")).status == 200
         found[name] = (await web.send(intent_type=f"intent.{name}.v1", payload={"order": name}))[:-4] + "0001"
     found["rita"] = (await web.send("rita", intent_type="intent.plain.v1", payload={"order": "r"}))[
@@ -76,10 +79,13 @@ async def test_the_page_filters_alike_and_leads_back_to_the_first(web: WebEnv) -
 @pytest.mark.parametrize(
     ("query", "field"),
     [
-        ("risk=huge", "risk"), ("team=dba", "team"), ("requester=nobody", "requester"), ("workflow=none", "workflow"),
+        ("risk=huge", "risk"),
+        ("team=dba", "team"),
+        ("requester=nobody", "requester"),
+        ("workflow=none", "workflow"),
         ("state=closed&risk=low", "risk"),
     ],
-)  # fmt: skip
+)
 async def test_a_word_that_names_nothing_is_refused(web: WebEnv, query: str, field: str) -> None:
     answer: Answer = await web.get(f"/v1/tasks?{query}", "ann")
     assert (answer.status, answer.code, answer["error"]["field"]) == (422, "validation_error", field)

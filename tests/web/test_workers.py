@@ -9,9 +9,10 @@ import pytest
 from tests.web.web_env import VALIDATOR, WebEnv
 
 TYPO = {
-    "workflow": "typo", "intent_type": "t.typo.v1",
+    "workflow": "typo",
+    "intent_type": "t.typo.v1",
     "steps": [{"id": "c", "agent": "validtor"}, {"id": "d", "agent": "agent_core"}],
-}  # fmt: skip
+}
 
 
 async def last_seen(web: WebEnv, address: str = VALIDATOR) -> Any:

@@ -256,7 +256,7 @@ async def furnished(web: WebEnv) -> dict[str, list[str]]:
         "channel": ["slack"],
         "token": ["none"],
         "act": ["comment", "active"],
-    }  # fmt: skip
+    }
 
 
 # Bodies with which each write would succeed at home; where the rest takes {}.
@@ -321,7 +321,7 @@ async def rows_of_home(web: WebEnv) -> dict[str, list[Any]]:
             ),
         )
     )
-    return found  # fmt: skip
+    return found
 
 
 async def test_no_endpoint_shows_or_changes_anything_of_another_workspace(web: WebEnv) -> None:

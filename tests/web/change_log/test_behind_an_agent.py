@@ -32,8 +32,10 @@ async def barred(web: WebEnv, asker: str) -> set[str]:
     found = set()
     for name in ("oscar", *ADMINS):
         intent_id = await web.send(
-            asker, intent_type=PLAIN, human_task={"title": "?", "assignees": ["role:owner", "role:admin", "per_rita"]}
-        )  # fmt: skip
+            asker,
+            intent_type=PLAIN,
+            human_task={"title": "?", "assignees": ["role:owner", "role:admin", "per_rita"]},
+        )
         if await code(web, intent_id[:-4] + "0001", name) == "self_approval":
             found.add(name)
     return found

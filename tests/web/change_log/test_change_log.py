@@ -62,8 +62,9 @@ async def test_a_persons_key_stands_with_what_else_was_changed_about_the_person(
     assert made.status == 200
     changes = await record(web, "person:new@acme.example")
     assert [told(one)[:3] for one in changes] == [
-        ("create", "person", "per_oscar"), ("create", "key", "per_oscar"),
-    ]  # fmt: skip
+        ("create", "person", "per_oscar"),
+        ("create", "key", "per_oscar"),
+    ]
     assert changes[1]["name"] == made["key_id"]
 
 
@@ -78,8 +79,10 @@ async def test_agents_are_on_record_from_their_registration_to_their_end(web: We
     await web.call("PATCH", path, {"callback_url": "https://agent.example/hook?token=hunter3"}, "ci")
     change = await last(web, "agent:deployer")
     assert (told(change)[2], change["actor"]["kind"], change["fields"]) == (
-        (await web.actor("ci")).id, "service", ["callback_url"],
-    )  # fmt: skip
+        (await web.actor("ci")).id,
+        "service",
+        ["callback_url"],
+    )
     new = (await web.call("PATCH", path, {"rotate_webhook_secret": True}, "oscar"))["webhook_secret"]
     assert (await last(web, "agent:deployer"))["fields"] == ["signs_with"]
     assert (await web.call("PATCH", path, {"delivery_mode": "http"}, "oscar")).status == 200  # as it is
@@ -153,9 +156,11 @@ async def test_of_many_who_change_one_thing_at_once_each_sees_what_was_there_bef
 
 async def test_what_is_not_on_record_is_said_to_be_not(web: WebEnv) -> None:
     for about, status, code in (
-        ("person:nobody@acme.example", 404, "subject_not_found"), ("agent:nobody", 404, "subject_not_found"),
-        ("moon:1", 422, "validation_error"), ("policy:", 422, "validation_error"),
-    ):  # fmt: skip
+        ("person:nobody@acme.example", 404, "subject_not_found"),
+        ("agent:nobody", 404, "subject_not_found"),
+        ("moon:1", 422, "validation_error"),
+        ("policy:", 422, "validation_error"),
+    ):
         answer = await web.get(f"/v1/changes?about={about}", "aud")
         assert (answer.status, answer.code) == (status, code), about
     assert (await web.get("/v1/changes?cursor=x", "aud"))["error"]["field"] == "cursor"

@@ -114,14 +114,20 @@ async def test_what_hides_in_an_input_is_named(web: WebEnv) -> None:
 
 async def test_the_task_on_the_wire_says_what_runs_next_with_what(web: WebEnv) -> None:
     tell = {
-        "step_id": "tell", "tool_id": "tool.internal.notification", "input": {"to": "ann", "message": "It is done."},
-    }  # fmt: skip
+        "step_id": "tell",
+        "tool_id": "tool.internal.notification",
+        "input": {"to": "ann", "message": "It is done."},
+    }
     task_id = await scenario(web, {**APPLY, "input": {"command": DANGER}}, tell)
     apply, then = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]["next_steps"]
     assert apply == {
-        "step_id": "apply", "kind": "agent", "after": ["yes"], "off_main_path": False, "agent": "agent://elsewhere/prod/runner",
+        "step_id": "apply",
+        "kind": "agent",
+        "after": ["yes"],
+        "off_main_path": False,
+        "agent": "agent://elsewhere/prod/runner",
         "input": {"command": DANGER},
-    }  # fmt: skip
+    }
     assert (then["kind"], then["message"], then["after"]) == ("notify", "It is done.", ["yes"])
 
 

@@ -42,8 +42,10 @@ async def test_a_person_allows_a_terminal_and_it_acts_as_them(web: WebEnv) -> No
     asked, ann = await start(web), await reader(web, "ann")
     assert re.fullmatch(r"[B-DF-HJ-NP-TV-XZ]{4}-[B-DF-HJ-NP-TV-XZ]{4}", asked["user_code"])
     assert (asked["verification_uri"], asked["expires_in"], asked["interval"]) == (
-        "http://signoff.test/device", 600, 5,
-    )  # fmt: skip
+        "http://signoff.test/device",
+        600,
+        5,
+    )
     assert (await poll(web, asked)).json == {"ok": True, "status": "pending"}
 
     before = await everything(web)
@@ -85,8 +87,11 @@ async def test_the_change_log_says_who_when_and_from_where(web: WebEnv) -> None:
     key = (await poll(web, asked))["api_key"]
     newest = (await web.get("/v1/changes", "aud"))["changes"][0]
     assert (newest["kind"], newest["name"], newest["actor"]["id"], newest["via"]) == (
-        "key", name_of(key), "per_ann", "web",
-    )  # fmt: skip
+        "key",
+        name_of(key),
+        "per_ann",
+        "web",
+    )
     assert (newest["after"]["terminal"], newest["after"]["address"]) == ("ann-laptop", "127.0.0.1")
 
 

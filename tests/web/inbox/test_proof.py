@@ -96,8 +96,10 @@ async def test_the_way_out_is_one_button_and_leads_back_to_the_task_with_what_wa
         assert "You are signed in with a key. This decision requires a sign-in by e-mail." in page.text
         form = page.form(f"/tasks/{task_id}")
         assert form["buttons"] == ["1", "rejected"]  # no outcome is offered that would be refused
-        fields = [(name, "Checked with Otto; <b>fine</b>." if name == "comment" else value)
-                  for name, value in form["fields"]]  # fmt: skip
+        fields = [
+            (name, "Checked with Otto; <b>fine</b>." if name == "comment" else value)
+            for name, value in form["fields"]
+        ]
         asked = await ann.post(f"/tasks/{task_id}", [*fields, ("mail", "1")])
         assert asked.status == 200
         assert "A sign-in link is on its way to ann@acme.example." in asked.text

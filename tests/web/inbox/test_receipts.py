@@ -151,8 +151,9 @@ async def test_the_api_answers_an_act_in_the_same_words(web: WebEnv) -> None:
     assert (await act("snooze", "otto", **{"for": "2h"}))["undo"] == "unsnooze"
     assert (await act("mark-reviewing"))["undo"] == "unmark-reviewing"
     assert await act("mark-reviewing") == {
-        "said": "Nothing new was recorded.", "next": "It was so already.",
-    }  # fmt: skip
+        "said": "Nothing new was recorded.",
+        "next": "It was so already.",
+    }
     assert (await act("delegate", "otto", to="emma@acme.example"))["said"] == "Delegated to Emma."
     assert (await act("withdraw", "ci"))["said"] == "The request is withdrawn."
     assert "receipt" not in (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]

@@ -91,6 +91,7 @@ class BulkAnswers:
             except Refused as refusal:
                 return refusal
 
+        # all at once, so that the committer can take them in one transaction
         return list(await asyncio.gather(*map(one, targets)))
 
 
@@ -100,6 +101,7 @@ def refuse_repeated(targets: Sequence[BulkTarget]) -> None:
         raise Invalid("too_many_tasks", f"At most {MOST} tasks can be decided at once.", field="tasks")
     seen = set[str]()
     for number, target in enumerate(targets):
+        # an intent has at most one open task, so two references to an intent are two answers to one task
         ref = target.intent_id if _names_intent(target) else target.ref
         if ref in seen:
             raise Invalid(

@@ -74,6 +74,7 @@ class Waiter:
             waiting = self._feed.waiters.get(topic)
             if waiting is not None:
                 waiting.discard(self)
+                # most topics are an intent's, so they would add up
                 if not waiting:
                     del self._feed.waiters[topic]
 
@@ -153,6 +154,7 @@ class Feed:
 
     def relay(self, topics: Sequence[str], changes: Iterable[Change] = ()) -> None:
         """Do the same for topics that another worker of this server has published."""
+        # before the waiters are notified, so that they find the changes
         for change in changes:
             for waiter in self.waiters.get(change.after.id, ()):
                 waiter.tell(change)

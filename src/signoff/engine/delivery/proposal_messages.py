@@ -41,6 +41,7 @@ class ProposalMessages(Sender[AdminNotification]):
         """Send the row. A row without a person is replaced by one row per recipient."""
         row, notification = item.row, item.notification
         found = await self._store.people.proposal(row.workspace, row.intent)
+        # the row about its expiry is written with the proposal; usually the proposal has ended otherwise by then
         if found is None or state_of(*found, self._clock.now()) != notification.state:
             return Skipped()
         directory = await self._directory.of(row.workspace)
@@ -132,11 +133,13 @@ class ProposalMessages(Sender[AdminNotification]):
 def _concerned(notification: ProposalNotification, found: Found, directory: Snapshot) -> list[Person]:
     proposal, end = found
     if notification.state == WAITING:
+        # without the author, who cannot confirm their own proposal
         return [
             person
             for person in directory.people.values()
             if person.id != proposal.actor_id and not ADMINS.isdisjoint(person.roles)
         ]
     proposer = directory.people.get(proposal.actor_id)
+    # an author who withdraws their own proposal knows
     took_back = end is not None and end.actor_id == proposal.actor_id
     return [proposer] if proposer is not None and not took_back else []

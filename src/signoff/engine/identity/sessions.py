@@ -91,6 +91,7 @@ class Sessions:
         """Use a sign-in link; raises Gone if it has been used, has expired, or never existed."""
         link = await self.link(token, "login")
         actor = await self._person(link.workspace, link.person)
+        # of two requests with one link only the first uses it up, so the other signs nobody in
         if actor is None or not await self._rows.use_link(link.id, self._clock.now()):
             raise _gone()
         return await self._open(actor, "")
@@ -129,6 +130,7 @@ class Sessions:
         """Extend the session by ``IDLE`` from now, because the person has acted."""
         session = await self._rows.get(_digest(token))
         until = self._clock.now() + IDLE
+        # not after every action: each would be a write
         if session is not None and until - session.expires_at > _SAVED_EVERY:
             await self._rows.extend(session.id, until)
 

@@ -76,6 +76,15 @@ def test_what_was_refused_is_told_and_the_command_ends_6(run: Run, stub: Stub) -
     assert "1 of 2 were refused; the others were recorded." in ended.stderr
 
 
+def test_nothing_is_called_recorded_if_all_were_refused(run: Run, stub: Stub) -> None:
+    stub.on("GET", "/v1/tasks", Answer({"ok": True, "tasks": [task(1), task(2)]}))
+    late = [result(number, code="stale_revision", message="It has changed.") for number in (1, 2)]
+    stub.on("POST", "/v1/tasks/answers", done(*late))
+    ended = run("tasks", "approve", "--all", "--yes")
+    assert ended.exit_code == ExitCode.CONFLICT
+    assert "error: 2 of 2 were refused; nothing was recorded." in ended.stderr
+
+
 def test_tasks_that_are_not_equal_are_not_sent(run: Run, stub: Stub) -> None:
     stub.on(
         "GET", "/v1/tasks", Answer({"ok": True, "tasks": [task(1), task(2), task(3, "f2", title="Other?")]})

@@ -329,7 +329,17 @@ def test_next_is_the_task_that_is_due_first_among_those_that_wait_for_me(run: Ru
     assert stub.asked[1].query["mine"] == "true"
     shown = run("tasks", "next")
     assert "A-4721" in shown.stdout
-    assert f"signoff tasks submit {TASK[:-1]}4 --outcome approved | rejected" in shown.stderr
+    assert (
+        f"  signoff tasks approve {TASK[:-1]}4\n  signoff tasks reject {TASK[:-1]}4 -m TEXT\n" in shown.stderr
+    )
+
+
+def test_next_offers_commands_that_can_be_pasted_for_every_outcome(run: Run, stub: Stub) -> None:
+    waiting(stub, open_task(allowed_outcomes=["approved", "ship_it"], comment_required=True))
+    offered = run("tasks", "next").stderr
+    assert f"  signoff tasks approve {TASK} -m TEXT\n" in offered
+    assert f"  signoff tasks submit {TASK} --outcome ship_it -m TEXT\n" in offered
+    assert "|" not in offered, "pasted, it would be a pipe"
 
 
 def test_no_next_task_is_5(run: Run, stub: Stub) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -114,18 +115,29 @@ def next_task(session: Remote) -> None:
     session.out.one(task, "task_id", task_lines(task, session.out, whole=task.risk != "low"))
     if not session.out.for_people:
         return
-    command = f"signoff tasks submit {task.task_id}"
     if task.form_schema:
-        session.out.note(f"It has a form. Answer it with: {command} --field NAME=VALUE")
+        command = f"signoff tasks submit {task.task_id} --field NAME=VALUE"
+        session.out.note(f"It has a form. Answer it with: {command}")
         return
     refuse_what_a_key_cannot(session, task, yes=False)
     if not session.interactive:
-        session.out.note(f"Answer it with: {command} --outcome {' | '.join(task.allowed_outcomes)}")
+        session.out.note("Answer it with one of these commands:")
+        for outcome in task.allowed_outcomes:
+            session.out.note(f"  {_command(task, outcome)}")
         return
     word = session.ask(f"Answer with {', '.join(task.allowed_outcomes)}, or press Enter to skip it:")
     if word:
         outcome = _named(task, word)
         _send(session, task, outcome, GivenAnswer(outcome, None, None, False, False))
+
+
+def _command(task: "Task", outcome: str) -> str:
+    """The command that gives this answer, as it can be pasted into a shell: a line for each outcome, no ``|``."""
+    short = {"approved": "approve", "rejected": "reject"}.get(outcome)
+    command = f"signoff tasks {short} {task.task_id}" if short else f"signoff tasks submit {task.task_id}"
+    if not short:
+        command += f" --outcome {quote(outcome)}"
+    return command + (" -m TEXT" if outcome == "rejected" or task.get("comment_required") else "")
 
 
 def _most_urgent(session: Remote) -> "Task | None":

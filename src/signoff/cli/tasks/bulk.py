@@ -83,9 +83,8 @@ def answer_many(
             refused += int(done.get("refused") or 0)
             session.out.one(done, "recorded", _outcome_lines(done, tasks), followed=several)
     if refused:
-        raise CommandFailed(
-            ExitCode.CONFLICT, f"{refused} of {len(tasks)} were refused; the others were recorded."
-        )
+        rest = "nothing was recorded" if refused == len(tasks) else "the others were recorded"
+        raise CommandFailed(ExitCode.CONFLICT, f"{refused} of {len(tasks)} were refused; {rest}.")
 
 
 def _of_kind(tasks: "Sequence[Task]", kind: str) -> str:

@@ -113,6 +113,9 @@ def states() -> str:
         "",
         "## Status and waiting reason after each event",
         "",
+        "The stored tag is part of the bytes that are hashed, so it stays even where a class has been renamed:",
+        "changing it would break the hash chain of every history that contains it.",
+        "",
         "| class | stored as | on the wire | status | waiting for |",
         "|---|---|---|---|---|",
     ]

@@ -759,8 +759,8 @@ type Value struct {
 	After  string `json:"after,omitempty"`
 }
 
-// View is a person who opened a task. Times: how often, at most once every ten minutes; Unfolded: whether they
-// expanded everything on its page.
+// View is a person who opened a task. Times: the number of views, counted at most once per ten minutes;
+// Unfolded: whether they expanded everything on its page.
 type View struct {
 	TaskID   string    `json:"task_id"`
 	Person   string    `json:"person"`

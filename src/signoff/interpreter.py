@@ -12,7 +12,7 @@ class Vulnerability(NamedTuple):
     fixed: tuple[tuple[int, int, int], ...]
 
 
-HOLES: Final = (
+ADVISORIES: Final = (
     Vulnerability(
         "CVE-2024-7592",
         "parsing a cookie header with backslashes takes quadratic time",
@@ -23,15 +23,15 @@ HOLES: Final = (
 
 def vulnerabilities(version: tuple[int, int, int] = sys.version_info[:3]) -> list[Vulnerability]:
     """The vulnerabilities of this interpreter."""
-    return [hole for hole in HOLES if any(version[:2] == one[:2] and version < one for one in hole.fixed)]
+    return [one for one in ADVISORIES if any(version[:2] == fix[:2] and version < fix for fix in one.fixed)]
 
 
 def warnings(version: tuple[int, int, int] = sys.version_info[:3]) -> list[str]:
     """A sentence for each vulnerability."""
     number = ".".join(map(str, version))
     return [
-        f"Python {number} has a known vulnerability, {hole.name}: {hole.about}. It is fixed in "
-        + " and ".join(".".join(map(str, one)) for one in hole.fixed if one[:2] == version[:2])
+        f"Python {number} has a known vulnerability, {found.name}: {found.about}. It is fixed in "
+        + " and ".join(".".join(map(str, fix)) for fix in found.fixed if fix[:2] == version[:2])
         + "; update it."
-        for hole in vulnerabilities(version)
+        for found in vulnerabilities(version)
     ]

@@ -70,7 +70,7 @@ def test_a_key_that_is_refused_is_not_stored(run: Run, stub: Stub, settings_fold
         (("login", "signoff.example"), KEY, "is not a URL"),
         (("login", "https://ann:hunter2@signoff.example"), KEY, "contains a user name"),
         (("login", "https://signoff.example", "--name", "../x"), KEY, "cannot name a context"),
-        (("login", "https://signoff.example"), "", "There is no key."),
+        (("login", "https://signoff.example"), "", "No API key was given."),
     ],
 )
 def test_a_login_that_cannot_work_is_refused_without_a_request(

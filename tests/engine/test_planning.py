@@ -35,7 +35,7 @@ async def apply(env: EngineEnv, source: dict[str, Any], **options: Any) -> Any:
 
 async def direct(env: EngineEnv, **body: Any) -> Submission:
     request = compile_axp_intent({"intent_type": CHANGE, **body})
-    return await env.planner.direct(WORKSPACE, request, b"{}", "d" * 64)
+    return await env.planner.plan_request(WORKSPACE, request, b"{}", "d" * 64)
 
 
 def step(submission: Submission, kind: type[Any]) -> Any:
@@ -57,7 +57,9 @@ async def test_the_types_workflow_governs_whatever_the_request_says(env: EngineE
     assert step(submission, AgentStep).agent == "agent://acme/prod/validator"
     assert any("human_task is ignored" in warning for warning in submission.warnings)
     other = compile_axp_intent({"intent_type": "intent.other.v1", "human_task": {"title": "mine"}})
-    assert (await env.planner.direct(WORKSPACE, other, b"{}", "d" * 64)).plan.source != submission.plan.source
+    assert (
+        await env.planner.plan_request(WORKSPACE, other, b"{}", "d" * 64)
+    ).plan.source != submission.plan.source
 
 
 async def test_a_workflow_under_way_keeps_its_plan_when_a_new_version_is_applied(env: EngineEnv) -> None:
@@ -270,7 +272,7 @@ async def test_what_can_come_again_is_frozen_once_and_what_cannot_is_not_kept(en
     first = await direct(env)
     assert (await direct(env)).plan is first.plan
     request = compile_axp_intent({"intent_type": CHANGE})
-    other = await env.planner.direct(WORKSPACE, request, b"{}", "d" * 64, ("per_rita",))
+    other = await env.planner.plan_request(WORKSPACE, request, b"{}", "d" * 64, ("per_rita",))
     assert other.plan is first.plan, "the same plan for whoever asks"
     kept = len(directory.made)
     for number in range(5):

@@ -67,7 +67,7 @@ MANIFEST: dict[str, Any] = {
 async def submitted(env: EngineEnv, name: str) -> str:
     request = compile_axp_intent({"intent_type": f"{name}.v1", "payload": {"where": name}})
     payload = b'{"where":"' + name.encode() + b'"}'
-    submission = await env.planner.direct(
+    submission = await env.planner.plan_request(
         WORKSPACE, request, payload, hashlib.sha256(payload).hexdigest(), SERVICE.sponsors
     )
     done = await env.engine.submit(SERVICE, submission)

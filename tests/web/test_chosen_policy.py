@@ -221,7 +221,7 @@ async def test_in_a_protected_workspace_another_threshold_takes_two(web: WebEnv)
 
 async def planned(web: WebEnv, amount: Any) -> Submission:
     request = compile_axp_intent({"intent_type": REFUND, "payload": {}})
-    return await web.env.planner.direct(HOME, request, b'{"amount":%d}' % amount, "d" * 64)
+    return await web.env.planner.plan_request(HOME, request, b'{"amount":%d}' % amount, "d" * 64)
 
 
 async def test_plans_are_made_once_for_each_choice_and_never_taken_for_one_another(web: WebEnv) -> None:

@@ -1111,7 +1111,7 @@ export interface HumanTask {
   readonly required_comment: boolean;
   /** Whether an answer has to name its evidence. */
   readonly evidence_required: boolean;
-  /** The description of the question. */
+  /** The task's description. */
   readonly description?: string;
   /** Who is asked: people, teams, roles. */
   readonly assignees?: readonly string[];
@@ -2555,7 +2555,7 @@ export interface TaskOut {
   readonly task_type: "approval" | "review" | "confirmation" | "form" | "clarification" | "assignment" | "manual_action" | "override";
   /** The question, in one line. */
   readonly title: string;
-  /** The description of the question. */
+  /** The task's description. */
   readonly description: string;
   /** The risk: the policy's or a check's, whichever is higher. */
   readonly risk: "low" | "medium" | "high" | "critical";
@@ -2819,7 +2819,7 @@ export interface ValueOut {
   readonly after?: string;
 }
 
-/** A person who opened a task. `times`: how often, at most once every ten minutes; `unfolded`: whether they expanded everything on its page. */
+/** A person who opened a task. `times`: the number of views, counted at most once per ten minutes; `unfolded`: whether they expanded everything on its page. */
 export interface ViewOut {
   /** The task's id. */
   readonly task_id: string;
@@ -2833,7 +2833,7 @@ export interface ViewOut {
   readonly first_at: string;
   /** When it happened. */
   readonly last_at: string;
-  /** How often, at most once every ten minutes. */
+  /** The number of views, counted at most once per ten minutes. */
   readonly times: number;
   /** Whether they expanded everything on its page. */
   readonly unfolded: boolean;

@@ -94,7 +94,7 @@ def refuse_unwritable() -> None:
     if not present.is_dir() or not os.access(present, os.W_OK | os.X_OK):
         raise CommandFailed(
             ExitCode.FAILURE,
-            f"No key can be stored in {wanted}: {present} cannot be written to.",
+            f"Cannot store the key in {wanted}: {present} is not a writable folder.",
             hint="Make it a writable folder, or set XDG_CONFIG_HOME to another one.",
         )
 

@@ -51,7 +51,7 @@ MEANING: Final = {
     ExitCode.CONFLICT: "conflict: already decided, changed in the meantime, in use",
     ExitCode.TIMEOUT: "`--timeout` elapsed first (the intent continues), or a sign-in was not allowed in time",
     ExitCode.FORBIDDEN: "not allowed for this key, or only with a stronger sign-in",
-    ExitCode.UNREACHABLE: "no server responded at its address, or its certificate is not trusted",
+    ExitCode.UNREACHABLE: "the server did not respond, or its certificate is not trusted",
     ExitCode.REJECTED: "a watched intent was rejected by people",
     ExitCode.EXPIRED: "a watched intent expired or timed out",
     ExitCode.WITHDRAWN: "a watched intent was withdrawn or canceled",

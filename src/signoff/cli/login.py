@@ -130,7 +130,7 @@ def _key(session: CommandContext, address: str, key_file: str | None) -> str:
     if not key:
         raise CommandFailed(
             ExitCode.USAGE,
-            "There is no key.",
+            "No API key was given.",
             hint="Pass it on standard input, its file with --key-file FILE, or sign in with --no-browser.",
         )
     return key

@@ -234,14 +234,14 @@ def sample(event: str, now: datetime) -> bytes:
 )
 @click.pass_obj
 def logs(session: Remote, follow: bool, failed: bool, limit: int) -> None:
-    """Show what became of the webhooks and other service messages about the newest intents, oldest first.
+    """Show the deliveries of webhooks and other service messages about the newest intents, oldest first.
 
-    Each with its attempts, the last error, and when it is tried again. Only of intents that your key may see.
+    Each with its attempts, the last error, and the time of the next attempt. Only for intents that your key may see.
     """
     seen: dict[str, tuple[Any, ...]] = {}
     rows = _deliveries(session, limit, failed)
     if not follow:
-        session.out.many(rows, _COLUMNS, "message_id", "Nothing was sent to a service about these intents.")
+        session.out.many(rows, _COLUMNS, "message_id", "No webhook deliveries for these intents.")
         return
     while True:
         for row in rows:

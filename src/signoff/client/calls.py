@@ -294,7 +294,7 @@ def agent_path(address: str) -> str:
     bare = address.strip().removeprefix("agent://")
     if not bare:
         raise TypeError("an agent's name or address must not be empty")
-    if not all(part.strip(". ") for part in bare.split("/")):  # such a path would be another one
+    if not all(part.strip(". ") for part in bare.split("/")):  # would resolve to a different path
         raise TypeError(f"an agent's address has no empty part and none of dots only, unlike {address!r}")
     return quote(bare, safe="/")
 

@@ -36,8 +36,8 @@ class HttpReply:
     body: bytes = b""
 
     def without(self, api_key: str) -> "HttpReply":
-        """The same reply without this key, wherever it could get into the text of an error: a proxy's error page may
-        show its request. A success is unchanged.
+        """A copy with the API key redacted wherever an error message could quote it: a proxy's error page may show its
+        request. A successful response is unchanged.
         """
         headers = {name: value.replace(api_key, _KEY) for name, value in self.headers.items()}
         body, secret = self.body, api_key.encode()

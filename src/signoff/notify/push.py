@@ -1,8 +1,7 @@
 """AXP's HTTP delivery: posts the intent's id to the agent's callback URL, with an HMAC-SHA256 signature of the raw
 body.
 
-A 2xx accepts the delivery; the agent then reads the intent and resumes it. Header names are AXP's
-(wire contract section 6).
+A 2xx accepts the delivery; the agent then reads the intent and resumes it. The header names are AXP's.
 """
 
 import hashlib

@@ -62,8 +62,8 @@ class AuditEventOut(Struct, kw_only=True):
 
 
 class ViewOut(Struct, kw_only=True):
-    """A person who opened a task. ``times``: how often, at most once every ten minutes; ``unfolded``: whether they
-    expanded everything on its page.
+    """A person who opened a task. ``times``: the number of views, counted at most once per ten minutes; ``unfolded``:
+    whether they expanded everything on its page.
     """
 
     task_id: Annotated[str, about("The task's id.", "0198c0de-0000-7000-8000-000000000002")]
@@ -72,7 +72,7 @@ class ViewOut(Struct, kw_only=True):
     channel: Annotated[str, about("Where: web, api, cli, or a chat.", "web")]
     first_at: At
     last_at: At
-    times: Annotated[int, about("How often, at most once every ten minutes.", 2)]
+    times: Annotated[int, about("The number of views, counted at most once per ten minutes.", 2)]
     unfolded: Annotated[bool, about("Whether they expanded everything on its page.", False)]
 
 

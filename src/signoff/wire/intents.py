@@ -334,9 +334,9 @@ class HumanTask(Struct, gc=False, kw_only=True):
     allowed_outcomes: AllowedOutcomes
     required_comment: CommentRequired
     evidence_required: EvidenceRequired
-    description: Annotated[
-        Text, about("The description of the question.", "Adds a column to the table users.")
-    ] = ABSENT
+    description: Annotated[Text, about("The task's description.", "Adds a column to the table users.")] = (
+        ABSENT
+    )
     assignees: Annotated[
         OrEmpty[tuple[str, ...]], about("Who is asked: people, teams, roles.", ["team:sre"])
     ] = ABSENT

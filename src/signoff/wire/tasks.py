@@ -443,9 +443,7 @@ class TaskOut(Struct, gc=False, kw_only=True):
     state: Annotated[str, about("Whether it waits for an answer.", "open", words=("open", "closed"))]
     task_type: TaskType
     title: Title
-    description: Annotated[
-        str, about("The description of the question.", "Adds a column to the table users.")
-    ]
+    description: Annotated[str, about("The task's description.", "Adds a column to the table users.")]
     risk: Risk
     strength: Strength
     allowed_outcomes: AllowedOutcomes

@@ -72,7 +72,7 @@ async def test_a_vote_that_does_not_decide_is_answered_and_still_true_when_read_
     await ann.post(f"/tasks/{task_id}/comment", words="later")
     assert "Recorded: approved." not in (await after(ann, done)).text, "only the last act is answered"
     again = await ann.decide(task_id, "approved")
-    assert "Nothing new was recorded. It was so already." in (await after(ann, again)).text
+    assert "Nothing new was recorded. It was already in this state." in (await after(ann, again)).text
     changed = await ann.decide(task_id, "rejected")
     assert (await after(ann, changed)).heading == "Approve or reject: infra change"
     assert "Rejected" in (await after(ann, changed)).text
@@ -152,7 +152,7 @@ async def test_the_api_answers_an_act_in_the_same_words(web: WebEnv) -> None:
     assert (await act("mark-reviewing"))["undo"] == "unmark-reviewing"
     assert await act("mark-reviewing") == {
         "said": "Nothing new was recorded.",
-        "next": "It was so already.",
+        "next": "It was already in this state.",
     }
     assert (await act("delegate", "otto", to="emma@acme.example"))["said"] == "Delegated to Emma."
     assert (await act("withdraw", "ci"))["said"] == "The request is withdrawn."

@@ -226,8 +226,8 @@ class Link(Struct, frozen=True):
 
 
 class DeviceLogin(Struct, frozen=True):
-    """A terminal that asks to sign in. ``id`` and ``user_code``: the SHA-256 of what the terminal keeps and of what the
-    person types; ``host`` and ``client``: what the terminal says about itself; ``address``: where it asked from;
+    """A terminal that asks to sign in. ``id`` and ``user_code``: the SHA-256 of the terminal's secret and of the code
+    that the person types; ``host`` and ``client``: what the terminal reports about itself; ``address``: its IP address;
     ``state``: pending, allowed, denied, or taken once the key was fetched; ``life``: how long the key is valid, in
     seconds.
     """

@@ -15,12 +15,12 @@ from signoff.core.intent.model import Failure, Requester
 from signoff.core.plan.task_types import Ending, Meaning
 
 # The tags, and the names in ``field(name=...)``, are part of the bytes that are hashed and stored: changing one would
-# break the chain of every history that has it. So they stay, also where a class has a better name by now:
+# break the hash chain of every history that contains it. So they stay, even where a class has been renamed:
 #   delivered -> Offered, accepted -> PushAccepted, lapsed -> AttemptFailed, taken -> ReviewMarked, woken -> Unsnoozed,
 #   remarked -> Commented, undelivered -> NobodyReached, delayed -> DelayStarted, elapsed -> DelayEnded,
 #   progressed -> ProgressReported, patched -> ControlsPatched, carried -> RerunStarted;
 #   visit -> step_run, sign -> meaning.
-# The same holds for what a tag means. A new field needs a default, so that facts without it still decode.
+# Nor may the meaning of a tag change. A new field needs a default, so that facts without it still decode.
 
 
 class Event(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, tag_field="type"):

@@ -209,8 +209,8 @@ class Intent(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, kw_only=
 
 
 def last_decision(intent: Intent) -> tuple[datetime, HumanStep] | None:
-    """When the task that was decided last was decided, and its step; None if no task of this intent was. A rerun has
-    the result of a decision about another intent.
+    """Time and step of the latest decision; None if no task of this intent was decided. A rerun carries over another
+    intent's results.
     """
     found = [
         (datetime.fromisoformat(str(result["decided_at"])), number, step)

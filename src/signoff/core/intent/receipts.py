@@ -52,7 +52,7 @@ class Receipt(msgspec.Struct, frozen=True):
     seq: int = 0
 
 
-UNCHANGED: Final = Receipt("Nothing new was recorded.", "It was so already.")
+UNCHANGED: Final = Receipt("Nothing new was recorded.", "It was already in this state.")
 
 
 def bulk_receipt(tasks: int, recorded: int, decided: int, outcome: str) -> Receipt:

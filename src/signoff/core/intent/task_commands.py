@@ -93,8 +93,8 @@ def answer(tx: Transition, command: c.Answer, *, edited: bool = False) -> None:
         refuse_bulk(tx.intent, task)
     refuse_contradiction(step.task, command.outcome, command.data, task.agreed)
     outcome, meaning = check_answer(step.task, command.outcome, command.comment, command.data, task.agreed)
-    ground = _ground(tx, task, command.active_people)
-    principal = "" if ground.principal == tx.actor.id else ground.principal
+    right = _checked_right(tx, task, command.active_people)
+    principal = "" if right.principal == tx.actor.id else right.principal
     before, behind = own_vote(tx.actor, task), others_with_key(tx.actor)
     refuse_ahead(before, command)
     same = before is not None and _same(before, outcome, command, principal)
@@ -117,7 +117,7 @@ def answer(tx: Transition, command: c.Answer, *, edited: bool = False) -> None:
             unseen=command.digest is None,
             data=command.data,
             principal=principal,
-            for_names=ground.names,
+            for_names=right.names,
             number=given(before) + 1,
             behind=behind,
             bulk=command.bulk,
@@ -152,24 +152,24 @@ def _refuse_twice(actor: Actor, task: Task) -> None:
             )
 
 
-def _ground(tx: Transition, task: Task, names: Names | None = None) -> AnswerRight:
+def _checked_right(tx: Transition, task: Task, names: Names | None = None) -> AnswerRight:
     """The right by which the actor decides, or changes what is decided; ``names``: everyone's current names, if they
     differ from the command's directory.
     """
-    ground = answer_right(tx.actor, tx.intent, task)
+    right = answer_right(tx.actor, tx.intent, task)
     # ``authorize_command`` has checked this already, but a rule does not rely on another module.
-    if ground is None:
+    if right is None:
         raise Forbidden("not_an_approver", "You are not among those who were asked.")
     if names is None and tx.membership is not None:
         names = tx.membership.active_people
-    if not may_still_decide(tx.actor.id, ground.principal, ground.names, names):
+    if not may_still_decide(tx.actor.id, right.principal, right.names, names):
         # The answer would be recorded without effect.
         raise Forbidden(
             "not_an_approver",
             "The person on whose behalf you answer is no longer asked.",
             hint="An owner or an admin can ask other people.",
         )
-    return ground
+    return right
 
 
 def _count(tx: Transition, step: HumanStep, names: dict[str, frozenset[str]] | None) -> None:
@@ -188,10 +188,10 @@ def _count(tx: Transition, step: HumanStep, names: dict[str, frozenset[str]] | N
 
 def delegate(tx: Transition, command: c.Delegate) -> None:
     task, _ = open_task(tx, command.step_run)
-    ground = _ground(tx, task)
-    if command.to in (tx.actor.id, ground.principal):
+    right = _checked_right(tx, task)
+    if command.to in (tx.actor.id, right.principal):
         raise Invalid("delegate_to_oneself", "Delegate it to someone else.", field="to")
-    if ground.principal != tx.actor.id:
+    if right.principal != tx.actor.id:
         raise Forbidden(
             "delegation_not_transitive",
             "It was delegated to you; you cannot delegate it again.",
@@ -199,7 +199,7 @@ def delegate(tx: Transition, command: c.Delegate) -> None:
         )
     if any(given.delegator == command.to for given in task.delegations):
         raise Invalid("delegation_cycle", "That person has delegated this task.", field="to")
-    tx.add(e.Delegated(task.step_run, ground.principal, command.to, ground.names), comment=command.comment)
+    tx.add(e.Delegated(task.step_run, right.principal, command.to, right.names), comment=command.comment)
 
 
 def reassign(tx: Transition, command: c.Reassign) -> None:
@@ -271,7 +271,7 @@ def revise(tx: Transition, command: c.Revise) -> None:
     if command.digest not in (None, task.digest):
         raise stale_revision(tx.intent, task)
     intent = tx.intent
-    _ground(tx, task, command.active_people)
+    _checked_right(tx, task, command.active_people)
     approves = bool(command.outcome)
     if approves:
         edited_answers.refuse(intent, task, command)

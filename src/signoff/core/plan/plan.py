@@ -296,7 +296,12 @@ def check_plan(plan: Plan) -> Plan:
             hint="Step ids must be unique.",
         )
     if END in plan.by_id:
-        raise Invalid("invalid_step_id", f"{END!r} means the end of a plan, not a step.", field="steps")
+        raise Invalid(
+            "invalid_step_id",
+            f"{END!r} is reserved for the end of a plan.",
+            field="steps",
+            hint="Rename the step.",
+        )
     if plan.entry and plan.entry not in plan.by_id:
         raise Invalid("unknown_step", f"The entry step {plan.entry!r} does not exist.", field="entry_step")
     for step in plan.steps:

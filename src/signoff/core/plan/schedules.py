@@ -39,7 +39,9 @@ def _seconds(*delays: float) -> Backoff:
     return Backoff(tuple(timedelta(seconds=s) for s in delays))
 
 
-# ---- all back-off tables, except the SDK's, which imports nothing from the server
+# ---- the back-off tables of deliveries, loops and connections
+# Not here: the SDK's table, because the SDK imports nothing from the server, and the pauses that ``supervisor``,
+# ``send_outcomes`` (a message that waits for an earlier one) and ``github_deployments`` compute.
 
 # The longest pause that a called server can demand before the next attempt (``Retry-After``). Such an attempt counts.
 LONGEST_RETRY_AFTER: Final = timedelta(hours=1)

@@ -285,8 +285,8 @@ def refuse_idle(policy: Policy, path: str) -> None:
 
 
 def applied(step: HumanStep, policy: Policy, name: str, path: str) -> HumanStep:
-    """The step under the policy; ``name`` is stored with it. The step's own deadline and route stay; fields filled in
-    by a former policy are dropped.
+    """The step under the policy; ``name`` is stored with it. The step's own deadline and route stay; defaults
+    from a previous policy are dropped.
     """
     step = step.without_policy_defaults
     if step.on_timeout is not None and policy.fallback is not Fallback.EXPIRE:

@@ -20,8 +20,8 @@ _OTHERS: Final = bytes(byte for byte in range(256) if byte not in _BRACKETS)
 _AS_PARENTHESES: Final = bytes.maketrans(b"[]{}", b"()()")
 _OPENING: Final = ord("(")
 _RUN: Final = re.compile(rb"\(+|\)+")
-_ROUNDS: Final = 8  # after them few brackets are left, or they stand in long runs
-_FEW: Final = 16  # a round that takes away less than one in so many leaves long runs
+_ROUNDS: Final = 8  # by then few brackets remain, or only long runs of them
+_FEW: Final = 16  # after a round that removes fewer than one in so many, only long runs remain
 _STEP: Final = {ord("("): 1, ord(")"): -1}
 
 

@@ -2,8 +2,8 @@
 mail.
 
 ``channel_registry`` routes a notification to rows of the outbox. ``pipeline`` takes them from there; ``outbox_items``
-decodes them, one ``sender`` per type sends them, ``send_outcomes`` says what follows a failure and ``concurrency``
-limits the sends to one target.
+decodes them, one ``sender`` per type sends them, ``send_outcomes`` decides what happens after a failure and
+``concurrency`` limits the sends to one target.
 
 The senders: ``task_messages`` for people, ``nobody_reached`` for the intent itself, ``service_messages`` for services
 and agents, ``proposal_messages``, ``signin_mail``, ``test_messages``. Who gets a message, and when:

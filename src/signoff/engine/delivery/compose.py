@@ -180,7 +180,7 @@ def _of(results: Checked, step: str) -> str:
 
 
 def _by_revision(results: Checked) -> dict[str, Any]:
-    """Every result under its step's name, with its revision if that is an earlier one."""
+    """The results by step; stale ones are labeled with their revision."""
     stale = {f"{step} (of {_of(results, step)})": result for step, result in results.stale.items()}
     return {**results.current, **stale}
 

@@ -247,16 +247,16 @@ def who_may_decide_of(
     voted = {(v.person, voting_seat(v)): v.outcome for v in task.votes if v.at_stage == task.stage}
     for person in people:
         actor = directory.actor(person, now)
-        ground = answer_right(actor, intent, task) if actor is not None else None
-        if ground is None:
+        right = answer_right(actor, intent, task) if actor is not None else None
+        if right is None:
             continue
-        names, own = tuple(sorted(ground.names)), ground.principal == person
+        names, own = tuple(sorted(right.names)), right.principal == person
         delegated = any(
-            (one.delegator, one.delegate) == (ground.principal, person) for one in task.delegations
+            (one.delegator, one.delegate) == (right.principal, person) for one in task.delegations
         )
         why = _why(names) if own else "handed over" if delegated else "is the delegate while absent"
-        instead_of = "" if own else ground.principal
-        yield EligiblePerson(person, instead_of, names, why, voted.get((person, ground.principal), ""))
+        instead_of = "" if own else right.principal
+        yield EligiblePerson(person, instead_of, names, why, voted.get((person, right.principal), ""))
 
 
 def _why(names: tuple[str, ...]) -> str:

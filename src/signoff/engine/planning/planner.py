@@ -108,7 +108,7 @@ class Planner:
         self._cache[id(plan), picks] = (plan, made)
         return made
 
-    async def direct(
+    async def plan_request(
         self,
         workspace: str,
         request: AxpIntent,

@@ -65,13 +65,13 @@ def _delegate(command: c.Delegate, actor: Actor, intent: Intent, directory: Snap
             field="to",
             hint="Delegate it to someone else.",
         )
-    # A person who may already decide gets no second vote, so one person fewer would decide.
+    # A person who may already decide gets no second vote, so too few people would remain.
     if _short(intent, task, directory) is None and _short(
         intent, _delegated(actor, delegate.id, intent, task), directory
     ):
         raise Invalid(
             "understaffed",
-            f"{delegate.name or delegate.email} may already decide this, and nobody is counted twice.",
+            f"{delegate.name or delegate.email} may already decide this, and each person counts only once.",
             field="to",
             hint="Delegate it to someone who has not been asked.",
         )

@@ -103,12 +103,12 @@ def reasons(known: TaskContext, step: HumanStep) -> tuple[str, ...]:
 
 
 def _part(reader: Actor, known: TaskContext, task: Task) -> str:
-    ground = answer_right(reader, known.intent, task)
-    if ground is None:
+    right = answer_right(reader, known.intent, task)
+    if right is None:
         return ""
-    if ground.principal != reader.id:
-        return f"You are the delegate of {known.directory.display(ground.principal)}."
-    own = sorted(ground.names & asked(known.intent, task))
+    if right.principal != reader.id:
+        return f"You are the delegate of {known.directory.display(right.principal)}."
+    own = sorted(right.names & asked(known.intent, task))
     roles = [name.partition(":")[2] for name in own if name.startswith("role:")]
     teams = [name.partition(":")[2] for name in own if name.startswith("team:")]
     named = [name for name in own if not name.startswith(("role:", "team:"))]

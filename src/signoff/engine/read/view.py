@@ -35,8 +35,8 @@ from signoff.store.transaction import EventRow, Filter, Stored
 # How many intents a filtered list reads at once, and in how many reads per response. The next page continues.
 LOOKED_AT: Final = 200
 _CHUNK: Final = 1000
-_MOST_SAME: Final = 20  # requests with one target among which an approved one is looked for
-_EACH: Final = 100  # what reading one event costs, as bytes of JSON
+_MOST_SAME: Final = 20  # how many requests with one target are searched for an approved one
+_EACH: Final = 100  # estimated cost of reading one event, in bytes of JSON
 _MOST_READS: Final = 25
 _DECIDED: Final = re.compile(r"([0-9]{1,17})\.([0-9a-f-]{36})")
 # for one page of open tasks: a filter with few matches continues on the next page

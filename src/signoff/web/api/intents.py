@@ -83,7 +83,7 @@ async def create(call: Call) -> bytes:
     asked = {name: value for name, value in body.value.items() if name not in _MADE_UP}
     reply = call.idempotent_reply(asked, render, plain=body.plain)
     try:
-        submission = await state.planner.direct(
+        submission = await state.planner.plan_request(
             actor.workspace, request, payload, digest, actor.sponsors, actor
         )
     except Refused as refusal:
@@ -154,7 +154,7 @@ async def resume(call: Call) -> bytes:
     expected = given if isinstance(given, int) and not isinstance(given, bool) else None
     person = call.actor.kind is ActorKind.PERSON
     named = names_all(body.value.get("digest"), body.value.get("stage"))
-    traced = step_run_id(seen.stored.intent.id, seen.step_run) if person and not named else ""
+    dedup_scope = step_run_id(seen.stored.intent.id, seen.step_run) if person and not named else ""
 
     def meant(intent: Intent) -> Command:
         command = meaning(body.value, _current(intent, expected), seen.step_run, person=person)
@@ -165,7 +165,7 @@ async def resume(call: Call) -> bytes:
             command, viewed=call.state.card_openings.remembered(call.actor, intent.id, step_run)
         )
 
-    return await _act(call, seen, meant, body, traced=traced)
+    return await _act(call, seen, meant, body, dedup_scope=dedup_scope)
 
 
 async def resolve(call: Call) -> bytes:
@@ -301,10 +301,10 @@ async def _act(
     body: json_intake.Parsed,
     warning: str = "",
     *,
-    traced: str = "",
+    dedup_scope: str = "",
 ) -> bytes:
-    """Give the command to the engine; returns AXP's response for the change. ``traced``: as in
-    ``Call.idempotent_reply``.
+    """Give the command to the engine; returns AXP's response for the change. ``dedup_scope``:
+    as in ``Call.idempotent_reply``.
     """
     ref = call.params["intent_id"]
 
@@ -314,7 +314,7 @@ async def _act(
             out.warnings = (warning,)
         return encode(out)
 
-    reply = call.idempotent_reply(body.value, render, plain=body.plain, traced=traced)
+    reply = call.idempotent_reply(body.value, render, plain=body.plain, dedup_scope=dedup_scope)
     try:
         done = await call.state.engine.handle(call.actor, ref, command, reply.once)
     except Conflict as conflict:

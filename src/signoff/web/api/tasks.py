@@ -305,7 +305,9 @@ async def answer(call: Call) -> bytes:
         task.receipt = receipt_out(change, call.actor.id, history.step, display, directory.active_people)
         return encode(TaskChangedAnswer(task=task, intent=intent_out(change.after, payload)))
 
-    reply = call.idempotent_reply(body.value, render, plain=body.plain, traced=_traced(call, seen, command))
+    reply = call.idempotent_reply(
+        body.value, render, plain=body.plain, dedup_scope=_dedup_scope(call, seen, command)
+    )
     done = await call.state.engine.handle(call.actor, seen.stored.intent.id, command, reply.once)
     if outdated(seen, done):
         ref = step_run_id(seen.stored.intent.id, _answered(done) or found.history.step_run)
@@ -344,7 +346,7 @@ async def answer_many(call: Call) -> wire.tasks.BulkAnswer:
     return bulk_answer(results, given.outcome)
 
 
-def _traced(call: Call, seen: Seen, command: Answer) -> str:
+def _dedup_scope(call: Call, seen: Seen, command: Answer) -> str:
     """The answered task, if only X-Trace-Id distinguishes a repeated answer from the person's next one; else ""."""
     if call.actor.kind is not ActorKind.PERSON or names_all(command.digest, command.stage):
         return ""
@@ -429,7 +431,9 @@ async def decide(call: Call) -> bytes:
             )
         )
 
-    reply = call.idempotent_reply(body.value, render, plain=body.plain, traced=_traced(call, seen, command))
+    reply = call.idempotent_reply(
+        body.value, render, plain=body.plain, dedup_scope=_dedup_scope(call, seen, command)
+    )
     return reply.of(await call.state.engine.handle(call.actor, ref, command, reply.once))
 
 

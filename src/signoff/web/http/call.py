@@ -183,16 +183,16 @@ class Call:
         return queries.count(self.query.get(name), default, lowest, highest)
 
     def idempotent_reply(
-        self, body: Any, render: Callable[[Change], bytes], *, plain: bool = False, traced: str = ""
+        self, body: Any, render: Callable[[Change], bytes], *, plain: bool = False, dedup_scope: str = ""
     ) -> "IdempotentReply":
-        """The response to a write, stored by Idempotency-Key. ``body``: the request's JSON value. ``traced``: the id
-        of the answered task, however the path spells it; given for answers, which without a key are stored by
+        """The response to a write, stored by Idempotency-Key. ``body``: the request's JSON value. ``dedup_scope``: the
+        id of the answered task, however the path spells it; given for answers, which without a key are stored by
         X-Trace-Id and body.
         """
         key, trace = self.idempotency_key(), ""
-        if traced and not key:
+        if dedup_scope and not key:
             trace = self.header(b"x-trace-id").strip()
-        return IdempotentReply(self, key, body, render, plain, f"{traced}\n{trace}" if trace else "")
+        return IdempotentReply(self, key, body, render, plain, f"{dedup_scope}\n{trace}" if trace else "")
 
     def idempotency_key(self) -> str:
         """The Idempotency-Key, "" when absent. An empty one has no effect, so it is refused."""

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from signoff.core.intent.quorum import count, counts_toward_quorum, passable, tally, voting_seat
 from signoff.core.plan.task_types import Meaning, Stage
@@ -156,11 +157,30 @@ def test_three_parties_are_matched_even_where_two_persons_have_to_move() -> None
     assert tally(stage, 0, short) is None
 
 
-def test_somebody_whom_the_ladder_added_takes_the_place_of_any_one_party() -> None:
+def test_somebody_whom_escalation_added_counts_for_any_one_entry() -> None:
     own, added = vote("ann", "team:sec"), vote("eve", "role:owner")
-    assert tally(EACH, 0, (own, added)) is added
-    assert tally(EACH, 0, (added,)) is None
-    assert tally(EACH, 0, (vote("ann", "team:dba"), vote("bob", "team:dba"), added)) is added
+    escalated = replace(EACH, added=frozenset({"role:owner"}))
+    assert tally(escalated, 0, (own, added)) is added
+    assert tally(escalated, 0, (added,)) is None
+    assert tally(escalated, 0, (vote("ann", "team:dba"), vote("bob", "team:dba"), added)) is added
+
+
+def test_somebody_who_is_no_longer_asked_counts_as_a_person_and_for_no_entry() -> None:
+    former, sec, dba = vote("ann", "per_ann"), vote("emma", "team:sec"), vote("bob", "team:dba")
+    assert tally(EACH, 0, (former, sec)) is None
+    assert count(EACH, 0, (former,), None).missing == 2
+    assert count(EACH, 0, (former, sec), None).missing == 1
+    assert tally(EACH, 0, (former, sec, dba)) is dba
+    assert tally(replace(EACH, need=3), 0, (former, sec, dba)) is dba
+    assert tally(replace(EACH, need=3), 0, (sec, dba)) is None
+    assert tally(replace(EACH, every=False, need=2), 0, (former, sec)) is sec
+
+
+def test_many_who_are_no_longer_asked_do_not_hide_who_is_added() -> None:
+    escalated = replace(EACH, added=frozenset({"role:owner"}))
+    former = [vote(f"f{number}", "per_f") for number in range(5)]
+    assert passable(escalated, [*former, vote("eve", "role:owner"), vote("bob", "team:dba")])
+    assert not passable(escalated, [*former, vote("bob", "team:dba")])
 
 
 # -- how many are missing
@@ -226,7 +246,7 @@ def test_nothing_is_missing_only_where_the_votes_pass_the_stage(people: list[str
         assert count(stage, 0, votes, None, "yes").missing > 0
 
 
-ENTRIES = st.sets(st.sampled_from(["a", "b", "c", "added"]), min_size=1, max_size=3)
+ENTRIES = st.sets(st.sampled_from(["a", "b", "c", "added", "former"]), min_size=1, max_size=3)
 
 
 @given(
@@ -239,9 +259,10 @@ def test_whether_these_approvals_would_pass_is_what_the_tally_says(
     held: list[set[str]], need: int, every: bool, words: list[str]
 ) -> None:
     """Asked at once of very many, and only of as many as matter."""
-    stage = Stage(("a", "b", "c"), need=need, every=every)
+    stage = Stage(("a", "b", "c"), need=need, every=every, added=frozenset({"added"}))
     votes = [
         vote(f"p{number}", *sorted(entries), outcome=word)
         for number, (entries, word) in enumerate(zip(held, [*words, *"x" * 9], strict=False))
     ]
-    assert passable(stage, votes) == (tally(stage, 0, tuple(votes)) is not None)
+    # whichever of them came last: only the vote just given can complete a quorum
+    assert passable(stage, votes) == any(tally(stage, 0, tuple(votes), None, given) for given in votes)

@@ -1,14 +1,16 @@
 """What a request is about: the payload fields that its workflow declares as its target."""
 
 import json
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from signoff.core.errors import Invalid
 from signoff.core.formats.workflow import compile_workflow
 from signoff.core.intent import commands as c
-from signoff.core.intent.model import consented
+from signoff.core.intent.model import consented, last_decision
 from signoff.core.plan.target import target_of
 from signoff.core.plan.task_types import Ending, TaskType
 from tests.builders import ANN, Story, gate
@@ -87,3 +89,20 @@ def test_people_consented_if_their_last_decision_approved_the_payload_as_it_is()
         story = asking()
         story.do(c.Answer(outcome), ANN)
         assert consented(story.intent) is agreed
+
+
+def test_the_last_decision_is_that_of_the_task_that_was_decided_last() -> None:
+    story = Story(gate(step(name="first"), step(name="second")))
+    assert last_decision(story.intent) is None
+    story.do(c.Answer("approved"), ANN)
+    first = story.now
+    found = last_decision(story.intent)
+    assert found is not None
+    assert (found[0], found[1].id) == (first, "first")
+    story.do(c.Answer("approved"), ANN, timedelta(minutes=5))
+    found = last_decision(story.intent)
+    assert found is not None
+    assert (found[0], found[1].id) == (story.now, "second")
+    # a rerun starts with the results of the request that it repeats
+    rerun = replace(story.intent, created_at=story.now + timedelta(minutes=1))
+    assert last_decision(rerun) is None

@@ -305,7 +305,25 @@ def test_a_stage_that_asks_each_entry_is_not_reassigned_to_fewer() -> None:
     story.do(c.Reassign(("per_otto", "per_emma")), ADA)
     assert not story.intent.ending
     story.do(c.Answer("approved"), EMMA)
-    assert story.intent.ending is Ending.APPROVED, "existing votes stay"
+    assert not story.intent.ending, "Otto is asked, and Ann's vote does not stand for his"
+    story.do(c.Answer("approved"), OTTO)
+    assert story.intent.ending is Ending.APPROVED
+
+
+def test_a_vote_stays_where_its_entry_is_asked_again() -> None:
+    story = asking(Stage(("per_ann", "per_emma"), every=True))
+    story.do(c.Answer("approved"), ANN)
+    story.do(c.Reassign(("per_ann", "per_otto")), ADA)
+    story.do(c.Answer("approved"), OTTO)
+    assert story.intent.ending is Ending.APPROVED
+
+
+def test_a_former_approver_still_counts_towards_a_number() -> None:
+    story = asking(Stage(("per_ann", "per_emma"), need=2))
+    story.do(c.Answer("approved"), ANN)
+    story.do(c.Reassign(("per_otto", "per_emma")), ADA)
+    story.do(c.Answer("approved"), EMMA)
+    assert story.intent.ending is Ending.APPROVED
 
 
 def test_only_an_admin_asks_others_and_names_somebody() -> None:

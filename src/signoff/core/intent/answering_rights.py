@@ -23,8 +23,13 @@ class AnswerRight(msgspec.Struct, gc=False, frozen=True):
 
 
 def stage_now(intent: Intent, task: Task) -> Stage:
-    """The open stage, with the approvers of a reassignment."""
-    stage = spec_of(intent, task).stages[task.stage]
+    """The open stage, with the approvers of a reassignment and those that escalation has added."""
+    spec = spec_of(intent, task)
+    stage = spec.stages[task.stage]
+    if task.escalated:
+        stage = replace(
+            stage, added=frozenset[str]().union(*(level.to for level in spec.escalate[: task.escalated]))
+        )
     return replace(stage, approvers=task.assigned) if task.assigned else stage
 
 
@@ -32,10 +37,9 @@ def asked(intent: Intent, task: Task) -> frozenset[str]:
     """The approvers asked now: those of the stage, or those that it was reassigned to; and those of the escalation
     levels reached.
     """
-    spec = spec_of(intent, task)
+    stage = stage_now(intent, task)
     # escalation adds people and removes none: those who were asked first may still answer
-    names = frozenset(task.assigned or spec.stages[task.stage].approvers or DECIDING_ROLES)
-    return names.union(*(level.to for level in spec.escalate[: task.escalated])) if task.escalated else names
+    return frozenset(stage.approvers or DECIDING_ROLES) | stage.added
 
 
 def requesters_side(intent: Intent) -> frozenset[str]:

@@ -4,7 +4,8 @@ from each.
 An approver entry is a name: a person's id or address, ``team:NAME``, ``role:NAME``. Each person counts once, under
 their names at the time of counting: a person who has left a team no longer counts for it. An absent person and their
 delegate share one vote; the later answer counts. A person who was added by escalation may count for any one entry,
-but does not lower any requirement.
+but does not lower any requirement. Somebody who voted and is no longer asked, because the stage was reassigned, counts
+as one of N people, but for none of the entries that are asked now.
 
 If several outcomes of a task mean approve, the quorum must agree on one of them. Every rejection counts, no matter
 which outcome it has; the last one is the task's outcome.
@@ -18,6 +19,8 @@ from signoff.core.directory.roles import DECIDING_ROLES
 from signoff.core.plan.task_types import Meaning, Stage, Vote
 
 Names = Mapping[str, frozenset[str]]
+
+_ADDED, _NO_LONGER_ASKED = object(), object()
 
 
 def counts_toward_quorum(vote: Vote, names: Names | None) -> bool:
@@ -87,11 +90,12 @@ def _as_many_as_matter(stage: Stage, yes: list[Vote]) -> list[Vote]:
         return yes
     # matching is quadratic in the votes, and a stage may have thousands of eligible people
     kept: dict[int, Vote] = {}
-    # None stands for people added by escalation, who count for any entry.
-    room = dict.fromkeys((*stage.approvers, None), stage.votes_needed)
+    # Of no single entry: people added by escalation, who count for any, and people who are no longer asked.
+    room = dict.fromkeys((*stage.approvers, _ADDED, _NO_LONGER_ASKED), stage.votes_needed)
     for number, vote in enumerate(yes):
-        added = not vote.for_names.issubset(stage.approvers)
-        for entry in (None,) if added else vote.for_names:
+        added = not stage.added.isdisjoint(vote.for_names)
+        entries = (_ADDED,) if added else vote.for_names.intersection(stage.approvers) or (_NO_LONGER_ASKED,)
+        for entry in entries:
             if room[entry] > 0:
                 room[entry] -= 1
                 kept[number] = vote
@@ -135,25 +139,23 @@ def _approvals(seats: dict[str, Vote], outcome: str) -> list[Vote]:
 
 
 def _missing(stage: Stage, yes: list[Vote]) -> int:
-    return 0 if _enough(stage, yes) else max(1, stage.votes_needed - len(yes))
+    people = max(0, stage.votes_needed - len(yes))
+    return max(people, len(stage.approvers) - _entries_with_a_vote(stage, yes)) if stage.every else people
 
 
 def _enough(stage: Stage, yes: list[Vote]) -> bool:
-    if len(yes) < stage.votes_needed:
-        return False
-    return not stage.every or _each_entry_has_a_vote(stage.approvers, yes)
+    return _missing(stage, yes) == 0
 
 
-def _each_entry_has_a_vote(entries: tuple[str, ...], yes: list[Vote]) -> bool:
-    """Whether every approver entry can be matched with a different person (bipartite matching with augmenting
+def _entries_with_a_vote(stage: Stage, yes: list[Vote]) -> int:
+    """How many approver entries can be matched with a different person each (bipartite matching with augmenting
     paths).
     """
     chosen: dict[str, str] = {}
 
     def place(entry: str, tried: set[str]) -> bool:
         for vote in yes:
-            # added by escalation: counts for any one entry
-            added = not vote.for_names.issubset(entries)
+            added = not stage.added.isdisjoint(vote.for_names)  # counts for any one entry
             if vote.person in tried or not (added or entry in vote.for_names):
                 continue
             tried.add(vote.person)
@@ -163,4 +165,4 @@ def _each_entry_has_a_vote(entries: tuple[str, ...], yes: list[Vote]) -> bool:
                 return True
         return False
 
-    return all(place(entry, set()) for entry in entries)
+    return sum(place(entry, set()) for entry in stage.approvers)

@@ -50,10 +50,13 @@ def missing_approvers(intent: Intent, task: Task, now: Membership) -> MissingApp
     """
     spec = spec_of(intent, task)
     for number in range(task.stage, len(spec.stages)):
-        present = number == task.stage
-        stage = stage_now(intent, task) if present else spec.stages[number]
-        levels = spec.escalate[: task.escalated] if present else spec.escalate
-        names = frozenset(stage.approvers or DECIDING_ROLES).union(*(level.to for level in levels))
+        if number == task.stage:
+            stage = stage_now(intent, task)
+        else:
+            stage = replace(
+                spec.stages[number], added=frozenset[str]().union(*(level.to for level in spec.escalate))
+            )
+        names = frozenset(stage.approvers or DECIDING_ROLES) | stage.added
         # Hardly any stage is understaffed, and a few people of each entry are enough to show that, even in a team of
         # thousands.
         few = _able(intent, task, number, names, now, stage.votes_needed)

@@ -142,13 +142,14 @@ class Stage(msgspec.Struct, frozen=True, omit_defaults=True):
 
     approvers: person ids, e-mail addresses, ``team:NAME`` or ``role:NAME``; empty means every person with an
     approving role. every: whether each entry has to approve, with a different person; otherwise ``need`` people of
-    any entries have to.
+    any entries have to. added: the entries that escalation adds to an open stage; a plan has none.
     """
 
     approvers: tuple[str, ...] = ()
     need: int = 1
     reject_after: int = 1
     every: bool = False
+    added: frozenset[str] = frozenset()
 
     @property
     def votes_needed(self) -> int:

@@ -12,7 +12,7 @@ from msgspec.structs import replace
 
 from signoff.core.directory.actors import ActorKind
 from signoff.core.directory.roles import DECIDING_ROLES
-from signoff.core.intent.answering_rights import answer_right, answered_by, asked, requesters_side
+from signoff.core.intent.answering_rights import answer_right, answered_by, asked, requesters_side, stage_now
 from signoff.core.intent.eligibility import named
 from signoff.core.intent.model import Intent, Requester, Task, spec_of
 from signoff.core.intent.notifications import notified_names
@@ -103,7 +103,10 @@ def explain(intent: Intent, task: Task, directory: Snapshot, now: datetime) -> C
             person for person in people_named(directory, tuple(asked(intent, task))) if person in barred
         ),
         asked=addressed(intent, task, notified_names(spec, task), directory, now),
-        stages=[_stage(number, stage, task, directory) for number, stage in enumerate(spec.stages)],
+        stages=[
+            _stage(number, stage_now(intent, task) if number == task.stage else stage, task, directory)
+            for number, stage in enumerate(spec.stages)
+        ],
         contacts=_expected_contacts(intent, task, directory, now),
     )
 
@@ -268,7 +271,5 @@ def _stage(number: int, stage: Stage, task: Task, directory: Snapshot) -> StageV
     state = "done" if number < task.stage else "open" if number == task.stage else "next"
     if not stage.approvers:
         stage = replace(stage, approvers=DECIDING_ROLES)
-    if number == task.stage and task.assigned:
-        stage = replace(stage, approvers=task.assigned)
     missing = count(stage, number, task.votes, directory.active_people).missing
     return StageView(number + 1, state, stage, stage.votes_needed, 0 if state == "done" else missing)

@@ -114,7 +114,7 @@ def test_each_of_many_is_looked_up_at_the_same_cost() -> None:
 def test_a_stage_of_each_is_judged_in_one_look() -> None:
     directory = crowd(400)
     stage = Stage(("role:approver", "per_399"), every=True)
-    assert calls(lambda: possible_approvers(stage, directory), of="_each_entry_has_a_vote") == 1
+    assert calls(lambda: possible_approvers(stage, directory), of="_entries_with_a_vote") == 1
     assert possible_approvers(stage, directory)
     assert not possible_approvers(stage, directory, barred={"per_399"})
 
@@ -125,7 +125,9 @@ def test_of_each_entry_as_many_are_looked_at_as_may_be_taken_by_others() -> None
     assert not passable(stage, crowded)
     assert not passable(stage, crowded[:2])
     assert passable(stage, [*crowded, vote("last", "c")])
-    assert passable(stage, [*crowded, vote("added", "role:owner")])  # by escalation: for any entry
+    escalated = replace(stage, added=frozenset({"role:owner"}))
+    assert passable(escalated, [*crowded, vote("added", "role:owner")])  # for any entry
+    assert not passable(stage, [*crowded, vote("former", "role:owner")])
     assert not passable(stage, [vote("one", "a"), vote("two", "b"), vote("three", "c", outcome="other")])
 
 

@@ -1,4 +1,4 @@
-"""Small parts for tests of the rules: tasks that are open, votes, a directory, refusals."""
+"""Helpers for tests of the rules: open tasks, votes, a directory, refusals."""
 
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -32,18 +32,18 @@ def asking(
     membership: Membership | None = None,
     **spec: Any,
 ) -> Story:
-    """An intent whose one step is an open task of these stages (none given: anybody who may approve)."""
+    """An intent whose one step is an open task with these stages; by default, anyone who may approve is asked."""
     plan = gate(step(*stages, deadline=deadline, **spec))
     return Story(plan, by=by, deadline_at=deadline_at, membership=membership)
 
 
 def review(*stages: Stage, **spec: Any) -> Story:
-    """The same, where changes may be asked for."""
+    """The same, with changes allowed as an answer."""
     return asking(*stages, type=TaskType.REVIEW, outcomes=REVIEW_WORDS, **spec)
 
 
 def people(covers: dict[str, str] | None = None, **names: str) -> Membership:
-    """A directory: who is called what (``ann="role:approver team:dba"``), and who stands in for whom."""
+    """A directory: people with their roles and teams (``ann="role:approver team:dba"``), and delegates."""
     held = {f"per_{who}": frozenset({f"per_{who}", *said.split()}) for who, said in names.items()}
     away = [
         AbsenceCover(f"per_{absent}", f"per_{stand_in}", FAR) for absent, stand_in in (covers or {}).items()
@@ -59,7 +59,7 @@ def vote(
     stage: int = 0,
     stead: str = "",
 ) -> Vote:
-    """One answer, for these parties (none given: for the person's own id)."""
+    """One answer, for these parties; if none are given, for the person's own id."""
     words = {
         Meaning.APPROVES: "approved",
         Meaning.REJECTS: "rejected",
@@ -76,14 +76,14 @@ def vote(
 
 
 def refusal(act: Callable[[], object]) -> Refused:
-    """The refusal that the act meets."""
+    """The refusal that the call raises."""
     with pytest.raises(Refused) as met:
         act()
     return met.value
 
 
 def refused(story: Story, command: c.Command, by: Actor) -> Refused:
-    """The refusal of a command, which leaves nothing behind."""
+    """The refusal of a command; checks that it changed nothing."""
     before, count = story.intent, len(story.facts)
     met = refusal(lambda: story.do(command, by))
     assert story.intent is before

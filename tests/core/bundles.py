@@ -1,4 +1,4 @@
-"""Scenario bundles as published files have them: an agent that checks, somebody on call, a lead."""
+"""Scenario bundles as in published files: an agent that checks, a person on call, a lead."""
 
 from datetime import timedelta
 from typing import Any

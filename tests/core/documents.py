@@ -1,4 +1,4 @@
-"""Documents as strangers write them: strategies for any JSON, and for objects that are almost right."""
+"""Documents from untrusted senders: strategies for any JSON, and for objects that are almost valid."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -27,17 +27,17 @@ anything: st.SearchStrategy[Any] = st.recursive(
 
 
 def sometimes(likely: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    """The likely value seven times out of eight, else anything at all."""
+    """The likely value seven times out of eight, otherwise any value."""
     return st.integers(0, 7).flatmap(lambda n: anything if n == 0 else likely)
 
 
 def json_objects(fields: dict[str, st.SearchStrategy[Any]]) -> st.SearchStrategy[dict[str, Any]]:
-    """Objects with some of these fields, each of them sometimes wrong."""
+    """Objects with some of these fields, each of them sometimes invalid."""
     return st.fixed_dictionaries({}, optional={name: sometimes(value) for name, value in fields.items()})
 
 
 def tried(read: Callable[[], T]) -> tuple[T | None, Invalid | None]:
-    """(what was read, None) or (None, the refusal)."""
+    """(the result, None) or (None, the refusal)."""
     try:
         return read(), None
     except Invalid as refusal:

@@ -1,4 +1,4 @@
-"""Addresses: one spelling for each agent, nothing refused that clients send, nothing malformed kept."""
+"""Addresses: one spelling for each agent; what clients send is accepted, and nothing malformed is stored."""
 
 import string
 

@@ -27,14 +27,14 @@ REVIEW = TaskSpec(type=TaskType.REVIEW, outcomes=("approved", "changes_requested
 
 
 def asked(*specs: TaskSpec, checked: bool = False) -> Story:
-    """An intent that asks the tasks one after the other; ``checked``: after an agent."""
+    """An intent that opens the tasks one after the other; ``checked``: after an agent."""
     steps = [HumanStep(id=f"ask{n}", task=spec) for n, spec in enumerate(specs)]
     story = Story(gate(*([validate()] if checked else []), *steps))
     return story.validated() if checked else story
 
 
 def bare(story: Story, command: c.Command, by: Actor) -> Change:
-    """The command as it is sent; nobody is supposed to have looked first."""
+    """The command exactly as sent, without a previous read."""
     change = advance(by, story.intent, command, story.now, b"0123456789abcdef")
     story.intent = change.after
     story.facts.extend(change.facts)
@@ -42,7 +42,7 @@ def bare(story: Story, command: c.Command, by: Actor) -> Change:
 
 
 def full(story: Story, outcome: str = "approved", **more: Any) -> c.Answer:
-    """An answer that names everything that is shown now."""
+    """An answer that names everything currently shown."""
     task = story.task
     named = {"step_run": task.step_run, "stage": task.stage, "revision": task.revision, "digest": task.digest}
     return c.Answer(outcome, **{**named, **more})
@@ -252,7 +252,7 @@ PLANS = (
 
 
 class Deliveries(RuleBasedStateMachine):
-    """People look, write answers, and the network delivers each of those never, once or often, in any order."""
+    """People read and answer, and the network delivers each answer never, once or often, in any order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -295,7 +295,7 @@ class Deliveries(RuleBasedStateMachine):
     @precondition(lambda self: self.task is not None)
     @rule(by=st.sampled_from(PEOPLE), outcome=st.sampled_from(["approved", "rejected"]))
     def write_unnamed(self, by: Actor, outcome: str) -> None:
-        """An AXP client's: it names nothing, and its sender does not look again before it has arrived for good."""
+        """An AXP client's message: it names nothing, and its sender does not read again before it has arrived."""
         assert self.task is not None
         self.look(by)
         answer = c.Answer(outcome, shown=frozenset(self.shown[by.id]))
@@ -362,7 +362,7 @@ TestDeliveries = Deliveries.TestCase
 
 @pytest.mark.parametrize("clock", ["stands", "goes", "is set back"])
 def test_no_two_openings_of_a_task_have_one_digest_whatever_the_clock_says(clock: str) -> None:
-    """A digest names the visit: nothing else may tell two openings apart, their moments and results can be the same."""
+    """A digest includes the visit: nothing else may distinguish two openings, whose times and results can be equal."""
     again = AgentStep(id="go", agent=AGENT.address, on_failure="approve", on_success="end")
     story = Story(gate(approve(on_success="go"), again))
     broken = c.Report(fault=Failure("broken", "it broke"))
@@ -391,7 +391,7 @@ def test_an_answer_names_all_only_with_digest_and_stage() -> None:
 
 
 def told(story: Story, answer: c.Answer) -> object:
-    """What comes of an answer in this state: the state after it, or the code of its refusal."""
+    """The result of an answer in this state: the next state, or the code of its refusal."""
     try:
         return advance(ANN, story.intent, answer, story.now, b"0123456789abcdef").after
     except Refused as refusal:

@@ -1,4 +1,4 @@
-"""Who may do what with an intent; whoever may not even see it hears that it is not there."""
+"""Who may do what with an intent; for someone who may not see it, it does not exist."""
 
 from typing import Any
 
@@ -41,7 +41,7 @@ SUBMIT = c.Submit(
 
 
 def code(actor: Actor, command: c.Command, story: Story | None) -> str:
-    """The refusal's code, "" where the command passes."""
+    """The refusal's code, or "" if the command is allowed."""
     intent = story.intent if story else None
     try:
         access.authorize_command(actor, command, intent)

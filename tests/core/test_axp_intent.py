@@ -1,4 +1,4 @@
-"""Direct AXP intents: what the published clients send becomes the plan that its author meant."""
+"""Direct AXP intents: a published client's request becomes the plan that its author meant."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

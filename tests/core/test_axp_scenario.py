@@ -1,4 +1,4 @@
-"""Scenario bundles: what a whole bundle means, what is wrong with it, and no gate lost on the way."""
+"""Scenario bundles: what a bundle compiles to, what is invalid in it, and that no gate is lost."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -181,7 +181,7 @@ def test_compiling_raises_the_first_problem() -> None:
 
 
 def test_a_step_that_no_route_leads_to_is_a_warning() -> None:
-    """Published bundles are taken as they are; what would never run is said."""
+    """Published bundles are accepted unchanged, with a warning about what would never run."""
     first = {**SIGN, "step_id": "first", "on_success": "end"}
     assert "workflow.steps: no route leads to step 'sign', so it will never run." in warnings_of(first, SIGN)
 

@@ -1,4 +1,4 @@
-"""The steps of a scenario bundle: who is asked, which kind a step is, when people are reminded."""
+"""The steps of a scenario bundle: the people asked, the kind of each step, the reminders."""
 
 from datetime import timedelta
 from typing import Any

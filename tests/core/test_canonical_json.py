@@ -1,4 +1,4 @@
-"""The two forms of a payload: the one that its digest is made of, and the one that keeps its sender's order."""
+"""The two forms of a payload: the one that is hashed, and the one in the sender's order."""
 
 import json
 from typing import Any

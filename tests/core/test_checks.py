@@ -1,4 +1,4 @@
-"""What checks report before a decision: a missing result never counts as passed, and no check lowers a risk."""
+"""Check results before a decision: a missing result never counts as passed, and no check lowers a risk."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""An intent ends by the last decision on its path: a route after a no, silence or a failure is no success."""
+"""The last decision on its path ends an intent: continuing after a rejection, a timeout or a failure is no success."""
 
 from datetime import timedelta
 from typing import Any
@@ -38,7 +38,7 @@ REVIEW = TaskSpec(type=TaskType.REVIEW, outcomes=("approved", "changes_requested
 
 
 def asked(*more: Step, task: TaskSpec | None = None, **routes: Any) -> Story:
-    """A gate with routes, then steps that a no or silence leads to."""
+    """A gate with routes, then steps that follow a rejection or a timeout."""
     fields = routes | ({"task": task} if task else {})
     return Story(gate(approve(on_success="end", **fields), *(more or (TELL,))))
 
@@ -178,7 +178,7 @@ SWEEP = AgentStep(
 
 
 def test_a_failure_that_is_declared_harmless_takes_back_no_no() -> None:
-    """The route of one step says nothing of what people decided before it."""
+    """A step's route does not change what people decided before it."""
     for how in ("reported", "lapsed", "late"):
         story = asked(SWEEP, on_failure="tell")
         story.do(c.Answer("rejected"), ANN)
@@ -247,7 +247,7 @@ def test_changes_that_are_wanted_take_back_no_earlier_no() -> None:
 
 @pytest.mark.parametrize("bound", [0, 1])
 def test_changes_wanted_once_too_often_take_back_no_earlier_no(bound: int) -> None:
-    """Neither where nothing leads back for want of a step before."""
+    """Nor if there is no earlier step to go back to."""
     routes = {"on_failure": "second", "on_changes": None if bound else "second"}
     second = approve(id="second", task=REVIEW, on_success="end", **routes, **QUIET)
     story = Story(gate(approve(on_success="end", on_failure="second"), second, max_revisions=bound))
@@ -370,7 +370,7 @@ def test_silence_approves_nothing_that_somebody_has_rejected() -> None:
     ],
 )
 def test_silence_gives_nothing_that_a_task_asks_for(asks: dict[str, Any]) -> None:
-    """Plans from before this was refused at apply."""
+    """For plans stored before such a policy was refused at apply."""
     spec = replace(SILENT, **asks)
     assert required_answer(spec)
     story = asked(task=spec)
@@ -543,8 +543,8 @@ def act(story: Story, word: str) -> None:
 
 
 def expected(story: Story) -> bool:
-    """Told from the history alone, in other words than the rule's: was the last decision a yes, or declared one? What
-    nobody decided takes back no earlier no.
+    """Derived from the history alone, independently of the rule: was the last decision an approval, or declared one? An
+    outcome that nobody decided does not undo an earlier rejection.
     """
     refused, wanted = False, ""  # wanted: at which step changes were asked for, and nothing decided since
     plan = story.plan

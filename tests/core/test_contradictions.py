@@ -1,4 +1,4 @@
-"""An answer says one thing; where two of its parts say different things neither is recorded."""
+"""If two parts of an answer contradict each other, nothing is recorded."""
 
 from typing import Any
 

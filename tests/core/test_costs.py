@@ -1,4 +1,4 @@
-"""What a document or a text costs grows with its size, and no faster: plans, ways ahead of a gate, hostile text."""
+"""The cost of a document or text grows linearly with its size: plans, routes before a gate, hostile text."""
 
 from pathlib import Path
 from time import thread_time
@@ -21,7 +21,7 @@ NO = [{"name": "approved"}, {"name": "rejected"}]
 
 
 def template(steps: int, outcomes: int = 0) -> dict[str, Any]:
-    """Gates one after the other; each may lead to many others."""
+    """Consecutive gates, each with routes to many others."""
 
     def gate(number: int) -> dict[str, Any]:
         wild = [

@@ -1,4 +1,4 @@
-"""The rules, by given / when / then: no database, no clock."""
+"""The rules as given / when / then: no database, no clock."""
 
 import itertools
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What a decision says afterwards: who made it, when, with which words; and what nobody decided."""
+"""What a decision shows afterwards: who made it, when and with which comment; and outcomes that nobody decided."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""A default policy over what a request says of itself: never looser, whoever judges it; and no agent before a yes."""
+"""A default policy with a request's settings: never looser, whoever decides; and no agent runs before an approval."""
 
 from datetime import timedelta
 from itertools import combinations, permutations
@@ -120,7 +120,7 @@ def as_policy(step: HumanStep) -> Policy:
 
 
 def passes(stage: Stage, yes: tuple[str, ...]) -> bool:
-    """Whether these people's yes is enough."""
+    """Whether approvals by these people are enough."""
     may = [person for person in yes if CROWD[person] & set(stage.approvers or ANYBODY)]
     if stage.every:
         seats = range(len(stage.approvers))
@@ -136,13 +136,13 @@ def reached(policy: Policy, at: timedelta) -> set[str]:
 
 
 def silent_yes(policy: Policy) -> Any:
-    """When a yes follows from silence; None: never."""
+    """When a timeout approves; None: never."""
     said = policy.fallback is Fallback.OUTCOME and policy.fallback_outcome in ("approved", "submitted")
     return (policy.deadline, policy.deadline_in_hours, policy.hours) if said else None
 
 
 def judged_looser(before: Policy, after: Policy) -> str:
-    """In what respect the later could let through what the earlier would not; "" in none."""
+    """In what respect the later policy is looser than the earlier one; "" if in none."""
     crowds = [group for size in range(5) for group in combinations(CROWD, size)]
     pairs = list(zip(before.stages, after.stages, strict=False))
     times = [timedelta(hours=count) for count in range(14)]

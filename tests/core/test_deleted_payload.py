@@ -1,4 +1,4 @@
-"""A payload that was deleted is told from an empty one, and never run again."""
+"""A deleted payload is distinguished from an empty one, and never run again."""
 
 from hashlib import sha256
 

@@ -1,4 +1,4 @@
-"""The table of who may do what that does not concern one intent: each role and kind of key, each action."""
+"""Permissions that do not concern a single intent: each role and kind of key, each action."""
 
 import pytest
 from msgspec.structs import replace
@@ -63,7 +63,7 @@ ROWS = {Action[name]: cells for name, *cells in (row.split() for row in TABLE.st
 
 
 def own(actor: Actor, action: Action) -> Person | Account | ApiKey | str:
-    """What the action is done with, where it is the actor's own."""
+    """The target of the action that belongs to the actor."""
     if action in (Action.READ_PERSON, Action.CREATE_PERSON_KEY, Action.READ_OPEN_TASKS, Action.TEST_MESSAGE):
         return Person(actor.id, WORKSPACE, "", "", (), START)
     if action is Action.REVOKE_PERSON_KEY:

@@ -1,4 +1,4 @@
-"""What the settings of a workspace mean."""
+"""The meaning of a workspace's settings."""
 
 import pytest
 from msgspec.structs import replace

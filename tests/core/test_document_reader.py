@@ -1,4 +1,4 @@
-"""Documents: moments and durations as their authors write them, and tables of structs."""
+"""Documents: times and durations as authors write them, and tables of structs."""
 
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Annotated

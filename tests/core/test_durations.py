@@ -1,4 +1,4 @@
-"""Durations, as people write them and as they read them."""
+"""Durations, as people write and read them."""
 
 from datetime import timedelta
 

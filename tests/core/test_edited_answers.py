@@ -1,4 +1,4 @@
-"""``edits: approve``: who may decide changes values and approves that in one act, and the record says both."""
+"""``edits: approve``: an approver edits values and approves them in one act, and the record shows both."""
 
 from typing import Any
 

@@ -1,5 +1,5 @@
-"""Whatever changes in the directory while a task is open: nobody counts who was not pinned when it opened, or asked on
-record by an admin who is not on the requester's side.
+"""Whatever changes in the directory while a task is open: only people count who were pinned when it opened, or assigned
+on record by an admin who is not on the requester's side.
 """
 
 from datetime import timedelta
@@ -32,7 +32,7 @@ parties = st.lists(st.sampled_from(PARTIES), min_size=1, max_size=2, unique=True
 
 
 class Town:
-    """A directory: who is called what, and who stands in for whom (everybody who has a delegate is away)."""
+    """A directory: people with their roles and teams, and delegates (everyone who has one is away)."""
 
     def __init__(self, made: Any) -> None:
         names, away = made
@@ -53,7 +53,7 @@ class Town:
         )
 
     def meant(self, names: set[str]) -> set[str]:
-        """Whom the names mean, and who may stand in for them."""
+        """The people whom the names refer to, and their possible delegates."""
         people = {who for who, held in self.called.items() if held & names}
         return people | {
             delegate
@@ -63,7 +63,7 @@ class Town:
 
 
 def able(story: Story, town: Town) -> set[str]:
-    """Whose answer counts now."""
+    """The people whose answers count now."""
     task = story.intent.open
     if not isinstance(task, Task):
         return set()

@@ -1,4 +1,4 @@
-"""Forms: what an answer must be, and that judging one takes work in proportion to its length."""
+"""Forms: the validation of answers, in time linear in their length."""
 
 from typing import Any
 

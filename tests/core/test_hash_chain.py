@@ -1,4 +1,4 @@
-"""The history proves itself, and shows where it does not."""
+"""A complete history verifies, and every change to one is found."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,7 +63,7 @@ def test_an_erased_comment_leaves_the_chain_whole_and_a_changed_one_shows() -> N
 
 
 def first_row(body: bytes) -> str:
-    """What is wrong with a history whose one event has this body, honestly hashed."""
+    """The findings for a history whose one event has this body, with a correct hash."""
     broken = verify([(1, body, None, link("", body))], 1, link("", body), STORY.intent.id)
     return broken.problem if broken else ""
 

@@ -1,4 +1,4 @@
-"""Text that shows nothing satisfies no demand, a title is what it says, a form task has a form."""
+"""Invisible text satisfies no requirement, a title is what it shows, a form task has a form."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What is a hidden character, asked of every character that strangers write."""
+"""Hidden characters are recognized in every text that untrusted senders write."""
 
 from signoff.core.text.hidden_characters import hidden, pieces
 from signoff.core.text.masking import is_secret

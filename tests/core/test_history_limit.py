@@ -1,4 +1,4 @@
-"""One history does not grow without end: what decides nothing is refused beyond a number; what decides never is."""
+"""A history has a maximum length: beyond it, only decisions and the end of the intent are recorded."""
 
 import pytest
 from msgspec.structs import replace

@@ -1,4 +1,4 @@
-"""The difference of two texts: hunks with context, counts, words within lines; linear on whatever is sent."""
+"""The difference of two texts: hunks with context, counts, words within lines; linear for any input."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""What can never come to anything is refused by name; what was kept before is still read."""
+"""Settings without any effect are refused by name; stored ones can still be read."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""JSON as people check it: leaves with a path each, differences line by line, no secret shown, nothing cut unseen."""
+"""JSON for reviewers: leaves with their paths, differences by line, no secret shown, nothing silently truncated."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Text that a parser would choke on is known before; work is counted, not timed."""
+"""Text that would overload a parser is recognized beforehand; work is counted, not timed."""
 
 import json
 
@@ -35,7 +35,7 @@ def test_what_is_never_closed_counts_as_deep_as_it_is(opened: str) -> None:
 
 
 class Counted(str):
-    """A key that counts how often it is looked at."""
+    """A key that counts how often it is compared or hashed."""
 
     __slots__ = ()
     looks = 0

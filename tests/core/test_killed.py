@@ -1,4 +1,4 @@
-"""A killed agent: what it is refused with, and what becomes of the step that it holds."""
+"""A killed agent: its requests are refused, and a step that it holds counts as a failed attempt."""
 
 from datetime import timedelta
 

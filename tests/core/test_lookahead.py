@@ -1,4 +1,4 @@
-"""What may still run after an answer: every step that any answer leads to, and all that it is given."""
+"""What may still run after an answer: every step that any answer leads to, and its inputs."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Any sequence of commands and times keeps the promises: what must always hold, found by search."""
+"""Invariants hold for any sequence of commands and times (property-based)."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -205,7 +205,7 @@ class Life(RuleBasedStateMachine):
 
 
 def _without_lease(intent: Any) -> Any:
-    """A lease is a clock, not a fact: its renewals are not kept, so its end may differ from the fold's."""
+    """Lease renewals are not kept as facts, so a lease's end may differ from the one folded from the history."""
     if isinstance(intent.open, Delivery) and intent.open.lease_until:
         return replace(intent, open=replace(intent.open, lease_until=intent.updated_at))
     return intent

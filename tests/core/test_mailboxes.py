@@ -1,4 +1,4 @@
-"""One mailbox is one person, however its address is written."""
+"""A mailbox belongs to one person, however its address is written."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The document that says who decides: what each part of it means, and what is refused by the name of its field."""
+"""The manifest: the meaning of each part, and refusals that name the field."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a secret is, wherever it stands: one rule for every surface."""
+"""Secrets are masked by one rule, wherever they appear."""
 
 from typing import Any
 
@@ -130,7 +130,7 @@ def test_an_error_or_a_log_line_shows_not_even_a_fingerprint() -> None:
              "cookie: a=", "sshpass -p", "a_pass"],
 )  # fmt: skip
 def test_nothing_costs_more_than_its_size(unit: str) -> None:
-    """A regular expression that backtracks would not end on these."""
+    """A backtracking regular expression would not finish on these."""
     long = unit * (400_000 // len(unit))
     mask_text(long)
     is_secret(long)

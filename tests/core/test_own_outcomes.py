@@ -1,4 +1,4 @@
-"""Outcomes that a workflow defines: each says what it means, and none is read as the opposite of that."""
+"""Outcomes that a workflow defines: each has a meaning, and none is read as its opposite."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Where each way of ending a step leads; what cannot run is refused."""
+"""Where each way of ending a step leads; plans that cannot run are refused."""
 
 from datetime import timedelta
 from typing import Any

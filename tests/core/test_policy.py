@@ -1,4 +1,4 @@
-"""A policy as it is written: what each field means, and what could never have an effect is refused by name."""
+"""A policy document: the meaning of each field; settings that could never have an effect are refused by name."""
 
 from datetime import time, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Which policy a payload chooses: exactly, first match first, and never a weaker one because something is not there."""
+"""Which policy a payload selects: exactly, first match first, and never a weaker one because a field is missing."""
 
 from decimal import Decimal
 from fractions import Fraction
@@ -28,12 +28,12 @@ def flow(*choices: dict[str, Any], **human: Any) -> Plan:
 
 
 def when(**tests: Any) -> Plan:
-    """Two people where the tests hold, else one."""
+    """Two people if the conditions match, otherwise one."""
     return flow({"when": tests, "use": "two"}, {"use": "one"})
 
 
 def use(plan: Plan, payload: Any) -> str:
-    """The policy chosen, or the code of the refusal."""
+    """The selected policy, or the code of the refusal."""
     raw = payload if isinstance(payload, bytes) else msgspec.json.encode(payload)
     try:
         step = with_chosen_policies(plan, choose_policies(plan, raw)).steps[0]

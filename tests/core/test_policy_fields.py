@@ -1,4 +1,4 @@
-"""The table of policy fields: each field of a policy has a row, and each row a direction, alone."""
+"""The table of policy fields: each field of a policy has one row, and each row one direction."""
 
 from datetime import timedelta
 from typing import Any
@@ -118,7 +118,7 @@ def test_equal_policies_relax_nothing() -> None:
 
 @pytest.mark.parametrize(("name", "change"), [(name, one) for name, case in CASES.items() for one in case[1]])
 def test_what_a_request_weakens_is_merged_away(name: str, change: Change) -> None:
-    """Asked for in a request, a weaker value of one field leaves the policy's; a request without a deadline gets it."""
+    """A weaker value in a request leaves the policy's in force; a request without a deadline gets the policy's."""
     policy = CASES[name][0]
     weaker = replace(policy, **change)
     task = TaskSpec(**{name: getattr(weaker, name) for name in TASK_FIELDS})

@@ -1,4 +1,4 @@
-"""A policy in words says what the policy says, to the second."""
+"""The text of a policy matches the policy, to the second."""
 
 from collections.abc import Iterable
 from datetime import time, timedelta
@@ -17,7 +17,7 @@ HOUR = timedelta(hours=1)
 
 
 class Directory:
-    """Whom names mean: themselves."""
+    """A directory that shows names unchanged."""
 
     def __init__(self, self_approval: bool = False) -> None:
         self.self_approval = self_approval

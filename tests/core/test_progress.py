@@ -1,4 +1,4 @@
-"""When what was sent about an open task no longer shows how it stands, and must be rewritten."""
+"""When a message about an open task is out of date and must be rewritten."""
 
 from typing import Any
 

@@ -165,7 +165,7 @@ def what_may_happen(intent: Intent) -> tuple[str, ...]:
 
 
 def happening(walk: Walk, word: str) -> Walk:
-    """The word, done by whoever does it."""
+    """The walk after this event, carried out by its actor."""
     intent, now, held = walk.intent, walk.now + timedelta(milliseconds=1), walk.intent.open
 
     def do(command: c.Command, actor: Actor) -> None:
@@ -197,7 +197,7 @@ def happening(walk: Walk, word: str) -> Walk:
 
 
 def walks(plan: Plan, declared: dict[str, Declared], longest: int) -> Iterator[Walk]:
-    """Every way through the plan, breadth first; ways that have come to the same state go on as one."""
+    """Every path through the plan, breadth first; paths that reach the same state are merged."""
     story = Story(plan)
     ahead, met = deque([Walk(story.intent, story.now, AnswerRight())]), set()
     while ahead:
@@ -272,7 +272,7 @@ Place = tuple[int, int, int]
 
 
 class Sent(msgspec.Struct, frozen=True):
-    """An answer that was counted: whose, where, and what its sender had been shown by then."""
+    """An answer that was counted: by whom, at which step, and what its sender had been shown."""
 
     who: Actor
     answer: c.Answer
@@ -281,7 +281,7 @@ class Sent(msgspec.Struct, frozen=True):
 
 
 class Correspondence:
-    """People answer, change their minds, edit the request; the work fails; the network repeats what was sent."""
+    """People answer, change their minds and edit the request; work fails; the network repeats messages."""
 
     def __init__(self, seed: int, *, clock_stands: bool) -> None:
         self.chance = random.Random(seed)
@@ -326,7 +326,7 @@ class Correspondence:
             self.sent.append(Sent(who, answer, place, self.read[who.id]))
 
     def repeat(self, sent: Sent, task: Task) -> None:
-        """A copy comes late. What its sender has read since counts for it only where it names all that it is for."""
+        """A late copy. What its sender has read since counts only if the copy names everything that it is for."""
         self.copies += 1
         answer, place = sent.answer, (task.step_run, task.stage, task.revision)
         names_all = answer.digest is not None and answer.stage is not None

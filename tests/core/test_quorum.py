@@ -1,4 +1,4 @@
-"""When enough people have said yes, or no: counted by persons, seats and parties."""
+"""When enough people have approved or rejected: counted by persons, seats and parties."""
 
 import pytest
 from hypothesis import given

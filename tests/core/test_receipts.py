@@ -1,4 +1,4 @@
-"""The receipt of every act: what was recorded, what happens next, how to undo it; still true when it is read again."""
+"""The receipt of every action: what was recorded, what happens next, how to undo it; still correct when read again."""
 
 from datetime import timedelta
 
@@ -22,7 +22,7 @@ OPEN = " Until the decision you can change your answer."
 
 
 def told(story: Story, by: str, name: str = "ask") -> Receipt:
-    """The receipt of this person's last act, as it reads now."""
+    """The current receipt of this person's last action."""
     fact = act_in((sealed.fact for sealed in story.facts), by)
     assert fact is not None
     made = receipt(fact, story.intent, name, WORDS)

@@ -1,6 +1,4 @@
-"""Each way in which a later policy could let through what the earlier one would not, alone and by name; and the
-direction of every field.
-"""
+"""Each way in which a later policy can be looser than an earlier one, alone and by name; and each field's direction."""
 
 from datetime import timedelta
 from typing import Any
@@ -124,7 +122,7 @@ def test_what_is_as_strict_or_stricter_loosens_nothing(field: str, changed: dict
 
 
 def test_every_field_of_a_policy_is_compared() -> None:
-    """A field that is new needs a row above: in which direction is it looser?"""
+    """A new field needs a row above that says in which direction it is looser."""
     compared = {field for row in (*LOOSER, *STRICTER) for field in row[1]}
     assert compared == {field.name for field in fields(Policy)}
 
@@ -200,7 +198,7 @@ def test_where_silence_leads_to_a_step_another_step_is_elsewhere() -> None:
 
 @pytest.mark.parametrize("counts_as", ["", "success"])
 def test_where_a_request_continues_after_expiry_sooner_is_less_strict(counts_as: str) -> None:
-    """The step that it continues with may ask fewer people, or run an agent."""
+    """The step that follows may ask fewer people, or run an agent."""
     goes_on = replace(STRICT, goto="later", goto_as=counts_as)
     said = ["there is less time to decide before the request continues with step later"]
     assert why(goes_on, deadline=timedelta(seconds=1)) == said

@@ -1,4 +1,4 @@
-"""What failed after a yes is run again once, under the same decision; everything else asks people again."""
+"""What failed after an approval is rerun once under the same decision; anything else asks people again."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -39,7 +39,7 @@ def facts(story: Story) -> list[e.Fact]:
 
 
 def failed(*steps: Any, how: Callable[[Story], object] | None = None) -> Story:
-    """A check, a yes, and a step that failed."""
+    """A check, an approval, and a step that failed."""
     story = Story(gate(*(steps or (validate(), approve(), APPLY)))).validated()
     story.do(c.Answer("approved"), ANN)
     how(story) if how else story.do(c.Report(fault=BROKE))

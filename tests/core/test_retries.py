@@ -1,4 +1,4 @@
-"""How often an agent step is tried where its plan does not say: in one place, when the plan is frozen."""
+"""How often an agent step is attempted by default: set in one place, when the plan is frozen."""
 
 from signoff.core.plan.plan import UNSAID, AgentStep, DelayStep, HumanStep, Plan, with_default_retries
 from signoff.core.plan.task_types import TaskSpec

@@ -1,4 +1,4 @@
-"""Given an absence, a rotation, working hours: who is there at a moment. Clock changes move nobody's Monday morning."""
+"""Absences, rotations and working hours: who is available at a given time, across clock changes."""
 
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""Ids, differences, work that nobody asks for, refusals with a time, texts on one line: one rule each."""
+"""Ids, differences, unneeded work, refusals with a time, single-line texts: one rule each."""
 
 import json
 from datetime import UTC, date, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Which command is possible where an intent is: for every state, every command, what comes of it."""
+"""The result of every command in every state."""
 
 from collections.abc import Callable
 from datetime import timedelta
@@ -166,7 +166,7 @@ def test_every_command_is_taken_or_refused_by_name_where_the_intent_is(state: st
 
 @pytest.mark.parametrize("state", STATES)
 def test_the_table_is_what_happens(state: str) -> None:
-    """Refused is exactly what the table lacks, apart from late reports and answers in place of a workflow's agent."""
+    """Refused is exactly what the table lacks, except late reports and answers in place of a workflow's agent."""
     story = STATES[state]()
     where = state_of(story.intent)
     taken = set(ALLOWED[where])
@@ -199,7 +199,7 @@ def test_the_list_names_every_command() -> None:
 
 
 def test_every_event_has_its_place() -> None:
-    """A new event or command that is forgotten in a table is named here."""
+    """A new event or command that is missing from a table is named here."""
     events = set(e.AnyEvent.__args__)
     assert set(EFFECTS) == events
     handled = set(evolve._CHANGES)

@@ -1,4 +1,4 @@
-"""A request at a glance: the first short values, what it affects before all others."""
+"""A request at a glance: the first short values, starting with what it affects."""
 
 from typing import Any
 

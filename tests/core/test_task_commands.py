@@ -1,4 +1,4 @@
-"""What people do with an open task: answer, hand over, ask others, take, comment, revise; and if nobody is reached."""
+"""Actions on an open task: answer, delegate, reassign, review, comment, revise; and the case that nobody is reached."""
 
 from datetime import timedelta
 from typing import Any
@@ -282,7 +282,7 @@ def test_an_admin_asks_others_and_those_asked_before_are_not() -> None:
     ("outcome", "ending"), [("rejected", Ending.REJECTED), ("changes_requested", Ending.SUPERSEDED)]
 )
 def test_a_rejection_is_one_even_if_earlier_approvals_suffice_by_now(outcome: str, ending: Ending) -> None:
-    """Ann has left the team while Emma approves, and is in it again when Otto answers."""
+    """Ann has left the team when Emma approves, and is back in it when Otto answers."""
     team = frozenset({"team:dba", "role:approver"})
     without, everybody = (
         {"per_emma": team, "per_otto": team},

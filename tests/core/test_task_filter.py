@@ -1,4 +1,4 @@
-"""Which open tasks a filter shows, and where it looks for them."""
+"""Which open tasks a filter shows, and where it searches for them."""
 
 from signoff.core.intent import commands as c
 from signoff.core.intent.task_filter import TaskFilter

@@ -1,4 +1,4 @@
-"""A type of task is declared once, with all that is particular to it."""
+"""A task type is declared once, with everything specific to it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which lines of two texts are the same: kept in order, found where they stand once, in linear time."""
+"""The lines that two texts have in common: in order, anchored at unique lines, in linear time."""
 
 from itertools import pairwise
 

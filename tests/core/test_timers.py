@@ -1,4 +1,4 @@
-"""What time does by itself, each thing once, and when it acts next."""
+"""What happens by the passing of time, each thing once, and when the next is due."""
 
 from datetime import UTC, datetime, time, timedelta
 

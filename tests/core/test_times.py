@@ -1,4 +1,4 @@
-"""Times in words: in UTC, on the reader's clock, and from now."""
+"""Times as text: in UTC, in the reader's time zone, and relative to now."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Titles that name fields: what an author may write, and that a requester's values stay values."""
+"""Titles with placeholders: what an author may write, and that a requester's values stay values."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""Whether enough people are left for an open task, and that it moves on at once where not."""
+"""Whether an open task still has enough eligible people; if not, it moves on at once."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""What time will still do to an open task: foretold as it then happens. And one person's copy of it, put off."""
+"""The upcoming contacts of an open task match those that happen later. Also: one person's snoozed copy."""
 
 from datetime import datetime, timedelta
 
@@ -26,7 +26,7 @@ def at(count: float) -> datetime:
 
 
 def told(story: Story) -> list[tuple[str, float, int, tuple[str, ...]]]:
-    """(kind, minutes from the start, number, to) of each contact that is foretold."""
+    """(kind, minutes from the start, number, to) of each upcoming contact."""
     found = scheduled_contacts(story.intent, story.task)
     return [(one.kind.value, (one.at - START) / minutes(1), one.number, one.to) for one in found]
 

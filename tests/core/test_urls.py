@@ -1,4 +1,4 @@
-"""Addresses with a password: what is wrong with one is said without a character of it."""
+"""URLs with a password: an error about one quotes no character of it."""
 
 import pytest
 

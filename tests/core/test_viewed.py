@@ -1,4 +1,4 @@
-"""How a person had seen a task is personal data of their answer: beside the hashed body, erasable."""
+"""How a person viewed a task is personal data of their answer: outside the hashed body, so erasable."""
 
 from datetime import timedelta
 

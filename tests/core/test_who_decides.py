@@ -78,7 +78,7 @@ class Company:
 
     @property
     def called(self) -> Called:
-        """What each active person is called now."""
+        """Each active person's current roles and teams."""
         return {
             one: frozenset(
                 {one, *self.roles[one], *(t for t, members in self.teams.items() if one in members)}
@@ -99,7 +99,7 @@ class Company:
         }
 
     def covering(self, at: datetime) -> Pinned:
-        """Who is named to stand in for whom, in absences that are not over."""
+        """The eligible delegates of each person whose absence has not ended."""
         called = self.called
         found: dict[str, frozenset[str]] = {}
         for one, away in self.away.items():
@@ -108,7 +108,7 @@ class Company:
         return found
 
     def actor(self, one: str, at: datetime, maker: str = "") -> Actor | None:
-        """The person, by their own sign-in or by a key that ``maker`` made."""
+        """The person, by their own sign-in or by a key that ``maker`` created."""
         called = self.called
         if one not in called:
             return None
@@ -130,7 +130,7 @@ class Company:
 
 
 class Vote(msgspec.Struct, frozen=True):
-    """A yes or a no that was counted, as the judge saw it given. ``seats``: whose say it could have been."""
+    """An approval or rejection that was counted, as the judge saw it. ``seats``: the people for whom it could count."""
 
     who: str
     keys: frozenset[str]
@@ -139,7 +139,7 @@ class Vote(msgspec.Struct, frozen=True):
 
 
 class Judge:
-    """Knows who was called what when the task opened, and what was done to it since."""
+    """Knows each person's roles and teams when the task opened, and what was done to the task since."""
 
     def __init__(self, company: Company, spec: TaskSpec, side: set[str], at: datetime) -> None:
         self.company = company
@@ -170,7 +170,7 @@ class Judge:
         self.handed: dict[str, str] = {}
 
     def revised(self, by: Actor) -> None:
-        """The first stage is asked anew; who was asked instead at it still is."""
+        """The first stage starts again; if it was the current one, those asked then stay asked."""
         self.side |= set(by.sponsors)
         asked, instead, covers, handed = self.asked, self.instead, self.instead_covers, self.handed
         first = self.stage == 0
@@ -187,13 +187,13 @@ class Judge:
         return (*self.asked, *(name for rung in self.spec.escalate[: self.rungs] for name in rung.to))
 
     def has_own(self, one: str) -> bool:
-        """Was asked when the task opened, and is called so still."""
+        """Whether the person was asked when the task opened, and still has that role or team."""
         called = self.company.called.get(one, frozenset())
         pinned = self.meant | self.instead
         return any(name in called and one in pinned[name] for name in self.parties())
 
     def seats(self, one: str, at: datetime) -> frozenset[str]:
-        """Whose say this person could give now: their own, or that of who has handed it over or is away."""
+        """The people for whom this person could answer now: themselves, or those who delegated to them or are away."""
         if one in self.side or one not in self.company.active:
             return frozenset()
         found = {one} if self.has_own(one) else set()
@@ -207,7 +207,7 @@ class Judge:
         return frozenset(found - self.side)
 
     def still(self, vote: Vote) -> bool:
-        """Whether the vote is of somebody who still decides: nobody who left counts."""
+        """Whether the vote's author still decides: nobody who left counts."""
         called = self.company.called
         if vote.who not in called or vote.who in self.side:
             return False
@@ -229,14 +229,14 @@ class Judge:
 
 
 def _seated(seats: list[frozenset[str]]) -> bool:
-    """Whether each can sit on a seat of its own."""
+    """Whether each can be matched to a different seat."""
     if not seats:
         return True
     return any(_seated([others - {seat} for others in seats[1:]]) for seat in seats[0])
 
 
 class Run:
-    """One request in one company, until it is decided or the steps are over."""
+    """One request in one company, until it is decided or no steps remain."""
 
     def __init__(self, seed: int) -> None:
         self.chance = chance = random.Random(seed)
@@ -361,7 +361,7 @@ class Run:
                 assert judge.enough(), f"approved by too few: {told} {judge.votes}"
 
     def _done(self, by: Actor, command: c.Command) -> list[Any]:
-        """What came of it; nothing where it was refused."""
+        """The result; None if it was refused."""
         try:
             change = advance(by, self.story.intent, command, self.story.now, SALT, self.story.membership)
         except Refused:
@@ -391,7 +391,7 @@ def test_nobody_decides_who_was_not_asked_and_no_quorum_is_fewer_people_than_it_
 
 
 def _handed_over(called: Called) -> tuple[Story, Actor]:
-    """Ann, who was asked, has handed her say to Bob; then people are ``called`` something else."""
+    """Ann, who was asked, has delegated to Bob; then people's roles and teams change to ``called``."""
     ann, bob = IDS[:2]
     before = {ann: frozenset({ann, "team:a", "role:approver"}), bob: frozenset({bob, "role:approver"})}
     spec = TaskSpec(type=TaskType.REVIEW, outcomes=("approved", "rejected"), stages=(Stage(("team:a",)),))

@@ -1,4 +1,4 @@
-"""What people are told in our words: nothing that a requester wrote, and silence is never called consent."""
+"""Texts to people in the server's name: nothing that a requester wrote, and a timeout is never called consent."""
 
 from datetime import datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""Workflow templates: what compiles runs, and everything else is refused by the name of its field."""
+"""Workflow templates: what compiles runs, and everything else is refused with the field's name."""
 
 from copy import deepcopy
 from datetime import timedelta
@@ -403,7 +403,7 @@ def test_any_document_compiles_or_is_refused(source: Any) -> None:
 
 
 def test_a_plan_is_written_as_it_always_was() -> None:
-    """Plans are stored by the digest of these bytes: written otherwise, the same workflow would count as changed."""
+    """Plans are stored by the digest of these bytes: encoded differently, the same workflow would count as changed."""
     source = {
         "workflow": "w",
         "intent_type": "t.v1",

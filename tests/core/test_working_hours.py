@@ -1,4 +1,4 @@
-"""Working hours: the moment at which they have passed, and what it costs to find it."""
+"""Working hours: when a number of them has passed, and the cost of computing it."""
 
 from datetime import UTC, datetime, time, timedelta
 
@@ -14,7 +14,7 @@ TIMES = st.times().map(lambda at: at.replace(second=0, microsecond=0))
 
 
 def walked(hours: Hours, start: datetime, lasts: timedelta) -> datetime:
-    """The same, minute for minute of each day in turn."""
+    """The same, computed day by day."""
     day = start.date() - timedelta(days=3)
     left = lasts
     for _ in range(1000):

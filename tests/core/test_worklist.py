@@ -1,4 +1,4 @@
-"""The index of open tasks: whoever a task waits for finds it, and hardly anybody else reads it."""
+"""The index of open tasks: everyone a task waits for finds it, and few others read it."""
 
 from datetime import timedelta
 from typing import Any
@@ -29,7 +29,7 @@ from tests.core.asking import asking, people
 
 
 def listed(actor: Actor, intent: Intent, search: Any = mine) -> list[int]:
-    """The sections in which a reader comes across the task."""
+    """The sections in which a reader sees the task."""
     return [one for one in SECTIONS if not keys_of(intent).isdisjoint(search(actor).keys[one])]
 
 

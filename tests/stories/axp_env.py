@@ -1,4 +1,4 @@
-"""A server and those who talk to it by the published AXP client, which knows only the address."""
+"""A server, and clients that use the published AXP client, which knows only its address."""
 
 import http.client
 import json
@@ -45,28 +45,28 @@ class AxpEnv:
             client.close()
 
     def client(self, key: str) -> AxmeClient:
-        """The published client as its users make it: another address, a key."""
+        """The published client, configured as its users do: with another address and a key."""
         client = AxmeClient(AxmeClientConfig(base_url=self.live.url, api_key=key, timeout_seconds=PATIENCE))
         self._clients.append(client)
         return client
 
     def name(self, word: str) -> str:
-        """A name that no other story uses."""
+        """A name unique to this story."""
         return f"{word}-{secrets.token_hex(4)}"
 
     def service(self) -> AxmeClient:
-        """Somebody who may submit and observe."""
+        """A client whose key may submit and observe."""
         _, made = self.live.call("POST", "/v1/keys", {"service": self.name("initiator")})
         return self.client(made["api_key"])
 
     def agent(self, name: str) -> AxmeClient:
-        """An agent with a key of its own, registered as AXP does it."""
+        """An agent with its own key, registered through AXP."""
         account = self.owner.create_service_account({"name": name})
         made = self.owner.create_service_account_key(account["service_account_id"], {})
         return self.client(made["key"]["token"])
 
     def meanwhile(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> "Future[T]":
-        """Do it in a thread; ask the future with ``result_of``."""
+        """Run it in a thread; get the future's result with ``result_of``."""
         return self._threads.submit(work, *args, **kwargs)
 
     def call(self, method: str, path: str, body: Any = None, key: str | None = None) -> tuple[int, Any]:
@@ -96,7 +96,7 @@ def take(agent: AxmeClient, address: str, count: int = 1, since: int = 0) -> lis
 
 
 def work(agent: AxmeClient, address: str, result: Json) -> Json:
-    """Do one step as the published example agents do it; the intent that the agent saw."""
+    """Run one step as the published example agents do; returns the intent that the agent saw."""
     for delivery in agent.listen(address, wait_seconds=1, timeout_seconds=PATIENCE):
         if delivery["status"] in ("DELIVERED", "CREATED", "IN_PROGRESS"):
             seen: Json = agent.get_intent(delivery["intent_id"])["intent"]
@@ -106,7 +106,7 @@ def work(agent: AxmeClient, address: str, result: Json) -> Json:
 
 
 class Streamed:
-    """One stream read to its end: the events it showed, and where it said to go on."""
+    """One stream read to its end: its events, and the cursor at which to continue."""
 
     def __init__(self, text: str) -> None:
         text = text.replace(PING, "")  # said where nothing else was for a while
@@ -123,7 +123,7 @@ class Streamed:
 
 
 class Listening:
-    """A raw connection to a stream, read as it comes."""
+    """A raw connection to a stream, read as data arrives."""
 
     def __init__(self, live: Live, path: str, key: str | None = None, client: str = "") -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", live.port, timeout=PATIENCE)
@@ -142,7 +142,7 @@ class Listening:
         return line.removeprefix("event: ").rstrip("\n")
 
     def goes_on(self) -> bool:
-        """Whether the stream has not been ended so far."""
+        """Whether the stream is still open."""
         sock = self._connection.sock
         assert sock is not None
         if not select.select([sock], [], [], 0)[0]:
@@ -154,7 +154,7 @@ class Listening:
         self._connection.close()
 
     def rest(self) -> str:
-        """Everything up to the end of the stream; fails if it was torn off instead of ended."""
+        """Everything up to the end of the stream; fails if the connection was cut instead."""
         try:
             return self._answer.read().decode()
         finally:
@@ -167,7 +167,7 @@ def read_stream(live: Live, path: str, key: str | None = None, client: str = "")
 
 @contextmanager
 def sink() -> Iterator["Sink"]:
-    """A callback address on loopback that keeps what is posted to it."""
+    """A callback server on loopback that keeps what is posted to it."""
     sink = Sink()
     thread = threading.Thread(target=sink.server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
@@ -194,7 +194,7 @@ class Sink:
                 self.wfile.write(b'{"ack":true}')
 
             def log_message(self, format: str, *args: Any) -> None:
-                """Says nothing."""
+                """Log nothing."""
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Keep)
         self.url = f"http://127.0.0.1:{self.server.server_port}/intent"

@@ -1,4 +1,4 @@
-"""Servers that stories share: one on each of the two databases, started once for all of them."""
+"""Servers that stories share: one on each of the two databases, started once."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,8 +21,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(scope="session", params=KINDS)
 def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """A server on a database of its own; stories keep apart by names of their own. Some add people, and in most the
-    owner decides what the owner asks for: self-approval is turned on for any number.
+    """A server with its own database; stories use names of their own to stay independent. Some add people, and in most
+    the owner decides the owner's own requests, so self-approval is enabled for any number of people.
     """
     with serving(
         request, tmp_path_factory.mktemp("live") / ".signoff", request.param, allow_private_callbacks="on"
@@ -32,7 +32,7 @@ def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture
 def sqlite_live(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Live]:
-    """A server for one story alone."""
+    """A server for a single story."""
     with serving(request, tmp_path / ".signoff") as live:
         yield live
 

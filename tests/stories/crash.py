@@ -1,4 +1,4 @@
-"""Servers and other processes to be killed, what they are asked, and what their database says afterwards."""
+"""Servers and other processes to kill, requests to them, and checks of their database afterwards."""
 
 import asyncio
 import http.client
@@ -52,7 +52,7 @@ def fresh_database(request: pytest.FixtureRequest, kind: str) -> Iterator[str]:
 
 @contextmanager
 def stopped_at_the_end(live: Live) -> Iterator[Live]:
-    """Start a server; stop it whatever happens. Whatever a story does to it, nothing may surprise it."""
+    """Start a server and always stop it. Whatever a story does to it, its log must have no traceback."""
     try:
         yield live.start()
     finally:
@@ -62,7 +62,7 @@ def stopped_at_the_end(live: Live) -> Iterator[Live]:
 
 
 class Answer(msgspec.Struct):
-    """What came back: ``json`` is None when the body is none."""
+    """A response: ``json`` is None if it has no body."""
 
     status: int
     headers: dict[str, str]
@@ -70,13 +70,13 @@ class Answer(msgspec.Struct):
 
     @property
     def code(self) -> str:
-        """The error's code, "" where there is none."""
+        """The error's code, or ""."""
         error = self.json.get("error") if isinstance(self.json, dict) else None
         return error["code"] if error else ""
 
 
 def ask(live: Live, method: str, path: str, body: Any = None, key: str = "", **headers: str) -> Answer:
-    """One HTTP request on a connection of its own; bytes are sent as they are. OSError when it is cut off."""
+    """One HTTP request on its own connection; bytes are sent unchanged. Raises OSError if the connection is cut."""
     content = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     connection = http.client.HTTPConnection("127.0.0.1", live.port, timeout=PATIENCE)
@@ -107,7 +107,7 @@ def alone(folder: Path, **settings: str) -> Iterator[Live]:
 
 
 def sent(live: Live, **fields: Any) -> str:
-    """The id of a new intent that waits for a person."""
+    """The id of a new intent that is waiting for a person."""
     answer = ask(live, "POST", "/v1/intents", GATE | fields)
     assert answer.status == 200, answer
     found: str = answer.json["intent_id"]
@@ -115,12 +115,12 @@ def sent(live: Live, **fields: Any) -> str:
 
 
 def count(live: Live) -> int:
-    """How many intents there are, as far as a page shows."""
+    """The number of intents on one page."""
     return len(ask(live, "GET", "/v1/intents?limit=200").json["intents"])
 
 
 class Process:
-    """One of ``programs``, in a process of its own; ended by its pid."""
+    """One of ``programs`` in its own process, ended by its pid."""
 
     def __init__(self, what: str, folder: Path, live: Live) -> None:
         self._command = [sys.executable, "-m", "tests.stories.programs", what, str(folder)]
@@ -131,7 +131,7 @@ class Process:
         folder.mkdir(parents=True, exist_ok=True)
 
     def start(self) -> "Process":
-        """Start it, unless it runs."""
+        """Start it unless it is running."""
         if self._process is not None:
             return self
         with self._log.open("ab") as log:
@@ -139,7 +139,7 @@ class Process:
         return self
 
     def kill(self) -> None:
-        """kill -9: nothing is finished, nothing is said."""
+        """kill -9: nothing is finished or logged."""
         if self._process is not None:
             self._process.kill()
             self._process.wait(PATIENCE)
@@ -151,14 +151,14 @@ class Process:
 
 
 def noted(file: Path) -> list[Any]:
-    """The whole lines of a file of JSON lines; the writer may have been killed within the last one."""
+    """The complete lines of a JSON Lines file; the writer may have been killed while writing the last one."""
     if not file.exists():
         return []
     return [json.loads(line) for line in file.read_bytes().split(b"\n")[:-1]]
 
 
 class Looked(msgspec.Struct):
-    """A database after the storm: every intent with its history, and what the doctor says."""
+    """The database after the crashes: every intent with its history, and the doctor's findings."""
 
     intents: dict[str, Intent]
     histories: dict[str, list[Fact]]
@@ -166,7 +166,7 @@ class Looked(msgspec.Struct):
 
 
 def look(url: str) -> Looked:
-    """Read a database that no server holds."""
+    """Read a database that no server has open."""
 
     async def work() -> Looked:
         clock = Clock()

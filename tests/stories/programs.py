@@ -25,7 +25,7 @@ def _note(file: Path, value: Mapping[str, Any]) -> None:
 
 
 def run_agent(folder: Path) -> None:
-    """Does each delivery once FOLDER/go names its number; notes every run in FOLDER/runs before and after."""
+    """Processes each delivery once FOLDER/go names its number; notes every run in FOLDER/runs before and after."""
     agent = Agent("validator", concurrency=8, lease=LEASE, grace=0.0)
 
     @agent.on(KIND)
@@ -41,7 +41,7 @@ def run_agent(folder: Path) -> None:
 
 
 def run_client(folder: Path) -> None:
-    """The four lines, with a key so that a second start is the same request."""
+    """The four-line client, with an Idempotency-Key so that a second start sends the same request."""
     client = Client(retry_for=300.0)
     number = int(folder.name)
     intent = {"intent_type": KIND, "to_agent": "validator", "payload": {"number": number}}

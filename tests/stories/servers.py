@@ -25,9 +25,9 @@ KINDS = ("sqlite", "postgres")
 def serving(
     request: pytest.FixtureRequest, folder: Path, kind: str = "sqlite", **settings: str
 ) -> Iterator[Live]:
-    """A server that answers, with its data in ``folder`` and its database of this kind empty before.
+    """A server that is ready, with its data in ``folder`` and an initially empty database of this kind.
 
-    Whatever a story did to it, nothing may have surprised it: a traceback in its log fails the story.
+    A traceback in its log fails the story, whatever the story did.
     """
     server: str = request.getfixturevalue("postgres_server") if kind == "postgres" else ""
     name = f"signoff_live_{os.getpid()}_{secrets.token_hex(4)}"
@@ -42,8 +42,8 @@ def serving(
 
 
 def self_approving(live: Live) -> Live:
-    """The server, where its owner may decide their own requests for good: of the first start that ends with the next
-    person.
+    """The server, set so that its owner may decide their own requests permanently; by default that ends when a second
+    person is added.
     """
     with Client(live.url, live.owner_key) as owner:
         owner.directory.apply({"workspace": {"self_approval": True}})
@@ -51,7 +51,7 @@ def self_approving(live: Live) -> Live:
 
 
 def until(look: Callable[[], T | None], patience: float = PATIENCE) -> T:
-    """The first true thing that ``look`` gives. What other processes do cannot be awaited, only seen."""
+    """The first true value that ``look`` returns. Other processes cannot be awaited, only polled."""
     give_up = time.monotonic() + patience
     while not (found := look()):
         assert time.monotonic() < give_up, "it did not happen in time"
@@ -60,7 +60,7 @@ def until(look: Callable[[], T | None], patience: float = PATIENCE) -> T:
 
 
 def environment(**variables: str) -> dict[str, str]:
-    """What a child process gets: nothing of another server, and imports that work in any folder."""
+    """The environment of a child process: nothing from another server, and imports that work in any folder."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("SIGNOFF_")}
     if kept.get("PYTHONPATH"):
         kept["PYTHONPATH"] = os.pathsep.join(
@@ -72,7 +72,7 @@ def environment(**variables: str) -> dict[str, str]:
 def signoff(
     folder: Path, *arguments: str, input: str = "", **variables: str
 ) -> subprocess.CompletedProcess[str]:
-    """One command of the command line, as typed in a folder by nobody at a terminal; what it said."""
+    """Run one CLI command in a folder without a terminal; returns its output."""
     return subprocess.run(
         [sys.executable, "-m", "signoff.cli", *arguments],
         cwd=folder, env=environment(**variables), input=input, capture_output=True, text=True, timeout=180,

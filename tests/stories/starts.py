@@ -1,4 +1,4 @@
-"""Starts that a server refuses."""
+"""Starts that the server refuses."""
 
 import ctypes
 import os
@@ -9,7 +9,7 @@ LONG = 180.0  # a guard against hanging
 
 
 def refused_start(*arguments: str, drop_privileges: bool = False, **variables: str) -> str:
-    """What ``signoff up`` says when it cannot; it ends soon, with a code and without a traceback."""
+    """The output of a ``signoff up`` that fails: it ends soon, with an exit code and without a traceback."""
     anywhere = () if "--port" in arguments else ("--port", "0")
     keep = {name: value for name, value in os.environ.items() if not name.startswith("SIGNOFF_")}
     done = subprocess.run(
@@ -28,7 +28,7 @@ def refused_start(*arguments: str, drop_privileges: bool = False, **variables: s
 
 
 def _obey_permissions() -> None:
-    """Root passes over file permissions by two capabilities: start the program without them."""
+    """Root bypasses file permissions by two capabilities: start the program without them."""
     if os.geteuid() == 0:
         for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
             assert ctypes.CDLL(None, use_errno=True).prctl(24, capability, 0, 0, 0) == 0  # PR_CAPBSET_DROP

@@ -1,4 +1,4 @@
-"""What users, programs and machines do wrong: each gets a clear no, and nothing is left half-done or damaged."""
+"""Mistakes of users, programs and machines: each gets a clear error, and nothing is left half-done or damaged."""
 
 import json
 import socket
@@ -18,7 +18,7 @@ from tests.stories.servers import KINDS, self_approving, until
 
 @pytest.fixture(scope="module", params=KINDS)
 def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
-    """One server for all requests that are only wrong; it must have been surprised by none of them."""
+    """One server for all invalid requests; its log must have no traceback."""
     folder = tmp_path_factory.mktemp("abused") / ".signoff"
     with (
         fresh_database(request, request.param) as url,

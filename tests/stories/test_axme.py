@@ -14,7 +14,7 @@ CHANGE = {"change_type": "database_migration", "target": "prod-postgres-main"}
 
 
 def gate(axp: AxpEnv, agent: str, **approve: Any) -> str:
-    """Register validate -> approve for an intent type of its own; the type."""
+    """Register validate -> approve for its own intent type; returns the type."""
     kind = f"intent.infra.{agent.replace('-', '_')}.v1"
     steps = [
         {"id": "validate", "agent": agent, "deadline": "5m"},
@@ -26,7 +26,7 @@ def gate(axp: AxpEnv, agent: str, **approve: Any) -> str:
 
 
 def bundle(agent: str, **intent: Any) -> dict[str, Any]:
-    """A scenario as the published demos write it: an agent checks, a person signs off."""
+    """A scenario as in the published demos: an agent checks, a person signs off."""
     return {
         "scenario_id": "durable-execution-human-approval.demo.v1",
         "title": "A change that waits for a person",

@@ -1,4 +1,4 @@
-"""What the server will not do, told to the published AXP client in the error classes it knows."""
+"""Requests that the server refuses, as the error classes of the published AXP client."""
 
 import http.client
 import uuid
@@ -17,7 +17,7 @@ TASK = {"intent_type": "task.v1", "payload": {}}
 
 
 def told(error: AxmeHttpError) -> str:
-    """The error's code; it has one shape in which every client finds its words."""
+    """The error's code; checks that the body has the one shape in which every client finds the message."""
     body = error.body
     assert isinstance(body, dict)
     assert body["ok"] is False
@@ -158,7 +158,7 @@ def test_a_scenario_with_a_key_starts_once(axp: AxpEnv) -> None:
 
 @pytest.fixture
 def gated(axp: AxpEnv) -> tuple[AxmeClient, str]:
-    """(an agent that has done its step, the intent that now waits for a person)."""
+    """(an agent that has finished its step, the intent that now waits for a person)."""
     name = axp.name("selfish")
     agent = axp.agent(name)
     intent_id = axp.owner.send_intent({**TASK, "to_agent": name, "human_task": {"title": "Really?"}})
@@ -168,7 +168,7 @@ def gated(axp: AxpEnv) -> tuple[AxmeClient, str]:
 
 
 def attempts(agent: AxmeClient, intent_id: str, task_id: str) -> Calls:
-    """Everything by which the published client could decide, on each of the two ids."""
+    """Every call by which the published client could decide, with each of the two ids."""
     decisions: list[dict[str, Any]] = [
         {"task_result": {"outcome": "approved"}},
         {"outcome": "approved", "task_result": {"approved": True}},

@@ -1,4 +1,4 @@
-"""Streams and cursors as the published clients of five languages need them (contract 3.7 and 3.8)."""
+"""Streams and cursors as the published clients in five languages need them."""
 
 import http.client
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ def post_path(address: str, since: int = 0, wait_seconds: int = 60, more: str = 
 
 @contextmanager
 def held(axp: AxpEnv) -> Iterator[None]:
-    """A stream with nothing to say, held for as long as any can be: what is over before it has not been held."""
+    """An idle stream, held open for the maximum time: what finishes before it does was not held."""
     stream = Listening(axp.live, events_path(axp.owner.send_intent(TASK), since=4))
     try:
         yield

@@ -1,4 +1,4 @@
-"""Everything is killed with kill -9 at every point of the main job; it ends exactly as if nothing had happened."""
+"""Every process is killed with kill -9 at every point of the main job; the result is as if nothing had happened."""
 
 import random
 import threading
@@ -37,7 +37,7 @@ COUNT = 4
 
 @pytest.fixture(params=KINDS)
 def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Live]:
-    """A server for one story alone, on each of the databases."""
+    """A server for a single story, on each of the databases."""
     with (
         fresh_database(request, request.param) as url,
         stopped_at_the_end(Live(tmp_path / ".signoff", url, console_notifications="off")) as live,
@@ -46,7 +46,7 @@ def server(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Live]:
 
 
 class Storm:
-    """One agent, a few waiting clients, a person who decides; and a seeded hand that kills any of them."""
+    """One agent, several waiting clients and a person who decides; a seeded random generator kills any of them."""
 
     def __init__(self, live: Live, folder: Path, seed: int) -> None:
         self.live = live
@@ -62,7 +62,7 @@ class Storm:
             process.kill()
 
     def strike(self, *always: str) -> None:
-        """Kill some of them, ``always`` among them, in any order; start them again in any order."""
+        """Kill some of them, always including ``always``, and restart them, both in random order."""
         victims = [
             who for who in ("server", "agent", "clients") if who in always or self.chance.random() < 0.5
         ]
@@ -96,7 +96,7 @@ class Storm:
     # -- what can be seen from outside
 
     def ids(self) -> list[str]:
-        """The intents whose clients know that they were sent."""
+        """The intents whose clients know that they were submitted."""
         sent = [noted(self.folder / str(number) / "sent") for number in range(COUNT)]
         return [lines[0]["intent"] for lines in sent if lines]
 
@@ -104,7 +104,9 @@ class Storm:
         return noted(self.folder / "agent" / "runs")
 
     def go(self, count: int) -> None:
-        """Let the agent finish the first ``count`` intents; by a rename, so that it never reads half of it."""
+        """Let the agent finish the first ``count`` intents; the file is renamed into place so that it is never read
+        half-written.
+        """
         draft = self.folder / "agent" / "go.draft"
         draft.write_text(str(count))
         draft.rename(self.folder / "agent" / "go")
@@ -114,14 +116,14 @@ class Storm:
         return tasks
 
     def reach(self, look: Callable[[], int], count: int) -> None:
-        """Until so many have come so far."""
+        """Wait until this many have reached this state."""
         try:
             until(lambda: look() >= count, LONG)
         except AssertionError:
             raise AssertionError(f"{look()} of {count}; agent: {self.agent.said[-2000:]}") from None
 
     def decide(self, task: dict[str, Any], outcome: str) -> None:
-        """Answer until there is an answer; a decision that was made but not acknowledged is found to be ours."""
+        """Answer until a response arrives; a decision that was made but not acknowledged is recognized as ours."""
 
         def attempt() -> bool:
             try:
@@ -207,7 +209,7 @@ def judge(storm: Storm, looked: Looked) -> None:
 
 
 def judge_history(storm: Storm, ended: Intent, facts: list[Fact]) -> None:
-    """Decided once, one result, and delivered again only where a lease ran out."""
+    """Decided once, one result, and redelivered only where a lease expired."""
     kinds = Counter(type(fact.event) for fact in facts)
     for once in (e.Created, e.Reported, e.TaskOpened, e.Answered, e.Decided):
         assert kinds[once] == 1, (once, facts)
@@ -228,7 +230,7 @@ def judge_history(storm: Storm, ended: Intent, facts: list[Fact]) -> None:
 
 
 class Flood:
-    """Callers who never stop: each submits a gate and decides it, and remembers what it was promised."""
+    """Clients that run continuously: each submits and decides gates, and remembers what was acknowledged."""
 
     def __init__(self, live: Live) -> None:
         self.live = live
@@ -238,7 +240,7 @@ class Flood:
         self.unsure = 0
 
     def ask(self, path: str, body: Any, key: str) -> Any:
-        """One request, repeated with its Idempotency-Key until it is answered; the answer."""
+        """One request, repeated with its Idempotency-Key until there is a response; returns it."""
 
         def attempt() -> Answer | None:
             try:
@@ -265,7 +267,7 @@ class Flood:
 
     @contextmanager
     def calling(self) -> Iterator[list[Future[None]]]:
-        """Four callers, until the end of the block; then each has kept its word, or raises."""
+        """Four clients run until the end of the block; an error in any of them is raised."""
         with ThreadPoolExecutor(4) as callers:
             calling = [callers.submit(self.caller, number) for number in range(4)]
             try:
@@ -276,7 +278,7 @@ class Flood:
                 one.result(LONG)
 
     def judge(self, looked: Looked) -> None:
-        """What was acknowledged is there, once."""
+        """Everything acknowledged is stored exactly once."""
         assert looked.findings == []
         assert sorted(self.submitted.values()) == sorted(looked.intents), "one is lost, or was made twice"
         assert len(set(self.submitted.values())) == len(self.submitted)
@@ -285,11 +287,11 @@ class Flood:
             assert sum(isinstance(fact.event, e.Decided) for fact in looked.histories[intent_id]) == 1
 
     def cut_off(self, before: int, calling: Sequence[Future[None]]) -> bool:
-        """Whether somebody has noticed that the server is gone, or a caller gave up."""
+        """Whether a client has noticed that the server is gone, or has failed."""
         return self.unsure > before or any(one.done() for one in calling)
 
     def reached(self, goal: int, calling: Sequence[Future[None]]) -> bool:
-        """Whether so many were decided, or a caller gave up."""
+        """Whether this many were decided, or a client has failed."""
         return len(self.decided) >= goal or any(one.done() for one in calling)
 
 

@@ -1,4 +1,4 @@
-"""``signoff demo`` as a stranger runs it, and what becomes of its intent when somebody pulls the plug."""
+"""``signoff demo`` as a new user runs it, and what happens to its intent when the process is killed."""
 
 import os
 import pty
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 
 @contextmanager
 def server(folder: Path) -> Iterator[Live]:
-    """``signoff up`` on the folder that a demo has left behind."""
+    """``signoff up`` on the folder that a demo left behind."""
     live = Live(folder / ".signoff")
     try:
         yield live.start()
@@ -33,13 +33,13 @@ def server(folder: Path) -> Iterator[Live]:
 
 @pytest.fixture(scope="module")
 def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
-    """(the folder, what was said) of a demo that answers by itself."""
+    """(the folder, the output) of a demo that answers by itself."""
     folder = tmp_path_factory.mktemp("demo")
     return folder, signoff(folder, "demo", "--auto", "--port", "0")
 
 
 def trouble_in(said: str) -> list[str]:
-    """What is said on stderr beside the agent's one line of having connected."""
+    """The lines on stderr other than the agent's message that it is connected."""
     return [line for line in said.splitlines() if not line.startswith("signoff: connected to ")]
 
 
@@ -92,7 +92,7 @@ def test_one_changed_byte_of_one_event_is_found_and_named(
 
 
 def change(database: Path, intent_id: str, seq: int, which: str) -> None:
-    """Change one byte of a stored event, as somebody would who wants history to have been another."""
+    """Change one byte of a stored event, as somebody who falsifies the history would."""
     connection = apsw.Connection(str(database))
     where = "where intent_id = ? and seq = ?"
     ((body,),) = connection.execute(f"select body from events {where}", (intent_id, seq))
@@ -197,7 +197,7 @@ def test_make_demo_exits_0_when_ctrl_c_ends_it_after_a_yes(tmp_path: Path) -> No
 
 
 def read_until(terminal: int, words: str) -> str:
-    """What the terminal showed up to ``words``; fails when the process ends without them."""
+    """The terminal's output up to ``words``; fails if the process ends without them."""
     said = ""
     while words not in said:
         try:

@@ -1,4 +1,4 @@
-"""A first start that is interrupted, or has nowhere to write, leaves a way in."""
+"""A first start that is interrupted, or has nowhere to write, does not lock out the owner."""
 
 import json
 from pathlib import Path
@@ -87,7 +87,7 @@ def test_once_something_was_done_a_lost_key_is_replaced_by_hand_only(
 def test_a_file_that_nobody_can_use_stops_no_start_and_is_not_named_as_the_key(
     request: pytest.FixtureRequest, tmp_path: Path, text: str
 ) -> None:
-    """As a power cut leaves it, or an editor."""
+    """The file as a power failure or an editor leaves it."""
     with serving(request, tmp_path / "d", console_notifications="off") as live:
         file = live.data / "credentials.json"
         live.stop()

@@ -1,5 +1,5 @@
-"""A server that is frozen in the middle of a transaction holds up only the intents that it has locked, and those only
-until the database takes its locks away.
+"""A server that freezes during a transaction blocks only the intents that it has locked, and only until the database
+releases its locks.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ def pair(database: str, tmp_path: Path) -> Iterator[tuple[Live, Live]]:
 
 @asynccontextmanager
 async def frozen(live: Live, database: str, intent_id: str, key: str) -> AsyncIterator[None]:
-    """The server stands still in a transaction that has locked this intent."""
+    """Freeze the server in a transaction that has locked this intent."""
     assert live.process is not None
     # What others do is seen anew only in a new transaction.
     locker, viewer = await asyncpg.connect(database), await asyncpg.connect(database)

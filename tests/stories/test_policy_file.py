@@ -1,4 +1,4 @@
-"""``signoff up --manifest``: the file is in force before anybody is answered; a bad one refuses the start."""
+"""``signoff up --manifest``: the file is in force before the first response; an invalid one prevents the start."""
 
 import json
 from pathlib import Path
@@ -42,11 +42,11 @@ def config(folder: Path, text: str, name: str = "signoff.yaml", **more: Any) -> 
 
 
 def quiet(line: str) -> None:
-    """What a server says about itself is not needed here."""
+    """Discard a line of the server's output."""
 
 
 async def changes(database: str) -> list[tuple[str, str, str, str]]:
-    """(actor kind, via, kind, name) of every change after what a first start records, oldest first."""
+    """(actor kind, via, kind, name) of every change after those of a first start, oldest first."""
     store = open_store(database, wall=Clock().wall)
     await store.open()
     try:

@@ -1,4 +1,4 @@
-"""``signoff up --workers N``: several processes are one server, and the death of any loses nothing."""
+"""``signoff up --workers N``: several processes act as one server, and nothing is lost when any of them dies."""
 
 import http.client
 import json
@@ -28,7 +28,7 @@ WORKERS = 3
 
 
 class Line:
-    """One connection that stays open, and so stays with one worker."""
+    """A connection that stays open, and so stays with one worker."""
 
     def __init__(self, live: Live) -> None:
         self._key = live.owner_key
@@ -47,7 +47,7 @@ class Line:
         return came.status
 
     def at_once(self, path: str, count: int) -> Counter[int]:
-        """How many of so many requests, sent together without waiting for answers, got which status."""
+        """The number of responses by status, for requests sent together without waiting."""
         found: Counter[int] = Counter()
         request = f"GET {path} HTTP/1.1\r\nhost: 127.0.0.1\r\nx-api-key: {self._key}\r\n\r\n".encode()
         self.connection.connect()
@@ -95,7 +95,7 @@ def lines(live: Live, stack: ExitStack, count: int = WORKERS) -> list[Line]:
 
 
 def workers(live: Live) -> list[int]:
-    """The processes of the workers, the oldest first."""
+    """The worker processes, oldest first."""
     assert live.process is not None
     found = Path(f"/proc/{live.process.pid}/task/{live.process.pid}/children").read_text().split()
     return [int(pid) for pid in found]
@@ -136,7 +136,7 @@ def test_the_metrics_of_all_workers_are_read_at_any_of_them(server: Live) -> Non
 
 
 def events_of(line: Line, intent: str) -> str:
-    """What an intent's stream sends until it ends."""
+    """The events of an intent's stream until it ends."""
     line.connection.request(
         "GET",
         f"/v1/intents/{intent}/events/stream?wait_seconds=30",
@@ -203,7 +203,7 @@ def test_ready_says_when_the_leader_is_gone_and_when_it_is_back(server: Live) ->
 
 
 class Impatient(Live):
-    """A server that replaces a worker that reports nothing for six seconds."""
+    """A server that replaces a worker after six seconds without a report."""
 
     program = (
         "-c",
@@ -212,7 +212,7 @@ class Impatient(Live):
 
 
 def shown(line: Line, worker: int) -> str:
-    """What /ready says of a worker."""
+    """What /ready reports about a worker."""
     state: str = line.say("GET", "/ready")[1]["details"]["processes"][str(worker)]
     return state
 

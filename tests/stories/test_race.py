@@ -1,4 +1,4 @@
-"""Fifty people's answers at once, over five channels and against each other: one decision, and one truth everywhere."""
+"""Fifty people answer at once, over five channels: there is one decision, and every channel shows it."""
 
 import asyncio
 import json
@@ -51,9 +51,7 @@ main(sys.argv[1:])
 
 
 class Gate:
-    """Lets the command lines start together, and holds their answers at the door until all of them are there; then
-    everybody goes at once.
-    """
+    """Starts the command lines together and holds their answers until all have arrived; then releases them."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -92,7 +90,7 @@ class Race:
         self.url = ""
 
     async def furnish(self) -> None:
-        """Twenty people who are asked: half by e-mail, half in Slack; each with a key."""
+        """Twenty people who are asked: half by e-mail, half in Slack, each with a key."""
         it = self.slack.messaging
         for actor, channel in [(a, "email") for a in MAILED] + [(a, "slack") for a in CHATTING]:
             name = actor.id.removeprefix("per_")
@@ -226,7 +224,7 @@ async def the_decision(it: Race) -> Any:
 
 
 async def told_the_same(it: Race, intent_id: str, decided: Any) -> dict[str, str]:
-    """Every channel says what the history says, five seconds after it happened at most."""
+    """Every channel agrees with the history within five seconds."""
     name = (await it.slack.messaging.directory.of(WORKSPACE)).display(decided.actor.id)
     won = {"outcome": decided.event.outcome, "name": name, "person": decided.actor.id}
     head = "Approved" if won["outcome"] == "approved" else "Rejected"

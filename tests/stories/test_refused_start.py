@@ -1,4 +1,4 @@
-"""Where a server cannot start it says why, with a code and without a traceback, and leaves everything as it was."""
+"""A server that cannot start says why, with an exit code and without a traceback, and leaves everything unchanged."""
 
 import asyncio
 from pathlib import Path

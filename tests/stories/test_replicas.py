@@ -1,4 +1,4 @@
-"""Two servers on one PostgreSQL need no coordination: what one commits the other knows, and nothing happens twice."""
+"""Two servers on one PostgreSQL need no coordination: each sees what the other commits, and nothing happens twice."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ HOUR = 3600.0
 
 
 class Pair:
-    """Two servers on one database, and the key of its owner, who is known to both."""
+    """Two servers on one database, and their owner's key, which both accept."""
 
     def __init__(self, first: Live, second: Live) -> None:
         self.first = first
@@ -46,19 +46,19 @@ class Pair:
         return ask(live, method, path, body, self.key, **headers)
 
     def done(self, live: Live, method: str, path: str, body: Any = None) -> Any:
-        """The answer to a request that has to succeed."""
+        """The response to a request that must succeed."""
         answer = self.ask(live, method, path, body)
         assert answer.status == 200, answer
         return answer.json
 
     def gate(self, kind: str) -> str:
-        """The id of a fresh intent that waits for a person."""
+        """The id of a new intent that is waiting for a person."""
         body = {"intent_type": kind, "human_task": {"title": "Run it?"}}
         found: str = self.done(self.first, "POST", "/v1/intents", body)["intent_id"]
         return found
 
     def look(self, kind: str) -> Looked:
-        """What the database holds of one intent type, and whatever is wrong with any."""
+        """The stored intents of one type; fails if the doctor finds anything wrong."""
         looked = look(database_of(self.first))
         assert looked.findings == []
         intents = {id: intent for id, intent in looked.intents.items() if intent.type == kind}
@@ -67,7 +67,7 @@ class Pair:
 
 @pytest.fixture(scope="module", params=["listening", "deaf"])
 def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pair]:
-    """Shared by the stories, each with an intent type of its own; with LISTEN, and without."""
+    """Shared by the stories, each with its own intent type; with LISTEN, and without."""
     listen = "on" if request.param == "listening" else "off"
     folder = tmp_path_factory.mktemp("pair")
     with ExitStack() as stack:
@@ -80,7 +80,7 @@ def pair(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 def at_once(count: int, work: Callable[[int], Any]) -> list[Any]:
-    """Do it ``count`` times at the same time."""
+    """Run it ``count`` times concurrently."""
     with ThreadPoolExecutor(count) as threads:
         return list(threads.map(work, range(count)))
 
@@ -113,7 +113,9 @@ def test_one_job_over_both_each_side_woken_by_the_other(pair: Pair) -> None:
 
 
 async def test_a_word_from_the_other_is_enough(empty_postgres_url: str, tmp_path: Path) -> None:
-    """Neither server looks by itself within the hour: what wakes who waits on the second is what the first says."""
+    """Neither server polls within the hour: those who wait on the second are woken only by a notification from the
+    first.
+    """
     async with AsyncExitStack() as stack:
         first, second = [
             await stack.enter_async_context(
@@ -260,7 +262,7 @@ def test_one_server_is_killed_and_the_other_goes_on(pair: Pair) -> None:
 
 
 def test_a_copy_of_an_unnamed_answer_is_known_on_the_other_server(pair: Pair) -> None:
-    """Its X-Trace-Id is all that tells it from an answer to the next question, which its sender has read meanwhile."""
+    """Only its X-Trace-Id distinguishes it from an answer to the next question, which its sender has read meanwhile."""
     gates = [
         {"id": name, "human": {"type": "approval", "approvers": ["role:owner"]}}
         for name in ("read", "delete")

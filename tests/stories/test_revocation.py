@@ -1,4 +1,6 @@
-"""A key that is revoked on one server ends what waits with it on another, on both databases, heard or looked for."""
+"""A key revoked on one server ends requests that wait with it on another, on both databases, with LISTEN and by
+polling.
+"""
 
 import asyncio
 import json
@@ -21,7 +23,7 @@ WORK = {"intent_type": "intent.work.v1", "to_agent": AGENT, "payload": {"secret"
 
 
 async def servers(stack: AsyncExitStack, url: str, folder: Path, listen: bool) -> tuple[Server, Server, str]:
-    """Two servers on one PostgreSQL; on SQLite, which has one server, that one twice. And the owner's key."""
+    """Two servers on one PostgreSQL, or for SQLite the same server twice; and the owner's key."""
     names = ("one",) if url.startswith("sqlite") else ("one", "two")
     made = [
         await stack.enter_async_context(
@@ -37,7 +39,7 @@ async def servers(stack: AsyncExitStack, url: str, folder: Path, listen: bool) -
 
 
 async def asked(server: Server) -> None:
-    """Until a request waits there, and is no longer only on its way."""
+    """Wait until the request is held by the server, not still on its way."""
     async with asyncio.timeout(PATIENCE):
         while not any(word.startswith("agent:") for word in server.feed.waiters):
             await asyncio.sleep(0)
@@ -77,7 +79,7 @@ async def test_revocation_reaches_whoever_waits(
 async def test_what_a_revoked_key_holds_comes_back_when_its_lease_is_over(
     own_url: str, tmp_path: Path
 ) -> None:
-    """An agent whose key is changed goes on with its work under the new one; the old one reports nothing."""
+    """An agent whose key is rotated continues its work with the new key; the old one can report nothing."""
     async with AsyncExitStack() as stack:
         first, _, owner = await servers(stack, own_url, tmp_path, True)
         http = await stack.enter_async_context(httpx2.AsyncClient(base_url=first.base_url, timeout=PATIENCE))

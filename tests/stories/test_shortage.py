@@ -1,4 +1,4 @@
-"""Room runs out, the database goes away, the server is told to stop: a clear no, and nothing is lost."""
+"""The disk fills up, the database goes away, the server is told to stop: clear errors, and nothing is lost."""
 
 import http.client
 import json
@@ -33,7 +33,7 @@ def test_a_full_queue_refuses_whole_requests_and_takes_the_next_ones(tmp_path: P
     with alone(tmp_path, queue_limit="1") as live:
 
         def refused() -> bool:
-            """Whether, of ever more requests, one has met another in the queue."""
+            """Submit 200 intents concurrently; whether any of them, so far, met a full queue."""
             answers.extend(threads.map(lambda _: ask(live, "POST", "/v1/intents", GATE), range(200)))
             return any(one.status == 503 for one in answers)
 
@@ -51,7 +51,7 @@ def test_a_full_queue_refuses_whole_requests_and_takes_the_next_ones(tmp_path: P
 
 
 def fill(live: Live, size: int = 40_000) -> set[str]:
-    """Submit payloads of a size until the disk is full; what was acknowledged."""
+    """Submit payloads of one size until the disk is full; returns what was acknowledged."""
     kept: set[str] = set()
     for _ in range(200):
         answer = ask(live, "POST", "/v1/intents", GATE | {"payload": {"x": "y" * size}})
@@ -64,7 +64,7 @@ def fill(live: Live, size: int = 40_000) -> set[str]:
 
 
 def judge_full(live: Live, make_room: Callable[[], object]) -> None:
-    """Refused writes, working reads, then room again: nothing lost, nothing damaged."""
+    """Writes are refused and reads work; once there is space again, nothing is lost or damaged."""
     early = sent(live)
     kept = fill(live)
     assert len(kept) > 2
@@ -102,7 +102,7 @@ def _if_200(answer: Answer) -> Answer | None:
 
 @contextmanager
 def small_disk(folder: Path) -> Iterator[Path | None]:
-    """A disk of 4 MB at ``folder``, with a file on it that can be deleted; None where nobody may mount one."""
+    """A 4 MB disk at ``folder``, with a file on it that can be deleted; None if mounting is not permitted."""
     folder.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(folder)]
     if not shutil.which("mount") or subprocess.run(mount, capture_output=True).returncode:
@@ -133,7 +133,7 @@ def test_without_room_writes_are_refused_and_reads_go_on(what: str, tmp_path: Pa
 
 
 class Callers:
-    """Threads that submit for as long as they are let, and remember what was acknowledged and what refused."""
+    """Threads that submit until stopped, and remember what was acknowledged and what was refused."""
 
     def __init__(self, live: Live) -> None:
         self.live = live
@@ -154,12 +154,12 @@ class Callers:
                 self.refused[answer.code] += 1
 
     def keep_on(self) -> None:
-        """Until twenty more were acknowledged."""
+        """Wait until twenty more are acknowledged."""
         goal = len(self.kept) + 20
         until(lambda: len(self.kept) >= goal, LONG)
 
     def turned_away(self) -> None:
-        """Until somebody is told that the database is away."""
+        """Wait until a client is told that the database is unavailable."""
         before = self.refused["database_unavailable"]
         until(lambda: self.refused["database_unavailable"] > before, LONG)
 
@@ -202,7 +202,7 @@ def test_postgres_goes_away_under_load_and_comes_back(tmp_path: Path) -> None:
 
 
 def _away(live: Live) -> bool:
-    """The server says that it cannot work, still lives, and refuses reads with a reason."""
+    """The server reports that it is not ready, is still alive, and refuses reads with a reason."""
     ready = ask(live, "GET", "/ready")
     if ready.status == 200:
         return False
@@ -213,7 +213,7 @@ def _away(live: Live) -> bool:
 
 
 class Open:
-    """A request that was sent, and whose answer may take long."""
+    """A request that was sent, and whose response may take long."""
 
     def __init__(self, live: Live, method: str, path: str, body: Any = None) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", live.port, timeout=PATIENCE)
@@ -222,14 +222,14 @@ class Open:
         self._answer: http.client.HTTPResponse | None = None
 
     def begun(self) -> http.client.HTTPResponse:
-        """Once the server has begun to answer."""
+        """Wait until the server has begun to respond."""
         if self._answer is None:
             self._answer = self._connection.getresponse()
             assert self._answer.status == 200
         return self._answer
 
     def rest(self) -> str:
-        """The answer up to a proper end; http.client raises IncompleteRead where it was torn off."""
+        """The complete response; http.client raises IncompleteRead if the connection was cut."""
         try:
             return self.begun().read().decode()
         finally:

@@ -1,4 +1,4 @@
-"""At its end a server says the truth: what it did, that it did nothing, or that nobody knows; and it ends in time."""
+"""A stopping server reports truthfully what was done, was not done, or is unknown; and it stops in time."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""A database that starts later than its server, as where both are started together, is waited for; a no is not."""
+"""A server waits for a database that starts later, as when both start together, but not after a refusal."""
 
 import asyncio
 import logging
@@ -25,7 +25,7 @@ SOON = timedelta(seconds=0.2)
 
 
 class Ear(logging.Handler):
-    """What the start says, and an event for its first word."""
+    """The output of the start, and an event for its first line."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A real server on either database, the SDK, and a requester who says everything that could make it easier."""
+"""A real server on either database, the SDK, and a requester who tries everything that could loosen the approval."""
 
 import asyncio
 from collections.abc import Iterator
@@ -45,7 +45,7 @@ def live(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Live]:
 
 
 async def keys_of_their_own(live: Live, *names: str) -> dict[str, str]:
-    """Keys that were made by nobody but the operator, in the database."""
+    """Keys that only the operator created, in the database."""
     clock = Clock()
     store = open_store(live.database or f"sqlite:///{live.data}/signoff.db", wall=clock.wall)
     await store.open()
@@ -64,7 +64,7 @@ async def keys_of_their_own(live: Live, *names: str) -> dict[str, str]:
 
 @pytest.fixture
 def clients(live: Live) -> Iterator[dict[str, Client]]:
-    """The owner's client, those of three who may approve, and a service's."""
+    """The clients of the owner, of three approvers, and of a service."""
     with ExitStack() as stack:
         owner = stack.enter_context(Client(live.url, live.owner_key))
         owner.directory.apply(MANIFEST)

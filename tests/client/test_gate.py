@@ -125,6 +125,30 @@ def test_async_functions_and_blocks(server: Server) -> None:
     asyncio.run(main())
 
 
+def test_a_misspelled_type_is_a_warning_as_for_an_intent(
+    server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    step = {"id": "approve", "human": {"type": "approval"}}
+    server.apply({"workflow": "migrate", "intent_type": "intent.db.migrate.v1", "steps": [step]})
+    server.approve()
+    warning = "no workflow handles intent.db.migrat.v1, so the request's own fields apply. Did you mean"
+    misspelled = gate("intent.db.migrat.v1")
+
+    async def later() -> str:
+        return await gate("intent.db.migrat.v1").call(migrated, 2)
+
+    async def migrated(version: int) -> str:
+        return f"to {version}"
+
+    assert misspelled.call(lambda version: f"to {version}", 1) == "to 1"
+    assert caplog.text.count(warning) == 1
+    assert asyncio.run(later()) == "to 2"
+    assert caplog.text.count(warning) == 2
+    assert gate("intent.db.migrate.v1").call(lambda version: f"to {version}", 3) == "to 3"
+    assert gate()(lambda: "unlisted")() == "unlisted"
+    assert caplog.text.count("no workflow handles") == 2
+
+
 def test_it_runs_with_the_edited_arguments_or_not_at_all(server: Server) -> None:
     till = Till()
     server.edit(TYPE, amount=3)

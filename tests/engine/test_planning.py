@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from signoff.core.directory.actors import ActorKind
+from signoff.core.directory.actors import Actor, ActorKind
 from signoff.core.errors import Forbidden, Invalid
 from signoff.core.formats.axp_intent import compile_axp_intent
 from signoff.core.formats.axp_scenario import compile_scenario
@@ -123,6 +123,28 @@ async def test_a_name_nobody_here_has_falls_to_nobody_else(env: EngineEnv) -> No
     named = {"assignees": ["zoe@else.example", "olga@acme.example"]}
     submission = await direct(env, human_task=named)
     assert any("zoe@else.example" in warning for warning in submission.warnings)
+
+
+@pytest.mark.parametrize("shape", [{}, {"human_task": {"title": "mine"}}, {"to_agent": "newcomer"}])
+@pytest.mark.parametrize(
+    "meant", ["intent.db.migrate.v1", "intent.db.migrat.v11", "intent.db.mgirat.v1", "intent.db.migrit.v1"]
+)
+async def test_a_type_one_edit_from_a_listed_one_is_a_warning_that_names_it(
+    env: EngineEnv, shape: dict[str, Any], meant: str
+) -> None:
+    await settle(env)
+    await apply(env, workflow(APPROVE, intent_type=meant))
+    typed = "intent.db.migrat.v1"
+    [warning] = [one for one in (await direct(env, intent_type=typed, **shape)).warnings if typed in one]
+    assert f"no workflow handles {typed}" in warning
+    assert warning.endswith(f"Did you mean {meant!r}?")
+    # every caller may list the types, so a program is told as well
+    request = compile_axp_intent({"intent_type": typed, **shape})
+    program = Actor(ActorKind.SERVICE, "svc_1", WORKSPACE, sponsors=("per_rita",))
+    told = await env.planner.plan_request(WORKSPACE, request, b"{}", "d" * 64, by=program)
+    assert warning in told.warnings
+    for other in ("intent.db.rollback.v1", meant, "intent.db." + "x" * 200 + ".v1"):
+        assert "Did you mean" not in str((await direct(env, intent_type=other, **shape)).warnings)
 
 
 async def test_an_unknown_agent_is_a_warning_and_its_delivery_waits_for_it(env: EngineEnv) -> None:

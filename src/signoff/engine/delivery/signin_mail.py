@@ -37,7 +37,7 @@ log = logging.getLogger("signoff.signin")
 MAIL: Final = "email"
 LIFE: Final = timedelta(minutes=15)
 OPERATOR_MAKES_ONE: Final = (
-    "The operator of the server can create a sign-in link for you: signoff db signin-link ADDRESS."
+    "The operator of the server can create a sign-in link for you: signoff db signin-link EMAIL."
 )
 _MAX_ADDRESS: Final = 254
 _MAX_LOOKUPS: Final = 100

@@ -31,6 +31,8 @@ from signoff.engine.feed import Feed, directory_topic, session_topic
 from signoff.store.store import Store
 
 _FRESH_FOR: Final = 5.0
+# Longer types are not compared with others, because that takes the square of their length.
+_COMPARED: Final = 64
 # Values that are derived from a snapshot once, with the parts that they depend on.
 _DERIVED: Final = {
     "by_email": {"people"},
@@ -44,6 +46,7 @@ _DERIVED: Final = {
     "_teams_of": {"teams"},
     "listed": {"people", "teams"},
     "listed_workflows": {"workflows"},
+    "_types_without_one_character": {"workflows"},
 }
 
 
@@ -108,6 +111,29 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
     def suggest(self, word: str, known: Collection[str]) -> str | None:
         """ "Did you mean ...?", for callers that may list the entries."""
         return None if self.discreet else suggestion(word, list(known))
+
+    def type_nearest(self, intent_type: str) -> str | None:
+        """The listed type with one character more, less, different or elsewhere; None if there is none. Every caller
+        may list the types. It takes a few look-ups per character, because any request may be the reason for it.
+        """
+        if len(intent_type) > _COMPARED:
+            return None
+        shorter = _without_one_character(intent_type)
+        near = self._types_without_one_character
+        return (
+            near.get(intent_type)
+            or next((one for one in shorter if one in self.workflows), None)
+            or next((near[one] for one in shorter if one in near), None)
+        )
+
+    @cached_property
+    def _types_without_one_character(self) -> dict[str, str]:
+        return {
+            shorter: intent_type
+            for intent_type in self.workflows
+            if len(intent_type) <= _COMPARED
+            for shorter in _without_one_character(intent_type)
+        }
 
     @cached_property
     def _discreet(self) -> "Snapshot":
@@ -453,6 +479,10 @@ class DirectoryCache:
             ended=ended,
         )
         return now, snapshot
+
+
+def _without_one_character(word: str) -> list[str]:
+    return [word[:at] + word[at + 1 :] for at in range(len(word))]
 
 
 def _compiled(row: PolicyVersion) -> NamedPolicy:

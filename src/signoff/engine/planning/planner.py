@@ -135,8 +135,8 @@ class Planner:
         plan = self._chosen(plan, payload)
         frozen, digest_of_plan, more = _frozen(plan, directory, tuple(dict.fromkeys((*side, *behind))))
         _refuse_sender(frozen, directory, by, request.claimed_from)
-        if workflow is None and not request.to_agent:
-            warnings = (*warnings, *_unhandled(request.intent_type, frozen))
+        if workflow is None:
+            warnings = (*warnings, *_unhandled(request, frozen, directory.type_nearest(request.intent_type)))
         return Submission(
             type=request.intent_type,
             payload=payload,
@@ -388,14 +388,19 @@ def plan_warnings(plan: Plan, directory: Snapshot) -> tuple[str, ...]:
         return (f"at present such a request is refused: {refusal.message}",)
 
 
-def _unhandled(intent_type: str, plan: Plan) -> tuple[str, ...]:
-    """A warning that nothing works on a step of this request: often its type is misspelled."""
-    return tuple(
-        f"step {step.id!r}: no workflow handles {intent_type}, and the request names no agent; it waits until the "
-        "step's result is reported through the API"
+def _unhandled(request: AxpIntent, plan: Plan, nearest: str | None) -> tuple[str, ...]:
+    """Warnings that nothing works on a step of this request, or that its type is probably misspelled, so that its own
+    fields decide instead of a workflow.
+    """
+    handles = f"no workflow handles {request.intent_type}"
+    meant = f". Did you mean {nearest!r}?" if nearest else ""
+    waiting = tuple(
+        f"step {step.id!r}: {handles}, and the request names no agent; it waits until the "
+        f"step's result is reported through the API{meant}"
         for step in plan.steps
-        if isinstance(step, AgentStep) and is_internal(step.agent)
+        if not request.to_agent and isinstance(step, AgentStep) and is_internal(step.agent)
     )
+    return waiting or ((f"{handles}, so the request's own fields apply{meant}",) if meant else ())
 
 
 def _addressed(

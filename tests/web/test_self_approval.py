@@ -80,7 +80,24 @@ async def test_a_key_for_a_second_person_says_that_it_ends(web: WebEnv) -> None:
     await of_one(web)
     made = await web.post("/v1/keys", {"person": "bea@other.example"}, "sam")
     assert "nobody decides their own requests" in str(made["warnings"])
-    assert (await web.post("/v1/keys", {"person": "carl@other.example"}, "sam"))["warnings"] == []
+    again = await web.post("/v1/keys", {"person": "carl@other.example"}, "sam")
+    assert "nobody decides" not in str(again["warnings"])
+
+
+async def test_a_key_for_another_person_says_for_which_requests_it_does_not_count(web: WebEnv) -> None:
+    made = await web.post("/v1/keys", {"person": "ann@acme.example"}, "oscar")
+    [warning] = made["warnings"]
+    assert "do not count for your own requests" in warning
+    assert "signs in with signoff login, or on the pages" in warning
+    for own in ({"person": "oscar@acme.example"}, {"agent": "newcomer"}, {"service": "nightly"}):
+        assert (await web.post("/v1/keys", own, "oscar"))["warnings"] == []
+
+
+async def test_a_key_for_another_person_counts_where_self_approval_is_allowed(web: WebEnv) -> None:
+    await of_one(web)
+    await web.post("/v1/apply", ON, "sam")
+    made = await web.post("/v1/keys", {"person": "bea@other.example"}, "sam")
+    assert "do not count" not in str(made["warnings"])
 
 
 async def test_a_policy_explains_what_a_request_made_now_would_allow(web: WebEnv) -> None:

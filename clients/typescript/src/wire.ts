@@ -1607,7 +1607,7 @@ export interface MyTasksAnswer {
   readonly tasks: readonly MyTask[];
 }
 
-/** A new key. `api_key`: the secret, shown once and not stored. `warnings`: the consequences of adding its person. */
+/** A new key. `api_key`: the secret, shown once and not stored. `warnings`: the consequences of adding its person, and for which requests its answers do not count. */
 export interface NewKeyOut {
   /** True: the request was carried out. */
   readonly ok: boolean;

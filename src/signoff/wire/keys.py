@@ -122,7 +122,7 @@ class CreateKey(Strict, kw_only=True):
 
 class NewKeyOut(Ok, kw_only=True):
     """A new key. ``api_key``: the secret, shown once and not stored. ``warnings``: the consequences of adding
-    its person.
+    its person, and for which requests its answers do not count.
     """
 
     kind: KeyHolderKind

@@ -6,6 +6,7 @@ from signoff import wire
 from signoff.core.directory.actors import ActorKind
 from signoff.core.directory.model import Account, Person
 from signoff.core.errors import Conflict, Invalid
+from signoff.engine.admin.accounts import sponsor
 from signoff.engine.admin.self_approval import self_approval_warnings
 from signoff.web.http import bodies
 from signoff.web.http.call import Call
@@ -13,6 +14,10 @@ from signoff.web.reading import directory_of
 from signoff.web.shapes import accounts as shapes
 
 _DEFAULT_ROLES = ("approver",)
+_CREATED_FOR_ANOTHER = (
+    "answers with this key do not count for your own requests, because you created it; for those, the person signs "
+    "in with signoff login, or on the pages"
+)
 
 
 async def create_key(call: Call) -> wire.keys.NewKeyOut:
@@ -28,10 +33,13 @@ async def create_key(call: Call) -> wire.keys.NewKeyOut:
         )
     before = await directory_of(call)
     holder = await _holder(call, wanted)
-    warnings = self_approval_warnings(before, await directory_of(call))
+    after = await directory_of(call)
+    warnings = self_approval_warnings(before, after)
     seconds = wanted.expires_in_seconds
     life = timedelta(seconds=seconds) if seconds is not None else None
     made = await call.state.accounts.add_key(call.actor, holder, life)
+    if isinstance(holder, Person) and not after.self_approval and sponsor(call.actor) not in ("", holder.id):
+        warnings = (*warnings, _CREATED_FOR_ANOTHER)
     return shapes.new_key_out(made, holder.email if isinstance(holder, Person) else holder.address, warnings)
 
 

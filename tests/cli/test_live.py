@@ -288,6 +288,23 @@ def test_a_database_that_only_the_server_knows_is_no_problem(sh: Shell, tmp_path
     assert [one["level"] for one in checks if one["subject"] == "database"] == ["problem"]
 
 
+@pytest.mark.parametrize("key", [{}, {"SIGNOFF_API_KEY": "sk_other"}])
+def test_a_database_that_may_not_be_the_servers_is_named(sh: Shell, key: dict[str, str]) -> None:
+    """The folder chooses the database, and SIGNOFF_URL the server."""
+    dead = {"SIGNOFF_URL": "http://127.0.0.1:9", **key}
+    checks = json.loads(sh("doctor", "--json", code=1, **dead))
+    assert checks[0]["level"] == "problem"
+    note, ok = (one for one in checks if one["subject"] == "database")
+    assert (note["level"], ok["level"]) == ("note", "ok")
+    assert (
+        f"may not be the database of the server {'at http://127.0.0.1:9' if key else 'in SIGNOFF_URL'}"
+        in note["found"]
+    )
+    assert ok["found"].startswith("sqlite:///.signoff/signoff.db: ")
+    named = json.loads(sh("doctor", "--json", "--data", str(sh.live.data), code=1, **dead))
+    assert [one["level"] for one in named if one["subject"] == "database"] == ["ok"]
+
+
 def test_a_database_is_migrated_backed_up_and_examined(sh: Shell, tmp_path: Path) -> None:
     sh("db", "migrate", "--data", str(tmp_path))
     assert (tmp_path / "signoff.db").is_file()

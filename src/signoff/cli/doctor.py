@@ -274,12 +274,35 @@ def _histories(config: Config) -> Iterator[DoctorCheck]:
     for finding in findings:
         yield DoctorCheck("problem", "history", f"Intent {finding.intent}, {finding.text}.")
     if not findings:
-        yield DoctorCheck("ok", "database", "Every history is valid and agrees with its row.")
+        yield DoctorCheck(
+            "ok", "database", f"{config.shown_database}: every history is valid and agrees with its row."
+        )
     if swept is None or swept.deleted_at is None:
         yield DoctorCheck("ok", "retention", "No final intents were deleted.")
     else:
         found = f"Deleted so far: {swept.intents} final intents, the payloads of {swept.payloads}."
         yield DoctorCheck("note", "retention", f"{found} Last at {utc(swept.deleted_at)}.")
+
+
+def _of_another_server(session: Remote, config: Config) -> Iterator[DoctorCheck]:
+    """The database is chosen by this folder, and the server by its URL, so they may not belong together."""
+    from signoff.bootstrap import read_credentials
+    from signoff.client.errors import NotConfigured
+
+    try:
+        url = session.client.settings.url.rstrip("/")
+        server = f"the server at {url}"
+    except NotConfigured:  # such as when the stored key is of another server
+        if not os.environ.get("SIGNOFF_URL"):
+            return
+        url, server = "", "the server in SIGNOFF_URL"
+    if not url or url != str((read_credentials(config.data) or {}).get("url") or "").rstrip("/"):
+        yield DoctorCheck(
+            "note",
+            "database",
+            f"Checked {config.shown_database}, which may not be the database of {server}.",
+            "Pass its URL with --database, or set SIGNOFF_DATABASE.",
+        )
 
 
 def checks_of(session: Remote, config: Config, given: Mapping[str, Any]) -> list[DoctorCheck]:
@@ -304,6 +327,8 @@ def checks_of(session: Remote, config: Config, given: Mapping[str, Any]) -> list
                 )
             )
         else:
+            if not named:
+                checks += _of_another_server(session, config)
             checks += _attempt("database", lambda: _histories(config))
     return checks
 

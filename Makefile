@@ -17,7 +17,7 @@ help: ## show this help
 
 setup: $(READY) ## install everything into .venv (the other targets do so by themselves)
 
-# At a terminal the demo is a job of its own (sh -m), so that Ctrl-C ends the demo and not make: both then exit 0.
+# At a terminal the demo is a job of its own (sh -m), so that Ctrl-C, at any time, ends the demo and not make: both then exit 0.
 demo: $(READY) ## a migration that waits for your yes; ARGS=--auto answers by itself
 	@job=; if [ -t 0 ]; then job=-m; fi; sh $$job -c '"$$@"' demo $(VENV)/bin/signoff demo $(ARGS)
 

@@ -196,6 +196,20 @@ def test_make_demo_exits_0_when_ctrl_c_ends_it_after_a_yes(tmp_path: Path) -> No
     assert os.waitstatus_to_exitcode(status) == 0
 
 
+@pytest.mark.parametrize("seen", ["Server  ", "or here:"])
+def test_make_demo_exits_0_when_ctrl_c_ends_it_at_any_time(tmp_path: Path, seen: str) -> None:
+    process, terminal = pty.fork()
+    if process == 0:
+        os.chdir(ROOT)
+        os.execvp("make", ["make", "demo", f"ARGS=--port 0 --data {tmp_path}/.signoff"])
+    read_until(terminal, seen)
+    os.write(terminal, b"\x03")
+    read_until(terminal, "Stopped.")
+    _, status = os.waitpid(process, 0)
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
 def read_until(terminal: int, words: str) -> str:
     """The terminal's output up to ``words``; fails if the process ends without them."""
     said = ""

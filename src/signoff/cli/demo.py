@@ -2,7 +2,7 @@
 
 Server, agent and requester are real: the agent is a separate process with its own key, and everything goes over HTTP.
 Before the decision, Ctrl-C leaves the intent in the database; after it, Ctrl-C stops the server, which still shows
-the receipt.
+the receipt. At a terminal both are how a demo ends: exit code 0.
 """
 
 import asyncio
@@ -57,7 +57,18 @@ def demo(auto: bool, port: int | None, data: Path) -> int:
     with server_part("signoff demo"):
         from signoff.serving import run
 
-    return int(run(_demo(auto, port, data)))
+    try:
+        return int(run(_demo(auto, port, data)))
+    except KeyboardInterrupt:  # before the server, or after it
+        say("\nStopped.")
+        return _stopped()
+
+
+def _stopped() -> int:
+    """The exit code after Ctrl-C: at a terminal that is how a demo is meant to end; a script learns that it did not
+    reach its end.
+    """
+    return ExitCode.OK if sys.stdin.isatty() else ExitCode.INTERRUPTED
 
 
 def example() -> Path:
@@ -106,7 +117,7 @@ async def _demo(auto: bool, port: int | None, data: Path) -> int:
         )
         say(f"  {typed('up', data)}")
         say(f"then, in another terminal: {typed('tasks list', data)}, {typed('tasks approve TASK', data)}")
-        return 130
+        return _stopped()
     finally:
         await context.__aexit__(None, None, None)
 

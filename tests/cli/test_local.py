@@ -70,9 +70,9 @@ def test_the_banner_tells_address_inbox_database_and_how_to_stop(tmp_path: Path)
 
 def test_a_link_that_signs_in_stands_in_the_banner_only_where_it_was_given() -> None:
     url = "http://127.0.0.1:8100"
-    assert "signoff db signin-link ADDRESS" in banner(Config(), url)
+    assert "signoff db signin-link EMAIL" in banner(Config(), url)
     elsewhere = banner(Config(data=Path("/srv/a b")), url)
-    assert "signoff db signin-link --data '/srv/a b' ADDRESS" in elsewhere
+    assert "signoff db signin-link --data '/srv/a b' EMAIL" in elsewhere
     assert "signoff db signin-link ann@acme.example   creates" in banner(
         Config(), url, "", "ann@acme.example"
     )

@@ -165,5 +165,5 @@ def test_doctor_and_explain_say_what_is_demanded_and_that_no_mail_is_sent(sh: Sh
     assert "everyday" not in found["sign-in"]["found"]
     explained = sh("policies", "explain", "guarded")
     assert "the approver must sign in by e-mail; a key" in explained
-    assert "signoff db signin-link ADDRESS" in explained
+    assert "signoff db signin-link EMAIL" in explained
     assert "is enough" in sh("policies", "explain", "everyday")

@@ -64,3 +64,4 @@ def test_a_terminal_shows_it_and_a_log_does_not(tmp_path: Path) -> None:
             os.close(ours)
         assert (b"/login/" in said) is terminal
         assert (b"signoff db signin-link" in said) is not terminal
+        assert (b"owner@localhost   creates" in said) is not terminal

@@ -88,9 +88,8 @@ def _up(ctx: click.Context, /, open_browser: bool, **given: Any) -> None:
 
     def announce(server: "Answering") -> None:
         # A sign-in link is for the person at the terminal, and must not be logged.
-        # For the same reason the owner's address is named only there.
-        link, owner = (server.login_url, _owner(config)) if sys.stdout.isatty() else ("", "")
-        click.echo(banner(config, server.base_url, link, owner))
+        link = server.login_url if sys.stdout.isatty() else ""
+        click.echo(banner(config, server.base_url, link, _owner(config)))
         if open_browser:
             click.launch(link or f"{server.base_url}/")
 
@@ -119,7 +118,7 @@ def banner(config: Config, url: str, link: str = "", owner: str = "") -> str:
     the address to create one for.
     """
     here = f"{config.host}:{config.port}"
-    signin = f"{_command(config, 'signin-link')} {shlex.quote(owner) if owner else 'ADDRESS'}"
+    signin = f"{_command(config, 'signin-link')} {shlex.quote(owner) if owner else 'EMAIL'}"
     lines = [
         "Signoff is running.",
         "",

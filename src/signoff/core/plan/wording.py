@@ -48,7 +48,7 @@ PROOFS: Final = {
     Strength.STEP_UP: "the approver must verify their identity again",
 }
 NO_MAIL: Final = (
-    "This server sends no mail: its operator can create a sign-in link with signoff db signin-link ADDRESS"
+    "This server sends no mail: its operator can create a sign-in link with signoff db signin-link EMAIL"
 )
 
 

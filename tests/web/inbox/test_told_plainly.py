@@ -1,5 +1,7 @@
 """What the pages say where it is easily said wrong: after an answer, after a mistake, to those who are not asked."""
 
+from typing import Any
+
 from signoff.engine.read.evidence import EffectClaim, can_be_undone, effects
 from tests.web.inbox.demo_workspace import furnish
 from tests.web.inbox.reading import reader
@@ -124,3 +126,46 @@ def test_effects_are_said_in_words_and_counts_can_be_read() -> None:
     assert [can_be_undone(fact) for fact in undo] == ["No"]
     assert can_be_undone(EffectClaim("irreversible", "false", "")) == "Yes"
     assert can_be_undone(EffectClaim("rollback", "restore the backup", "")) == ""
+
+
+async def staged(web: WebEnv, *stages: list[str], **policy: Any) -> str:
+    """The task of a request that these people approve in stages."""
+    await web.apply_workflow(
+        steps=[{"id": "ask", "human": {"policy": {"approve": [{"any": one} for one in stages], **policy}}}]
+    )
+    return f"{(await web.send())[:-4]}0001"
+
+
+async def test_who_is_not_in_the_present_stage_is_not_called_asked_again(web: WebEnv) -> None:
+    task_id = await staged(web, ANN, ["otto@acme.example"])
+    ann = await reader(web, "ann")
+    await ann.decide(task_id, "approved")
+    page = (await ann.get(f"/tasks/{task_id}")).text
+    over = "You answered approved in stage 1, which is complete. Stage 2 is for"
+    assert f"{over} Otto; nothing more is needed from you." in page
+    assert "asked again" not in page
+    assert "not among those" not in page
+
+
+async def test_a_stage_that_is_not_the_last_says_nothing_about_later_ones(web: WebEnv) -> None:
+    task_id = await staged(web, ANN, ["otto@acme.example", "role:owner"], ANN)
+    ann = await reader(web, "ann")
+    await ann.decide(task_id, "approved")
+    page = (await ann.get(f"/tasks/{task_id}")).text
+    assert "Stage 2 is for Otto or role owner (" in page
+    assert "; nothing is needed from you in it." in page
+
+
+async def test_the_risk_is_attributed_to_its_source(web: WebEnv) -> None:
+    ann = await reader(web, "ann")
+    shown = {
+        "medium risk by default": await task(web),
+        "medium risk by default ": await staged(web, ANN),
+        "low risk by the policy of this step": await staged(web, ANN, risk="low"),
+    }
+    for text, task_id in shown.items():
+        assert text.strip() in (await ann.get(f"/tasks/{task_id}")).text
+    demo = await furnish(web)
+    page = (await ann.get(f"/tasks/{demo.tasks['approval']}")).text
+    assert "by the policy “prod-change”" in page
+    assert "workspace's policy" not in page

@@ -16,7 +16,7 @@ from signoff.core.directory.actors import ActorKind
 from signoff.core.errors import Refused
 from signoff.core.ids import step_run_id
 from signoff.core.intent import events as e
-from signoff.core.intent.answering_rights import answer_right, on_requesters_side
+from signoff.core.intent.answering_rights import answer_right, on_requesters_side, stage_now
 from signoff.core.intent.authorization import authorize_command
 from signoff.core.intent.checks import grave, worst_risk
 from signoff.core.intent.commands import Answer
@@ -45,6 +45,7 @@ from signoff.engine.read.evidence import (
     without_repetition,
 )
 from signoff.engine.read.next_steps import NextStepLine, next_step_lines
+from signoff.engine.read.policy_text import PolicyNames
 from signoff.engine.read.revisions import RevisionChange, SinceApproved, changes, difference, reported_before
 from signoff.engine.read.task_context import TaskContext
 from signoff.engine.read.task_history import TaskHistory
@@ -177,6 +178,7 @@ class Card(msgspec.Struct, frozen=True, kw_only=True):
     cautions: tuple[str, ...]  # what to consider before an approval
     barred: str  # why the reader cannot answer, "" if they can
     needs_sign_in: bool  # whether they are barred only because their sign-in is not strong enough
+    asked_instead: str  # whom the open stage asks, if the reader is not among them; else ""
     self_approval: bool  # whether they may answer although they are on the requester's side
     folded: bool  # whether something is folded
     needs_opening: bool  # whether an approval requires that everything is unfolded
@@ -240,7 +242,7 @@ def card(known: TaskContext) -> Card:
         or any(check.leaves.folded for check in reported)
         or any(one.unseen for one in next_steps)
     )
-    barred, needs_sign_in = _barred(known)
+    barred, code = _barred(known)
     return Card(
         task_id=step_run_id(intent.id, history.step_run),
         intent=intent,
@@ -282,7 +284,8 @@ def card(known: TaskContext) -> Card:
         evidence_required=spec.evidence_required,
         cautions=_cautions(known, step, reported, reversibility),
         barred=barred,
-        needs_sign_in=needs_sign_in,
+        needs_sign_in=code == "stronger_sign_in_required",
+        asked_instead=_asked(known) if code == "not_an_approver" else "",
         self_approval=not barred and on_requesters_side(known.reader, intent),
         folded=folded,
         # by the reports on all revisions: an unchecked revision is not less risky than the checked one
@@ -309,7 +312,12 @@ def _risk(spec: TaskSpec, reports: _Reports) -> RiskNote:
     """
     risk, step = worst_risk(spec.risk, reports.current)
     earlier, _ = worst_risk(spec.risk, reports.all)
-    source = f"by the check in step “{step}”" if step else "by the workspace's policy"
+    if step:
+        source = f"by the check in step “{step}”"
+    elif spec.policy:
+        source = f"by the policy “{spec.policy.partition('@')[0]}”"
+    else:  # a risk that was not written is that of every task
+        source = "by default" if spec.risk is TaskSpec().risk else "by the policy of this step"
     return RiskNote(risk.value, source, earlier.value if earlier is not risk else "")
 
 
@@ -349,13 +357,13 @@ def _unchecked(reported: Sequence[Check], revision: int) -> tuple[str, ...]:
     return (f"Checked: revision {which}. Revision {revision} has not been checked.",)
 
 
-def _barred(known: TaskContext) -> tuple[str, bool]:
-    """Return why this reader cannot answer ("" if they can), and whether a stronger sign-in would be enough. This
-    calls the actual rule, not a copy of it.
+def _barred(known: TaskContext) -> tuple[str, str]:
+    """Return why this reader cannot answer ("" if they can), and the code of the refusal. This calls the actual rule,
+    not a copy of it.
     """
     task = known.task
     if task is None:
-        return "This task is closed.", False
+        return "This task is closed.", ""
     # an answer that names everything that is open now, so that only the person's right is judged
     attempt = Answer(
         outcome="", step_run=task.step_run, stage=task.stage, revision=task.revision, digest=task.digest
@@ -365,10 +373,16 @@ def _barred(known: TaskContext) -> tuple[str, bool]:
     except Refused as refusal:
         delegate = _delegate_of(known)
         if delegate:
-            return f"You delegated this to {delegate}, who decides for you.", False
-        reason = refusal.message + (f" {refusal.hint}" if refusal.hint else "")
-        return reason, refusal.code == "stronger_sign_in_required"
-    return "", False
+            return f"You delegated this to {delegate}, who decides for you.", ""
+        return refusal.message + (f" {refusal.hint}" if refusal.hint else ""), refusal.code
+    return "", ""
+
+
+def _asked(known: TaskContext) -> str:
+    """Whom the open stage asks: people, roles and teams with their members."""
+    names = PolicyNames(known.directory)
+    approvers = stage_now(known.intent, known.task).approvers if known.task else ()
+    return " or ".join(names.approvers([name]) for name in approvers) or names.anyone()
 
 
 def _delegate_of(known: TaskContext) -> str:

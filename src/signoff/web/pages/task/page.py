@@ -521,11 +521,11 @@ def _approving(intent: Intent, history: TaskHistory, shown: Card) -> tuple[Answe
 
 
 class Mine(msgspec.Struct, frozen=True):
-    """The reader's own answer. ``again``: a later stage asks them once more."""
+    """The reader's own answer. ``earlier``: it was given in a stage that is complete."""
 
     outcome: str
     stage: int
-    again: bool
+    earlier: bool
 
 
 def _answered(shown: Card, mine: Mine | None) -> bool:

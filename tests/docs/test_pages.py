@@ -224,6 +224,8 @@ def test_the_story_of_a_page_runs(page: str, tmp_path: Path) -> None:
         )
         waiter.start()
         task = _first_task(live)
+        assert "signoff tasks list --mine\n" in (ROOT / page).read_text(encoding="utf-8")
+        assert task in _run(tmp_path, "-m", "signoff.cli", "tasks", "list", "--mine", "-o", "id")
         _run(tmp_path, "-m", "signoff.cli", "tasks", "approve", task, "--yes")
         waiter.join(180)
         assert ended

@@ -305,15 +305,29 @@ async def test_workflows_say_who_has_each_step(web: WebEnv) -> None:
     assert "used by database-migration" in (await oscar.get("/policies/prod-change")).text
     agents = await oscar.get("/agents")
     assert "works in database-migration" in agents.text
-    assert "1 key in use" in agents.text
+    assert "1 key of its own" in agents.text
     path = "/v1/agents/validator/policy"
     await web.post(f"{path}/entries", {"sender_pattern": "ci"}, "oscar")
     await web.call("PUT", path, {"policy_type": "allowlist"}, "oscar")
     limits = {"max_intents_per_hour": 2, "max_cost_per_day_usd": 1.5}
     await web.call("PUT", "/v1/mesh/agents/validator/policies/cost", limits, "oscar")
     shown = (await oscar.get("/agents")).text
-    assert "work only from agent://acme/prod/ci" in shown
-    assert "at most 2 requests an hour, 1.50 USD a day" in shown
+    limited = "Limited to 2 requests an hour, 1.50 USD a day."
+    assert f"Accepts work only from agent://acme/prod/ci. {limited}" in shown
+    assert "asks for its work" in shown
+    assert "by stream" not in shown
+
+
+async def test_an_agent_without_a_key_of_its_own_is_not_called_unused(web: WebEnv) -> None:
+    """A person's key can ask for its work, so that no key of its own says nothing about whether it works."""
+    oscar = await company(web)
+    account = (await web.env.store.directory.accounts("00000000-0000-7000-8000-0000000000a1", None))[0]
+    for key in (await web.get("/v1/keys", "oscar"))["keys"]:
+        if key["holder_id"] == account.id:
+            await web.post(f"/v1/keys/{key['key_id']}/revoke", None, "oscar")
+    shown = (await oscar.get("/agents")).text
+    assert "no key of its own" in shown
+    assert "0 keys" not in shown
 
 
 async def test_removing_an_agent_ends_its_keys(web: WebEnv) -> None:

@@ -110,27 +110,40 @@ async def agents(request: PageRequest) -> Page:
             "worker": workers.get(account.address),
             "used": used.get(account.address),
             "restricted": _restricted(account),
+            "receives": _receives(account) if account.kind == "agent" else "",
         }
         for account in sorted(found, key=lambda one: (one.kind, one.name))
     ]
     return await request.page("agents.html", rows=rows)
 
 
-def _restricted(account: Account) -> list[str]:
+def _restricted(account: Account) -> str:
     """Who may send to an agent, and how much work it is given, as sentences."""
     found: list[str] = []
     senders, limits = account.senders, account.limits
     if senders is not None and senders.mode != OPEN:
         names = ", ".join(entry.pattern for entry in senders.entries) or "nobody"
-        found.append(f"work only from {names}" if senders.mode == ALLOWLIST else f"no work from {names}")
+        found.append(
+            f"Accepts work only from {names}." if senders.mode == ALLOWLIST else f"Refuses work from {names}."
+        )
     if limits is not None:
         bounds = (
-            (limits.per_hour, f"{limits.per_hour} requests an hour"),
-            (limits.per_day, f"{limits.per_day} requests a day"),
+            (limits.per_hour, f"{_requests(limits.per_hour)} an hour"),
+            (limits.per_day, f"{_requests(limits.per_day)} a day"),
             (limits.cost_per_day, f"{limits.cost_per_day / MICROS:.2f} USD a day"),
         )
-        found.append("at most " + ", ".join(text for bound, text in bounds if bound))
-    return found
+        if texts := ", ".join(text for bound, text in bounds if bound):
+            found.append(f"Limited to {texts}.")
+    return " ".join(found)
+
+
+def _requests(count: int) -> str:
+    return "1 request" if count == 1 else f"{count} requests"
+
+
+def _receives(account: Account) -> str:
+    """How an agent gets its work."""
+    return "is called with its work" if account.delivery_mode == "http" else "asks for its work"
 
 
 async def _given_work(request: PageRequest, directory: Snapshot) -> dict[str, list[str]]:

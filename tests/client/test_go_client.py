@@ -75,6 +75,7 @@ ELSEWHERE = {
     "cursor": "url.Values",
     "bodies": "url.Values",
     "since": {"export": "url.Values"},
+    "changed_since": {"export": "url.Values"},
 }
 
 

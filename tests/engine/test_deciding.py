@@ -77,11 +77,11 @@ class Judge:
                 self.barred.add(fact.actor.id)
                 self.begin(0, self.assigned if self.stage == 0 else ())
             case e.StagePassed() as event:
-                passed_rightly(self.asked, self.votes, directory)
+                passed_rightly(self.asked, self.votes, directory, self.spec.escalate[: self.escalated])
                 self.begin(event.stage)
             case e.Decided(ending=Ending.APPROVED):
                 assert self.stage == len(self.spec.stages) - 1
-                passed_rightly(self.asked, self.votes, directory)
+                passed_rightly(self.asked, self.votes, directory, self.spec.escalate[: self.escalated])
 
     def answered(self, fact: e.Fact, event: e.Answered) -> None:
         seat = event.principal or fact.actor.id
@@ -93,7 +93,10 @@ class Judge:
         self.votes[fact.actor.id] = fact
 
 
-def passed_rightly(stage: Stage, votes: dict[str, e.Fact], directory: Snapshot) -> None:
+def passed_rightly(
+    stage: Stage, votes: dict[str, e.Fact], directory: Snapshot, rungs: tuple[Escalation, ...]
+) -> None:
+    added = {name for rung in rungs for name in rung.to} - set(stage.approvers)
     seats: dict[str, tuple[str, frozenset[str]]] = {}
     for who, fact in votes.items():
         event = fact.event
@@ -115,10 +118,7 @@ def passed_rightly(stage: Stage, votes: dict[str, e.Fact], directory: Snapshot) 
         return
     places = itertools.permutations([names for _, names in seats.values()], len(stage.approvers))
     assert any(
-        all(
-            party in names or names - set(stage.approvers)
-            for party, names in zip(stage.approvers, row, strict=True)
-        )
+        all(party in names or names & added for party, names in zip(stage.approvers, row, strict=True))
         for row in places
     ), "a person of its own for every party"
 

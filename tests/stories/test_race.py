@@ -235,6 +235,8 @@ async def told_the_same(it: Race, intent_id: str, decided: Any) -> dict[str, str
         assert name in card.text
         assert [b["action_id"] for b in card.buttons] == ["open"]
     for who in [*MAILED, "rita"]:
+        if isinstance(who, Actor) and who.id == decided.actor.id:
+            continue  # nobody is sent their own decision
         address = f"{who.id.removeprefix('per_') if isinstance(who, Actor) else who}@acme.example"
         last = it.server.to(address)[-1]
         assert last["Subject"] == f"{head}: Run the migration on prod?"

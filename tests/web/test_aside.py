@@ -55,7 +55,7 @@ async def test_others_are_answered_between_the_entries_of_a_long_manifest(web: W
         "teams": {f"t{n}": {"members": list(CROWD)} for n in range(20)},
         "policies": {f"p{n}": POLICY for n in range(20)},
     }
-    entries, at_once = {"_person": 0, "_team": 0, "_policy": 0}, list[int]()
+    entries, at_once = {"plan_person": 0, "plan_team": 0, "plan_policy": 0}, list[int]()
 
     def called(frame: FrameType, event: str, _arg: object) -> None:
         if event == "call" and frame.f_code.co_name in entries:

@@ -238,6 +238,8 @@ async def furnished(web: WebEnv) -> dict[str, list[str]]:
     asked = await web.post("/v1/apply", {"policies": {"hush-policy": {**policy, "deadline": "30d"}}}, "oscar")
     account = (await web.get("/v1/agents/validator", "oscar"))["agent"]
     key = (await web.get("/v1/keys", "oscar"))["keys"][0]["key_id"]
+    allowed = {"sender_pattern": "agent://acme/prod/hush-sender"}
+    senders = (await web.post("/v1/agents/validator/policy/entries", allowed, "oscar"))["policy"]
     return {
         "intent_id": [intent, work, failed],
         "task_id": [intent[:-4] + "0001"],
@@ -245,6 +247,7 @@ async def furnished(web: WebEnv) -> dict[str, list[str]]:
         "thread_id": [intent, work],
         "delivery_id": [work[:-4] + "0001", work],
         "address": ["validator", "acme/prod/validator"],
+        "entry_id": [senders["entries"][0]["entry_id"], "agent://acme/prod/hush-sender"],
         "intent_type": ["intent.hush.v1"],
         "person_id": ["per_ann", "ann@acme.example"],
         "session_id": ["none"],

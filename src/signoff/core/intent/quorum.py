@@ -93,8 +93,11 @@ def _as_many_as_matter(stage: Stage, yes: list[Vote]) -> list[Vote]:
     # Of no single entry: people added by escalation, who count for any, and people who are no longer asked.
     room = dict.fromkeys((*stage.approvers, _ADDED, _NO_LONGER_ASKED), stage.votes_needed)
     for number, vote in enumerate(yes):
-        added = not stage.added.isdisjoint(vote.for_names)
-        entries = (_ADDED,) if added else vote.for_names.intersection(stage.approvers) or (_NO_LONGER_ASKED,)
+        entries = (
+            (_ADDED,)
+            if _is_added(stage, vote)
+            else vote.for_names.intersection(stage.approvers) or (_NO_LONGER_ASKED,)
+        )
         for entry in entries:
             if room[entry] > 0:
                 room[entry] -= 1
@@ -147,6 +150,10 @@ def _enough(stage: Stage, yes: list[Vote]) -> bool:
     return _missing(stage, yes) == 0
 
 
+def _is_added(stage: Stage, vote: Vote) -> bool:
+    return not stage.added.isdisjoint(vote.for_names.difference(stage.approvers))
+
+
 def _entries_with_a_vote(stage: Stage, yes: list[Vote]) -> int:
     """How many approver entries can be matched with a different person each (bipartite matching with augmenting
     paths).
@@ -155,8 +162,8 @@ def _entries_with_a_vote(stage: Stage, yes: list[Vote]) -> int:
 
     def place(entry: str, tried: set[str]) -> bool:
         for vote in yes:
-            added = not stage.added.isdisjoint(vote.for_names)  # counts for any one entry
-            if vote.person in tried or not (added or entry in vote.for_names):
+            # whom escalation has added counts for any one entry
+            if vote.person in tried or not (entry in vote.for_names or _is_added(stage, vote)):
                 continue
             tried.add(vote.person)
             # Giving each entry the first person found would fail where one person could fill two entries.

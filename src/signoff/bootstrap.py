@@ -141,7 +141,7 @@ def check_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
         probe.touch(mode=0o600)
-        probe.unlink()
+        probe.unlink(missing_ok=True)
     except OSError as error:
         raise Refused(
             "folder_not_writable",
@@ -193,7 +193,8 @@ def _drafts(folder: Path) -> list[Path]:
 def _write_draft(folder: Path, values: dict[str, str]) -> Path:
     """Write what the credentials file will contain, with mode 0600 from the start."""
     folder.mkdir(parents=True, exist_ok=True)
-    draft = folder / f".{CREDENTIALS}.{os.getpid()}"
+    # not the process id, which servers in containers have in common
+    draft = folder / f".{CREDENTIALS}.{secrets.token_hex(8)}"
     descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         json.dump(values, file, indent=2)

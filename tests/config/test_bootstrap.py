@@ -76,6 +76,25 @@ async def test_servers_that_start_at_once_leave_one_key(empty_postgres_url: str,
         await env.store.close()
 
 
+async def test_servers_that_start_at_once_on_one_folder_leave_a_key_that_works(
+    empty_postgres_url: str, tmp_path: Path
+) -> None:
+    """As containers with a shared volume, in each of which the server has the same process id."""
+    servers = await asyncio.gather(*(env_at(empty_postgres_url) for _ in range(4)))
+
+    async def start(env: EngineEnv) -> None:
+        await begin(env, tmp_path)
+        await resume(env.store, env.keys, env.clock, tmp_path, "http://here")
+
+    await asyncio.gather(*map(start, servers))
+    said = json.loads((tmp_path / "credentials.json").read_text())
+    owner = await servers[0].keys.authenticate(said["api_key"], "api")
+    assert owner.roles == {"owner"}
+    assert len(await servers[0].store.directory.keys(owner.workspace)) == 1
+    for env in servers:
+        await env.store.close()
+
+
 async def test_the_owner_and_their_key_are_one_commit(tmp_path: Path) -> None:
     env = await env_at(f"sqlite:///{tmp_path}/own.db")
     written = await begin(env, tmp_path)

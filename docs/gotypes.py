@@ -23,18 +23,18 @@ ROOTS: Final[dict[type, str]] = {
     wire.workflows.WorkflowOut: "Workflow",
     wire.workflows.AppliedOut: "AppliedWorkflow",
     wire.scenarios.ScenarioApplied: "AppliedScenario",
-    wire.scenarios.ScenarioCheckAnswer: "ScenarioCheck",
+    wire.scenarios.ScenarioCheckResponse: "ScenarioCheck",
     wire.accounts.AccountOut: "Account",
     wire.mesh.MeshAgent: "AgentHealth",
     wire.keys.NewKeyOut: "Key",
-    wire.audit.AuditAnswer: "AuditTrail",
-    wire.system.MeAnswer: "Me",
-    wire.system.HealthAnswer: "Health",
+    wire.audit.AuditResponse: "AuditTrail",
+    wire.system.MeResponse: "Me",
+    wire.system.HealthResponse: "Health",
     wire.messages.MessageOut: "Message",
     wire.messages.ChannelOut: "Channel",
     wire.tasks.ExplainOut: "Explanation",
-    wire.tasks.BulkAnswer: "BulkAnswer",
-    wire.tasks.UnderstaffedTasksAnswer: "UnderstaffedTasks",
+    wire.tasks.BulkResponse: "BulkResponse",
+    wire.tasks.UnderstaffedTasksResponse: "UnderstaffedTasks",
     wire.people.PersonOut: "Person",
     wire.people.SessionOut: "Session",
     wire.people.PersonWaiting: "OpenTasks",
@@ -43,7 +43,7 @@ ROOTS: Final[dict[type, str]] = {
     wire.workspaces.WorkspaceOut: "Workspace",
     wire.teams.TeamOut: "Team",
     wire.policies.PolicyOut: "Policy",
-    wire.manifests.ManifestAnswer: "AppliedManifest",
+    wire.manifests.ManifestResponse: "AppliedManifest",
     wire.manifests.RecordedChange: "RecordedChange",
 }
 _NAMES: Final[dict[type, str]] = ROOTS | {
@@ -61,8 +61,8 @@ _SAYS: Final = {
     "Intent": "Intent is a durable request and its state. What does not apply to it is empty.",
     "Viewed": "Viewed is how a person had seen the task when they answered, as far as known. Seconds is from "
     "the first opening to the answer; Folded whether they expanded what the page had collapsed (none if nothing was).",
-    "BulkAnswer": "BulkAnswer is the result for each task of a bulk answer, in the order of the request, and how many "
-    "were recorded, refused and decided.",
+    "BulkResponse": "BulkResponse is the result for each task of a bulk answer, in the order of the request, and how "
+    "many were recorded, refused and decided.",
     "BulkResult": "BulkResult is the result for one task of a bulk answer. Recorded says whether the answer counts, "
     "Decided whether the task is now closed; Code, Message and Hint say why it was refused.",
     "AgentHealth": "AgentHealth is an agent and its health: healthy, unreachable, unknown or killed.",

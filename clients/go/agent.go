@@ -323,6 +323,6 @@ func (w *worker) say(got *claimed, again bool) {
 
 // passes reports whether an agent continues after this error; after a mismatched response it uses new connections.
 func passes(err error) bool {
-	_, mismatched := err.(*WrongAnswerError)
+	_, mismatched := err.(*WrongResponseError)
 	return mismatched || mayPass(err)
 }

@@ -366,7 +366,7 @@ func (c *Client) Use(ctx context.Context, intentID, use string) error {
 	case !there:
 		return notSignoff(http.StatusOK, []byte(canonicalJSON(answer)))
 	case said != use:
-		return &WrongAnswerError{fmt.Sprintf("Asked to use the outcome of intent %s, got a response to another use.", intentID)}
+		return &WrongResponseError{fmt.Sprintf("Asked to use the outcome of intent %s, got a response to another use.", intentID)}
 	}
 	return nil
 }

@@ -140,7 +140,7 @@ func (c *connection) send(ctx context.Context, one *call, accept string) (*http.
 	if echoed := response.Header.Get(markHeader); echoed != "" && echoed != mark {
 		response.Body.Close()
 		c.renew()
-		return nil, &WrongAnswerError{fmt.Sprintf("The response to %s %s belongs to another request "+
+		return nil, &WrongResponseError{fmt.Sprintf("The response to %s %s belongs to another request "+
 			"and was discarded: a proxy, or this program, mixes up connections.", one.method, one.path)}
 	}
 	return response, nil

@@ -118,11 +118,11 @@ func (e *ConnectionError) Error() string { return e.message }
 // Unwrap returns the error of the transport.
 func (e *ConnectionError) Unwrap() error { return e.cause }
 
-// WrongAnswerError means that the response is for another request, or about another intent. It was discarded; the
+// WrongResponseError means that the response is for another request, or about another intent. It was discarded; the
 // request may or may not have taken effect.
-type WrongAnswerError struct{ message string }
+type WrongResponseError struct{ message string }
 
-func (e *WrongAnswerError) Error() string { return e.message }
+func (e *WrongResponseError) Error() string { return e.message }
 
 // NotConfiguredError means that no server, or no key for it, was found. Its text lists the places that were searched
 // and the next step.

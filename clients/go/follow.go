@@ -258,7 +258,7 @@ func (f *follower) event(one frame) (*Event, error) {
 	}
 	if event.IntentID != "" && !sameSubject(event.IntentID, f.intentID) {
 		f.client.connection.renew()
-		return nil, &WrongAnswerError{
+		return nil, &WrongResponseError{
 			"Following intent " + f.intentID + ", received an event of " + event.IntentID + "."}
 	}
 	return &event, nil

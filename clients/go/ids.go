@@ -31,7 +31,7 @@ func sameSubject(said, asked string) bool {
 	return len(said) == len(asked) && len(said) > 4 && strings.EqualFold(said[:len(said)-4], asked[:len(asked)-4])
 }
 
-// checkSubject returns a WrongAnswerError if the response names another intent, task or delivery than the path.
+// checkSubject returns a WrongResponseError if the response names another intent, task or delivery than the path.
 func checkSubject(path string, answer Object) error {
 	asked := askedID.FindStringSubmatch(path)
 	if asked == nil {
@@ -54,7 +54,7 @@ func checkSubject(path string, answer Object) error {
 			exact := name == "task_id" && !strings.HasSuffix(wanted, "0000")
 			if wholeID.MatchString(said) &&
 				(!sameSubject(said, wanted) || (exact && !strings.EqualFold(said, wanted))) {
-				return &WrongAnswerError{fmt.Sprintf("Asked for %s %s, got a response for %s.",
+				return &WrongResponseError{fmt.Sprintf("Asked for %s %s, got a response for %s.",
 					map[string]string{"intents": "intent", "tasks": "task", "deliveries": "delivery"}[kind], wanted, said)}
 			}
 			break

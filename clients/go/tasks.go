@@ -108,7 +108,7 @@ func (t *Tasks) Messages(ctx context.Context, taskID string) ([]Message, error) 
 // AnswerMany answers up to 100 similar low-risk tasks at once: those with the same BulkForm. Each is recorded
 // separately, for the stage, revision and digest that it showed; Results has the result for each. The comment may be
 // empty.
-func (t *Tasks) AnswerMany(ctx context.Context, tasks []Task, outcome, comment string) (*BulkAnswer, error) {
+func (t *Tasks) AnswerMany(ctx context.Context, tasks []Task, outcome, comment string) (*BulkResponse, error) {
 	named := make([]Object, 0, len(tasks))
 	for _, task := range tasks {
 		named = append(named, Object{
@@ -119,7 +119,7 @@ func (t *Tasks) AnswerMany(ctx context.Context, tasks []Task, outcome, comment s
 	if err != nil {
 		return nil, err
 	}
-	return send[BulkAnswer](ctx, t.client, "", one)
+	return send[BulkResponse](ctx, t.client, "", one)
 }
 
 // Delegate delegates your vote to another person.

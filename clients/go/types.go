@@ -139,9 +139,9 @@ type AuditTrail struct {
 	Views    []View       `json:"views,omitempty"`
 }
 
-// BulkAnswer is the result for each task of a bulk answer, in the order of the request, and how many were
+// BulkResponse is the result for each task of a bulk answer, in the order of the request, and how many were
 // recorded, refused and decided.
-type BulkAnswer struct {
+type BulkResponse struct {
 	Recorded int          `json:"recorded"`
 	Refused  int          `json:"refused"`
 	Decided  int          `json:"decided"`

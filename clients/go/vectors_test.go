@@ -519,8 +519,8 @@ func classOf(err error) string {
 		return "RequestRefused"
 	case *signoff.ConnectionError:
 		return "ConnectionFailed"
-	case *signoff.WrongAnswerError:
-		return "WrongAnswer"
+	case *signoff.WrongResponseError:
+		return "WrongResponse"
 	case *signoff.WaitTimeoutError:
 		return "WaitTimeout"
 	case *signoff.RejectedError:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
         StaleRevision,
         StepFailed,
         WaitTimeout,
-        WrongAnswer,
+        WrongResponse,
     )
     from signoff.client.gate import AsyncPendingCall, PendingCall, gate
     from signoff.client.sync import Client
@@ -95,7 +95,7 @@ _HOMES: Final = {
         "StaleRevision",
         "StepFailed",
         "WaitTimeout",
-        "WrongAnswer",
+        "WrongResponse",
     ),
     "gate": ("AsyncPendingCall", "PendingCall", "gate"),
     "sync": ("Client",),
@@ -174,7 +174,7 @@ __all__ = [
     "Vote",
     "WaitTimeout",
     "Workflow",
-    "WrongAnswer",
+    "WrongResponse",
     "__version__",
     "gate",
 ]

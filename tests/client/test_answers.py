@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from signoff import AsyncClient, Client, ClientClosed, WrongAnswer
+from signoff import AsyncClient, Client, ClientClosed, WrongResponse
 from signoff.client import calls
 from tests.client.conftest import KEY
 from tests.client.stub import Answer, Asked, Stub
@@ -37,7 +37,7 @@ def test_an_answer_about_something_else_is_an_error(
     stub: Stub, client: Client, method: str, path: str, ask: Callable[[Client], Any], body: dict[str, Any]
 ) -> None:
     stub.on(method, path, Answer({"ok": True, **body}))
-    with pytest.raises(WrongAnswer):
+    with pytest.raises(WrongResponse):
         ask(client)
 
 
@@ -64,7 +64,7 @@ def test_the_answer_to_another_request_is_an_error_and_its_connection_is_left(
         )
 
     stub.on("POST", "/v1/intents", late, right)
-    with pytest.raises(WrongAnswer):
+    with pytest.raises(WrongResponse):
         client.send_intent({"intent_type": "x"})
     assert client.send_intent({"intent_type": "x"}) == MINE
     first, second = stub.seen("POST", "/v1/intents")
@@ -75,9 +75,9 @@ def test_an_event_of_another_intent_ends_the_stream_with_an_error(stub: Stub, cl
     body = {"intent_id": OTHERS, "seq": 16, "status": "COMPLETED", "event_type": "intent.completed"}
     frame = f"id: 16\nevent: intent.completed\ndata: {json.dumps(body)}\n\n".encode()
     stub.on("GET", f"/v1/intents/{MINE}/events/stream", Answer(chunks=[frame]))
-    with pytest.raises(WrongAnswer):
+    with pytest.raises(WrongResponse):
         list(client.observe(MINE))
-    with pytest.raises(WrongAnswer):
+    with pytest.raises(WrongResponse):
         client.wait_for(MINE, timeout=5)
 
 

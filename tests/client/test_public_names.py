@@ -21,7 +21,7 @@ NAMES = {
     "Invalid", "InvalidEdit", "Key", "Me", "NotConfigured", "NotFound", "PendingCall",
     "PermissionDenied", "RateLimited", "RequestRefused", "Result", "ScenarioCheck", "ServerBusy",
     "ServerFailed", "SignoffError", "StaleRevision", "StepFailed", "Task", "Vote", "WaitTimeout",
-    "Workflow", "WrongAnswer", "gate",
+    "Workflow", "WrongResponse", "gate",
 }  # fmt: skip
 ROOT = Path(__file__).parents[2]
 

@@ -135,7 +135,7 @@ def test_times_are_marked_as_times() -> None:
         (fields.STATUSES, Status), (fields.WAITING_REASONS, Waiting), (fields.ENDINGS, Ending),
         (fields.ACTORS, ActorKind), (fields.RISKS, Risk), (fields.STRENGTHS, Strength),
         (fields.TASK_TYPES, TaskType), (fields.EVENT_TYPES, EVENT_TYPES), (fields.DELIVERY_MODES, DELIVERY_MODES),
-        (SCHEMAS["MeAnswer"]["properties"]["unlisted_types"]["enum"], UNLISTED),
+        (SCHEMAS["MeResponse"]["properties"]["unlisted_types"]["enum"], UNLISTED),
         (SCHEMAS["OutcomeOut"]["properties"]["means"]["enum"], MEANS),
         (SCHEMAS["ContactOut"]["properties"]["kind"]["enum"], ContactKind),
     ],

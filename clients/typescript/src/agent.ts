@@ -7,7 +7,7 @@
 import { keep, onSignals, processName } from "#platform";
 import { addressPath, type Call, encoded, type Json, listOf, segment } from "./calls.js";
 import { Client, type ClientOptions } from "./client.js";
-import { Conflict, Invalid, isObject, mayPass, NotFound, RequestRefused, SignoffError, StepFailed, WrongAnswer } from "./errors.js";
+import { Conflict, Invalid, isObject, mayPass, NotFound, RequestRefused, SignoffError, StepFailed, WrongResponse } from "./errors.js";
 import { type Delivery, withProperties } from "./records.js";
 import { Backoff, checkSeconds, now, onAbort, sleep } from "./time.js";
 import { inTrace } from "./tracing.js";
@@ -469,7 +469,7 @@ function sizeOf(report: Call<unknown>): number {
 
 /** Whether an agent continues after this error. */
 function passes(failure: unknown): failure is SignoffError {
-  return mayPass(failure) || failure instanceof WrongAnswer;
+  return mayPass(failure) || failure instanceof WrongResponse;
 }
 
 function kindOf(value: unknown): string {

@@ -4,7 +4,7 @@
  * A write carries an Idempotency-Key, created once per call, so that a retry after a lost response does not repeat the
  * effect; calls that are harmless when repeated are marked `repeatable`.
  */
-import { isObject, WrongAnswer } from "./errors.js";
+import { isObject, WrongResponse } from "./errors.js";
 
 export type Json = Record<string, any>;
 export type Query = Readonly<Record<string, string | number | boolean | undefined>>;
@@ -45,7 +45,7 @@ export function isSafe(call: Call<unknown>): boolean {
   return call.repeatable === true || call.method === "GET" || call.key !== undefined;
 }
 
-/** Throw WrongAnswer if the response names another intent, task or delivery than the path. */
+/** Throw WrongResponse if the response names another intent, task or delivery than the path. */
 export function check(call: Call<unknown>, answer: Json): void {
   const [, kind = "", wanted = ""] = ASKED.exec(call.path) ?? [];
   if (!kind) return;
@@ -58,7 +58,7 @@ export function check(call: Call<unknown>, answer: Json): void {
     if (typeof said !== "string" || !WHOLE_ID.test(said)) continue;
     const otherStep = name === "task_id" && !wanted.endsWith("0000") && said.toLowerCase() !== wanted.toLowerCase();
     if (!sameSubject(said, wanted) || otherStep) {
-      throw new WrongAnswer(`Asked for ${kind.replace(/s$/, "")} ${wanted}, got a response for ${said}.`);
+      throw new WrongResponse(`Asked for ${kind.replace(/s$/, "")} ${wanted}, got a response for ${said}.`);
     }
   }
 }

@@ -1,7 +1,7 @@
 /** The client: its methods for intents, workflows, agents and keys, and its groups `tasks` and `directory`. */
 import { isBrowser } from "#platform";
 import { addressPath, type Call, freshKey, given, inner, type Json, listOf, ownKey, type Page, type Query, segment } from "./calls.js";
-import { isObject, notSignoff, NotConfigured, WrongAnswer } from "./errors.js";
+import { isObject, notSignoff, NotConfigured, WrongResponse } from "./errors.js";
 import {
   type Account,
   type AgentHealth,
@@ -25,7 +25,7 @@ import { Follower, getEvents, getIntent } from "./stream.js";
 import { checkSeconds } from "./time.js";
 import { type Fetch, Transport } from "./transport.js";
 import type {
-  BulkAnswer,
+  BulkResponse,
   BundleRequest,
   ChangeOut,
   ChangePerson,
@@ -35,7 +35,7 @@ import type {
   CreateWorkspace,
   ExplainOut,
   JsonObject,
-  ManifestAnswer,
+  ManifestResponse,
   MessageOut,
   NewWorkspaceOut,
   PersonErased,
@@ -48,7 +48,7 @@ import type {
   RenameWorkspace,
   SessionOut,
   TeamOut,
-  UnderstaffedTasksAnswer,
+  UnderstaffedTasksResponse,
   WorkflowRequest,
   WorkspaceOut,
 } from "./wire.js";
@@ -460,10 +460,10 @@ export class Tasks extends Methods {
     tasks: readonly Task[],
     outcome: string,
     options: { comment?: string } & CallOptions = {},
-  ): Promise<BulkAnswer> {
+  ): Promise<BulkResponse> {
     const named = tasks.map(({ task_id, stage, revision, digest }) => ({ task_id, stage, revision, digest }));
     const body = given({ outcome, comment: options.comment, tasks: named });
-    const call = { method: "POST", path: "/v1/tasks/answers", body, key: freshKey(), read: whole<BulkAnswer> };
+    const call = { method: "POST", path: "/v1/tasks/answers", body, key: freshKey(), read: whole<BulkResponse> };
     return this.do(call, options);
   }
 
@@ -611,7 +611,7 @@ export class Directory extends Methods {
   }
 
   /** The open tasks with too few eligible people left. */
-  async understaffedTasks(options?: CallOptions): Promise<UnderstaffedTasksAnswer> {
+  async understaffedTasks(options?: CallOptions): Promise<UnderstaffedTasksResponse> {
     return this.do(get("/v1/tasks/understaffed"), options);
   }
 
@@ -666,10 +666,10 @@ export class Directory extends Methods {
    * Apply people, teams, policies and workflows, all or nothing; `dryRun`: only report what would change; `seen`: from
    * a dry run; throws Conflict (`stale_manifest`) if the result would now be different.
    */
-  async apply(document: object, options: { dryRun?: boolean; seen?: string } & CallOptions = {}): Promise<ManifestAnswer> {
+  async apply(document: object, options: { dryRun?: boolean; seen?: string } & CallOptions = {}): Promise<ManifestResponse> {
     // Repeatable without a key: applying it again changes nothing.
     const query = { dry_run: options.dryRun ? true : undefined, seen: options.seen };
-    const call = { method: "POST", path: "/v1/apply", query, body: document, repeatable: true, read: whole<ManifestAnswer> };
+    const call = { method: "POST", path: "/v1/apply", query, body: document, repeatable: true, read: whole<ManifestResponse> };
     return this.do(call, options);
   }
 
@@ -724,7 +724,7 @@ export function useOf(intentId: string, use: string): Call<void> {
   const read = (answer: Json): void => {
     if (answer["use"] === undefined) throw notSignoff(200, JSON.stringify(answer));
     if (answer["use"] === use) return;
-    throw new WrongAnswer(`Asked to use the outcome of intent ${intentId}, got a response to another use.`);
+    throw new WrongResponse(`Asked to use the outcome of intent ${intentId}, got a response to another use.`);
   };
   return { method: "POST", path: `/v1/intents/${segment(intentId)}/use`, body: { use }, repeatable: true, read };
 }

@@ -5,7 +5,7 @@
  *     SignoffError
  *       NotConfigured           no server or key was found
  *       ConnectionFailed        no response: refused, cut off, too slow
- *       WrongAnswer             a response that belongs to another request, or to another intent
+ *       WrongResponse             a response that belongs to another request, or to another intent
  *       ClientClosed            the client was closed
  *       WaitTimeout             the intent was not final in time
  *       RequestRefused
@@ -52,7 +52,7 @@ export class ConnectionFailed extends SignoffError {
 }
 
 /** The response belongs to another request and was discarded. This request may or may not have taken effect. */
-export class WrongAnswer extends SignoffError {}
+export class WrongResponse extends SignoffError {}
 
 /** The client was closed. Create a new one. */
 export class ClientClosed extends SignoffError {}
@@ -212,7 +212,7 @@ export class StepFailed extends SignoffError {
 
 // By these names, not by the classes' own: a bundler may rename a class.
 for (const [name, kind] of Object.entries({
-  SignoffError, NotConfigured, ConnectionFailed, WrongAnswer, ClientClosed, WaitTimeout, RequestRefused, AuthenticationFailed,
+  SignoffError, NotConfigured, ConnectionFailed, WrongResponse, ClientClosed, WaitTimeout, RequestRefused, AuthenticationFailed,
   PermissionDenied, NotFound, Conflict, AlreadyDecided, AlreadyUsed, StaleRevision, Invalid, RateLimited, ServerFailed, ServerBusy, IntentFailed,
   IntentRejected, IntentSuperseded, IntentUndeliverable, IntentCanceled, IntentWithdrawn, IntentTimedOut, IntentExpired, InvalidEdit, StepFailed,
 })) {

@@ -43,7 +43,7 @@ export {
   StaleRevision,
   StepFailed,
   WaitTimeout,
-  WrongAnswer,
+  WrongResponse,
 } from "./errors.js";
 export { type Again, type Approval, type Approved, gate, type Gated, type GateOptions, PendingCall, requireApproval } from "./gate.js";
 export type {

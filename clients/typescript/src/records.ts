@@ -14,18 +14,18 @@ import {
 } from "./errors.js";
 import type { Json } from "./calls.js";
 import type {
-  AuditAnswer,
+  AuditResponse,
   AppliedOut,
   AccountOut,
   DeliveryOut,
   EventOut,
-  HealthAnswer,
+  HealthResponse,
   IntentOut,
-  MeAnswer,
+  MeResponse,
   MeshAgent,
   NewKeyOut,
   ScenarioApplied,
-  ScenarioCheckAnswer,
+  ScenarioCheckResponse,
   TaskOut,
   WorkflowOut,
 } from "./wire.js";
@@ -121,16 +121,16 @@ export interface Delivery<Payload = any> extends Omit<DeliveryOut, "payload"> {
   readonly signal: AbortSignal;
 }
 
-export type Me = MeAnswer;
-export type Health = HealthAnswer;
+export type Me = MeResponse;
+export type Health = HealthResponse;
 export type Key = NewKeyOut;
 export type Account = AccountOut;
 export type AgentHealth = MeshAgent;
 export type Workflow = WorkflowOut;
 export type AppliedWorkflow = AppliedOut;
 export type AppliedScenario = ScenarioApplied;
-export type ScenarioCheck = ScenarioCheckAnswer;
-export type AuditTrail = AuditAnswer;
+export type ScenarioCheck = ScenarioCheckResponse;
+export type AuditTrail = AuditResponse;
 
 /** The error of a failed intent by its error's code (or its ending), with its ending. */
 const FAILURES: ReadonlyMap<string, readonly [typeof IntentFailed, string]> = new Map([

@@ -5,7 +5,7 @@
  * was cut off is read again in full on the next connection.
  */
 import { type Call, inner, type Json, listOf, sameSubject, segment } from "./calls.js";
-import { ConnectionFailed, isObject, mayPass, notSignoff, parsed, refusal, type SignoffError, WaitTimeout, WrongAnswer } from "./errors.js";
+import { ConnectionFailed, isObject, mayPass, notSignoff, parsed, refusal, type SignoffError, WaitTimeout, WrongResponse } from "./errors.js";
 import { type Event, event, type Intent, intent, type Result, result } from "./records.js";
 import { Backoff, Deadline, FIRST_PAUSE, now, sleep } from "./time.js";
 import type { Transport } from "./transport.js";
@@ -215,7 +215,7 @@ export class Follower {
     }
     const said: unknown = (raw as Json)["intent_id"];
     if (typeof said === "string" && said && !sameSubject(said, this.#intentId)) {
-      throw new WrongAnswer(`Following intent ${this.#intentId}, received an event of ${said}.`);
+      throw new WrongResponse(`Following intent ${this.#intentId}, received an event of ${said}.`);
     }
     return event(raw);
   }

@@ -11,7 +11,7 @@ import {
   refusal,
   type Reply,
   SignoffError,
-  WrongAnswer,
+  WrongResponse,
 } from "./errors.js";
 import { isLoopback, type Settings } from "./settings.js";
 import { after, Backoff, Deadline, onAbort, sleep } from "./time.js";
@@ -95,7 +95,7 @@ export class Transport {
     const backoff = new Backoff();
     for (;;) {
       try {
-        return readAnswer(call, await this.exchange(call, timeout + (call.wait ?? 0), signal));
+        return readResponse(call, await this.exchange(call, timeout + (call.wait ?? 0), signal));
       } catch (failure) {
         const safe = isSafe(call) || (failure instanceof ConnectionFailed && failure.unsent);
         if (!safe || !passing(failure)) throw failure;
@@ -187,7 +187,7 @@ export class Transport {
   /** The response, if it belongs to this request: the server echoes each request's mark. */
   #heard(request: Request, response: Response, body: string): Reply {
     if ((response.headers.get(MARK) ?? request.mark) !== request.mark) {
-      throw new WrongAnswer(
+      throw new WrongResponse(
         `The response to ${request.shown} belongs to another request ` +
           "and was discarded: a proxy, or this program, mixes up connections.",
       );
@@ -225,7 +225,7 @@ function cause(error: unknown): string {
 }
 
 /** The call's reading of a 2xx response; throws the error for any other. */
-function readAnswer<T>(call: Call<T>, reply: Reply): T {
+function readResponse<T>(call: Call<T>, reply: Reply): T {
   if (reply.status < 200 || reply.status >= 300) throw refusal(reply);
   const answer = parsed(reply.body);
   if (!isObject(answer)) throw notSignoff(reply.status, reply.body);

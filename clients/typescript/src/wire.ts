@@ -13,24 +13,6 @@ export interface AbsenceOut {
   readonly delegate?: string;
 }
 
-/** One account; its ids and address are also at the top level. `webhook_secret`: only if it was just created. */
-export interface AccountAnswer {
-  /** True: the request was carried out. */
-  readonly ok: boolean;
-  /** The account. */
-  readonly service_account: AccountOut;
-  /** The id of the agent or service. */
-  readonly service_account_id: string;
-  /** The same as service_account_id. */
-  readonly id: string;
-  /** The same as agent_address. */
-  readonly address: string;
-  /** The address of the agent. */
-  readonly agent_address: string;
-  /** The secret that signs pushes; only if it was just created. */
-  readonly webhook_secret?: string;
-}
-
 /** 409 with the existing account. */
 export interface AccountExists {
   /** False: the request was refused. */
@@ -109,8 +91,26 @@ export interface AccountOut {
   readonly metrics?: AgentMetrics;
 }
 
+/** One account; its ids and address are also at the top level. `webhook_secret`: only if it was just created. */
+export interface AccountResponse {
+  /** True: the request was carried out. */
+  readonly ok: boolean;
+  /** The account. */
+  readonly service_account: AccountOut;
+  /** The id of the agent or service. */
+  readonly service_account_id: string;
+  /** The same as service_account_id. */
+  readonly id: string;
+  /** The same as agent_address. */
+  readonly address: string;
+  /** The address of the agent. */
+  readonly agent_address: string;
+  /** The secret that signs pushes; only if it was just created. */
+  readonly webhook_secret?: string;
+}
+
 /** All accounts of the workspace. */
-export interface AccountsAnswer {
+export interface AccountsResponse {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** The accounts. */
@@ -133,14 +133,6 @@ export interface ActorOut {
 export interface AddSenderEntry {
   /** An address, agent://organization/workspace/*, agent://organization/*, or * for any sender. */
   readonly sender_pattern: string;
-}
-
-/** One agent. */
-export interface AgentAnswer {
-  /** True: the request was carried out. */
-  readonly ok: boolean;
-  /** The agent. */
-  readonly agent: AccountOut;
 }
 
 /** Why the step failed. `retryable`: whether a retry could help. */
@@ -169,8 +161,16 @@ export interface AgentMetrics {
   readonly reported_at?: string;
 }
 
+/** One agent. */
+export interface AgentResponse {
+  /** True: the request was carried out. */
+  readonly ok: boolean;
+  /** The agent. */
+  readonly agent: AccountOut;
+}
+
 /** All agents of the workspace. */
-export interface AgentsAnswer {
+export interface AgentsResponse {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** The agents. */
@@ -209,22 +209,6 @@ export interface AppliedOut {
   readonly warnings: readonly string[];
 }
 
-/** The decision was counted. */
-export interface ApprovalAnswer {
-  /** True: the request was carried out. */
-  readonly ok: boolean;
-  /** The decision, in AXP's format. */
-  readonly approval: ApprovalOut;
-  /** The task's id, in AXP's terms. */
-  readonly approval_id: string;
-  /** The outcome. */
-  readonly status: string;
-  /** When it was decided. */
-  readonly decided_at: string;
-  /** The intent. */
-  readonly intent: IntentOut;
-}
-
 /** A decision in AXP's format. */
 export interface ApprovalOut {
   /** The task's id, in AXP's terms. */
@@ -237,24 +221,20 @@ export interface ApprovalOut {
   readonly decided_at: string;
 }
 
-/** An intent's whole history. `verified`: the result of the server's own check of the hash chain. */
-export interface AuditAnswer {
+/** The decision was counted. */
+export interface ApprovalResponse {
   /** True: the request was carried out. */
   readonly ok: boolean;
-  /** The intent's id. */
-  readonly intent_id: string;
-  /** The number of the last event. */
-  readonly seq: number;
-  /** The hash of the last event. */
-  readonly head: string;
-  /** The server's own check of the chain. */
-  readonly verified: boolean;
-  /** What is wrong with the chain. */
-  readonly problem?: string;
-  /** The history, oldest first. */
-  readonly events: readonly AuditEventOut[];
-  /** Who opened its tasks: everyone, for owners, admins and auditors; otherwise only the caller. It is not part of the hash chain. */
-  readonly views?: readonly ViewOut[];
+  /** The decision, in AXP's format. */
+  readonly approval: ApprovalOut;
+  /** The task's id, in AXP's terms. */
+  readonly approval_id: string;
+  /** The outcome. */
+  readonly status: string;
+  /** When it was decided. */
+  readonly decided_at: string;
+  /** The intent. */
+  readonly intent: IntentOut;
 }
 
 /** One event of the hash chain. `body`: the text that was hashed; `private`: the erasable text, kept separately. An entry whose bytes are no longer an event has the type `unreadable` and no time. */
@@ -329,20 +309,24 @@ export interface AuditRecords {
   readonly records: readonly AuditRecord[];
 }
 
-/** Each task of a bulk answer, in the order of the request, and how many were recorded, refused and decided. */
-export interface BulkAnswer {
+/** An intent's whole history. `verified`: the result of the server's own check of the hash chain. */
+export interface AuditResponse {
   /** True: the request was carried out. */
   readonly ok: boolean;
-  /** How many were recorded. */
-  readonly recorded: number;
-  /** How many were refused. */
-  readonly refused: number;
-  /** How many tasks are now decided. */
-  readonly decided: number;
-  /** What the action has done, as text. */
-  readonly receipt: ReceiptOut;
-  /** The result for each, in the order of the request. */
-  readonly results: readonly BulkResult[];
+  /** The intent's id. */
+  readonly intent_id: string;
+  /** The number of the last event. */
+  readonly seq: number;
+  /** The hash of the last event. */
+  readonly head: string;
+  /** The server's own check of the chain. */
+  readonly verified: boolean;
+  /** What is wrong with the chain. */
+  readonly problem?: string;
+  /** The history, oldest first. */
+  readonly events: readonly AuditEventOut[];
+  /** Who opened its tasks: everyone, for owners, admins and auditors; otherwise only the caller. It is not part of the hash chain. */
+  readonly views?: readonly ViewOut[];
 }
 
 /** One answer to up to 100 similar low-risk tasks (those with the same `bulk_form`). */
@@ -353,20 +337,6 @@ export interface BulkAnswerRequest {
   readonly comment?: string;
   /** The tasks, as they were shown. */
   readonly tasks: readonly BulkTask[];
-}
-
-/** The intents that were canceled, or in a dry run would be. */
-export interface BulkCancelAnswer {
-  /** True: the request was carried out. */
-  readonly ok: boolean;
-  /** Whether this was only a dry run. */
-  readonly dry_run: boolean;
-  /** How many a real run would cancel. */
-  readonly would_cancel: number;
-  /** How many were canceled. */
-  readonly canceled: number;
-  /** Their ids. */
-  readonly intent_ids: readonly string[];
 }
 
 /** Cancel intents without recent changes, oldest first, as far as the caller may cancel them. A dry run (the default) only reports what it would cancel. `q`: search words, as in the list of intents. */
@@ -387,6 +357,36 @@ export interface BulkCancelRequest {
   readonly correlation_id?: string;
   /** Only intents that these search words find. */
   readonly q?: string;
+}
+
+/** The intents that were canceled, or in a dry run would be. */
+export interface BulkCancelResponse {
+  /** True: the request was carried out. */
+  readonly ok: boolean;
+  /** Whether this was only a dry run. */
+  readonly dry_run: boolean;
+  /** How many a real run would cancel. */
+  readonly would_cancel: number;
+  /** How many were canceled. */
+  readonly canceled: number;
+  /** Their ids. */
+  readonly intent_ids: readonly string[];
+}
+
+/** Each task of a bulk answer, in the order of the request, and how many were recorded, refused and decided. */
+export interface BulkResponse {
+  /** True: the request was carried out. */
+  readonly ok: boolean;
+  /** How many were recorded. */
+  readonly recorded: number;
+  /** How many were refused. */
+  readonly refused: number;
+  /** How many tasks are now decided. */
+  readonly decided: number;
+  /** What the action has done, as text. */
+  readonly receipt: ReceiptOut;
+  /** The result for each, in the order of the request. */
+  readonly results: readonly BulkResult[];
 }
 
 /** The result for one task of a bulk answer. `recorded`: whether the answer counts; `decided`: whether the task is now closed; `receipt`: what was recorded; `code`, `message`, `hint`: why the answer was refused. */
@@ -500,7 +500,7 @@ export interface ChangePerson {
 }
 
 /** The change log, newest first. */
-export interface ChangesAnswer {
+export interface ChangesResponse {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** Where the next page begins; absent on the last one. */
@@ -532,25 +532,11 @@ export interface ChannelOut {
 }
 
 /** The channels that this server sends over, and any other that has failed lately. */
-export interface ChannelsAnswer {
+export interface ChannelsResponse {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** The channels. */
   readonly channels: readonly ChannelOut[];
-}
-
-/** The claimed deliveries; empty if there were none in the given time. agent: the requested address; max_report_bytes: the maximum size of a report; notice: why this agent may never get a delivery. */
-export interface ClaimAnswer {
-  /** True: the request was carried out. */
-  readonly ok: boolean;
-  /** The claimed deliveries. */
-  readonly deliveries: readonly DeliveryOut[];
-  /** The requested address. */
-  readonly agent: string;
-  /** The maximum size of a report. */
-  readonly max_report_bytes: number;
-  /** Why this agent may never get a delivery. */
-  readonly notice?: string;
 }
 
 /** Claim deliveries under a lease. `wait_seconds`: how long to wait if there are none. */
@@ -563,6 +549,20 @@ export interface ClaimRequest {
   readonly lease_seconds?: number;
   /** How long to wait if there are none. */
   readonly wait_seconds?: number;
+}
+
+/** The claimed deliveries; empty if there were none in the given time. agent: the requested address; max_report_bytes: the maximum size of a report; notice: why this agent may never get a delivery. */
+export interface ClaimResponse {
+  /** True: the request was carried out. */
+  readonly ok: boolean;
+  /** The claimed deliveries. */
+  readonly deliveries: readonly DeliveryOut[];
+  /** The requested address. */
+  readonly agent: string;
+  /** The maximum size of a report. */
+  readonly max_report_bytes: number;
+  /** Why this agent may never get a delivery. */
+  readonly notice?: string;
 }
 
 /** A question or comment by a person or the requester. */
@@ -668,7 +668,7 @@ export interface CostPolicy {
 }
 
 /** The limits of an agent, and what counts against them now. */
-export interface CostPolicyAnswer {
+export interface CostPolicyResponse {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** The address of the agent. */
@@ -852,7 +852,7 @@ export interface DelegateRequest {
 }
 
 /** An agent's open deliveries after a cursor. `next_cursor`: the value of `?since=` to continue. */
-export interface DeliveriesAnswer {
+export interface DeliveriesResponse {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** The open deliveries. */
@@ -933,14 +933,14 @@ export interface DeviceLoginPolled {
   readonly expires_at?: string;
 }
 
-/** Success, without any data. */
-export interface EmptyAnswer {
-  /** True: the request was carried out. */
-  readonly ok: boolean;
-}
-
 /** An empty body. A comment is refused, because it would not be recorded. */
 export interface EmptyRequest {
+}
+
+/** Success, without any data. */
+export interface EmptyResponse {
+  /** True: the request was carried out. */
+  readonly ok: boolean;
 }
 
 /** The one format of every error; `message` and `detail` repeat it for clients that read those. */
@@ -1006,7 +1006,7 @@ export interface EventOut {
 }
 
 /** Events after a cursor, in order. */
-export interface EventsAnswer {
+export interface EventsResponse {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** The events. */
@@ -1060,7 +1060,7 @@ export interface ExplainOut {
 }
 
 /** The process is alive. */
-export interface HealthAnswer {
+export interface HealthResponse {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** The service's name. */
@@ -1076,7 +1076,7 @@ export interface Heartbeat {
 }
 
 /** The heartbeat was recorded. */
-export interface HeartbeatAnswer {
+export interface HeartbeatResponse {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** healthy, or killed: then it must stop its work. */
@@ -1123,26 +1123,8 @@ export interface HumanTask {
   readonly task_id?: string;
 }
 
-/** An intent. The members that most programs read are also at the top level. */
-export interface IntentAnswer {
-  /** True: the request was carried out. */
-  readonly ok: boolean;
-  /** The intent's id. */
-  readonly intent_id: string;
-  /** The status of the intent. COMPLETED, FAILED, CANCELED and TIMED_OUT are final. */
-  readonly status: "CREATED" | "SUBMITTED" | "DELIVERED" | "ACKNOWLEDGED" | "IN_PROGRESS" | "WAITING" | "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT";
-  /** The same as status, where AXP's clients look for it. */
-  readonly lifecycle_status: "CREATED" | "SUBMITTED" | "DELIVERED" | "ACKNOWLEDGED" | "IN_PROGRESS" | "WAITING" | "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT";
-  /** The request's data: a JSON object with content defined by the requester. */
-  readonly payload: JsonObject;
-  /** The result. */
-  readonly result?: JsonObject;
-  /** The intent. */
-  readonly intent: IntentOut;
-}
-
 /** The response to a write on an intent. `applied`: true if the write had an effect, including a repeat of an answer that had one; false if the policy generation was stale, or a patch changed nothing. `receipt`: the receipt of a withdrawal. */
-export interface IntentChangedAnswer {
+export interface IntentChangedResponse {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** Whether it had an effect; also true for a repeated answer that had one. */
@@ -1299,22 +1281,32 @@ export interface IntentRecords {
   readonly records: readonly IntentRecord[];
 }
 
+/** An intent. The members that most programs read are also at the top level. */
+export interface IntentResponse {
+  /** True: the request was carried out. */
+  readonly ok: boolean;
+  /** The intent's id. */
+  readonly intent_id: string;
+  /** The status of the intent. COMPLETED, FAILED, CANCELED and TIMED_OUT are final. */
+  readonly status: "CREATED" | "SUBMITTED" | "DELIVERED" | "ACKNOWLEDGED" | "IN_PROGRESS" | "WAITING" | "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT";
+  /** The same as status, where AXP's clients look for it. */
+  readonly lifecycle_status: "CREATED" | "SUBMITTED" | "DELIVERED" | "ACKNOWLEDGED" | "IN_PROGRESS" | "WAITING" | "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT";
+  /** The request's data: a JSON object with content defined by the requester. */
+  readonly payload: JsonObject;
+  /** The result. */
+  readonly result?: JsonObject;
+  /** The intent. */
+  readonly intent: IntentOut;
+}
+
 /** Intents, newest first. */
-export interface IntentsAnswer {
+export interface IntentsResponse {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** Where the next page begins; absent on the last one. */
   readonly next_cursor?: string;
   /** The intents. */
   readonly intents: readonly IntentOut[];
-}
-
-/** One key. */
-export interface KeyAnswer {
-  /** True: the request was carried out. */
-  readonly ok: boolean;
-  /** The key. */
-  readonly key: KeyOut;
 }
 
 /** A key, without its secret. `token`: the secret, shown only at creation. */
@@ -1345,8 +1337,16 @@ export interface KeyOut {
   readonly token?: string;
 }
 
+/** One key. */
+export interface KeyResponse {
+  /** True: the request was carried out. */
+  readonly ok: boolean;
+  /** The key. */
+  readonly key: KeyOut;
+}
+
 /** Keys, oldest first, including revoked ones, without secrets. */
-export interface KeysAnswer {
+export interface KeysResponse {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** The keys. */
@@ -1354,7 +1354,7 @@ export interface KeysAnswer {
 }
 
 /** The agent is killed, or active again. */
-export interface KillAnswer {
+export interface KillResponse {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** killed, or active. */
@@ -1389,24 +1389,6 @@ export interface Macros {
   readonly macros: readonly JsonObject[];
 }
 
-/** What was changed, or in a dry run would be, in order. `proposal`: the proposal that another admin has to confirm before anything is applied; its id is empty in a dry run. warnings: the open tasks that it leaves with too few people. `seen`: the digest of the shown changes; a real run that sends it applies exactly these or nothing. */
-export interface ManifestAnswer {
-  /** True: the request was carried out. */
-  readonly ok: boolean;
-  /** Whether this was only a dry run. */
-  readonly dry_run: boolean;
-  /** Whether anything was, or would be, changed. */
-  readonly changed: boolean;
-  /** What was, or would be, changed, in order. */
-  readonly changes: readonly ChangeOut[];
-  /** The digest of the shown changes; a real run that sends it applies exactly these or nothing. */
-  readonly seen: string;
-  /** Warnings for the caller, as text; the request was still carried out. */
-  readonly warnings: readonly string[];
-  /** The proposal that waits for a second admin; nothing is applied before they confirm it. */
-  readonly proposal?: ProposalOut;
-}
-
 /** The current people, teams, policies, workflows and settings, as a document for `POST /v1/apply`. */
 export interface ManifestExport {
   /** True: the request was carried out. */
@@ -1431,8 +1413,26 @@ export interface ManifestRequest {
   readonly remove?: object;
 }
 
+/** What was changed, or in a dry run would be, in order. `proposal`: the proposal that another admin has to confirm before anything is applied; its id is empty in a dry run. warnings: the open tasks that it leaves with too few people. `seen`: the digest of the shown changes; a real run that sends it applies exactly these or nothing. */
+export interface ManifestResponse {
+  /** True: the request was carried out. */
+  readonly ok: boolean;
+  /** Whether this was only a dry run. */
+  readonly dry_run: boolean;
+  /** Whether anything was, or would be, changed. */
+  readonly changed: boolean;
+  /** What was, or would be, changed, in order. */
+  readonly changes: readonly ChangeOut[];
+  /** The digest of the shown changes; a real run that sends it applies exactly these or nothing. */
+  readonly seen: string;
+  /** Warnings for the caller, as text; the request was still carried out. */
+  readonly warnings: readonly string[];
+  /** The proposal that waits for a second admin; nothing is applied before they confirm it. */
+  readonly proposal?: ProposalOut;
+}
+
 /** The key's holder and workspace. self_approval: whether the requester's side may decide a request made now; self_approval_setting: `off`, `on`, or `alone` (on while the workspace has one person). */
-export interface MeAnswer {
+export interface MeResponse {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** The key's holder. */
@@ -1480,7 +1480,7 @@ export interface MeshAgent {
 }
 
 /** One agent. */
-export interface MeshAgentAnswer {
+export interface MeshAgentResponse {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** The agent. */
@@ -1488,7 +1488,7 @@ export interface MeshAgentAnswer {
 }
 
 /** The agents of the workspace. */
-export interface MeshAgentsAnswer {
+export interface MeshAgentsResponse {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** The agents. */
@@ -1514,7 +1514,7 @@ export interface MeshEvent {
 }
 
 /** The kills and resumes of agents, newest first. */
-export interface MeshEventsAnswer {
+export interface MeshEventsResponse {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** The events. */
@@ -1574,7 +1574,7 @@ export interface MessageOut {
 }
 
 /** Messages, in the order of their events. */
-export interface MessagesAnswer {
+export interface MessagesResponse {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** The messages. */
@@ -1600,7 +1600,7 @@ export interface MyTask {
 }
 
 /** Open tasks, as AXP lists them. */
-export interface MyTasksAnswer {
+export interface MyTasksResponse {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** The tasks. */
@@ -1682,7 +1682,7 @@ export interface NotificationOut {
 }
 
 /** Notifications about an intent, in the order of its events. seq: the number of the last event so far. */
-export interface NotificationsAnswer {
+export interface NotificationsResponse {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** The number of the last event; pass it as `since` the next time. */
@@ -1734,21 +1734,11 @@ export interface PendingWith {
 }
 
 /** Everyone in the workspace, by address. */
-export interface PeopleAnswer {
+export interface PeopleResponse {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** The people. */
   readonly people: readonly PersonOut[];
-}
-
-/** One person. warnings: open tasks that the change leaves understaffed. */
-export interface PersonAnswer {
-  /** True: the request was carried out. */
-  readonly ok: boolean;
-  /** The person. */
-  readonly person: PersonOut;
-  /** Warnings for the caller, as text; the request was still carried out. */
-  readonly warnings: readonly string[];
 }
 
 /** How much was erased. waiting: open requests that still contain comments of the person; repeat the erasure when they are final. */
@@ -1797,6 +1787,16 @@ export interface PersonOut {
   readonly created_at: string;
 }
 
+/** One person. warnings: open tasks that the change leaves understaffed. */
+export interface PersonResponse {
+  /** True: the request was carried out. */
+  readonly ok: boolean;
+  /** The person. */
+  readonly person: PersonOut;
+  /** Warnings for the caller, as text; the request was still carried out. */
+  readonly warnings: readonly string[];
+}
+
 /** A person's open tasks, which should be reassigned before they leave. complete: whether these are all. */
 export interface PersonWaiting {
   /** True: the request was carried out. */
@@ -1808,21 +1808,11 @@ export interface PersonWaiting {
 }
 
 /** All policies, by name. */
-export interface PoliciesAnswer {
+export interface PoliciesResponse {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** The policies. */
   readonly policies: readonly PolicyOut[];
-}
-
-/** One policy. `changed`: False if it was the same before. */
-export interface PolicyAnswer {
-  /** True: the request was carried out. */
-  readonly ok: boolean;
-  /** The policy. */
-  readonly policy: PolicyOut;
-  /** False if it was the same before. */
-  readonly changed: boolean;
 }
 
 /** A named policy in its current version. `source`: as it was applied; strength: the required assurance; broken: why this release cannot use it. */
@@ -1859,6 +1849,16 @@ export interface PolicyRequest {
   readonly owner_agent?: string;
   /** As AXP's clients send it; only the key determines the actor. */
   readonly internal_scheduler?: boolean;
+}
+
+/** One policy. `changed`: False if it was the same before. */
+export interface PolicyResponse {
+  /** True: the request was carried out. */
+  readonly ok: boolean;
+  /** The policy. */
+  readonly policy: PolicyOut;
+  /** False if it was the same before. */
+  readonly changed: boolean;
 }
 
 /** Ask whether the person has allowed it. */
@@ -1915,14 +1915,6 @@ export interface Problem {
   readonly retryable: boolean;
 }
 
-/** One proposed change. */
-export interface ProposalAnswer {
-  /** True: the request was carried out. */
-  readonly ok: boolean;
-  /** The proposal. */
-  readonly proposal: ProposalOut;
-}
-
 /** The proposals that wait for a second admin, newest first. */
 export interface ProposalList {
   /** True: the request was carried out. */
@@ -1953,6 +1945,14 @@ export interface ProposalOut {
   readonly ended_by?: ActorOut;
   /** When that was. */
   readonly ended_at?: string;
+}
+
+/** One proposed change. */
+export interface ProposalResponse {
+  /** True: the request was carried out. */
+  readonly ok: boolean;
+  /** The proposal. */
+  readonly proposal: ProposalOut;
 }
 
 /** An agent of a bundle, and whether this apply created it. */
@@ -1992,7 +1992,7 @@ export interface PutTeam {
 }
 
 /** Whether the process is ready; for each loop and component that is not, why. */
-export interface ReadyAnswer {
+export interface ReadyResponse {
   /** The same as ready. */
   readonly ok: boolean;
   /** Whether it is ready for requests. */
@@ -2093,14 +2093,6 @@ export interface RenameWorkspace {
   readonly organization?: string;
 }
 
-/** The new end of the lease. */
-export interface RenewAnswer {
-  /** True: the request was carried out. */
-  readonly ok: boolean;
-  /** When the lease ends unless it is renewed. */
-  readonly lease_until: string;
-}
-
 /** Renew the lease of the delivery. */
 export interface RenewRequest {
   /** The fencing token of the claim. */
@@ -2109,12 +2101,12 @@ export interface RenewRequest {
   readonly lease_seconds?: number;
 }
 
-/** The report was recorded; contains the intent in its new state. */
-export interface ReportAnswer {
+/** The new end of the lease. */
+export interface RenewResponse {
   /** True: the request was carried out. */
   readonly ok: boolean;
-  /** The intent. */
-  readonly intent: IntentOut;
+  /** When the lease ends unless it is renewed. */
+  readonly lease_until: string;
 }
 
 /** The step's outcome: a result, or an error. */
@@ -2127,8 +2119,20 @@ export interface ReportRequest {
   readonly error?: AgentError | null;
 }
 
+/** The report was recorded; contains the intent in its new state. */
+export interface ReportResponse {
+  /** True: the request was carried out. */
+  readonly ok: boolean;
+  /** The intent. */
+  readonly intent: IntentOut;
+}
+
+/** An empty body: the new intent reruns the failed step of the old one. */
+export interface RerunRequest {
+}
+
 /** The new intent, or the existing one: an intent is rerun only once. */
-export interface RerunAnswer {
+export interface RerunResponse {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** The intent's id. */
@@ -2137,10 +2141,6 @@ export interface RerunAnswer {
   readonly status: "CREATED" | "SUBMITTED" | "DELIVERED" | "ACKNOWLEDGED" | "IN_PROGRESS" | "WAITING" | "COMPLETED" | "FAILED" | "CANCELED" | "TIMED_OUT";
   /** The intent whose failed step this one runs again. */
   readonly rerun_of: string;
-}
-
-/** An empty body: the new intent reruns the failed step of the old one. */
-export interface RerunRequest {
 }
 
 /** End an intent from outside: COMPLETED with a result, FAILED with an error, CANCELED with a reason. `actor`, `owner_agent`, `internal_scheduler`: as AXP's clients send them; only the key determines the actor. */
@@ -2185,8 +2185,12 @@ export interface ResumeRequest {
   readonly expected_policy_generation?: number | null;
 }
 
+/** An empty body: the new intent repeats the old one. */
+export interface RetryRequest {
+}
+
 /** The new intent. */
-export interface RetryAnswer {
+export interface RetryResponse {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** The intent's id. */
@@ -2197,10 +2201,6 @@ export interface RetryAnswer {
   readonly retry_of: string;
   /** Warnings for the caller, as text; the request was still carried out. */
   readonly warnings: readonly string[];
-}
-
-/** An empty body: the new intent repeats the old one. */
-export interface RetryRequest {
 }
 
 /** What to decide instead. `digest`: the digest that was shown; a mismatch is a 409. `outcome`: also approve the change, if the task's `edits` is `approve`; needs the digest. `stage`, `data`: those of this answer. */
@@ -2238,7 +2238,7 @@ export interface RevisionOut {
 }
 
 /** Every payload of the intent, oldest first; the last one is current. `payload_deleted`: whether they were deleted. */
-export interface RevisionsAnswer {
+export interface RevisionsResponse {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** The intent's id. */
@@ -2296,7 +2296,7 @@ export interface ScenarioApplied {
 }
 
 /** Whether a bundle would be accepted, and why not. */
-export interface ScenarioCheckAnswer {
+export interface ScenarioCheckResponse {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** Whether it would be accepted. */
@@ -2342,7 +2342,7 @@ export interface SendPolicy {
 }
 
 /** Who may send work to an agent. */
-export interface SendPolicyAnswer {
+export interface SendPolicyResponse {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** Who may send work to it. */
@@ -2448,7 +2448,7 @@ export interface SinceApprovedOut {
 }
 
 /** `command`: what to type in the chat. The code works once, until `expires_at`. */
-export interface SlackCodeAnswer {
+export interface SlackCodeResponse {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** The code; works once. */
@@ -2521,16 +2521,8 @@ export interface StepState {
   readonly agent?: string;
 }
 
-/** One task. */
-export interface TaskAnswer {
-  /** True: the request was carried out. */
-  readonly ok: boolean;
-  /** The task. */
-  readonly task: TaskOut;
-}
-
 /** The answer was counted: the task and the intent in their new state. */
-export interface TaskChangedAnswer {
+export interface TaskChangedResponse {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** The task. */
@@ -2639,24 +2631,22 @@ export interface TaskOut {
   readonly receipt?: ReceiptOut;
 }
 
+/** One task. */
+export interface TaskResponse {
+  /** True: the request was carried out. */
+  readonly ok: boolean;
+  /** The task. */
+  readonly task: TaskOut;
+}
+
 /** Tasks, oldest first. */
-export interface TasksAnswer {
+export interface TasksResponse {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** Where the next page begins; absent on the last one. */
   readonly next_cursor?: string;
   /** The tasks. */
   readonly tasks: readonly TaskOut[];
-}
-
-/** One team. warnings: open tasks that the change leaves understaffed. */
-export interface TeamAnswer {
-  /** True: the request was carried out. */
-  readonly ok: boolean;
-  /** The team. */
-  readonly team: TeamOut;
-  /** Warnings for the caller, as text; the request was still carried out. */
-  readonly warnings: readonly string[];
 }
 
 /** A team; people by address. */
@@ -2673,26 +2663,36 @@ export interface TeamOut {
   readonly mailbox?: string;
 }
 
+/** One team. warnings: open tasks that the change leaves understaffed. */
+export interface TeamResponse {
+  /** True: the request was carried out. */
+  readonly ok: boolean;
+  /** The team. */
+  readonly team: TeamOut;
+  /** Warnings for the caller, as text; the request was still carried out. */
+  readonly warnings: readonly string[];
+}
+
 /** All teams, by name. */
-export interface TeamsAnswer {
+export interface TeamsResponse {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** The teams. */
   readonly teams: readonly TeamOut[];
 }
 
-/** The queued message. */
-export interface TestMessageAnswer {
-  /** True: the request was carried out. */
-  readonly ok: boolean;
-  /** The queued message. The list shows its delivery status. */
-  readonly message: MessageOut;
-}
-
 /** A test message to a person. */
 export interface TestMessageRequest {
   /** The channel to test; by default the one that is tried first for this person. */
   readonly channel?: string;
+}
+
+/** The queued message. */
+export interface TestMessageResponse {
+  /** True: the request was carried out. */
+  readonly ok: boolean;
+  /** The queued message. The list shows its delivery status. */
+  readonly message: MessageOut;
 }
 
 /** An intent as its recipient sees it. */
@@ -2721,16 +2721,6 @@ export interface Thread {
   readonly timeline: readonly ThreadEvent[];
 }
 
-/** One thread with its messages. */
-export interface ThreadAnswer {
-  /** True: the request was carried out. */
-  readonly ok: boolean;
-  /** The thread. */
-  readonly thread: Thread;
-  /** Its messages. */
-  readonly messages?: readonly ThreadMessage[];
-}
-
 /** An event of a thread. */
 export interface ThreadEvent {
   /** The event's id. */
@@ -2751,6 +2741,16 @@ export interface ThreadMessage {
   readonly role: "user" | "assistant";
   /** The request, or its result. */
   readonly content: unknown;
+}
+
+/** One thread with its messages. */
+export interface ThreadResponse {
+  /** True: the request was carried out. */
+  readonly ok: boolean;
+  /** The thread. */
+  readonly thread: Thread;
+  /** Its messages. */
+  readonly messages?: readonly ThreadMessage[];
 }
 
 /** Threads, newest first. */
@@ -2776,7 +2776,7 @@ export interface UnderstaffedTask {
 }
 
 /** The open tasks with too few eligible people left. complete: whether all open tasks were checked. */
-export interface UnderstaffedTasksAnswer {
+export interface UnderstaffedTasksResponse {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** The tasks. */
@@ -2792,7 +2792,7 @@ export interface UseRequest {
 }
 
 /** The outcome is now used by this caller and nobody else. It may be a rejection; only `approved` means consent. `approved`: whether the intent completed and its last decision was an approval. */
-export interface UsedAnswer {
+export interface UsedResponse {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** The intent's id. */
@@ -2881,14 +2881,6 @@ export interface WaitingTask {
   readonly only_eligible: boolean;
 }
 
-/** One workflow. */
-export interface WorkflowAnswer {
-  /** True: the request was carried out. */
-  readonly ok: boolean;
-  /** The workflow. */
-  readonly workflow: WorkflowOut;
-}
-
 /** A named, versioned template of a plan, chosen by intent type. strength: the highest assurance that one of its own steps requires; a named policy may require more. source (which names people) and applied_by are shown only to people. */
 export interface WorkflowOut {
   /** The workflow's name. */
@@ -2923,20 +2915,20 @@ export interface WorkflowRequest {
   readonly target?: string | readonly string[];
 }
 
+/** One workflow. */
+export interface WorkflowResponse {
+  /** True: the request was carried out. */
+  readonly ok: boolean;
+  /** The workflow. */
+  readonly workflow: WorkflowOut;
+}
+
 /** The active workflow of each intent type. */
-export interface WorkflowsAnswer {
+export interface WorkflowsResponse {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** The workflows. */
   readonly workflows: readonly WorkflowOut[];
-}
-
-/** One workspace. */
-export interface WorkspaceAnswer {
-  /** True: the request was carried out. */
-  readonly ok: boolean;
-  /** The workspace. */
-  readonly workspace: WorkspaceOut;
 }
 
 /** A workspace. `own`: whether it is the key's; former_names: as `organization/name`; addresses with these still resolve. */
@@ -2955,8 +2947,16 @@ export interface WorkspaceOut {
   readonly created_at: string;
 }
 
+/** One workspace. */
+export interface WorkspaceResponse {
+  /** True: the request was carried out. */
+  readonly ok: boolean;
+  /** The workspace. */
+  readonly workspace: WorkspaceOut;
+}
+
 /** The key's own workspace first; for an owner's key, also the others of its organization. */
-export interface WorkspacesAnswer {
+export interface WorkspacesResponse {
   /** True: the request was carried out. */
   readonly ok: boolean;
   /** The workspaces. */

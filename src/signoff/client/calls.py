@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Generic, TypeVar, cast
 from urllib.parse import quote
 
-from signoff.client.errors import WrongAnswer
+from signoff.client.errors import WrongResponse
 from signoff.client.records import Json
 from signoff.client.types import (
     Delivery,
@@ -52,7 +52,7 @@ class ApiCall(Generic[T]):
         return self.repeatable or self.method == "GET" or self.key is not None
 
     def check(self, answer: Json) -> None:
-        """Raise WrongAnswer if the response names another intent, task or delivery than the path."""
+        """Raise WrongResponse if the response names another intent, task or delivery than the path."""
         asked = _ASKED.match(self.path)
         if asked is None:
             return
@@ -62,7 +62,7 @@ class ApiCall(Generic[T]):
             if not same_subject(subject, wanted) or (
                 exact and _is_step(wanted) and subject.lower() != wanted.lower()
             ):
-                raise WrongAnswer(
+                raise WrongResponse(
                     f"Asked for {kind.removesuffix('s')} {wanted}, got a response for {subject}."
                 )
 
@@ -177,7 +177,7 @@ def use(intent_id: str, use: str) -> ApiCall[None]:
 
     def confirmed(answer: Json) -> None:
         if answer["use"] != use:
-            raise WrongAnswer(
+            raise WrongResponse(
                 f"Asked to use the outcome of intent {intent_id}, got a response to another use."
             )
 

@@ -15,7 +15,7 @@ import httpx2
 
 from signoff import __version__
 from signoff.client.credentials import Settings
-from signoff.client.errors import ClientClosed, ConnectionFailed, SignoffError, WrongAnswer
+from signoff.client.errors import ClientClosed, ConnectionFailed, SignoffError, WrongResponse
 from signoff.client.flow import Effect, Emit, Exchange, Flow, HttpReply, Open, Pause, Read, Stepper
 from signoff.client.tracing import add_traceparent
 from signoff.client.types import Event
@@ -101,7 +101,7 @@ class BlockingSession:
                     try:
                         answer = wire.perform(effect)
                     except SignoffError as error:
-                        if isinstance(error, WrongAnswer):
+                        if isinstance(error, WrongResponse):
                             self.renew()
                         stepper.fail(error)
                         continue
@@ -213,7 +213,7 @@ class AsyncSession:
                     try:
                         answer = await wire.perform(effect)
                     except SignoffError as error:
-                        if isinstance(error, WrongAnswer):
+                        if isinstance(error, WrongResponse):
                             await self.renew()
                         stepper.fail(error)
                         continue
@@ -432,7 +432,7 @@ def _reply(request: httpx2.Request, response: httpx2.Response, body: bytes | Non
     """Return the response if it belongs to this request: the server echoes the request's mark."""
     headers = {name.lower(): value for name, value in response.headers.items()}
     if headers.get(MARK, request.headers[MARK]) != request.headers[MARK]:
-        raise WrongAnswer(
+        raise WrongResponse(
             f"The response to {request.method} {request.url.path} belongs to another request "
             "and was discarded: a proxy, or this program, mixes up connections."
         )

@@ -2,7 +2,7 @@
 argument.
 
 SignoffError
-    NotConfigured, ConnectionFailed, WrongAnswer, ClientClosed, WaitTimeout
+    NotConfigured, ConnectionFailed, WrongResponse, ClientClosed, WaitTimeout
     RequestRefused                                        the server's answers outside 2xx
         AuthenticationFailed, PermissionDenied, NotFound, Invalid, RateLimited
         Conflict: AlreadyDecided, AlreadyUsed, StaleRevision
@@ -49,7 +49,7 @@ class ConnectionFailed(SignoffError):
         self.unsent = unsent
 
 
-class WrongAnswer(SignoffError):
+class WrongResponse(SignoffError):
     """The response belongs to another request and was discarded. This request may or may not have taken effect."""
 
 

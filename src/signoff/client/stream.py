@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from signoff.client import calls
-from signoff.client.errors import SignoffError, WaitTimeout, WrongAnswer, may_pass, not_signoff, refusal
+from signoff.client.errors import SignoffError, WaitTimeout, WrongResponse, may_pass, not_signoff, refusal
 from signoff.client.flow import (
     FIRST_PAUSE,
     Close,
@@ -199,7 +199,7 @@ class Follower:
         if not event.seq:
             raise not_signoff(200, b"an event that cannot be read")
         if event.intent_id and not calls.same_subject(event.intent_id, self.intent_id):
-            raise WrongAnswer(f"Following intent {self.intent_id}, received an event of {event.intent_id}.")
+            raise WrongResponse(f"Following intent {self.intent_id}, received an event of {event.intent_id}.")
         return event
 
     def _progress(self, event: Event) -> None:

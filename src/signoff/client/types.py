@@ -178,7 +178,7 @@ class AppliedScenario(Record, wire.scenarios.ScenarioApplied, eq=False, kw_only=
     """A started scenario bundle."""
 
 
-class ScenarioCheck(Record, wire.scenarios.ScenarioCheckAnswer, eq=False, kw_only=True):
+class ScenarioCheck(Record, wire.scenarios.ScenarioCheckResponse, eq=False, kw_only=True):
     """The findings of ``validate_scenario``; nothing was created."""
 
 
@@ -202,17 +202,17 @@ class AuditEvent(Record, wire.audit.AuditEventOut, eq=False, kw_only=True):
     actor: Actor = field(default_factory=lambda: Actor.read({}))
 
 
-class AuditTrail(Record, wire.audit.AuditAnswer, eq=False, kw_only=True):
+class AuditTrail(Record, wire.audit.AuditResponse, eq=False, kw_only=True):
     """An intent's whole history with its hash chain. ``verified``: the result of the server's own check."""
 
     events: tuple[AuditEvent, ...] = ()
 
 
-class Me(Record, wire.system.MeAnswer, eq=False, kw_only=True):
+class Me(Record, wire.system.MeResponse, eq=False, kw_only=True):
     """The actor of the key, and its workspace."""
 
     actor: Actor = field(default_factory=lambda: Actor.read({}))
 
 
-class Health(Record, wire.system.HealthAnswer, eq=False, kw_only=True):
+class Health(Record, wire.system.HealthResponse, eq=False, kw_only=True):
     """The server's health response."""

@@ -25,7 +25,7 @@ from signoff.client.errors import (
     RequestRefused,
     SignoffError,
     StepFailed,
-    WrongAnswer,
+    WrongResponse,
     may_pass,
 )
 from signoff.client.flow import JitteredBackoff, MonotonicDeadline, Retries, perform, persist
@@ -340,7 +340,7 @@ def _text_of(error: BaseException) -> str:
 
 def _passes(failure: SignoffError) -> bool:
     """Whether an agent continues after this error. After a mismatched response it uses new connections."""
-    return may_pass(failure) or isinstance(failure, WrongAnswer)
+    return may_pass(failure) or isinstance(failure, WrongResponse)
 
 
 def _swapped(shrink: ResultReducer, given: Mapping[str, Any], delivery: Delivery) -> Given | Awaitable[Given]:

@@ -70,7 +70,7 @@ class AccountOut(Struct, kw_only=True):
     ] = ABSENT
 
 
-class AccountAnswer(Ok, kw_only=True):
+class AccountResponse(Ok, kw_only=True):
     """One account; its ids and address are also at the top level. ``webhook_secret``: only if it was just created."""
 
     service_account: Annotated[AccountOut, about("The account.")]
@@ -120,19 +120,19 @@ class AccountExists(Struct, kw_only=True):
     ]
 
 
-class AccountsAnswer(Ok, kw_only=True):
+class AccountsResponse(Ok, kw_only=True):
     """All accounts of the workspace."""
 
     service_accounts: Annotated[list[AccountOut], about("The accounts.")]
 
 
-class AgentAnswer(Ok, kw_only=True):
+class AgentResponse(Ok, kw_only=True):
     """One agent."""
 
     agent: Annotated[AccountOut, about("The agent.")]
 
 
-class AgentsAnswer(Ok, kw_only=True):
+class AgentsResponse(Ok, kw_only=True):
     """All agents of the workspace."""
 
     agents: Annotated[list[AccountOut], about("The agents.")]

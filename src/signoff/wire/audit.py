@@ -76,7 +76,7 @@ class ViewOut(Struct, kw_only=True):
     unfolded: Annotated[bool, about("Whether they expanded everything on its page.", False)]
 
 
-class AuditAnswer(Ok, kw_only=True):
+class AuditResponse(Ok, kw_only=True):
     """An intent's whole history. ``verified``: the result of the server's own check of the hash chain."""
 
     intent_id: IntentId

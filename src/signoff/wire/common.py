@@ -43,11 +43,11 @@ class Ok(Struct, gc=False, kw_only=True):
     ok: Succeeded = True
 
 
-class EmptyAnswer(Ok, kw_only=True):
+class EmptyResponse(Ok, kw_only=True):
     """Success, without any data."""
 
 
-class PageAnswer(Ok, kw_only=True):
+class PageResponse(Ok, kw_only=True):
     """One page of a list. ``next_cursor``: the value of ``?cursor=`` for the next page, if there is one."""
 
     next_cursor: Annotated[

@@ -112,7 +112,7 @@ class ShownDelivery(Struct, gc=False, kw_only=True):
     delivery_attempt: DeliveryAttempt
 
 
-class DeliveriesAnswer(Struct, kw_only=True):
+class DeliveriesResponse(Struct, kw_only=True):
     """An agent's open deliveries after a cursor. ``next_cursor``: the value of ``?since=`` to continue."""
 
     ok: Succeeded = True
@@ -160,7 +160,7 @@ class DeliveryOut(Struct, kw_only=True):
     ] = ABSENT
 
 
-class ClaimAnswer(Ok, kw_only=True):
+class ClaimResponse(Ok, kw_only=True):
     """The claimed deliveries; empty if there were none in the given time. agent: the requested address;
     max_report_bytes: the maximum size of a report; notice: why this agent may never get a delivery.
     """
@@ -173,13 +173,13 @@ class ClaimAnswer(Ok, kw_only=True):
     ] = ABSENT
 
 
-class RenewAnswer(Ok, kw_only=True):
+class RenewResponse(Ok, kw_only=True):
     """The new end of the lease."""
 
     lease_until: LeaseUntil
 
 
-class ReportAnswer(Ok, kw_only=True):
+class ReportResponse(Ok, kw_only=True):
     """The report was recorded; contains the intent in its new state."""
 
     intent: Annotated[IntentOut, about("The intent.")]

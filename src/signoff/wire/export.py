@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Struct
 
-from signoff.wire.common import ABSENT, Object, Ok, OrEmpty, OrNone, PageAnswer, Text
+from signoff.wire.common import ABSENT, Object, Ok, OrEmpty, OrNone, PageResponse, Text
 from signoff.wire.fields import (
     SOME_DIGEST,
     ActorKind,
@@ -56,7 +56,7 @@ class IntentRecord(Struct, kw_only=True):
     )
 
 
-class IntentRecords(PageAnswer, kw_only=True):
+class IntentRecords(PageResponse, kw_only=True):
     """Intents, oldest first."""
 
     records: Annotated[list[IntentRecord], about("The intents.")]
@@ -89,7 +89,7 @@ class AuditRecord(Struct, kw_only=True):
     ] = ABSENT
 
 
-class AuditRecords(PageAnswer, kw_only=True):
+class AuditRecords(PageResponse, kw_only=True):
     """The events of some intents, oldest first; an intent's events are in order, and never split across two pages."""
 
     records: Annotated[list[AuditRecord], about("The events.")]

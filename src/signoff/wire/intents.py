@@ -15,7 +15,7 @@ from signoff.wire.common import (
     Ok,
     OrEmpty,
     OrNone,
-    PageAnswer,
+    PageResponse,
     Payload,
     PayloadDeleted,
     Reason,
@@ -274,7 +274,7 @@ class UseRequest(Strict, kw_only=True):
     ]
 
 
-class UsedAnswer(Ok, kw_only=True):
+class UsedResponse(Ok, kw_only=True):
     """The outcome is now used by this caller and nobody else. It may be a rejection; only ``approved`` means
     consent. ``approved``: whether the intent completed and its last decision was an approval.
     """
@@ -297,7 +297,7 @@ class PayloadOut(Struct, kw_only=True):
     payload: Payload
 
 
-class RevisionsAnswer(Ok, kw_only=True):
+class RevisionsResponse(Ok, kw_only=True):
     """Every payload of the intent, oldest first; the last one is current. ``payload_deleted``: whether they were
     deleted.
     """
@@ -453,7 +453,7 @@ class CreatedOut(Ok, kw_only=True):
     warnings: Warnings = ()
 
 
-class IntentAnswer(Ok, kw_only=True):
+class IntentResponse(Ok, kw_only=True):
     """An intent. The members that most programs read are also at the top level."""
 
     intent_id: IntentId
@@ -464,7 +464,7 @@ class IntentAnswer(Ok, kw_only=True):
     intent: Annotated[IntentOut, about("The intent.")]
 
 
-class IntentsAnswer(PageAnswer, kw_only=True):
+class IntentsResponse(PageResponse, kw_only=True):
     """Intents, newest first."""
 
     intents: Annotated[list[IntentOut], about("The intents.")]
@@ -500,7 +500,7 @@ class EventOut(Struct, gc=False, kw_only=True):
     ] = ABSENT
 
 
-class EventsAnswer(Ok, kw_only=True):
+class EventsResponse(Ok, kw_only=True):
     """Events after a cursor, in order."""
 
     events: Annotated[list[EventOut], about("The events.")]
@@ -520,7 +520,7 @@ class Completion(Struct, gc=False, kw_only=True):
     ] = ABSENT
 
 
-class IntentChangedAnswer(Ok, kw_only=True):
+class IntentChangedResponse(Ok, kw_only=True):
     """The response to a write on an intent. ``applied``: true if the write had an effect, including a repeat of an
     answer that had one; false if the policy generation was stale, or a patch changed nothing. ``receipt``: the
     receipt of a withdrawal.
@@ -548,7 +548,7 @@ class IntentChangedAnswer(Ok, kw_only=True):
     receipt: Annotated[OrEmpty[ReceiptOut], about("What the action has done, as text.")] = ABSENT
 
 
-class BulkCancelAnswer(Ok, kw_only=True):
+class BulkCancelResponse(Ok, kw_only=True):
     """The intents that were canceled, or in a dry run would be."""
 
     dry_run: DryRun
@@ -557,7 +557,7 @@ class BulkCancelAnswer(Ok, kw_only=True):
     intent_ids: Annotated[list[str], about("Their ids.", ["01998a3c-7d40-7b1e-9c52-6f0e8a4d0000"])]
 
 
-class RetryAnswer(Ok, kw_only=True):
+class RetryResponse(Ok, kw_only=True):
     """The new intent."""
 
     intent_id: IntentId
@@ -568,7 +568,7 @@ class RetryAnswer(Ok, kw_only=True):
     warnings: Warnings = ()
 
 
-class RerunAnswer(Ok, kw_only=True):
+class RerunResponse(Ok, kw_only=True):
     """The new intent, or the existing one: an intent is rerun only once."""
 
     intent_id: IntentId

@@ -48,13 +48,13 @@ class AccountKey(Ok, kw_only=True):
     api_key: Secret
 
 
-class KeyAnswer(Ok, kw_only=True):
+class KeyResponse(Ok, kw_only=True):
     """One key."""
 
     key: Annotated[KeyOut, about("The key.")]
 
 
-class KeysAnswer(Ok, kw_only=True):
+class KeysResponse(Ok, kw_only=True):
     """Keys, oldest first, including revoked ones, without secrets."""
 
     keys: Annotated[list[KeyOut], about("The keys.")]

@@ -5,7 +5,7 @@ from typing import Annotated, Any, ClassVar
 
 from msgspec import Struct
 
-from signoff.wire.common import ABSENT, ActorOut, Object, Ok, OrEmpty, OrNone, PageAnswer, Strict
+from signoff.wire.common import ABSENT, ActorOut, Object, Ok, OrEmpty, OrNone, PageResponse, Strict
 from signoff.wire.fields import CHANGE_KINDS, At, DryRun, ExpiresAt, Via, Warnings, about, time
 
 
@@ -47,7 +47,7 @@ class ProposalOut(Struct, kw_only=True):
     ended_at: Annotated[OrNone[datetime], time("When that was.")] = ABSENT
 
 
-class ProposalAnswer(Ok, kw_only=True):
+class ProposalResponse(Ok, kw_only=True):
     """One proposed change."""
 
     proposal: Annotated[ProposalOut, about("The proposal.")]
@@ -59,7 +59,7 @@ class ProposalList(Ok, kw_only=True):
     proposals: Annotated[list[ProposalOut], about("The proposals.")]
 
 
-class ManifestAnswer(Ok, kw_only=True):
+class ManifestResponse(Ok, kw_only=True):
     """What was changed, or in a dry run would be, in order. ``proposal``: the proposal that another admin has to
     confirm before anything is applied; its id is empty in a dry run. warnings: the open tasks that it leaves with
     too few people. ``seen``: the digest of the shown changes; a real run that sends it applies exactly these or
@@ -97,7 +97,7 @@ class RecordedChange(ChangeOut, kw_only=True):
     confirmed_by: Annotated[OrNone[ActorOut], about("The second admin who confirmed it.")] = ABSENT
 
 
-class ChangesAnswer(PageAnswer, kw_only=True):
+class ChangesResponse(PageResponse, kw_only=True):
     """The change log, newest first."""
 
     changes: Annotated[list[RecordedChange], about("The changes.")]

@@ -33,7 +33,7 @@ class Heartbeat(Struct, kw_only=True):
     ] = {}
 
 
-class HeartbeatAnswer(Ok, kw_only=True):
+class HeartbeatResponse(Ok, kw_only=True):
     """The heartbeat was recorded."""
 
     status: Annotated[
@@ -100,7 +100,7 @@ class LimitsOut(Struct, kw_only=True):
     cost_today_usd: Annotated[float, about("The cost reported today, in US dollars.", 0.42)]
 
 
-class CostPolicyAnswer(Ok, kw_only=True):
+class CostPolicyResponse(Ok, kw_only=True):
     """The limits of an agent, and what counts against them now."""
 
     address: AgentAddress
@@ -135,7 +135,7 @@ class SendPolicy(Struct, kw_only=True):
     entries: Annotated[list[SenderEntry], about("The patterns; they have no effect if it is open.")]
 
 
-class SendPolicyAnswer(Ok, kw_only=True):
+class SendPolicyResponse(Ok, kw_only=True):
     """Who may send work to an agent."""
 
     policy: Annotated[SendPolicy, about("Who may send work to it.")]
@@ -208,7 +208,7 @@ class MeshSummary(Struct, kw_only=True):
     unknown: Annotated[int, about("Those never seen.", 1)]
 
 
-class MeshAgentsAnswer(Ok, kw_only=True):
+class MeshAgentsResponse(Ok, kw_only=True):
     """The agents of the workspace."""
 
     agents: Annotated[list[MeshAgent], about("The agents.")]
@@ -217,13 +217,13 @@ class MeshAgentsAnswer(Ok, kw_only=True):
     ]
 
 
-class MeshAgentAnswer(Ok, kw_only=True):
+class MeshAgentResponse(Ok, kw_only=True):
     """One agent."""
 
     agent: Annotated[MeshAgent, about("The agent.")]
 
 
-class KillAnswer(Ok, kw_only=True):
+class KillResponse(Ok, kw_only=True):
     """The agent is killed, or active again."""
 
     status: Annotated[str, about("killed, or active.", KILLED, words=(KILLED, ACTIVE))]
@@ -245,7 +245,7 @@ class MeshEvent(Struct, kw_only=True):
     details: Annotated[dict[str, Any], about("Always empty.", {})] = {}
 
 
-class MeshEventsAnswer(Ok, kw_only=True):
+class MeshEventsResponse(Ok, kw_only=True):
     """The kills and resumes of agents, newest first."""
 
     events: Annotated[list[MeshEvent], about("The events.")]

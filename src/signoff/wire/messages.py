@@ -40,7 +40,7 @@ class MessageOut(Struct, kw_only=True):
     next_attempt_at: Annotated[OrNone[datetime], time("When it is tried, or retried.")] = ABSENT
 
 
-class MessagesAnswer(Ok, kw_only=True):
+class MessagesResponse(Ok, kw_only=True):
     """Messages, in the order of their events."""
 
     messages: Annotated[list[MessageOut], about("The messages.")]
@@ -67,7 +67,7 @@ class NotificationOut(Struct, kw_only=True):
     ]
 
 
-class NotificationsAnswer(Ok, kw_only=True):
+class NotificationsResponse(Ok, kw_only=True):
     """Notifications about an intent, in the order of its events. seq: the number of the last event so far."""
 
     seq: Annotated[int, about("The number of the last event; pass it as `since` the next time.", 7)]
@@ -98,7 +98,7 @@ class ChannelOut(Struct, kw_only=True):
     ] = ABSENT
 
 
-class ChannelsAnswer(Ok, kw_only=True):
+class ChannelsResponse(Ok, kw_only=True):
     """The channels that this server sends over, and any other that has failed lately."""
 
     channels: Annotated[list[ChannelOut], about("The channels.")]
@@ -112,7 +112,7 @@ class TestMessageRequest(Strict, kw_only=True):
     ] = ""
 
 
-class TestMessageAnswer(Ok, kw_only=True):
+class TestMessageResponse(Ok, kw_only=True):
     """The queued message."""
 
     message: Annotated[MessageOut, about("The queued message. The list shows its delivery status.")]

@@ -82,7 +82,7 @@ class PersonOut(Struct, kw_only=True):
     created_at: CreatedAt
 
 
-class PersonAnswer(Ok, kw_only=True):
+class PersonResponse(Ok, kw_only=True):
     """One person. warnings: open tasks that the change leaves understaffed."""
 
     person: Annotated[PersonOut, about("The person.")]
@@ -143,7 +143,7 @@ class PersonErased(Ok, kw_only=True):
     waiting: Annotated[int, about("Open requests that still contain comments of the person.", 0)]
 
 
-class PeopleAnswer(Ok, kw_only=True):
+class PeopleResponse(Ok, kw_only=True):
     """Everyone in the workspace, by address."""
 
     people: Annotated[list[PersonOut], about("The people.")]

@@ -28,14 +28,14 @@ class PolicyOut(Struct, kw_only=True):
     ] = ABSENT
 
 
-class PolicyAnswer(Ok, kw_only=True):
+class PolicyResponse(Ok, kw_only=True):
     """One policy. ``changed``: False if it was the same before."""
 
     policy: Annotated[PolicyOut, about("The policy.")]
     changed: Annotated[bool, about("False if it was the same before.", True)]
 
 
-class PoliciesAnswer(Ok, kw_only=True):
+class PoliciesResponse(Ok, kw_only=True):
     """All policies, by name."""
 
     policies: Annotated[list[PolicyOut], about("The policies.")]

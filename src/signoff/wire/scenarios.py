@@ -85,7 +85,7 @@ class ScenarioApplied(Ok, kw_only=True):
     warnings: Warnings = ()
 
 
-class ScenarioCheckAnswer(Ok, kw_only=True):
+class ScenarioCheckResponse(Ok, kw_only=True):
     """Whether a bundle would be accepted, and why not."""
 
     valid: Annotated[bool, about("Whether it would be accepted.", True)]

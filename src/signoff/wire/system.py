@@ -8,7 +8,7 @@ from signoff.wire.common import ABSENT, ActorOut, Ok, Text
 from signoff.wire.fields import ExpiresAt, WorkspaceId, about
 
 
-class SlackCodeAnswer(Ok, kw_only=True):
+class SlackCodeResponse(Ok, kw_only=True):
     """``command``: what to type in the chat. The code works once, until ``expires_at``."""
 
     code: Annotated[str, about("The code; works once.", "K7QX-2MPD")]
@@ -16,14 +16,14 @@ class SlackCodeAnswer(Ok, kw_only=True):
     expires_at: ExpiresAt
 
 
-class HealthAnswer(Ok, kw_only=True):
+class HealthResponse(Ok, kw_only=True):
     """The process is alive."""
 
     service: Annotated[str, about("The service's name.", "signoff")] = "signoff"
     version: Annotated[str, about("The server's version.", "1.0.0")]
 
 
-class ReadyAnswer(Struct, kw_only=True):
+class ReadyResponse(Struct, kw_only=True):
     """Whether the process is ready; for each loop and component that is not, why."""
 
     ok: Annotated[bool, about("The same as ready.", True)]
@@ -48,7 +48,7 @@ class ServerOut(Struct, kw_only=True):
     mail: Annotated[bool, about("Whether it can e-mail people, including sign-in links.", True)]
 
 
-class MeAnswer(Ok, kw_only=True):
+class MeResponse(Ok, kw_only=True):
     """The key's holder and workspace. self_approval: whether the requester's side may decide a request made now;
     self_approval_setting: ``off``, ``on``, or ``alone`` (on while the workspace has one person).
     """

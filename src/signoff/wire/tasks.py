@@ -16,7 +16,7 @@ from signoff.wire.common import (
     Ok,
     OrEmpty,
     OrNone,
-    PageAnswer,
+    PageResponse,
     Payload,
     PayloadDeleted,
     ReceiptOut,
@@ -302,7 +302,7 @@ class ApprovalOut(Struct, kw_only=True):
     decided_at: DecidedAt
 
 
-class ApprovalAnswer(Ok, kw_only=True):
+class ApprovalResponse(Ok, kw_only=True):
     """The decision was counted."""
 
     approval: Annotated[ApprovalOut, about("The decision, in AXP's format.")]
@@ -324,7 +324,7 @@ class UnderstaffedTask(Struct, kw_only=True):
     remaining: Annotated[int, about("How many could still decide.", 1)]
 
 
-class UnderstaffedTasksAnswer(Ok, kw_only=True):
+class UnderstaffedTasksResponse(Ok, kw_only=True):
     """The open tasks with too few eligible people left. complete: whether all open tasks were checked."""
 
     tasks: Annotated[list[UnderstaffedTask], about("The tasks.")]
@@ -518,19 +518,19 @@ class TaskOut(Struct, gc=False, kw_only=True):
     ] = ABSENT
 
 
-class TaskAnswer(Ok, kw_only=True):
+class TaskResponse(Ok, kw_only=True):
     """One task."""
 
     task: Annotated[TaskOut, about("The task.")]
 
 
-class TasksAnswer(PageAnswer, kw_only=True):
+class TasksResponse(PageResponse, kw_only=True):
     """Tasks, oldest first."""
 
     tasks: Annotated[list[TaskOut], about("The tasks.")]
 
 
-class TaskChangedAnswer(Ok, kw_only=True):
+class TaskChangedResponse(Ok, kw_only=True):
     """The answer was counted: the task and the intent in their new state."""
 
     task: Annotated[TaskOut, about("The task.")]
@@ -551,7 +551,7 @@ class BulkResult(Struct, kw_only=True):
     hint: Annotated[Text, about("What to do next.", "Look at it again.")] = ABSENT
 
 
-class BulkAnswer(Ok, kw_only=True):
+class BulkResponse(Ok, kw_only=True):
     """Each task of a bulk answer, in the order of the request, and how many were recorded, refused and decided."""
 
     recorded: Annotated[int, about("How many were recorded.", 2)]
@@ -573,7 +573,7 @@ class MyTask(Struct, gc=False, kw_only=True):
     human_task: Annotated[HumanTask, about("The task that asks people.")]
 
 
-class MyTasksAnswer(Ok, kw_only=True):
+class MyTasksResponse(Ok, kw_only=True):
     """Open tasks, as AXP lists them."""
 
     tasks: Annotated[list[MyTask], about("The tasks.")]

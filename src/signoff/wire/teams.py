@@ -38,14 +38,14 @@ class TeamOut(Struct, kw_only=True):
     ] = ABSENT
 
 
-class TeamAnswer(Ok, kw_only=True):
+class TeamResponse(Ok, kw_only=True):
     """One team. warnings: open tasks that the change leaves understaffed."""
 
     team: Annotated[TeamOut, about("The team.")]
     warnings: Warnings = ()
 
 
-class TeamsAnswer(Ok, kw_only=True):
+class TeamsResponse(Ok, kw_only=True):
     """All teams, by name."""
 
     teams: Annotated[list[TeamOut], about("The teams.")]

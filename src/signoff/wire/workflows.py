@@ -55,7 +55,7 @@ class WorkflowOut(Struct, kw_only=True):
     applied_at: AppliedAt
 
 
-class WorkflowAnswer(Ok, kw_only=True):
+class WorkflowResponse(Ok, kw_only=True):
     """One workflow."""
 
     workflow: Annotated[WorkflowOut, about("The workflow.")]
@@ -72,7 +72,7 @@ class AppliedOut(Ok, kw_only=True):
     warnings: Warnings
 
 
-class WorkflowsAnswer(Ok, kw_only=True):
+class WorkflowsResponse(Ok, kw_only=True):
     """The active workflow of each intent type."""
 
     workflows: Annotated[list[WorkflowOut], about("The workflows.")]

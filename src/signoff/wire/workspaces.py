@@ -27,13 +27,13 @@ class WorkspaceOut(Struct, kw_only=True):
     created_at: CreatedAt
 
 
-class WorkspacesAnswer(Ok, kw_only=True):
+class WorkspacesResponse(Ok, kw_only=True):
     """The key's own workspace first; for an owner's key, also the others of its organization."""
 
     workspaces: Annotated[list[WorkspaceOut], about("The workspaces.")]
 
 
-class WorkspaceAnswer(Ok, kw_only=True):
+class WorkspaceResponse(Ok, kw_only=True):
     """One workspace."""
 
     workspace: Annotated[WorkspaceOut, about("The workspace.")]

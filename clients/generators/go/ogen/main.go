@@ -50,7 +50,7 @@ func main() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		found, ok := answer.(*client.IntentAnswer)
+		found, ok := answer.(*client.IntentResponse)
 		if !ok {
 			log.Fatalf("not found: %T", answer)
 		}

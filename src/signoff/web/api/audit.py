@@ -16,7 +16,7 @@ from signoff.store.transaction import CardOpening, EventRow
 from signoff.web.http.call import Call
 from signoff.web.reading import directory_of
 from signoff.web.shapes.common import EMPTY, encode, maybe, raw
-from signoff.wire.audit import AuditAnswer, AuditEventOut, ViewedOut, ViewOut
+from signoff.wire.audit import AuditEventOut, AuditResponse, ViewedOut, ViewOut
 from signoff.wire.common import ABSENT, ActorOut
 
 
@@ -32,10 +32,10 @@ async def trail(call: Call) -> bytes:
     return await call.state.aside.run(call.actor, made, size_of(audit.rows))
 
 
-def _trail(audit: Audit, directory: Snapshot, views: Sequence[CardOpening], reader: Actor) -> AuditAnswer:
+def _trail(audit: Audit, directory: Snapshot, views: Sequence[CardOpening], reader: Actor) -> AuditResponse:
     intent, finding = audit.stored.intent, audit.finding
     shown = tuple(_view(one, intent.id, directory) for one in views if may_see_openings(reader, one.person))
-    return AuditAnswer(
+    return AuditResponse(
         intent_id=intent.id,
         seq=intent.seq,
         head=intent.head,

@@ -20,24 +20,24 @@ from signoff.web.reading import address_of, asks_for_work, cached_or_read, direc
 from signoff.web.shapes import deliveries as shapes
 from signoff.web.shapes.common import encode, maybe
 from signoff.web.shapes.intents import intent_out
-from signoff.wire.common import EmptyAnswer
+from signoff.wire.common import EmptyResponse
 
 _POLL_LIMIT: Final = 100
 
 
-async def poll(call: Call) -> wire.deliveries.DeliveriesAnswer:
+async def poll(call: Call) -> wire.deliveries.DeliveriesResponse:
     """GET /v1/agents/{address}/intents"""
     agent = await address_of(call)
     await asks_for_work(call, agent)
     since = call.number("since", 0, 0, 2**53)
     found = await call.state.view.deliveries(call.actor, agent, since, _POLL_LIMIT)
-    return wire.deliveries.DeliveriesAnswer(
+    return wire.deliveries.DeliveriesResponse(
         intents=[shapes.shown_delivery(intent, cursor) for cursor, intent in found],
         next_cursor=found[-1][0] if found else since,
     )
 
 
-async def claim(call: Call) -> wire.deliveries.ClaimAnswer:
+async def claim(call: Call) -> wire.deliveries.ClaimResponse:
     """POST /v1/agents/{address}/deliveries/claim"""
     wanted = bodies.ours(wire.deliveries.ClaimRequest, call.body)
     lease = timedelta(seconds=wanted.lease_seconds)
@@ -68,7 +68,7 @@ async def claim(call: Call) -> wire.deliveries.ClaimAnswer:
     for change in changes:
         stored = (await cached_or_read(call, change.after.id)).stored
         out.append(shapes.delivery_out(change.after, stored.payload, lease, display))
-    return wire.deliveries.ClaimAnswer(
+    return wire.deliveries.ClaimResponse(
         deliveries=out,
         agent=agent,
         max_report_bytes=state.settings.max_body,
@@ -100,7 +100,7 @@ async def _unless_revoked(call: Call, wait: HeldRequest, changes: Sequence[Chang
         raise
 
 
-async def renew(call: Call) -> wire.deliveries.RenewAnswer:
+async def renew(call: Call) -> wire.deliveries.RenewResponse:
     """POST /v1/deliveries/{delivery_id}/renew"""
     wanted = bodies.ours(wire.deliveries.RenewRequest, call.body)
     ref, step_run = _delivery(call)
@@ -109,15 +109,15 @@ async def renew(call: Call) -> wire.deliveries.RenewAnswer:
     held = done.change.after.open if done.change else None
     if not isinstance(held, Delivery) or held.lease_until is None:
         raise TypeError("a renewed delivery has a lease")
-    return wire.deliveries.RenewAnswer(lease_until=held.lease_until)
+    return wire.deliveries.RenewResponse(lease_until=held.lease_until)
 
 
-async def release(call: Call) -> EmptyAnswer:
+async def release(call: Call) -> EmptyResponse:
     """POST /v1/deliveries/{delivery_id}/release"""
     wanted = bodies.ours(wire.deliveries.ReleaseRequest, call.body)
     ref, step_run = _delivery(call)
     await call.state.engine.handle(call.actor, ref, Release(step_run, wanted.token))
-    return EmptyAnswer()
+    return EmptyResponse()
 
 
 async def report(call: Call) -> bytes:
@@ -135,7 +135,7 @@ async def report(call: Call) -> bytes:
     seen = await cached_or_read(call, ref)
 
     def render(change: Change) -> bytes:
-        return encode(wire.deliveries.ReportAnswer(intent=intent_out(change.after, seen.stored.payload)))
+        return encode(wire.deliveries.ReportResponse(intent=intent_out(change.after, seen.stored.payload)))
 
     reply = call.idempotent_reply(body.value, render, plain=body.plain)
     done = await call.state.engine.handle(call.actor, ref, command, reply.once)

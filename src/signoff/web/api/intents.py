@@ -49,13 +49,13 @@ from signoff.web.shapes.events import trail_of, walk
 from signoff.web.shapes.intent_responses import acted, created_out, got_intent, not_applied
 from signoff.web.shapes.intents import intent_out
 from signoff.wire.intents import (
-    BulkCancelAnswer,
-    EventsAnswer,
-    IntentAnswer,
-    IntentsAnswer,
-    RerunAnswer,
-    RetryAnswer,
-    UsedAnswer,
+    BulkCancelResponse,
+    EventsResponse,
+    IntentResponse,
+    IntentsResponse,
+    RerunResponse,
+    RetryResponse,
+    UsedResponse,
 )
 
 _STALE: Final = "stale_policy_generation"
@@ -102,7 +102,7 @@ def traced(call: Call, intent_type: str) -> str:
     return call.state.tracer.begun(intent_type)
 
 
-async def get(call: Call) -> IntentAnswer:
+async def get(call: Call) -> IntentResponse:
     """GET /v1/intents/{intent_id}"""
     seen = await visible(call, call.params["intent_id"])
     await call.state.view.note_read(call.actor, seen.stored.intent)
@@ -111,7 +111,7 @@ async def get(call: Call) -> IntentAnswer:
     return got_intent(await shown(call, seen))
 
 
-async def page(call: Call) -> IntentsAnswer:
+async def page(call: Call) -> IntentsResponse:
     """GET /v1/intents"""
     limit = call.number("limit", 50, 1, 200)
     query = call.query
@@ -127,7 +127,7 @@ async def page(call: Call) -> IntentsAnswer:
     display = (await directory_of(call)).display
     walked = await call.state.view.walk(call.actor, wanted, lambda one: fits(one, words, display), limit)
     await record_shown(call, *(stored.intent for stored in walked.found))
-    return IntentsAnswer(
+    return IntentsResponse(
         intents=[intent_out(s.intent, s.payload) for s in walked.found], next_cursor=maybe(walked.last)
     )
 
@@ -141,7 +141,7 @@ async def events(call: Call) -> bytes:
     await ShownRecorder(call, seen.stored.intent.id, since, seen.step_run).read(facts)
 
     def made() -> bytes:
-        return encode(EventsAnswer(events=walk(trail, facts, since)))
+        return encode(EventsResponse(events=walk(trail, facts, since)))
 
     return await call.state.aside.run(call.actor, made, SHORT + (len(facts) > _MANY_EVENTS))
 
@@ -327,7 +327,7 @@ async def _act(
     return reply.of(done)
 
 
-async def bulk_cancel(call: Call) -> BulkCancelAnswer:
+async def bulk_cancel(call: Call) -> BulkCancelResponse:
     """POST /v1/intents/bulk-cancel"""
     # A null or empty filter was probably left blank by a script, and must not mean everything.
     request = bodies.axp(wire.intents.BulkCancelRequest, json_intake.parse_object(call.body), nulls=False)
@@ -351,13 +351,13 @@ async def bulk_cancel(call: Call) -> BulkCancelAnswer:
     walked = await call.state.view.walk(call.actor, wanted, chosen, request.limit)
     found = [stored.intent.id for stored in walked.found]
     if request.dry_run:
-        return BulkCancelAnswer(dry_run=True, would_cancel=len(found), canceled=0, intent_ids=found)
+        return BulkCancelResponse(dry_run=True, would_cancel=len(found), canceled=0, intent_ids=found)
     done = await asyncio.gather(*(_cancel(call, intent_id, command) for intent_id in found))
     gone = [intent_id for intent_id, why_not in zip(found, done, strict=True) if why_not is None]
     if busy := next((why_not for why_not in done if isinstance(why_not, Busy)), None):
         sentence = f"{len(gone)} of {len(found)} have been canceled, the others not yet: {busy.message}"
         raise Busy(busy.code, sentence, retry_after=busy.retry_after)
-    return BulkCancelAnswer(dry_run=False, would_cancel=len(found), canceled=len(gone), intent_ids=gone)
+    return BulkCancelResponse(dry_run=False, would_cancel=len(found), canceled=len(gone), intent_ids=gone)
 
 
 async def _cancel(call: Call, intent_id: str, command: Cancel) -> Refused | None:
@@ -390,7 +390,7 @@ async def retry(call: Call) -> bytes:
         after = change.after
         warnings = submission.warnings
         return encode(
-            RetryAnswer(intent_id=after.id, status=after.status.value, retry_of=old.id, warnings=warnings)
+            RetryResponse(intent_id=after.id, status=after.status.value, retry_of=old.id, warnings=warnings)
         )
 
     reply = call.idempotent_reply(body.value, render, plain=body.plain)
@@ -430,7 +430,7 @@ async def _again(call: Call, old: Intent, payload: bytes) -> Submission:
     )
 
 
-async def rerun(call: Call) -> RerunAnswer:
+async def rerun(call: Call) -> RerunResponse:
     """POST /v1/intents/{intent_id}/rerun"""
     bodies.ours(wire.intents.RerunRequest, call.body)
     seen = await visible(call, call.params["intent_id"])
@@ -439,17 +439,17 @@ async def rerun(call: Call) -> RerunAnswer:
     after = await call.state.reruns.rerun(
         call.actor, source, seen.stored.payload, facts, await directory_of(call)
     )
-    return RerunAnswer(intent_id=after.id, status=after.status.value, rerun_of=source.id)
+    return RerunResponse(intent_id=after.id, status=after.status.value, rerun_of=source.id)
 
 
-async def use(call: Call) -> UsedAnswer:
+async def use(call: Call) -> UsedResponse:
     """POST /v1/intents/{intent_id}/use"""
     request = bodies.ours(wire.intents.UseRequest, call.body)
     refuse_unprintable(request.use, "use")
     intent = (await visible(call, call.params["intent_id"])).stored.intent
     may_use(call.actor, intent)
     held = await call.state.engine.use(call.actor, intent, request.use)
-    return UsedAnswer(
+    return UsedResponse(
         intent_id=intent.id,
         use=held.use,
         used_at=held.used_at,

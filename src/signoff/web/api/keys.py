@@ -77,16 +77,16 @@ async def _holder(call: Call, wanted: wire.keys.CreateKey) -> Account | Person:
     return (await call.state.accounts.add_account(call.actor, ActorKind.SERVICE, wanted.service or ""))[0]
 
 
-async def keys(call: Call) -> wire.keys.KeysAnswer:
+async def keys(call: Call) -> wire.keys.KeysResponse:
     """GET /v1/keys"""
     now, directory = call.state.clock.now(), await directory_of(call)
     found = await call.state.accounts.keys(call.actor)
-    return wire.keys.KeysAnswer(
+    return wire.keys.KeysResponse(
         keys=[shapes.key_out(key, now, holder=directory.display(key.actor_id)) for key in found]
     )
 
 
-async def revoke_key(call: Call) -> wire.keys.KeyAnswer:
+async def revoke_key(call: Call) -> wire.keys.KeyResponse:
     """POST /v1/keys/{key_id}/revoke"""
     key = await call.state.accounts.revoke_key(call.actor, call.params["key_id"])
-    return wire.keys.KeyAnswer(key=shapes.key_out(key, call.state.clock.now()))
+    return wire.keys.KeyResponse(key=shapes.key_out(key, call.state.clock.now()))

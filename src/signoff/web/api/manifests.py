@@ -19,7 +19,7 @@ from signoff.web.shapes import people as p
 from signoff.web.shapes.common import maybe
 
 
-async def apply(call: Call) -> wire.manifests.ManifestAnswer:
+async def apply(call: Call) -> wire.manifests.ManifestResponse:
     """POST /v1/apply"""
     request = bodies.ours(wire.manifests.ManifestRequest, call.body)
     source = {name: value for name, value in bodies.given(request).items() if value}
@@ -44,7 +44,7 @@ async def apply(call: Call) -> wire.manifests.ManifestAnswer:
         absent = await call.state.workers.absent(spec.template.plan, after, call.state.clock.now())
         warnings = (*warnings, *absent, *plan_warnings(spec.template.plan, after))
         await asyncio.sleep(0)  # let other requests run between two entries
-    out = wire.manifests.ManifestAnswer(
+    out = wire.manifests.ManifestResponse(
         dry_run=dry_run,
         changed=bool(draft.changed),
         changes=[p.change_out(one) for one in draft.planned],
@@ -63,27 +63,27 @@ async def proposals(call: Call) -> wire.manifests.ProposalList:
     return wire.manifests.ProposalList(proposals=[p.proposal_out(one, display) for one in found])
 
 
-async def proposal(call: Call) -> wire.manifests.ProposalAnswer:
+async def proposal(call: Call) -> wire.manifests.ProposalResponse:
     """GET /v1/proposals/{proposal_id}"""
     return await _shown(call, await call.state.proposals.get(call.actor, call.params["proposal_id"]))
 
 
-async def confirm(call: Call) -> wire.manifests.ProposalAnswer:
+async def confirm(call: Call) -> wire.manifests.ProposalResponse:
     """POST /v1/proposals/{proposal_id}/confirm"""
     return await _shown(call, await call.state.proposals.confirm(call.actor, call.params["proposal_id"]))
 
 
-async def refuse(call: Call) -> wire.manifests.ProposalAnswer:
+async def refuse(call: Call) -> wire.manifests.ProposalResponse:
     """POST /v1/proposals/{proposal_id}/refuse"""
     ended = await call.state.proposals.refuse(call.actor, call.params["proposal_id"])
     return await _shown(call, ended)
 
 
-async def _shown(call: Call, found: Proposal) -> wire.manifests.ProposalAnswer:
-    return wire.manifests.ProposalAnswer(proposal=p.proposal_out(found, (await directory_of(call)).display))
+async def _shown(call: Call, found: Proposal) -> wire.manifests.ProposalResponse:
+    return wire.manifests.ProposalResponse(proposal=p.proposal_out(found, (await directory_of(call)).display))
 
 
-async def changes(call: Call) -> wire.manifests.ChangesAnswer:
+async def changes(call: Call) -> wire.manifests.ChangesResponse:
     """GET /v1/changes"""
     authorize(call.actor, Action.READ_CHANGES)
     limit = call.number("limit", 50, 1, 200)
@@ -91,7 +91,7 @@ async def changes(call: Call) -> wire.manifests.ChangesAnswer:
     subject = subject_of(about, directory) if about else ""
     found = await call.state.manifests.changes(call.actor, limit + 1, _before(call), subject)
     more = str(found[limit - 1].number) if len(found) > limit else None
-    return wire.manifests.ChangesAnswer(
+    return wire.manifests.ChangesResponse(
         changes=[p.recorded_out(change, directory.display) for change in found[:limit]],
         next_cursor=maybe(more),
     )

@@ -13,12 +13,12 @@ from signoff.web.http.call import Call
 from signoff.web.reading import directory_of, visible
 from signoff.web.shapes.common import encode
 from signoff.web.shapes.messages import channel_out, messages_out, notifications_out
-from signoff.wire.messages import ChannelsAnswer, MessagesAnswer, NotificationsAnswer
+from signoff.wire.messages import ChannelsResponse, MessagesResponse, NotificationsResponse
 
 _BYTES_OF_A_FACT: Final = 500
 
 
-async def of_task(call: Call) -> MessagesAnswer:
+async def of_task(call: Call) -> MessagesResponse:
     """GET /v1/tasks/{task_id}/messages"""
     seen = await visible(call, call.params["task_id"])
     intent, step_run = seen.stored.intent, seen.step_run
@@ -30,14 +30,14 @@ async def of_task(call: Call) -> MessagesAnswer:
         ]
         step_run = opened[-1] if opened else 0
     found = await call.state.view.messages_about(call.actor, Seen(seen.stored, step_run))
-    return MessagesAnswer(messages=messages_out(found, (await directory_of(call)).display))
+    return MessagesResponse(messages=messages_out(found, (await directory_of(call)).display))
 
 
-async def of_intent(call: Call) -> MessagesAnswer:
+async def of_intent(call: Call) -> MessagesResponse:
     """GET /v1/intents/{intent_id}/messages"""
     seen = await visible(call, call.params["intent_id"])
     found = await call.state.view.messages_about(call.actor, Seen(seen.stored, 0))
-    return MessagesAnswer(messages=messages_out(found, (await directory_of(call)).display))
+    return MessagesResponse(messages=messages_out(found, (await directory_of(call)).display))
 
 
 async def notifications(call: Call) -> bytes:
@@ -49,13 +49,13 @@ async def notifications(call: Call) -> bytes:
 
     def made() -> bytes:
         found = notifications_since(facts, intent.plan, seen.stored.payload, since, names_people)
-        return encode(NotificationsAnswer(seq=intent.seq, notifications=notifications_out(found)))
+        return encode(NotificationsResponse(seq=intent.seq, notifications=notifications_out(found)))
 
     return await call.state.aside.run(call.actor, made, len(facts) * _BYTES_OF_A_FACT)
 
 
-async def channels(call: Call) -> ChannelsAnswer:
+async def channels(call: Call) -> ChannelsResponse:
     """GET /v1/channels"""
     state = call.state
     found = await state.view.channels(call.actor, state.channels.configured, state.clock.now())
-    return ChannelsAnswer(channels=[channel_out(one, state.channels.configured) for one in found])
+    return ChannelsResponse(channels=[channel_out(one, state.channels.configured) for one in found])

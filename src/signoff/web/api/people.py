@@ -24,13 +24,13 @@ from signoff.web.shapes import people as p
 from signoff.web.shapes.messages import messages_out
 
 
-async def people(call: Call) -> wire.people.PeopleAnswer:
+async def people(call: Call) -> wire.people.PeopleResponse:
     """GET /v1/people"""
     authorize(call.actor, Action.READ_DIRECTORY)
     directory = await directory_of(call)
 
-    def shown() -> wire.people.PeopleAnswer:
-        return wire.people.PeopleAnswer(
+    def shown() -> wire.people.PeopleResponse:
+        return wire.people.PeopleResponse(
             people=[
                 _out(call, person, directory) for person in directory.people.values() if not person.removed
             ]
@@ -47,7 +47,7 @@ def _out(call: Call, person: Person, directory: Snapshot) -> wire.people.PersonO
     return p.person_out(person, directory, call.state.clock.now(), whole)
 
 
-async def add_person(call: Call) -> wire.people.PersonAnswer:
+async def add_person(call: Call) -> wire.people.PersonResponse:
     """POST /v1/people"""
     request = bodies.ours(wire.people.CreatePerson, call.body)
     # authorize first: otherwise the response would reveal who exists
@@ -64,7 +64,7 @@ async def add_person(call: Call) -> wire.people.PersonAnswer:
     return await _put_person(call, email, bodies.given(request, "email"))
 
 
-async def change_person(call: Call) -> wire.people.PersonAnswer:
+async def change_person(call: Call) -> wire.people.PersonResponse:
     """PATCH /v1/people/{person_id}"""
     request = bodies.ours(wire.people.ChangePerson, call.body)
     authorize(call.actor, Action.READ_DIRECTORY)
@@ -72,7 +72,7 @@ async def change_person(call: Call) -> wire.people.PersonAnswer:
     return await _put_person(call, found.id, bodies.given(request))
 
 
-async def _put_person(call: Call, who: str, given: dict[str, Any]) -> wire.people.PersonAnswer:
+async def _put_person(call: Call, who: str, given: dict[str, Any]) -> wire.people.PersonResponse:
     spec = read_person(who, document(given), personal_channels())
     before = await directory_of(call)
     await call.state.manifests.apply(call.actor, Manifest(people=(spec,)))
@@ -81,7 +81,7 @@ async def _put_person(call: Call, who: str, given: dict[str, Any]) -> wire.peopl
     warnings = await call.state.understaffed_checks.warnings(
         call.actor.workspace, before.membership, directory.membership
     )
-    return wire.people.PersonAnswer(
+    return wire.people.PersonResponse(
         person=_out(call, found, directory), warnings=(*warnings, *self_approval_warnings(before, directory))
     )
 
@@ -137,20 +137,20 @@ def _person_named(directory: Snapshot, who: str) -> Person:
 # -- test messages
 
 
-async def send_test(call: Call) -> wire.messages.TestMessageAnswer:
+async def send_test(call: Call) -> wire.messages.TestMessageResponse:
     """POST /v1/people/{person_id}/test-messages"""
     request = bodies.ours(wire.messages.TestMessageRequest, call.body)
     person = await _person_or_me(call)
     made = await call.state.test_messages.send(call.actor, person, request.channel)
     [message] = messages_out([made], (await directory_of(call)).display)
-    return wire.messages.TestMessageAnswer(message=message)
+    return wire.messages.TestMessageResponse(message=message)
 
 
-async def tests(call: Call) -> wire.messages.MessagesAnswer:
+async def tests(call: Call) -> wire.messages.MessagesResponse:
     """GET /v1/people/{person_id}/test-messages"""
     person = await _person_or_me(call)
     found = await call.state.test_messages.sent(call.actor, person)
-    return wire.messages.MessagesAnswer(messages=messages_out(found, (await directory_of(call)).display))
+    return wire.messages.MessagesResponse(messages=messages_out(found, (await directory_of(call)).display))
 
 
 async def _person_or_me(call: Call) -> Person:

@@ -22,22 +22,22 @@ from signoff.web.shapes.explain import explain_out
 from signoff.wire.tasks import ExplainOut
 
 
-async def policies(call: Call) -> wire.policies.PoliciesAnswer:
+async def policies(call: Call) -> wire.policies.PoliciesResponse:
     """GET /v1/policies"""
     authorize(call.actor, Action.READ_DIRECTORY)
     directory = await directory_of(call)
-    return wire.policies.PoliciesAnswer(
+    return wire.policies.PoliciesResponse(
         policies=[p.policy_out(found, directory) for found in directory.policies.values()]
     )
 
 
-async def put_policy(call: Call) -> wire.policies.PolicyAnswer:
+async def put_policy(call: Call) -> wire.policies.PolicyResponse:
     """POST /v1/policies"""
     request = bodies.ours(wire.policies.PutPolicy, call.body)
     spec = read_named_policy(request.name, document(request.policy).moved("policy"))
     [planned] = await call.state.manifests.apply(call.actor, Manifest(policies=(spec,)))
     directory = await directory_of(call)
-    return wire.policies.PolicyAnswer(
+    return wire.policies.PolicyResponse(
         policy=p.policy_out(directory.policies[request.name], directory), changed=planned.action != UNCHANGED
     )
 

@@ -5,12 +5,12 @@ from signoff.web.http.call import Call, Page
 from signoff.web.reading import directory_of
 from signoff.web.shapes.common import encode, maybe
 from signoff.wire.common import ABSENT
-from signoff.wire.system import HealthAnswer, MeAnswer, ReadyAnswer, SelfOut, ServerOut
+from signoff.wire.system import HealthResponse, MeResponse, ReadyResponse, SelfOut, ServerOut
 
 
-async def health(call: Call) -> HealthAnswer:
+async def health(call: Call) -> HealthResponse:
     """GET /health"""
-    return HealthAnswer(version=call.state.settings.version)
+    return HealthResponse(version=call.state.settings.version)
 
 
 async def ready(call: Call) -> Page:
@@ -18,16 +18,18 @@ async def ready(call: Call) -> Page:
     found = await call.state.readiness()
     stopping = call.state.stopping.is_set()
     able = found.ready and not stopping
-    body = ReadyAnswer(ok=able, ready=able, details=found.details | ({"stopping": True} if stopping else {}))
+    body = ReadyResponse(
+        ok=able, ready=able, details=found.details | ({"stopping": True} if stopping else {})
+    )
     return Page(encode(body), status=200 if able else 503)
 
 
-async def me(call: Call) -> MeAnswer:
+async def me(call: Call) -> MeResponse:
     """GET /v1/me"""
     directory = await directory_of(call)
     actor = call.actor
     person = directory.people.get(actor.id) if actor.kind is ActorKind.PERSON else None
-    return MeAnswer(
+    return MeResponse(
         actor=SelfOut(
             kind=actor.kind.value,
             id=actor.id,

@@ -36,7 +36,7 @@ from signoff.web.shapes.explain import explain_out
 from signoff.web.shapes.intent_responses import acted
 from signoff.web.shapes.intents import intent_out
 from signoff.web.shapes.tasks import receipt_out, task_out
-from signoff.wire.tasks import TaskChangedAnswer
+from signoff.wire.tasks import TaskChangedResponse
 
 
 async def delegate(call: Call) -> bytes:
@@ -138,7 +138,7 @@ async def _act(call: Call, command: Command, body: json_intake.Parsed, payload: 
         shown = before if payload is None else payload
         task = task_out(change.after, shown, now, display, directory.active_people)
         task.receipt = receipt_out(change, call.actor.id, now.step, display, directory.active_people)
-        return encode(TaskChangedAnswer(task=task, intent=intent_out(change.after, shown)))
+        return encode(TaskChangedResponse(task=task, intent=intent_out(change.after, shown)))
 
     reply: IdempotentReply = call.idempotent_reply(body.value, render, plain=body.plain)
     engine = call.state.engine
@@ -190,12 +190,12 @@ async def explain(call: Call) -> wire.tasks.ExplainOut:
     return await call.state.aside.run(call.actor, made)
 
 
-async def revisions(call: Call) -> wire.intents.RevisionsAnswer:
+async def revisions(call: Call) -> wire.intents.RevisionsResponse:
     """GET /v1/intents/{intent_id}/revisions"""
     seen = await visible(call, call.params["intent_id"])
     intent = seen.stored.intent
     if payload_deleted(intent, seen.stored.payload):
-        return wire.intents.RevisionsAnswer(intent_id=intent.id, payload_deleted=True, revisions=[])
+        return wire.intents.RevisionsResponse(intent_id=intent.id, payload_deleted=True, revisions=[])
     payloads = await call.state.view.old_payloads(call.actor, intent.id) | {
         intent.revision: seen.stored.payload
     }
@@ -203,4 +203,4 @@ async def revisions(call: Call) -> wire.intents.RevisionsAnswer:
         wire.intents.PayloadOut(revision=number, payload=verbatim(body))
         for number, body in sorted(payloads.items())
     ]
-    return wire.intents.RevisionsAnswer(intent_id=intent.id, revisions=found)
+    return wire.intents.RevisionsResponse(intent_id=intent.id, revisions=found)

@@ -49,16 +49,16 @@ from signoff.web.shapes.intents import intent_out
 from signoff.web.shapes.tasks import bulk_answer, bulk_refusal, bulk_result, my_task, receipt_out, task_out
 from signoff.wire.common import ABSENT
 from signoff.wire.tasks import (
-    ApprovalAnswer,
     ApprovalOut,
+    ApprovalResponse,
     BulkResult,
-    MyTasksAnswer,
+    MyTasksResponse,
     RevisionOut,
     SinceApprovedOut,
-    TaskAnswer,
-    TaskChangedAnswer,
+    TaskChangedResponse,
     TaskOut,
-    TasksAnswer,
+    TaskResponse,
+    TasksResponse,
     ValueOut,
 )
 
@@ -75,7 +75,7 @@ _DECISIONS: Final = {
 }
 
 
-async def page(call: Call) -> TasksAnswer:
+async def page(call: Call) -> TasksResponse:
     """GET /v1/tasks"""
     limit, query = call.number("limit", 50, 1, 200), call.query
     display = (await directory_of(call)).display
@@ -95,17 +95,17 @@ async def page(call: Call) -> TasksAnswer:
     matches = _matcher(call, display, wanted_tasks)
     if query.get("intent_id"):
         found = [one for one in await _of_intent(call, query["intent_id"]) if matches(one)]
-        return TasksAnswer(tasks=await _shown(call, found, display))
+        return TasksResponse(tasks=await _shown(call, found, display))
     if state == "closed":
         return await _closed_page(call, matches, limit, display)
     search = wanted_tasks.among(call.actor, worklist.mine if call.flag("mine") else None)
     walked = await call.state.view.walk_tasks(call.actor, cursor_of(call), matches, limit, search)
-    return TasksAnswer(tasks=await _shown(call, walked.found, display), next_cursor=maybe(walked.last))
+    return TasksResponse(tasks=await _shown(call, walked.found, display), next_cursor=maybe(walked.last))
 
 
 async def _closed_page(
     call: Call, matches: Callable[[Stored], bool], limit: int, display: Display
-) -> TasksAnswer:
+) -> TasksResponse:
     """Closed tasks, the newest decision first."""
     query, after = call.query, _decided_position(call)
     wanted = Filter(
@@ -120,7 +120,7 @@ async def _closed_page(
         after = page.last
         if after is None or len(tasks) >= limit:  # the next page continues where this one stopped
             break
-    return TasksAnswer(tasks=tasks, next_cursor=maybe(str(after or "")))
+    return TasksResponse(tasks=tasks, next_cursor=maybe(str(after or "")))
 
 
 def _decided_position(call: Call) -> DecidedPosition | None:
@@ -193,7 +193,7 @@ def _no_agent(call: Call) -> None:
     authorize(call.actor, Action.LIST_TASKS)
 
 
-async def get(call: Call) -> TaskAnswer:
+async def get(call: Call) -> TaskResponse:
     """GET /v1/tasks/{task_id}"""
     _no_agent(call)
     found = await call.state.view.task(call.actor, call.params["task_id"])
@@ -209,7 +209,7 @@ async def get(call: Call) -> TaskAnswer:
         await record_shown(call, seen.stored.intent)
     if out.state == "open":
         await call.state.card_openings.opened(call.actor, seen.stored.intent.id, found.history.step_run)
-    return TaskAnswer(task=out)
+    return TaskResponse(task=out)
 
 
 async def _changes(call: Call, found: SeenTask, display: Display) -> tuple[RevisionOut, ...]:
@@ -303,7 +303,7 @@ async def answer(call: Call) -> bytes:
         history = task_history(new, found.history.step_run, found.history) or found.history
         task = task_out(change.after, payload, history, display, directory.active_people)
         task.receipt = receipt_out(change, call.actor.id, history.step, display, directory.active_people)
-        return encode(TaskChangedAnswer(task=task, intent=intent_out(change.after, payload)))
+        return encode(TaskChangedResponse(task=task, intent=intent_out(change.after, payload)))
 
     reply = call.idempotent_reply(
         body.value, render, plain=body.plain, dedup_scope=_dedup_scope(call, seen, command)
@@ -316,7 +316,7 @@ async def answer(call: Call) -> bytes:
     return reply.of(done)
 
 
-async def answer_many(call: Call) -> wire.tasks.BulkAnswer:
+async def answer_many(call: Call) -> wire.tasks.BulkResponse:
     """POST /v1/tasks/answers"""
     body = json_intake.parse_object(call.body)
     given = bodies.convert(wire.tasks.BulkAnswerRequest, body.value)
@@ -366,7 +366,7 @@ def names_fields(stored: Stored) -> bool:
     return isinstance(step, HumanStep) and has_fields(step.task.title)
 
 
-async def mine(call: Call) -> MyTasksAnswer:
+async def mine(call: Call) -> MyTasksResponse:
     """GET /v1/me/tasks: the list has no pages, so all open tasks are searched."""
     actor = call.actor
 
@@ -379,7 +379,7 @@ async def mine(call: Call) -> MyTasksAnswer:
     if any(map(names_fields, found)):  # payloads are read only for such titles
         found = (await walk()).found
     await record_shown(call, *(stored.intent for stored in found))
-    return MyTasksAnswer(
+    return MyTasksResponse(
         tasks=[
             my_task(one.intent, one.payload, one.intent.open)
             for one in found
@@ -422,7 +422,7 @@ async def decide(call: Call) -> bytes:
         )
         out = intent_out(after, seen.stored.payload)
         return encode(
-            ApprovalAnswer(
+            ApprovalResponse(
                 approval=approval,
                 approval_id=ref,
                 status=outcome,
@@ -437,7 +437,7 @@ async def decide(call: Call) -> bytes:
     return reply.of(await call.state.engine.handle(call.actor, ref, command, reply.once))
 
 
-async def understaffed(call: Call) -> wire.tasks.UnderstaffedTasksAnswer:
+async def understaffed(call: Call) -> wire.tasks.UnderstaffedTasksResponse:
     """GET /v1/tasks/understaffed"""
     authorize(call.actor, Action.CHANGE_DIRECTORY)
     directory = await directory_of(call)
@@ -452,4 +452,4 @@ async def understaffed(call: Call) -> wire.tasks.UnderstaffedTasksAnswer:
         )
         for one in found
     ]
-    return wire.tasks.UnderstaffedTasksAnswer(tasks=short, complete=whole)
+    return wire.tasks.UnderstaffedTasksResponse(tasks=short, complete=whole)

@@ -14,7 +14,7 @@ from signoff.web.http.call import Call
 from signoff.web.reading import directory_of
 from signoff.web.shapes.accounts import workflow_out
 from signoff.wire.common import ABSENT
-from signoff.wire.workflows import AppliedOut, WorkflowAnswer, WorkflowOut, WorkflowsAnswer
+from signoff.wire.workflows import AppliedOut, WorkflowOut, WorkflowResponse, WorkflowsResponse
 
 
 async def apply(call: Call) -> AppliedOut:
@@ -36,17 +36,17 @@ async def apply(call: Call) -> AppliedOut:
     )
 
 
-async def page(call: Call) -> WorkflowsAnswer:
+async def page(call: Call) -> WorkflowsResponse:
     """GET /v1/workflows"""
     directory = await directory_of(call)
     flows = list(directory.workflows.values())
     plans = await call.state.planner.plans_of(flows)
-    return WorkflowsAnswer(
+    return WorkflowsResponse(
         workflows=[_shown(call, flow, plan, directory) for flow, plan in zip(flows, plans, strict=True)]
     )
 
 
-async def get(call: Call) -> WorkflowAnswer:
+async def get(call: Call) -> WorkflowResponse:
     """GET /v1/workflows/{intent_type}"""
     directory = await directory_of(call)
     workflow = directory.workflows.get(call.params["intent_type"])
@@ -54,7 +54,7 @@ async def get(call: Call) -> WorkflowAnswer:
         raise NotFound(
             "workflow_not_found", f"No workflow is active for {call.params['intent_type'][:128]!r}."
         )
-    return WorkflowAnswer(
+    return WorkflowResponse(
         workflow=_shown(call, workflow, await call.state.planner.plan_of(workflow), directory)
     )
 

@@ -7,10 +7,10 @@ from signoff.web.http.call import Call
 from signoff.web.shapes.common import maybe
 
 
-async def workspaces(call: Call) -> wire.workspaces.WorkspacesAnswer:
+async def workspaces(call: Call) -> wire.workspaces.WorkspacesResponse:
     """GET /v1/workspaces"""
     found = await call.state.workspaces.visible(call.actor)
-    return wire.workspaces.WorkspacesAnswer(workspaces=[_out(call, one) for one in found])
+    return wire.workspaces.WorkspacesResponse(workspaces=[_out(call, one) for one in found])
 
 
 async def create(call: Call) -> wire.workspaces.NewWorkspaceOut:
@@ -22,13 +22,13 @@ async def create(call: Call) -> wire.workspaces.NewWorkspaceOut:
     )
 
 
-async def rename(call: Call) -> wire.workspaces.WorkspaceAnswer:
+async def rename(call: Call) -> wire.workspaces.WorkspaceResponse:
     """PATCH /v1/workspaces/{workspace_id}"""
     request = bodies.ours(wire.workspaces.RenameWorkspace, call.body)
     after = await call.state.workspaces.rename(
         call.actor, call.params["workspace_id"], request.organization, request.name
     )
-    return wire.workspaces.WorkspaceAnswer(workspace=_out(call, after))
+    return wire.workspaces.WorkspaceResponse(workspace=_out(call, after))
 
 
 def _out(call: Call, space: Workspace) -> wire.workspaces.WorkspaceOut:

@@ -20,12 +20,12 @@ from signoff.web.shapes.common import encode
 from signoff.wire.common import ABSENT
 
 
-async def page(call: Call) -> wire.accounts.AccountsAnswer:
+async def page(call: Call) -> wire.accounts.AccountsResponse:
     """GET /v1/service-accounts"""
     directory = await directory_of(call)
     here = _asked_here(call, directory.workspace)
     found = await call.state.accounts.accounts(call.actor) if here else []
-    return wire.accounts.AccountsAnswer(
+    return wire.accounts.AccountsResponse(
         service_accounts=[_out(call, account, directory) for account in found]
     )
 
@@ -60,7 +60,7 @@ def _out(call: Call, account: Account, directory: Snapshot) -> wire.accounts.Acc
     return out
 
 
-async def get(call: Call) -> wire.accounts.AccountAnswer:
+async def get(call: Call) -> wire.accounts.AccountResponse:
     """GET /v1/service-accounts/{account_id}"""
     account = await call.state.accounts.account(call.actor, call.params["account_id"])
     directory = await directory_of(call)
@@ -69,7 +69,7 @@ async def get(call: Call) -> wire.accounts.AccountAnswer:
     return answer
 
 
-async def create(call: Call) -> wire.accounts.AccountAnswer | Page:
+async def create(call: Call) -> wire.accounts.AccountResponse | Page:
     """POST /v1/service-accounts"""
     wanted = bodies.axp(wire.accounts.CreateAccount, json_intake.parse_object(call.body))
     directory = await directory_of(call)
@@ -98,7 +98,7 @@ async def create(call: Call) -> wire.accounts.AccountAnswer | Page:
     return Page(encode(body), status=refusal.status)
 
 
-async def change(call: Call) -> wire.accounts.AccountAnswer:
+async def change(call: Call) -> wire.accounts.AccountResponse:
     """PATCH /v1/service-accounts/{account_id}"""
     wanted = bodies.axp(wire.accounts.ChangeAccount, json_intake.parse_object(call.body))
     secret = secrets.token_urlsafe(32) if wanted.rotate_webhook_secret else None
@@ -132,17 +132,17 @@ async def create_account_key(call: Call) -> wire.keys.AccountKey:
     return wire.keys.AccountKey(key=shapes.key_out(made.key, now, made.secret), api_key=made.secret)
 
 
-async def revoke_account_key(call: Call) -> wire.keys.KeyAnswer:
+async def revoke_account_key(call: Call) -> wire.keys.KeyResponse:
     """POST /v1/service-accounts/{account_id}/keys/{key_id}/revoke"""
     account = await call.state.accounts.account(call.actor, call.params["account_id"])
     keys = await call.state.accounts.keys(call.actor, account.id)
     if call.params["key_id"] not in {key.id for key in keys}:
         raise NotFound("key_not_found", f"There is no key {call.params['key_id'][:64]}.")
     key = await call.state.accounts.revoke_key(call.actor, call.params["key_id"])
-    return wire.keys.KeyAnswer(key=shapes.key_out(key, call.state.clock.now()))
+    return wire.keys.KeyResponse(key=shapes.key_out(key, call.state.clock.now()))
 
 
-async def agents(call: Call) -> wire.accounts.AgentsAnswer:
+async def agents(call: Call) -> wire.accounts.AgentsResponse:
     """GET /v1/agents"""
     directory = await directory_of(call)
     here = _asked_here(call, directory.workspace)
@@ -150,7 +150,7 @@ async def agents(call: Call) -> wire.accounts.AgentsAnswer:
     limit = call.number("limit", 1000, 1, 1000)
     workers, now = await call.state.workers.of(call.actor.workspace), call.state.clock.now()
     used = await call.state.usage.of(call.actor.workspace)
-    return wire.accounts.AgentsAnswer(
+    return wire.accounts.AgentsResponse(
         agents=[
             shapes.seen_account(
                 _with_metrics(call, account, _out(call, account, directory), used),
@@ -172,7 +172,7 @@ def _with_metrics(
     return out
 
 
-async def agent(call: Call) -> wire.accounts.AgentAnswer:
+async def agent(call: Call) -> wire.accounts.AgentResponse:
     """GET /v1/agents/{address}"""
     directory = await directory_of(call)
     address = await address_of(call)
@@ -183,4 +183,4 @@ async def agent(call: Call) -> wire.accounts.AgentAnswer:
     used = await call.state.usage.of(call.actor.workspace, 1, address)
     out = _with_metrics(call, account, _out(call, account, directory), used)
     out = shapes.seen_account(out, workers.get(address), call.state.clock.now())
-    return wire.accounts.AgentAnswer(agent=out)
+    return wire.accounts.AgentResponse(agent=out)

@@ -17,23 +17,23 @@ from signoff.wire.mesh import (
     BLOCK,
     AddSenderEntry,
     CostPolicy,
-    CostPolicyAnswer,
+    CostPolicyResponse,
     LimitsOut,
     SenderEntry,
     SendPolicy,
-    SendPolicyAnswer,
+    SendPolicyResponse,
     SetSendPolicy,
 )
 
 
-async def cost_policy(call: Call) -> CostPolicyAnswer:
+async def cost_policy(call: Call) -> CostPolicyResponse:
     """GET /v1/mesh/agents/{address}/policies/cost"""
     account = await named_agent(call)
     authorize(call.actor, Action.READ_RESTRICTIONS, account)
     return await _limits(call, account)
 
 
-async def set_cost_policy(call: Call) -> CostPolicyAnswer:
+async def set_cost_policy(call: Call) -> CostPolicyResponse:
     """PUT /v1/mesh/agents/{address}/policies/cost"""
     request = bodies.axp(CostPolicy, json_intake.parse_object(call.body))
     authorize(call.actor, Action.RESTRICT_AGENT)
@@ -57,11 +57,11 @@ async def set_cost_policy(call: Call) -> CostPolicyAnswer:
     return await _limits(call, account)
 
 
-async def _limits(call: Call, account: Account) -> CostPolicyAnswer:
+async def _limits(call: Call, account: Account) -> CostPolicyResponse:
     now = call.state.clock.now()
     used = (await call.state.usage.of(account.workspace, 1, account.address)).get(account.address, Usage())
     limits = account.limits or AgentLimits()
-    return CostPolicyAnswer(
+    return CostPolicyResponse(
         address=account.address,
         policy=LimitsOut(
             max_intents_per_hour=limits.per_hour or ABSENT,
@@ -74,20 +74,20 @@ async def _limits(call: Call, account: Account) -> CostPolicyAnswer:
     )
 
 
-async def send_policy(call: Call) -> SendPolicyAnswer:
+async def send_policy(call: Call) -> SendPolicyResponse:
     """GET /v1/agents/{address}/policy"""
     account = await named_agent(call)
     authorize(call.actor, Action.READ_RESTRICTIONS, account)
     return _senders(account)
 
 
-async def set_send_policy(call: Call) -> SendPolicyAnswer:
+async def set_send_policy(call: Call) -> SendPolicyResponse:
     """PUT /v1/agents/{address}/policy"""
     request = bodies.axp(SetSendPolicy, json_intake.parse_object(call.body))
     return await _change_senders(call, lambda senders: senders.with_mode(request.policy_type))
 
 
-async def add_sender(call: Call) -> SendPolicyAnswer:
+async def add_sender(call: Call) -> SendPolicyResponse:
     """POST /v1/agents/{address}/policy/entries"""
     request = bodies.axp(AddSenderEntry, json_intake.parse_object(call.body))
     space = (await directory_of(call)).workspace
@@ -97,25 +97,25 @@ async def add_sender(call: Call) -> SendPolicyAnswer:
     return await _change_senders(call, lambda senders: senders.with_entry(entry))
 
 
-async def remove_sender(call: Call) -> SendPolicyAnswer:
+async def remove_sender(call: Call) -> SendPolicyResponse:
     """DELETE /v1/agents/{address}/policy/entries/{entry_id}"""
     return await _change_senders(call, lambda senders: senders.without_entry(call.params["entry_id"]))
 
 
-async def _change_senders(call: Call, change: Callable[[Senders], Senders]) -> SendPolicyAnswer:
+async def _change_senders(call: Call, change: Callable[[Senders], Senders]) -> SendPolicyResponse:
     authorize(call.actor, Action.RESTRICT_AGENT)
     account = await named_agent(call, exactly=True)
     return _senders(await call.state.accounts.change_senders(call.actor, account.id, change))
 
 
-def _senders(account: Account) -> SendPolicyAnswer:
+def _senders(account: Account) -> SendPolicyResponse:
     senders = account.senders or Senders()
     warnings: list[str] = []
     if senders.mode == OPEN and senders.entries:
         warnings.append("the agent is open to any sender, so its entries have no effect")
     if senders.mode == ALLOWLIST and not senders.entries:
         warnings.append("no sender is listed, so nobody may send to the agent")
-    return SendPolicyAnswer(
+    return SendPolicyResponse(
         policy=SendPolicy(
             address=account.address,
             policy_type=senders.mode,

@@ -76,7 +76,7 @@ class Threads(Ok, kw_only=True):
     threads: Annotated[list[Thread], about("The threads.")]
 
 
-class ThreadAnswer(Ok, kw_only=True):
+class ThreadResponse(Ok, kw_only=True):
     """One thread with its messages."""
 
     _EXAMPLE: ClassVar = ("messages",)
@@ -99,7 +99,7 @@ async def page(call: Call) -> Threads:
     return Threads(threads=[one for one in threads if not status or one.status == status])
 
 
-async def get(call: Call) -> ThreadAnswer:
+async def get(call: Call) -> ThreadResponse:
     """GET /v1/inbox/{thread_id}"""
     seen = await visible(call, call.params["thread_id"])
     intent = seen.stored.intent
@@ -109,7 +109,7 @@ async def get(call: Call) -> ThreadAnswer:
     if intent.final:
         messages.append(ThreadMessage(role="assistant", content=result_of(intent)))
     shown = thread(intent, owner or intent.to_agent or CORE)
-    return ThreadAnswer(thread=shown, messages=messages)
+    return ThreadResponse(thread=shown, messages=messages)
 
 
 def _owner(call: Call) -> str:

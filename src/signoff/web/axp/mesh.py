@@ -34,13 +34,13 @@ from signoff.wire.mesh import (
     UNREACHABLE,
     WINDOWS,
     Heartbeat,
-    HeartbeatAnswer,
-    KillAnswer,
+    HeartbeatResponse,
+    KillResponse,
     MeshAgent,
-    MeshAgentAnswer,
-    MeshAgentsAnswer,
+    MeshAgentResponse,
+    MeshAgentsResponse,
     MeshEvent,
-    MeshEventsAnswer,
+    MeshEventsResponse,
     MeshSummary,
 )
 
@@ -52,7 +52,7 @@ _MOST_COST: Final = 1_000_000
 _LONGEST_LATENCY: Final = 604_800_000
 
 
-async def heartbeat(call: Call) -> HeartbeatAnswer:
+async def heartbeat(call: Call) -> HeartbeatResponse:
     """POST /v1/mesh/heartbeat"""
     request = bodies.axp(Heartbeat, json_intake.parse_object(call.body or b"{}"))
     authorize(call.actor, Action.SEND_HEARTBEAT)
@@ -62,7 +62,7 @@ async def heartbeat(call: Call) -> HeartbeatAnswer:
         await call.state.usage.report(call.actor.workspace, call.actor.address, report)
     health = HEALTHY if call.actor.killed_at is None else KILLED
     ignored = [f"metrics.{printable(name)} is not kept" for name in request.metrics if name not in METRICS]
-    return HeartbeatAnswer(
+    return HeartbeatResponse(
         status=health, health_status=health, warnings=ignored[:_MOST_WARNINGS] if ignored else ABSENT
     )
 
@@ -99,7 +99,7 @@ def _number(metrics: dict[str, Any], name: str, most: int, *, whole: bool = Fals
     return float(value)
 
 
-async def agents(call: Call) -> MeshAgentsAnswer:
+async def agents(call: Call) -> MeshAgentsResponse:
     """GET /v1/mesh/agents"""
     wanted = call.query.get("health", "")
     if wanted and wanted not in HEALTH:
@@ -121,7 +121,7 @@ async def agents(call: Call) -> MeshAgentsAnswer:
     for agent in shown:
         counts[agent.health_status] += 1
     matching = [agent for agent in shown if not wanted or agent.health_status == wanted]
-    return MeshAgentsAnswer(
+    return MeshAgentsResponse(
         agents=matching[: call.number("limit", 1000, 1, 1000)],
         summary=MeshSummary(
             total=len(shown),
@@ -133,26 +133,26 @@ async def agents(call: Call) -> MeshAgentsAnswer:
     )
 
 
-async def agent(call: Call) -> MeshAgentAnswer:
+async def agent(call: Call) -> MeshAgentResponse:
     """GET /v1/mesh/agents/{address}"""
-    return MeshAgentAnswer(agent=await _shown(call, await named_agent(call)))
+    return MeshAgentResponse(agent=await _shown(call, await named_agent(call)))
 
 
-async def kill(call: Call) -> KillAnswer:
+async def kill(call: Call) -> KillResponse:
     """POST /v1/mesh/agents/{address}/kill"""
     authorize(call.actor, Action.KILL_AGENT)
     account = await call.state.kill_switch.kill(call.actor, (await named_agent(call, exactly=True)).id)
-    return KillAnswer(status=KILLED, agent=await _shown(call, account))
+    return KillResponse(status=KILLED, agent=await _shown(call, account))
 
 
-async def resume(call: Call) -> KillAnswer:
+async def resume(call: Call) -> KillResponse:
     """POST /v1/mesh/agents/{address}/resume"""
     authorize(call.actor, Action.KILL_AGENT)
     account = await call.state.kill_switch.resume(call.actor, (await named_agent(call, exactly=True)).id)
-    return KillAnswer(status=ACTIVE, agent=await _shown(call, account))
+    return KillResponse(status=ACTIVE, agent=await _shown(call, account))
 
 
-async def events(call: Call) -> MeshEventsAnswer:
+async def events(call: Call) -> MeshEventsResponse:
     """GET /v1/mesh/events"""
     wanted = call.query.get("event_type", "")
     if wanted and wanted not in EVENTS:
@@ -164,7 +164,7 @@ async def events(call: Call) -> MeshEventsAnswer:
         )
     killed = wanted == KILLED_EVENT if wanted else None
     found = await call.state.kill_switch.events(call.actor, call.number("limit", 50, 1, 200), killed)
-    return MeshEventsAnswer(
+    return MeshEventsResponse(
         events=[
             MeshEvent(
                 event_id=one.id,

@@ -15,10 +15,10 @@ from signoff.web.http.call import Call, IdempotentReply
 from signoff.web.reading import directory_of
 from signoff.web.shapes.common import encode
 from signoff.web.shapes.intent_responses import scenario_applied
-from signoff.wire.scenarios import Provisioned, ScenarioCheckAnswer
+from signoff.wire.scenarios import Provisioned, ScenarioCheckResponse
 
 
-async def validate(call: Call) -> ScenarioCheckAnswer:
+async def validate(call: Call) -> ScenarioCheckResponse:
     """POST /v1/scenarios/validate"""
     body = json_intake.parse_object(call.body)
     errors, warnings = validate_scenario(body.value)
@@ -37,7 +37,7 @@ async def validate(call: Call) -> ScenarioCheckAnswer:
             raise
         except Refused as refused:
             errors = [f"{refused.field}: {refused.message}" if refused.field else refused.message]
-    return ScenarioCheckAnswer(valid=not errors, errors=tuple(errors), warnings=tuple(warnings))
+    return ScenarioCheckResponse(valid=not errors, errors=tuple(errors), warnings=tuple(warnings))
 
 
 async def apply(call: Call) -> bytes:

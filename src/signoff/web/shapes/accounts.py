@@ -12,7 +12,7 @@ from signoff.engine.directory.change_log import KILLED
 from signoff.engine.identity.keys import NewKey
 from signoff.engine.planning.planner import plan_summary
 from signoff.web.shapes.common import maybe, verbatim
-from signoff.wire.accounts import AccountAnswer, AccountOut
+from signoff.wire.accounts import AccountOut, AccountResponse
 from signoff.wire.common import ABSENT
 from signoff.wire.keys import KeyOut, NewKeyOut
 from signoff.wire.mesh import AgentMetrics
@@ -70,9 +70,9 @@ def metrics_out(used: Usage) -> AgentMetrics:
     )
 
 
-def account_answer(account: Account, workspace: Workspace, secret: str = "") -> AccountAnswer:
+def account_answer(account: Account, workspace: Workspace, secret: str = "") -> AccountResponse:
     """``secret``: the webhook secret, if it was just created."""
-    return AccountAnswer(
+    return AccountResponse(
         service_account=account_out(account, workspace),
         service_account_id=account.id,
         id=account.id,

@@ -6,7 +6,7 @@ from signoff.core.intent.model import Intent
 from signoff.web.shapes.events import last_event_of
 from signoff.web.shapes.intents import intent_out, pending
 from signoff.wire.common import ABSENT
-from signoff.wire.intents import Completion, CreatedOut, IntentAnswer, IntentChangedAnswer, IntentOut
+from signoff.wire.intents import Completion, CreatedOut, IntentChangedResponse, IntentOut, IntentResponse
 from signoff.wire.scenarios import Provisioned, ScenarioApplied
 
 
@@ -22,8 +22,8 @@ def created_out(intent: Intent, payload: bytes, warnings: tuple[str, ...]) -> Cr
     )
 
 
-def got_intent(out: IntentOut) -> IntentAnswer:
-    return IntentAnswer(
+def got_intent(out: IntentOut) -> IntentResponse:
+    return IntentResponse(
         intent_id=out.intent_id,
         status=out.status,
         lifecycle_status=out.lifecycle_status,
@@ -33,11 +33,11 @@ def got_intent(out: IntentOut) -> IntentAnswer:
     )
 
 
-def acted(change: Change, payload: bytes) -> IntentChangedAnswer:
+def acted(change: Change, payload: bytes) -> IntentChangedResponse:
     """The effect of a command, with the last of its events."""
     after = change.after
     applied = bool(change.facts) or change.repeated
-    out = IntentChangedAnswer(
+    out = IntentChangedResponse(
         applied=applied, policy_generation=after.generation, intent=intent_out(after, payload)
     )
     if (event := last_event_of(change)) is not None:
@@ -47,11 +47,11 @@ def acted(change: Change, payload: bytes) -> IntentChangedAnswer:
     return out
 
 
-def not_applied(intent: Intent, payload: bytes, reason: str) -> IntentChangedAnswer:
+def not_applied(intent: Intent, payload: bytes, reason: str) -> IntentChangedResponse:
     """AXP's response to a stale policy generation, and to a patch without effect: status 200, even though nothing was
     done.
     """
-    return IntentChangedAnswer(
+    return IntentChangedResponse(
         applied=False,
         reason=reason,
         policy_generation=intent.generation,

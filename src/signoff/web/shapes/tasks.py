@@ -24,7 +24,7 @@ from signoff.web.shapes.common import Display, actor_out, maybe, verbatim
 from signoff.web.shapes.intents import human_task, outcomes, sender
 from signoff.web.shapes.next_steps import next_steps
 from signoff.wire.common import ABSENT, ReceiptOut
-from signoff.wire.tasks import BulkAnswer, BulkResult, CommentOut, MyTask, SnoozeOut, TaskOut, VoteOut
+from signoff.wire.tasks import BulkResponse, BulkResult, CommentOut, MyTask, SnoozeOut, TaskOut, VoteOut
 
 
 def task_out(
@@ -124,11 +124,11 @@ def bulk_refusal(task_id: str, refusal: Refused) -> BulkResult:
     )
 
 
-def bulk_answer(results: list[BulkResult], outcome: str) -> BulkAnswer:
+def bulk_answer(results: list[BulkResult], outcome: str) -> BulkResponse:
     """The whole bulk answer."""
     recorded, decided = sum(one.recorded for one in results), sum(one.decided for one in results)
     made = bulk_receipt(len(results), recorded, decided, outcome)
-    return BulkAnswer(
+    return BulkResponse(
         recorded=recorded,
         refused=len(results) - recorded,
         decided=decided,

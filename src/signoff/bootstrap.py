@@ -4,11 +4,12 @@
 It does nothing unless the database is empty; a second server that starts at the same moment finds everything created.
 """
 
+import asyncio
 import contextlib
 import json
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -22,12 +23,22 @@ from signoff.engine.directory.change_log import person_subject, recorded
 from signoff.engine.identity.keys import Keys, new_key
 from signoff.store.store import Store
 
+# Windows has none: a server does not run there, but the command line reads the credentials.
+fcntl: Any
+try:
+    import fcntl
+except ImportError:
+    fcntl = None
+
 ORGANIZATION: Final = "local"
 WORKSPACE: Final = "default"
 OWNER: Final = "owner@localhost"
 CREDENTIALS: Final = "credentials.json"
 _MADE_AT_FIRST: Final = 2  # the recorded changes: the owner, and their key
 _FIRST: Final = "00000000-0000-7000-8000-000000000001"
+_LOCK_SECONDS: Final = (
+    10  # then it continues: a server that was stopped must not keep the others from starting
+)
 
 
 class FirstNames(NamedTuple):
@@ -56,6 +67,20 @@ async def bootstrap(
     # Continue an interrupted first start, or no one could sign in.
     if any(space.id != _FIRST for space in spaces) or await store.directory.people(_FIRST):
         return None
+    async with _locked(folder):
+        return await _begin(store, keys, clock, folder, url, spaces, FirstNames(organization, name, owner))
+
+
+async def _begin(
+    store: Store,
+    keys: Keys,
+    clock: Clock,
+    folder: Path,
+    url: str,
+    spaces: Sequence[Workspace],
+    names: FirstNames,
+) -> Path | None:
+    organization, name, owner = names
     check_folder(folder)  # before creating anyone who could then not sign in
     now = clock.now()
     millis = int(now.timestamp() * 1000)
@@ -84,15 +109,47 @@ async def resume(store: Store, keys: Keys, clock: Clock, folder: Path, url: str)
     drafted, or, if nobody can read that one and nothing has changed since, create another. Returns the credentials file
     if this call wrote it. Removes all other drafts.
     """
-    used = None
-    if read_credentials(folder) is None:
-        drafts = _drafts(folder)
-        used = await _drafted(keys, drafts)
-        if used is None and (drafts or (folder / CREDENTIALS).exists()):
-            used = await _another_key(store, keys, clock, folder, url)
-    for draft in _drafts(folder):
-        draft.unlink(missing_ok=True)
-    return used
+    async with _locked(folder):
+        used = None
+        if read_credentials(folder) is None:
+            drafts = _drafts(folder)
+            used = await _drafted(keys, drafts)
+            if used is None and (drafts or (folder / CREDENTIALS).exists()):
+                used = await _another_key(store, keys, clock, folder, url)
+        for draft in _drafts(folder):
+            draft.unlink(missing_ok=True)
+        return used
+
+
+@contextlib.asynccontextmanager
+async def _locked(folder: Path) -> AsyncIterator[None]:
+    """Hold the folder's lock, or another server on a shared folder could take the draft of a key that is not yet saved
+    for one of an interrupted start. Without the lock where the system or the folder has none.
+    """
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(OSError):  # whether the folder is writable is checked where it is written
+            descriptor = _opened(folder)
+            held.callback(os.close, descriptor)
+            await _lock(descriptor)
+        yield
+
+
+def _opened(folder: Path) -> int:
+    folder.mkdir(parents=True, exist_ok=True)
+    return os.open(folder, os.O_RDONLY)
+
+
+async def _lock(descriptor: int) -> None:
+    loop = asyncio.get_running_loop()
+    give_up = loop.time() + _LOCK_SECONDS
+    while fcntl is not None:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if loop.time() >= give_up:
+                return
+            await asyncio.sleep(0.02)
 
 
 async def _drafted(keys: Keys, drafts: Sequence[Path]) -> Path | None:

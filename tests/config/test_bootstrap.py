@@ -1,7 +1,9 @@
 """The first start of a server: one owner, whatever happens to it and beside it."""
 
 import asyncio
+import fcntl
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -93,6 +95,24 @@ async def test_servers_that_start_at_once_on_one_folder_leave_a_key_that_works(
     assert len(await servers[0].store.directory.keys(owner.workspace)) == 1
     for env in servers:
         await env.store.close()
+
+
+async def test_a_server_waits_for_another_that_makes_its_first_start_on_the_same_folder(
+    tmp_path: Path,
+) -> None:
+    env = await env_at(f"sqlite:///{tmp_path}/own.db")
+    draft = tmp_path / ".credentials.json.1"
+    draft.write_text(json.dumps({"api_key": "sgn_person_not_saved_yet"}))
+    held = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    second = asyncio.create_task(resume(env.store, env.keys, env.clock, tmp_path, "http://here"))
+    ended, _ = await asyncio.wait({second}, timeout=0.3)
+    assert not ended
+    assert draft.exists(), "the other server's draft is not taken for one of an interrupted start"
+    os.close(held)
+    assert await second is None
+    assert not draft.exists()
+    await env.store.close()
 
 
 async def test_the_owner_and_their_key_are_one_commit(tmp_path: Path) -> None:

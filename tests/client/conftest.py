@@ -1,6 +1,8 @@
 """What the client's tests may ask for: a stub on loopback, and clients of it."""
 
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +15,13 @@ if TYPE_CHECKING:
     from signoff.testing import Server
 
 KEY = "sgn_person_test_secret"
+
+
+@pytest.fixture(autouse=True)
+def saved_results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder in which an agent saves results that it cannot report."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
 
 
 @pytest.fixture

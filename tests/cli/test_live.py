@@ -137,6 +137,9 @@ def test_a_task_is_read_approved_and_proved_through_the_channel_cli(sh: Shell) -
     assert closed["votes"][0]["comment"] == "paid"
     sh("tasks", "approve", task["task_id"], "--yes", code=6)
     assert "approved by" in sh.remarks
+    listed = sh("tasks", "list", "--state", "closed")
+    assert re.search(r"OUTCOME +DECIDED BY +DECIDED", listed)
+    assert re.search(r"approved +Owner ", listed)
     # What is closed is still called by its short id, as `tasks list --state closed` shows it.
     sh("tasks", "reject", task["task_id"][-12:], "--yes", code=6)
     assert sh.json("tasks", "get", task["task_id"][-12:])["outcome"] == "approved"

@@ -93,7 +93,7 @@ async def test_the_page_lists_the_newest_decision_first_and_shows_when_that_was(
     await decided(web, "cab")
     ann = await reader(web, "ann")
     page = await ann.get("/?view=done")
-    rows = re.findall(r"n ([abc]) approved approval from ci (\dm) ago", page.text)
+    rows = re.findall(r"n ([abc]) approved approval from ci decided by Ann (\dm) ago", page.text)
     assert rows == [("b", "1m"), ("a", "2m"), ("c", "3m")]
     only = await ann.get("/?view=done&type=a.other.v1")
     assert "No tasks match the filter." in only.text

@@ -87,7 +87,8 @@ def list_tasks(session: Remote, /, mine: bool, state: str, intent: str | None, *
     limit = wanted.pop("limit")
     found = session.client.tasks.list(mine, state=state, intent_id=intent_id, limit=limit + 1, **wanted)
     empty = f"There are no {state} tasks{' for you' if mine else ''}."
-    session.out.many(found[:limit], _COLUMNS, "task_id", empty)
+    columns = _CLOSED_COLUMNS if state == "closed" else _COLUMNS
+    session.out.many(found[:limit], columns, "task_id", empty)
     session.out.more(found, limit)
 
 
@@ -339,10 +340,15 @@ def _data(task: "Task", given: GivenAnswer) -> Document:
     return {**data, "evidence": given.evidence} if given.evidence else data
 
 
-def _decision(task: Mapping[str, Any]) -> str:
-    """``approved by Ann at 2026-03-01T12:00:00Z via web``."""
+def _decider(task: Mapping[str, Any]) -> str:
     who = task.get("decided_by_name") or task.get("decided_by")
     who = who.get("name") or who.get("id") if isinstance(who, Mapping) else who
+    return str(who or "")
+
+
+def _decision(task: Mapping[str, Any]) -> str:
+    """``approved by Ann at 2026-03-01T12:00:00Z via web``."""
+    who = _decider(task)
     at = as_moment(task.get("decided_at"))
     parts = [str(task.get("outcome") or task.get("ending") or "closed")]
     parts += [f"by {who}"] if who else []
@@ -476,4 +482,13 @@ _COLUMNS: Final = (
     column("STATE", whole=True, drop=6),
     time_column("OPENED", "opened_at", drop=4),
     time_column("DUE", "due_at", drop=1),
+)
+_CLOSED_COLUMNS: Final = (
+    *_COLUMNS[:3],
+    Column("OUTCOME", lambda task: task.get("outcome") or task.get("ending")),
+    Column("DECIDED BY", _decider),
+    time_column("DECIDED", "decided_at", drop=1),
+    Column("ASKED BY", lambda task: _requester(task.get("requester"), brief=True), drop=3),
+    column("RISK", whole=True, drop=4),
+    column("TYPE", "task_type", whole=True, drop=5),
 )

@@ -67,6 +67,7 @@ class InboxEntry(msgspec.Struct, frozen=True, kw_only=True):
     due_at: datetime | None = None
     votes: int = 0
     ending: str = ""
+    decided_by: str = ""
     mine: bool = False
     reviewed_by: str = ""
     snoozed_until: datetime | None = None
@@ -252,7 +253,13 @@ def _closed(stored: Stored, directory: Snapshot) -> InboxEntry | None:
     if intent.ending is None or last is None:
         return None
     at, step = last
-    return replace(_row(stored, step, directory), ending=intent.ending.value, at=at)
+    by = intent.results[step.id].get("decided_by")
+    return replace(
+        _row(stored, step, directory),
+        ending=intent.ending.value,
+        at=at,
+        decided_by=directory.display(by) if isinstance(by, str) else "",
+    )
 
 
 def _row(stored: Stored, step: HumanStep, directory: Snapshot) -> InboxEntry:

@@ -17,11 +17,12 @@ from signoff.core.plan.title_template import (
     TemplateError,
     filled,
     has_fields,
+    missing,
     parse,
     searched_part,
     unfilled,
 )
-from signoff.core.plan.wording import question, question_template, record_title, title_of
+from signoff.core.plan.wording import missing_from_titles, question, question_template, record_title, title_of
 from signoff.core.text.amounts import is_money, money_text, number_text
 from signoff.core.text.hidden_characters import hidden
 from signoff.core.text.json_diff import show_named
@@ -297,3 +298,45 @@ def test_a_notification_gets_the_values_when_it_is_sent() -> None:
 def test_what_is_not_written_as_json_writes_numbers_is_shown_as_it_is(value: str) -> None:
     assert number_text("amount", value, {"currency": "EUR"}) is None
     assert show_named(value, ("plate", {})) == value
+
+
+@pytest.mark.parametrize(
+    ("payload", "fields"),
+    [
+        ({"amount": 0, "customer": {"name": False}}, ()),
+        (
+            {"amuont": 3, "customer": {"nam": "ACME"}},
+            (("amount", "amuont"), ("customer.name", "customer.nam")),
+        ),
+        ({"amount": None, "customer": {"name": ""}}, (("amount", ""), ("customer.name", ""))),
+        ({"amount": 3, "customer": "ACME"}, (("customer.name", ""),)),
+        ({"amount": 3, "costumer": {"name": "ACME"}}, (("customer.name", "costumer"),)),
+        ({"amount": 3, "zebra": 1}, (("customer.name", ""),)),
+        ({"amount": 3, "custome" + "r" * 65: 1}, (("customer.name", ""),)),
+        (None, (("amount", ""), ("customer.name", ""))),
+    ],
+)
+def test_missing_lists_the_fields_that_a_payload_lacks(payload: Any, fields: tuple[Any, ...]) -> None:
+    assert missing(REFUND, payload) == fields
+    assert missing("Refund {amount} and {amount}?", {}) == (("amount", ""),)
+    assert missing("{{amount}} {", {}) == missing("Refund?", {}) == ()
+
+
+@given(
+    st.dictionaries(st.sampled_from(["amount", "amuont", "customer"]), st.none() | st.text() | st.integers())
+)
+def test_a_field_is_missing_exactly_if_its_name_is_shown(payload: dict[str, Any]) -> None:
+    for name in ("amount", "customer"):
+        shown = filled(f"{{{name}}}", payload)
+        assert (shown == f"[{name}]") == bool(missing(f"{{{name}}}", payload))
+
+
+def test_only_a_workflows_titles_miss_fields() -> None:
+    plan, _ = compiled(REFUND)
+    assert missing_from_titles(plan, b'{"amuont": 3, "customer": {"name": "ACME"}}') == (
+        "step 'ask': its title names {amount}, which the payload does not have; approvers see [amount]. "
+        "Did you mean 'amuont'?",
+    )
+    assert missing_from_titles(plan, b'{"amount": 3, "customer": {"name": "ACME"}}') == ()
+    assert missing_from_titles(replace(plan, source="request"), b"{}") == ()
+    assert missing_from_titles(compiled("Refund?")[0], b"{}") == ()

@@ -49,6 +49,14 @@ async def code_of(attempt: Any) -> tuple[str, str | None]:
     return refusal.value.code, refusal.value.field
 
 
+async def test_a_field_of_a_title_that_the_payload_lacks_is_a_warning(env: EngineEnv) -> None:
+    await settle(env)
+    titled = APPROVE | {"human": {**APPROVE["human"], "title": "Refund {amount}?"}}
+    await apply(env, workflow(titled))
+    [warning] = [one for one in (await direct(env)).warnings if "its title" in one]
+    assert warning.startswith("step 'approve': its title names {amount}")
+
+
 async def test_the_types_workflow_governs_whatever_the_request_says(env: EngineEnv) -> None:
     await settle(env)
     await apply(env, workflow(VALIDATE, APPROVE))

@@ -8,10 +8,11 @@ title; of a long value only the beginning is read.
 
 import re
 from collections.abc import Mapping
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from signoff.core.text.amounts import currency_field, money_text, number_text
-from signoff.core.text.describe import printable
+from signoff.core.text.describe import nearest, printable
 from signoff.core.text.hidden_characters import CUT, pieces
 from signoff.core.text.masking import masked
 
@@ -22,6 +23,8 @@ _LONGEST_READ: Final = 1000  # characters of a value that are examined, of which
 # Characters of a value that are searched for secrets: more than are shown, so that a secret among those is whole enough
 # to be recognized.
 _SEARCHED: Final = 4096
+_COMPARED: Final = 50  # names of the payload that are compared with a missing field's
+_LONGEST_NAME: Final = 64
 _PART: Final = re.compile(r"\{\{|\}\}|\{([^{}]*)\}|[{}]")
 _FIELD: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_-]{0,63}(?:\.[A-Za-z_][A-Za-z0-9_-]{0,63})*")
 _NAMES: Final = (
@@ -43,6 +46,13 @@ class Field(NamedTuple):
     @property
     def name(self) -> str:
         return ".".join(self.path)
+
+
+class Missing(NamedTuple):
+    """A field that is not there, and the one that was probably meant, "" if there is none."""
+
+    name: str
+    meant: str
 
 
 class TemplateError(ValueError):
@@ -109,6 +119,43 @@ def filled(title: str, payload: Mapping[str, Any] | None) -> str:
         return title
     named = {part.path for part in parts if isinstance(part, Field)}
     return "".join(part if isinstance(part, str) else _filled(part, payload or {}, named) for part in parts)
+
+
+def missing(title: str, payload: Mapping[str, Any] | None) -> tuple[Missing, ...]:
+    """The fields that the title names and the payload does not have or leaves empty, so that their names are shown."""
+    if not has_fields(title):
+        return ()
+    try:
+        fields = [part for part in parse(title) if isinstance(part, Field)]
+    except TemplateError:  # shown as written
+        return ()
+    named = dict.fromkeys(field for field in fields if _is_missing(field.path, payload or {}))
+    return tuple(Missing(field.name, _meant(field.path, payload or {})) for field in named)
+
+
+def _is_missing(path: tuple[str, ...], payload: Mapping[str, Any]) -> bool:
+    value: Any = payload
+    for name in path:
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return value is None or value == ""
+
+
+def _meant(path: tuple[str, ...], payload: Mapping[str, Any]) -> str:
+    """The field that the payload probably has in its place, "" if none is close."""
+    above: list[str] = []
+    holder: Any = payload
+    for name in path:
+        if not isinstance(holder, Mapping):
+            return ""
+        if name not in holder:
+            known = [
+                key for key in islice(holder, _COMPARED) if len(key) <= _LONGEST_NAME and key not in path
+            ]
+            close = nearest(name, known)
+            return ".".join((*above, close)) if close else ""
+        above.append(name)
+        holder = holder[name]
+    return ""
 
 
 def unfilled(title: str) -> str:

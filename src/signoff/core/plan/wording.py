@@ -21,6 +21,7 @@ from signoff.core.plan.task_types import (
     meaning_of,
 )
 from signoff.core.text import json_value
+from signoff.core.text.describe import printable
 
 Payload = Mapping[str, Any] | bytes | None  # parsed or as stored; None if there is none
 # The text for a custom outcome.
@@ -72,6 +73,24 @@ def title_of(plan: Plan, step: HumanStep, payload: Payload) -> str:
 def filled_from(title: str, payload: Payload) -> str:
     """A workflow's title with the payload's values."""
     return title_template.filled(title, _fields(payload))
+
+
+def missing_from_titles(plan: Plan, payload: Payload) -> tuple[str, ...]:
+    """A sentence for each field that a workflow's titles name and the payload does not have: approvers are shown its
+    name instead of a value.
+    """
+    if not from_workflow(plan):
+        return ()
+    titles = {step.id: step.task.title for step in plan.steps if isinstance(step, HumanStep)}
+    if not any(map(title_template.has_fields, titles.values())):
+        return ()
+    fields = _fields(payload)
+    return tuple(
+        f"step {step!r}: its title names {{{one.name}}}, which the payload does not have; approvers see [{one.name}]"
+        + (f". Did you mean {printable(one.meant)!r}?" if one.meant else "")
+        for step, title in titles.items()
+        for one in title_template.missing(title, fields)
+    )
 
 
 def question_template(plan: Plan, step: HumanStep, intent_type: str) -> str:

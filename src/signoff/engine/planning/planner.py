@@ -31,7 +31,7 @@ from signoff.core.plan.plan import (
     with_default_retries,
 )
 from signoff.core.plan.task_types import Risk, Stage, expiry_approves, required_answer
-from signoff.core.plan.wording import from_workflow
+from signoff.core.plan.wording import from_workflow, missing_from_titles
 from signoff.core.policy.conditions import choose_policies, variants, with_chosen_policies
 from signoff.core.policy.default_policy import GATE, REFUSE
 from signoff.engine.directory.eligible_people import (
@@ -149,7 +149,7 @@ class Planner:
             claimed_from=request.claimed_from,
             behind=behind,
             deadline_at=request.deadline_at,
-            warnings=(*warnings, *more),
+            warnings=(*warnings, *more, *missing_from_titles(frozen, payload)),
             directory=directory,
         )
 
@@ -196,7 +196,7 @@ class Planner:
             reply_to=scenario.reply_to,
             deadline_at=scenario.deadline_at,
             scenario_id=scenario.scenario_id,
-            warnings=(*scenario.warnings, *warnings, *more),
+            warnings=(*scenario.warnings, *warnings, *more, *missing_from_titles(frozen, payload)),
             directory=directory,
         )
 
@@ -210,7 +210,7 @@ class Planner:
         plan, warnings = await self._left(old.plan, old.type, directory)
         frozen, digest, more = _frozen(self._chosen(plan, payload), directory, side)
         _refuse_sender(frozen, directory, by, old.requester.claimed)
-        return frozen, digest, (*warnings, *more)
+        return frozen, digest, (*warnings, *more, *missing_from_titles(frozen, payload))
 
     async def _left(self, plan: Plan, intent_type: str, directory: Snapshot) -> tuple[Plan, tuple[str, ...]]:
         """A request's own plan, if the workspace allows it. A workspace with a default policy uses its workflows

@@ -49,10 +49,11 @@ class Lines(Masking):
     """Formats a record as one line for people, with a traceback below it. External text cannot forge a line."""
 
     def format(self, record: logging.LogRecord) -> str:
-        line = f"{_at(record)} {record.levelname.lower()} {record.name}: {one_line(record.getMessage())}"
-        return self.clean(
-            f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line, record
-        )
+        text = one_line(record.getMessage())
+        if record.exc_info:
+            text = f"{text}\n{self.formatException(record.exc_info)}"
+        # Not the logger's name: programs filter by it, and a password may be part of it, such as "signoff".
+        return f"{_at(record)} {record.levelname.lower()} {record.name}: {self.clean(text, record)}"
 
 
 class JsonLines(Masking):

@@ -87,3 +87,12 @@ def test_only_a_record_that_is_marked_harmless_is_not_searched_for_secrets() -> 
     assert "hunter22" not in stream.getvalue()
     log.info(text, extra={"harmless": True})
     assert "hunter22" in stream.getvalue()
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_a_password_that_is_part_of_a_loggers_name_does_not_mask_the_name(form: str) -> None:
+    stream = io.StringIO()
+    start_logging(Config(log_format=form, database="postgresql://signoff:signoff@db/signoff"), stream)
+    logging.getLogger("signoff.server").info("the password is signoff")
+    assert "signoff.server" in stream.getvalue()
+    assert "is signoff" not in stream.getvalue()

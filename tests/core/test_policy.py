@@ -253,3 +253,13 @@ def test_an_empty_list_means_nobody_and_not_everybody(policy: dict[str, Any], fi
     met = refusal(lambda: read_policy(document(policy)))
     assert met.field == field
     assert "names no" in str(met)
+
+
+@pytest.mark.parametrize("name", ["approve", "escalate"])
+@pytest.mark.parametrize("written", [["ann@acme.example"], "ann@acme.example"])
+def test_addresses_in_place_of_stages_or_levels_are_refused_with_an_example(
+    name: str, written: object
+) -> None:
+    met = refusal(lambda: read_policy(document({name: written})))
+    assert met.field == (f"{name}[0]" if isinstance(written, list) else name)
+    assert f"{name}: [{{" in (met.hint or "")

@@ -196,7 +196,9 @@ def _read_human(fields: Fields, name: str) -> HumanSource:
                 code="conflicts_with_policy",
             )
         if given in _POLICY:
-            hint = "Write policy: {approve: [...], ...}, or policy: NAME of one that was applied."
+            hint = (
+                "Write policy: {approve: [{any: [team:dba]}], ...}, or policy: NAME of one that was applied."
+            )
             raise human.invalid(given, "is set in the policy", hint=hint, code="unknown_field")
     return read_struct(HumanSource, human)
 

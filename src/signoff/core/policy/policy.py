@@ -32,13 +32,14 @@ from signoff.core.plan.task_types import (
     meaning_of,
 )
 from signoff.core.plan.working_hours import Hours
-from signoff.core.text.describe import printable, suggestion
+from signoff.core.text.describe import kind_of, printable, suggestion
 from signoff.core.text.document_reader import Fields
 from signoff.core.text.durations import format_duration
 from signoff.core.text.struct_reader import DocumentStruct, read_struct, reads
 
 MAX_STAGES: Final = 10
 MAX_ESCALATION_LEVELS: Final = 20
+_STAGE: Final = "{any: [team:dba]}"  # an example, for errors
 People = Annotated[int, Meta(ge=1, le=100)]
 
 
@@ -92,7 +93,7 @@ class StageSource(DocumentStruct, frozen=True, kw_only=True):
                 "invalid_field",
                 f"{fields.path}: names nobody.",
                 field=fields.path,
-                hint="For example: {any: [team:dba]}.",
+                hint=f"For example: {_STAGE}.",
             )
         if fields.has("all") and fields.has("need"):
             raise fields.invalid("need", "has no effect with all, which needs one person of each")
@@ -100,9 +101,9 @@ class StageSource(DocumentStruct, frozen=True, kw_only=True):
 
 def read_stages(fields: Fields, name: str) -> tuple[Stage, ...]:
     """Read one stage, or a list of stages in order."""
-    stages = _one_or_more(fields, name, StageSource, MAX_STAGES)
+    stages = _one_or_more(fields, name, StageSource, MAX_STAGES, example=_STAGE)
     if not stages:
-        raise fields.invalid(name, "contains no stage", hint="For example: approve: [{any: [team:dba]}].")
+        raise fields.invalid(name, "contains no stage", hint=f"For example: approve: [{_STAGE}].")
     return tuple(Stage(one.any or one.all, one.need, one.reject_after, bool(one.all)) for one in stages)
 
 
@@ -132,7 +133,9 @@ class EscalationSource(DocumentStruct, frozen=True, kw_only=True):
 
 def read_escalation(fields: Fields, name: str) -> tuple[Escalation, ...]:
     """``escalate: [{after, to}, ...]``, or a single level; each level must be later than the previous one."""
-    levels = _one_or_more(fields, name, EscalationSource, MAX_ESCALATION_LEVELS)
+    levels = _one_or_more(
+        fields, name, EscalationSource, MAX_ESCALATION_LEVELS, example="{after: 2h, to: [team:platform]}"
+    )
     for number, (before, level) in enumerate(pairwise(levels), start=1):
         if level.after <= before.after:
             raise fields.invalid(f"{name}[{number}].after", "must be later than the one before")
@@ -248,11 +251,15 @@ def refuse_digest(fields: Fields, window: timedelta | None) -> None:
         raise fields.invalid("digest", problem, code="invalid_duration", hint='Write "15m", or omit it.')
 
 
-def _one_or_more(fields: Fields, name: str, kind: type[Any], most: int) -> tuple[Any, ...]:
-    """The structs of a list of objects; a single object counts as a list of one."""
+def _one_or_more(fields: Fields, name: str, kind: type[Any], most: int, *, example: str) -> tuple[Any, ...]:
+    """The structs of a list of objects; a single object counts as a list of one. ``example``: for the errors."""
     if isinstance(fields.value[name], dict):
         return (read_struct(kind, fields.need_inner(name)),)
-    listed = enumerate(fields.each(name, most=most))
+    listed = list(enumerate(fields.each(name, most=most, example=example)))
+    for index, item in listed:
+        if not isinstance(item, dict):
+            hint = f"For example: {name}: [{example}]."
+            raise fields.invalid(f"{name}[{index}]", f"must be an object, not {kind_of(item)}", hint=hint)
     return tuple(read_struct(kind, fields.item(name, index, item)) for index, item in listed)
 
 

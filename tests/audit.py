@@ -1,6 +1,5 @@
-"""``make check``: are there known holes in what requirements.lock pins, or in this interpreter?
-
-Asks a public advisory database, if it can be reached; where it cannot, that is said and nothing fails.
+"""``make check``: looks up known vulnerabilities of the packages that requirements.lock pins and of this interpreter
+in a public advisory database. If the database cannot be reached, it prints that and succeeds.
 """
 
 import json
@@ -24,7 +23,7 @@ def pinned(text: str) -> list[tuple[str, str]]:
 
 
 def advisories(packages: list[tuple[str, str]], source: str = SOURCE) -> dict[str, list[str]] | None:
-    """The known holes of each package that has any, by name and version; None where nobody can be asked."""
+    """The known vulnerabilities of each affected package, by name and version; None without access to the database."""
     queries = [
         {"package": {"name": name, "ecosystem": "PyPI"}, "version": version} for name, version in packages
     ]
@@ -46,7 +45,7 @@ def advisories(packages: list[tuple[str, str]], source: str = SOURCE) -> dict[st
 
 
 def main(source: str = SOURCE) -> int:
-    """The exit code: 1 for findings among the packages."""
+    """Returns the exit code: 1 if a package has a known vulnerability."""
     for warning in warnings():
         print(f"warning: {warning}")
     packages = pinned(LOCK.read_text("utf-8"))

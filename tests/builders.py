@@ -1,4 +1,4 @@
-"""Intents brought to a state by commands, never by writing columns."""
+"""Builds intents in a given state by applying commands, never by setting columns."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -65,7 +65,7 @@ def gate(*steps: object, **fields: object) -> Plan:
 
 
 class Story:
-    """One intent and everything that happens to it."""
+    """One intent and its history."""
 
     def __init__(
         self,
@@ -103,7 +103,7 @@ class Story:
         return change
 
     def do(self, command: c.Command, by: Actor = AGENT, after: timedelta = timedelta(0)) -> Change:
-        """Let ``after`` pass (without a tick), then apply the command."""
+        """Move the clock by ``after`` (without a tick), then apply the command."""
         self.now += after
         held = self.intent.open
         if isinstance(command, c.Answer) and isinstance(held, Task) and not command.shown:
@@ -128,5 +128,5 @@ class Story:
 
 
 def happened(change: Change) -> list[str]:
-    """The events of a change by name."""
+    """The events of a change with this name."""
     return [type(s.fact.event).__name__ for s in change.facts]

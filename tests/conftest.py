@@ -1,4 +1,4 @@
-"""What every test may ask for: an event loop, a moved clock, a store on each of the two databases."""
+"""Fixtures of all tests: an event loop, a clock that tests move, a store on each of the two databases."""
 
 import asyncio
 import atexit
@@ -51,7 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path) -> bool | None:
-    """On Windows only what is marked for it is imported: other tests need a module that is not there."""
+    """On Windows, import only the tests that are marked for it; others need POSIX modules."""
     if hasattr(os, "fork") or not collection_path.match("test_*.py"):
         return None
     return "pytest.mark.windows" not in collection_path.read_text("utf-8") or None
@@ -98,17 +98,17 @@ TABLES = [
 
 
 class FixedClock:
-    """The time is what the test says."""
+    """A clock that only the test moves."""
 
     def __init__(self, at: datetime = NOON) -> None:
         self.at = at
 
     def wall(self) -> datetime:
-        """SQLite's system clock."""
+        """Sets SQLite's system clock."""
         return self.at
 
     def map(self, now: datetime) -> datetime:
-        """The store's clock: whatever the database says, it is this late."""
+        """Sets the store's clock, whatever the database's time is."""
         return self.at
 
     def move(self, by: timedelta) -> datetime:
@@ -128,14 +128,14 @@ def clock() -> FixedClock:
 
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
-    """The URL of a server on which databases may be made."""
+    """The URL of a server on which databases can be created."""
     with postgres() as url:
         yield url
 
 
 @pytest.fixture(scope="session")
 def postgres_url(postgres_server: str) -> Iterator[str]:
-    """The URL of the one database that tests share; ``store`` empties it before each."""
+    """The URL of the database that tests share; ``store`` empties it before each test."""
     name = f"signoff_test_{os.getpid()}"
     yield asyncio.run(create_database(postgres_server, name))
     asyncio.run(drop_database(postgres_server, name))
@@ -143,7 +143,7 @@ def postgres_url(postgres_server: str) -> Iterator[str]:
 
 @pytest.fixture
 def empty_postgres_url(postgres_server: str) -> Iterator[str]:
-    """The URL of a PostgreSQL database of the test's own, without a schema."""
+    """The URL of a separate PostgreSQL database without a schema."""
     name = f"signoff_test_{os.getpid()}_own"
     yield asyncio.run(create_database(postgres_server, name))
     asyncio.run(drop_database(postgres_server, name))
@@ -151,7 +151,7 @@ def empty_postgres_url(postgres_server: str) -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of a database for one test: the whole conformance suite runs on both kinds."""
+    """The URL of a database for one test; each test runs on both kinds."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/signoff.db"
     url: str = request.getfixturevalue("postgres_url")
@@ -160,7 +160,7 @@ def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def own_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """A database of the test's own on either kind, without a schema."""
+    """The URL of a separate database of either kind without a schema."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/signoff.db"
     url: str = request.getfixturevalue("empty_postgres_url")
@@ -168,13 +168,13 @@ def own_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 async def delete_rows(store: Store) -> None:
-    """Of every table: tests share a PostgreSQL database."""
+    """Empty every table, because tests share a PostgreSQL database."""
     await store.write(*((f"delete from {table}", {}) for table in TABLES))
 
 
 @asynccontextmanager
 async def empty_store(url: str, wall: Callable[[], datetime], clock: Clock) -> AsyncIterator[Store]:
-    """A store that is open and empty, until the end of the block."""
+    """Open an empty store for the block."""
     store = open_store(url, wall=wall, clock=clock)
     await store.open()
     try:
@@ -187,6 +187,6 @@ async def empty_store(url: str, wall: Callable[[], datetime], clock: Clock) -> A
 
 @pytest.fixture
 async def store(store_url: str, clock: FixedClock) -> AsyncIterator[Store]:
-    """An open, empty store whose time is ``clock``'s."""
+    """An open, empty store that reads ``clock``."""
     async with empty_store(store_url, clock.wall, clock.map) as store:
         yield store

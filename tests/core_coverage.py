@@ -1,4 +1,4 @@
-"""Runs tests/core alone and fails below the branch coverage that each module of the core has to have."""
+"""Runs tests/core alone and fails if a module of the core has less branch coverage than required."""
 
 import json
 import os
@@ -12,7 +12,7 @@ LEAST = 97  # percent of statements and branches, of each module
 
 
 def measured(folder: Path, arguments: list[str]) -> dict[str, dict[str, float]]:
-    """The summary of each module, by its path; exits where a test fails."""
+    """The coverage of each module, by path; exits if a test fails."""
     environment = {**os.environ, "COVERAGE_FILE": str(folder / "data"), "COVERAGE_CORE": "ctrace"}
 
     def coverage(*words: str) -> None:

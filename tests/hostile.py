@@ -1,4 +1,4 @@
-"""What an agent may write to deceive whoever reads it: one corpus for page, mail, chat, terminal and webhook."""
+"""Text with which an agent may try to deceive readers: one corpus for page, mail, chat, terminal and webhook."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Listening on loopback, for what tests put in the place of services."""
+"""Servers on loopback that replace services in tests."""
 
 import asyncio
 import ssl
@@ -10,7 +10,7 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 @asynccontextmanager
 async def listening(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncIterator[str]:
-    """``serve`` deals with each connection; the address is a URL. At the end every connection is closed."""
+    """Handle each connection with ``serve``; yields the URL. All connections are closed at the end."""
     tasks: set[asyncio.Future[None]] = set()
 
     async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""A real server in a process of its own, to be talked to, killed and started again. Stopped by its pid."""
+"""A real server in a separate process, which tests call, kill and restart. Stopped by its pid."""
 
 import json
 import os
@@ -21,8 +21,8 @@ PATIENCE = 45.0
 
 
 def _own_ports() -> Iterator[int]:
-    """A hundred ports of this process's own, over and over. It holds them by the first one's namesake in UDP,
-    which nobody uses, for as long as it lives: no other test process is given them.
+    """Cycles through a hundred ports that are reserved for this process by binding the first one's UDP port, which
+    nothing else uses, for the process's lifetime.
     """
     while True:
         first = 20_000 + 100 * secrets.randbelow(120)
@@ -40,9 +40,8 @@ _PORTS = _own_ports()
 
 
 def free_port() -> int:
-    """A port that a server can be given, and given again after a kill; nobody listens on it meanwhile.
-
-    Below those that the kernel hands to outgoing connections: nobody takes it by accident.
+    """A free port that stays available to this test after its server is killed. It is below the range of outgoing
+    connections, so that none occupies it.
     """
     for port in _PORTS:
         with socket.socket() as probe, suppress(OSError):
@@ -53,7 +52,7 @@ def free_port() -> int:
 
 
 class Live:
-    """``signoff up`` on a folder and a database. ``restart`` keeps the port, as a supervisor would."""
+    """``signoff up`` with a folder and a database. ``restart`` keeps the port."""
 
     python: str = sys.executable
     program: tuple[str, ...] = ("-m", "signoff.cli")  # what Python runs
@@ -68,7 +67,7 @@ class Live:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "Live":
-        """Start the process and return once it answers and has said so."""
+        """Start the process and return once it has printed its address and responds."""
         command = [
             self.python,
             *self.program,
@@ -102,11 +101,11 @@ class Live:
             return False
 
     def kill(self) -> None:
-        """kill -9: nothing is finished, nothing is said."""
+        """Send SIGKILL."""
         self._end(signal.SIGKILL)
 
     def stop(self) -> None:
-        """SIGTERM, as a supervisor stops it."""
+        """Send SIGTERM."""
         self._end(signal.SIGTERM)
 
     def _end(self, how: signal.Signals) -> None:
@@ -136,7 +135,7 @@ class Live:
         return self.credentials["api_key"]
 
     def call(self, method: str, path: str, body: Any = None, key: str | None = None) -> tuple[int, Any]:
-        """(status, JSON) of one plain HTTP request."""
+        """Send one HTTP request; returns (status, JSON)."""
         request = urllib.request.Request(
             self.url + path,
             method=method,

@@ -1,8 +1,7 @@
-"""Runs mutmut over the core's rules with tests/core as the judge, for so many minutes, and lists what survived.
-
-The words are matched against names of modules and functions (``quorum``, ``fields.why``); without any, ``RULES``
-are taken. What is known to change nothing stands in ``EQUIVALENT``, by function and changed line, with its reason.
-mutmut leaves alone what stands outside of functions (tables) and decorated functions (the branches of ``evolve``).
+"""Runs mutmut on the core's rules with tests/core for a given number of minutes, and lists the surviving mutants.
+Arguments are matched against names of modules and functions (``quorum``, ``fields.why``); the default is ``RULES``.
+``EQUIVALENT`` has the mutants that change nothing, by function and changed line, with the reason. mutmut does not
+mutate module-level tables or decorated functions (the branches of ``evolve``).
 """
 
 import argparse
@@ -96,7 +95,7 @@ def mutmut(*arguments: str) -> str:
 
 
 def changed(name: str) -> str:
-    """The changed lines of a mutant, without their indentation."""
+    """The changed lines of a mutant, dedented."""
     lines = mutmut("show", name).splitlines()
     return "\n".join(line[0] + line[1:].strip() for line in lines if re.match(r"[+-](?![+-])", line))
 

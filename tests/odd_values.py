@@ -1,4 +1,4 @@
-"""Values that no schema expects, put into every place of a document."""
+"""Values that no schema expects, for every place of a document."""
 
 import json
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Where something could stand that is odd."""
+    """The places of a document where an odd value can be put."""
     pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for name, inner in pairs:
         yield (*path, name)

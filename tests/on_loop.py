@@ -1,4 +1,4 @@
-"""How often a function is called by the event loop's own thread: long work is done beside it."""
+"""Counts calls of a function in the event loop's thread, where long work must not run."""
 
 import sys
 from collections.abc import Awaitable, Callable
@@ -9,7 +9,7 @@ T = TypeVar("T")
 
 
 async def on_the_loop(act: Callable[[], Awaitable[T]], of: str) -> tuple[T, int]:
-    """What it gives, and how often a function of that name is called by the event loop's own thread."""
+    """The result, and how often a function of this name was called in the event loop's thread."""
     count = 0
 
     def called(frame: FrameType, event: str, _arg: object) -> None:

@@ -1,4 +1,4 @@
-"""The audit of ``make check``: it fails on findings, and says so plainly where it could not look."""
+"""``make check``'s audit fails on findings, and says when it could not reach the database."""
 
 import json
 import threading
@@ -16,7 +16,7 @@ from tests.live import free_port
 
 @contextmanager
 def database(answer: bytes) -> Iterator[tuple[str, list[Any]]]:
-    """An advisory database that always says this, and what it was asked."""
+    """An advisory database with a fixed response that records its requests."""
     asked: list[Any] = []
 
     class Handler(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""The command of the benchmarks: what it measures for which arguments, and against what. Nothing is measured here."""
+"""The arguments of the benchmarks' command: what they measure and compare. Nothing is measured here."""
 
 import re
 import subprocess

@@ -1,8 +1,6 @@
-"""What is used of libraries beyond their documented interface is what it was when it was read.
-
-A digest here stands for the source of one such name. If it changes, a library was updated: read what changed, see
-that the code which relies on it (named below) still holds, then put the new digest here and raise the upper bound
-in pyproject.toml. The code differs between versions, never between machines or versions of Python.
+"""Undocumented parts of libraries that our code relies on are unchanged. Each digest is that of one name's source. If
+one changes after an update, read the change, check the code that relies on it (named below), then update the digest
+here and the upper bound in pyproject.toml. The source depends on the version only, not on the machine or interpreter.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""The files with which a server is deployed: what they name exists."""
+"""The deployment files refer only to things that exist."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""What we are compared with is pinned, and the code that runs it at least compiles: no peer is started here."""
+"""The compared products are pinned, and the code that runs them compiles. None is started here."""
 
 import ast
 import re

@@ -1,4 +1,4 @@
-"""What is published is what was built and tested here: links, versions, workflows."""
+"""What is published was built and tested here: links, versions, workflows."""
 
 import re
 import subprocess

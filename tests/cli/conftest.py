@@ -1,4 +1,4 @@
-"""What the command line's tests may ask for: a server on loopback that follows a script, and the command."""
+"""Fixtures of the CLI tests: a scripted server on loopback, and the command."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,7 +21,7 @@ def stub() -> Iterator[Stub]:
 
 @pytest.fixture
 def run(stub: Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """``run("tasks", "list")`` in an empty folder, without a terminal, against the stub."""
+    """Run ``signoff`` with these arguments in an empty folder, without a terminal, against the stub."""
     monkeypatch.chdir(tmp_path)
     environ = {"SIGNOFF_URL": stub.url, "SIGNOFF_API_KEY": "sgn_person_test_secret", "HOME": str(tmp_path)}
 

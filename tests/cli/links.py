@@ -1,4 +1,4 @@
-"""What the command line prints: the tokens in its links."""
+"""Extracts tokens from the links that the CLI prints."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""A shell that runs the command line against a live server."""
+"""Runs the CLI against a live server."""
 
 import json
 from collections.abc import Iterator
@@ -11,14 +11,14 @@ from tests.stories.servers import self_approving, serving, signoff
 
 
 class Shell:
-    """A folder in which a server keeps its data; commands are typed there."""
+    """A server's data folder, and the CLI run in it."""
 
     def __init__(self, live: Live) -> None:
         self.live = live
         self.folder = live.data.parent
 
     def __call__(self, *arguments: str, code: int = 0, input: str = "", **variables: str) -> str:
-        """What the command wrote to stdout, after it ended with this exit code."""
+        """Run the command, assert its exit code, and return its standard output."""
         done = signoff(self.folder, *arguments, input=input, **variables)
         assert done.returncode == code, f"{arguments} ended {done.returncode}: {done.stdout}{done.stderr}"
         assert "Traceback" not in done.stderr
@@ -29,7 +29,7 @@ class Shell:
         return json.loads(self(*arguments, "--json", code=code))
 
     def asked(self, **task: Any) -> str:
-        """An intent that waits for a person; its id."""
+        """Create an intent that waits for a person; returns its id."""
         intent = {
             "intent_type": "intent.cli.ask.v1",
             "payload": {"n": 1},
@@ -38,7 +38,7 @@ class Shell:
         return str(self.ask("POST", "/v1/intents", intent)["intent_id"])
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
-        """The same server's plain answer, where no command is under test."""
+        """Call the API directly, where no command is under test."""
         status, answer = self.live.call(method, path, body)
         assert status == 200, answer
         return answer

@@ -1,4 +1,4 @@
-"""A command with somebody at the keyboard."""
+"""Runs a command on a pseudo-terminal and types its input."""
 
 import os
 import pty
@@ -14,8 +14,8 @@ Keys = bytes | Callable[[], bytes]
 
 
 def at_a_terminal(stub: Stub, words: Sequence[str], keys: Sequence[tuple[bytes, Keys]]) -> tuple[int, str]:
-    """(exit code, everything on the screen) of a command; ``keys``: what is typed after which prompt, or what returns
-    it after doing something else first.
+    """Run a command and return (exit code, everything on the screen). ``keys``: for each prompt, the input, or a
+    function that returns the input.
     """
     mine, theirs = pty.openpty()
     environ = {

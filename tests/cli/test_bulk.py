@@ -1,4 +1,4 @@
-"""Several similar tasks answered by one command: shown, asked about once, and each told."""
+"""``signoff tasks``: one command answers several similar tasks after one confirmation and reports each result."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Servers that a person has signed in to: where their keys are kept, which is used, and what takes precedence."""
+"""Contexts: where keys are stored, which one is used, and which setting takes precedence."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Who decides, as scripts say it: one file applied, people away, policies explained, tasks handed over."""
+"""Commands that control who may decide: apply, absences, policy explanations, reassignment."""
 
 import json
 import re
@@ -32,7 +32,7 @@ workspace: {self_approval: true}
 
 @pytest.fixture
 def sh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shell]:
-    """A server for one test alone, and the manifest in a file beside it."""
+    """A server for one test, with the manifest in a file next to it."""
     with serving(request, tmp_path / ".signoff") as live:
         shell = Shell(live)
         (shell.folder / "who.yaml").write_text(MANIFEST, encoding="utf-8")
@@ -41,13 +41,13 @@ def sh(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Shell]:
 
 @pytest.fixture
 def applied(sh: Shell) -> Shell:
-    """The same, where the manifest is in force."""
+    """Like ``sh``, with the manifest applied."""
     sh("apply", "-f", "who.yaml", "--yes")
     return sh
 
 
 def press(link: str, button: str) -> None:
-    """Sign in by the link, and press the one button."""
+    """Open the sign-in link and press its button."""
     with httpx2.Client(timeout=PATIENCE) as browser:
         for path in (link, button):
             page = browser.get(link if path == link else button.removesuffix("/confirm")).text

@@ -1,4 +1,4 @@
-"""What the demo tells people to type works where it is typed."""
+"""The commands that the demo prints work in the folder where it prints them."""
 
 import os
 import subprocess
@@ -12,7 +12,7 @@ from signoff.cli.demo import typed
 
 @pytest.fixture
 def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An installed ``signoff`` in a folder that may or may not be on the PATH."""
+    """An installed ``signoff`` in a folder that is or is not on the PATH."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "bin").mkdir()
     program = tmp_path / "bin" / "signoff"

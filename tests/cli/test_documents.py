@@ -1,4 +1,4 @@
-"""What is read from files and flags: JSON and YAML, one object, nothing chosen in silence."""
+"""Documents from files and options: JSON or YAML, exactly one object, ambiguous input refused."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""``--dry-run``: every command that changes something can print the request instead of sending it."""
+"""``--dry-run`` prints the request of every command that changes something and sends nothing."""
 
 import json
 from collections.abc import Iterator
@@ -149,7 +149,7 @@ def test_a_mistake_is_found_before_anything_is_printed(run: Run, stub: Stub) -> 
 
 
 def test_a_command_that_only_reads_cannot_change_anything(stub: Stub) -> None:
-    """If it tries, that is an error of the program, and nothing is sent."""
+    """A changing request from a command that is declared as reading raises an error and is not sent."""
 
     @click.command("list", cls=RemoteCommand)
     @click.pass_obj
@@ -195,5 +195,5 @@ def test_a_real_server_has_nothing_to_record(live: Live) -> None:
 
 
 def sent(stub: Stub) -> list[Asked]:
-    """The requests that could have changed something."""
+    """The requests that are not reads."""
     return [asked for asked in stub.asked if asked.method != "GET"]

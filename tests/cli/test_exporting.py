@@ -56,7 +56,7 @@ def test_what_was_exported_is_what_is_there(sh: Shell) -> None:
 
 
 def test_an_exact_comparison_takes_names_as_the_server_does(sh: Shell) -> None:
-    """The names of teams and policies distinguish case; a person may be named in several ways."""
+    """Names of teams and policies are case-sensitive; people can be named in several ways."""
     sh("apply", "-f", given(sh, MANIFEST), "--yes")
     ann, prod = MANIFEST["people"]["ann@acme.example"], MANIFEST["policies"]["prod"]
     other = {"teams": {"DBA": {"members": ["ann@acme.example"]}}, "policies": {"PROD": prod}}
@@ -70,7 +70,7 @@ def test_an_exact_comparison_takes_names_as_the_server_does(sh: Shell) -> None:
 
 
 def test_an_exact_comparison_finds_what_a_person_got_since(sh: Shell) -> None:
-    """An omitted field is unchanged when the file is applied, but then the server does not have exactly the file."""
+    """Applying a file leaves an omitted field unchanged, but an exact comparison reports the difference."""
     sh("apply", "-f", given(sh, MANIFEST), "--yes")
     (sh.folder / "exported.json").write_text(sh("export", "manifest"), encoding="utf-8")
     since = {

@@ -1,4 +1,4 @@
-"""Text from outside can do nothing to a terminal, and is not changed for programs."""
+"""The CLI escapes untrusted text on a terminal and leaves it unchanged in JSON output."""
 
 import json
 

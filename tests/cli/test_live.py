@@ -1,4 +1,4 @@
-"""The command line as scripts use it: real processes, a real server, credentials found, exit codes."""
+"""The CLI in real processes against a real server: credentials, output, exit codes."""
 
 import json
 import re
@@ -278,7 +278,7 @@ def test_doctor_config_version_and_completion(sh: Shell) -> None:
 
 
 def test_a_database_that_only_the_server_knows_is_no_problem(sh: Shell, tmp_path: Path) -> None:
-    """As after ``signoff up --database postgresql://...``: the folder has a key, and no database."""
+    """The folder has a key but no database, as after ``signoff up --database postgresql://...``."""
     key = tmp_path / "credentials.json"
     key.write_bytes((sh.live.data / key.name).read_bytes())
     key.chmod(0o600)
@@ -293,7 +293,7 @@ def test_a_database_that_only_the_server_knows_is_no_problem(sh: Shell, tmp_path
 
 @pytest.mark.parametrize("key", [{}, {"SIGNOFF_API_KEY": "sk_other"}])
 def test_a_database_that_may_not_be_the_servers_is_named(sh: Shell, key: dict[str, str]) -> None:
-    """The folder chooses the database, and SIGNOFF_URL the server."""
+    """The database comes from the folder, the server from SIGNOFF_URL."""
     dead = {"SIGNOFF_URL": "http://127.0.0.1:9", **key}
     checks = json.loads(sh("doctor", "--json", code=1, **dead))
     assert checks[0]["level"] == "problem"

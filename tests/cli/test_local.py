@@ -1,4 +1,4 @@
-"""Commands that need no server: settings, the banner of ``up``, the flags made from the table."""
+"""Commands that need no server, the banner of ``up``, and the options generated from the settings."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Signing in through a browser: what the command shows, how it waits, and how it ends."""
+"""``signoff login``: its output, how it polls, and how it ends."""
 
 import json
 import sys
@@ -135,7 +135,7 @@ def test_where_no_key_can_be_written_none_is_created(
 
 
 def test_a_link_to_the_file_of_contexts_stays_a_link(run: Run, stub: Stub, settings_folder: Path) -> None:
-    """Somebody who keeps their settings elsewhere finds the new key there, and only there."""
+    """If the contexts file is a symbolic link, the new key is written to its target only."""
     kept, link = settings_folder / "kept" / "contexts.json", settings_folder / "signoff" / "contexts.json"
     for folder in (kept.parent, link.parent):
         folder.mkdir(parents=True)
@@ -182,7 +182,7 @@ def test_without_a_display_no_browser_takes_the_terminal() -> None:
 
 
 def test_what_other_terminals_stored_meanwhile_is_kept(run: Run, stub: Stub, settings_folder: Path) -> None:
-    """Somebody who signs in to two servers at once has both keys afterwards, and no key that they removed."""
+    """Signing in to two servers at once keeps both keys, and restores none that was removed."""
     contexts = settings_folder / "signoff" / "contexts.json"
 
     def keep(name: str) -> None:
@@ -204,7 +204,7 @@ def test_what_other_terminals_stored_meanwhile_is_kept(run: Run, stub: Stub, set
 
 
 def test_terminals_that_store_at_the_same_time_wait_for_each_other(settings_folder: Path) -> None:
-    """What one of them stores is read by the next one, and none is lost."""
+    """Concurrent writers read each other's changes, so none is lost."""
     names = [f"server-{number}" for number in range(8)]
     together = Barrier(len(names))
 

@@ -1,4 +1,4 @@
-"""The tree of commands: help, mistakes, how failures end, and what starting costs."""
+"""The command tree: help, usage errors, failures, start-up cost."""
 
 import json
 import os
@@ -285,7 +285,7 @@ def test_what_the_system_refuses_is_said_in_its_words() -> None:
 
 
 def test_no_option_takes_an_empty_word_for_not_said(run: Run) -> None:
-    """A script whose variable is not set must not decide without the digest, or list and end everything."""
+    """An unset shell variable must not remove the digest from an answer or a filter from a bulk command."""
     tried = 0
     for words, command in every_command(main, ()):
         if not isinstance(command, DataCommand):

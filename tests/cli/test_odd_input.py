@@ -1,4 +1,4 @@
-"""What a script gets wrong: an empty variable, a key file without a key, the history of something else."""
+"""Mistakes of scripts: empty variables, key files without a key, the history of another intent."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Tables for people, JSON for programs, colour only where it is wanted."""
+"""Output: tables for people, JSON for programs, color only on terminals that support it."""
 
 import io
 import json

@@ -1,5 +1,5 @@
-"""An agent with a shell on the approver's laptop: it has their key, their terminal, their files, and still decides
-nothing of high risk. And the way in that whoever runs the server has, where no mail can be sent.
+"""An agent with a shell on an approver's laptop has the key, the terminal and the files, but cannot approve a
+high-risk task. Without mail, the server's operator can still let the approver sign in.
 """
 
 import json
@@ -47,7 +47,7 @@ def sh(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory)
 
 @pytest.fixture(scope="module")
 def ann(sh: Shell) -> dict[str, str]:
-    """What a program on Ann's laptop finds."""
+    """Files and settings that a program finds on Ann's laptop."""
     made = sh.json("keys", "create", "--person", "ann@acme.example")
     return {"SIGNOFF_URL": sh.live.url, "SIGNOFF_API_KEY": made["api_key"]}
 
@@ -125,7 +125,7 @@ def test_a_copied_credential_file_opens_the_pages_and_decides_nothing_of_high_ri
 
 
 def decided_by_link(sh: Shell, link: str, task_id: str) -> httpx2.Response:
-    """What becomes of a yes by whoever opens the link."""
+    """The result of an approval by the link."""
     with httpx2.Client(timeout=PATIENCE) as browser:
         page = browser.get(link).text
         entered = browser.post(link, data={"next": f"/tasks/{task_id}", "form_token": token_in(page)})

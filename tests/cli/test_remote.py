@@ -1,4 +1,4 @@
-"""Commands that talk to a server: what they ask of it, what they print, which exit codes they end with."""
+"""Commands that call a server: their requests, output and exit codes."""
 
 import hashlib
 import json

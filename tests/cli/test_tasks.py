@@ -1,4 +1,4 @@
-"""Answering a task: what was shown is what is sent, a yes is asked for, and being late is told."""
+"""Answering tasks: the digest that was shown is sent, a yes must be confirmed, a late answer is reported."""
 
 import json
 from pathlib import Path

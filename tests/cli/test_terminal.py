@@ -1,4 +1,4 @@
-"""What somebody at a terminal relies on: ids that can be copied, completion, the next task, colours, exit codes."""
+"""Use at a terminal: ids that can be copied, completion, ``tasks next``, color, exit codes."""
 
 import io
 import json
@@ -120,7 +120,7 @@ def test_no_color_is_color_never(run: Run, stub: Stub) -> None:
 
 
 def offered(shell: str, words: str, **environ: str) -> list[str]:
-    """What the shell's completion prints for these words; the last one is being typed."""
+    """The shell completions for these words, of which the last is incomplete."""
     *before, incomplete = words.split(" ")
     asked = {
         "_SIGNOFF_COMPLETE": f"{shell}_complete",

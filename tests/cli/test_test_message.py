@@ -1,4 +1,4 @@
-"""``signoff people test-message``: what it asks, prints and ends with."""
+"""``signoff people test-message``: prompts, output, exit codes."""
 
 from typing import Any
 

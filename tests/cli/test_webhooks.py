@@ -1,4 +1,4 @@
-"""``signoff webhooks``: listening, samples, and what became of the server's messages."""
+"""``signoff webhooks``: listening, samples, and the state of sent messages."""
 
 import json
 import os
@@ -165,7 +165,7 @@ def news(seq: int, kind: str, at: str) -> dict[str, Any]:
 def test_it_forwards_each_once_goes_on_after_an_outage_and_ends_with_ctrl_c(
     stub: Stub, receiver: Stub, tmp_path: Path, secret: str
 ) -> None:
-    """What happened before is not repeated; an outage between two looks loses nothing."""
+    """Earlier events are not repeated, and an outage between two polls loses no event."""
     old, new = {"id": INTENT}, {"id": INTENT, "at": "2030-01-31T10:00:00Z", "status": "COMPLETED"}
     stub.on("GET", "/v1/intents", intents(old), Answer(status=503), intents(new))
     early, late = (

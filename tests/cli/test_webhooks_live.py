@@ -1,4 +1,4 @@
-"""Listening at a real server: a decision arrives at the receiver as the server's own webhook would post it."""
+"""``signoff webhooks listen`` forwards a decision exactly as the server's own webhook would post it."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What an agent works on in tests: the stub with deliveries to claim, and a way to let the agent work."""
+"""An agent under test, and a stub with deliveries that it claims."""
 
 import asyncio
 import threading
@@ -15,7 +15,7 @@ LIMIT = 60.0  # a guard against hanging
 
 
 def held(number: int = 1, token: int = 7, **more: Any) -> dict[str, Any]:
-    """A delivery as claimed."""
+    """A delivery after it was claimed."""
     return {
         "delivery_id": f"d{number}", "intent_id": INTENT, "intent_type": TYPE, "step_id": "validate",
         "attempt": 1, "token": token, "lease_seconds": 30, "payload": {"n": number},
@@ -26,7 +26,7 @@ def held(number: int = 1, token: int = 7, **more: Any) -> dict[str, Any]:
 
 
 class AgentEnv:
-    """The stub with deliveries to claim: each claim gets what is free, without any it waits."""
+    """The stub with deliveries to claim. A claim returns those that are available at once."""
 
     def __init__(self, stub: Stub) -> None:
         self.stub = stub
@@ -53,7 +53,7 @@ class AgentEnv:
 
 
 def work(agent: Agent, until: Callable[[], Any]) -> Any:
-    """Run the agent until ``until``, called in another thread, returns; its value."""
+    """Run the agent until the function ``until``, in another thread, returns; returns its value."""
     with ThreadPoolExecutor(1) as pool:
 
         def look() -> Any:

@@ -1,4 +1,4 @@
-"""What the client's tests may ask for: a stub on loopback, and clients of it."""
+"""Fixtures of the client tests: a stub on loopback, and clients connected to it."""
 
 import tempfile
 from collections.abc import Iterator
@@ -56,6 +56,6 @@ def running() -> Iterator["Server"]:
 
 @pytest.fixture
 def server(running: "Server") -> "Server":
-    """The module's server, as if nobody had been told how to answer."""
+    """The module's server, with all answer rules removed."""
     running.leave()
     return running

@@ -1,4 +1,4 @@
-"""Drives a flow without any network or time: each effect is answered from a script, pauses move the clock."""
+"""Runs a client flow without network or time: effects get scripted results, and pauses move the clock."""
 
 from collections.abc import Callable
 from typing import Any
@@ -23,7 +23,7 @@ SSE = {"content-type": "text/event-stream"}
 
 
 class Driving:
-    """The world around a flow: ``now`` in seconds, what it did, what it was told."""
+    """The environment of a flow: ``now`` in seconds, its effects, their results."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -40,7 +40,7 @@ class Driving:
         return [effect.call.parameters for effect in self.effects if isinstance(effect, Open)]
 
     def run(self, flow: Flow[Any], *script: HttpReply | bytes | SignoffError | float) -> Any:
-        """The flow's result. Each step of the script answers a request or a read; a number lets time pass."""
+        """The result of the flow. Each step of the script answers one request or read; a number moves the clock."""
         answers = list(script)
         stepper = Stepper(flow)
         while (effect := stepper.effect) is not None:

@@ -1,4 +1,4 @@
-"""Agent steps under names of their own, and the threads and processes that do them, on a real server."""
+"""Agent steps with unique names on a real server, and the threads and processes that run them."""
 
 import secrets
 import subprocess
@@ -28,7 +28,7 @@ agent.run()
 
 
 class Step:
-    """A workflow of one agent, with a gate behind it where asked, under names of its own."""
+    """A workflow with one agent step and optionally a human step, with unique names."""
 
     def __init__(self, client: Client, *, gate: bool = False, **step: Any) -> None:
         self.client = client
@@ -55,7 +55,7 @@ class Step:
         return agent
 
     def process(self, live: Live, lease: float) -> "subprocess.Popen[str]":
-        """An agent in a process of its own that says what it took and waits for a line before it goes on."""
+        """An agent in a separate process that prints what it claimed and waits for a line before it continues."""
         return subprocess.Popen(
             [sys.executable, "-c", WAITING_AGENT, self.agent, str(lease)],
             stdin=subprocess.PIPE,
@@ -65,7 +65,7 @@ class Step:
         )
 
     def asked(self, intent_id: str) -> Task:
-        """The intent's task, once it is open."""
+        """Wait until the intent's task is open; returns it."""
         return until(
             lambda: next((task for task in self.client.tasks.list() if task.intent_id == intent_id), None)
         )
@@ -76,7 +76,7 @@ class Step:
 
 @contextmanager
 def working(agent: Agent) -> Iterator[None]:
-    """The agent at work in a thread; stopped in good order at the end."""
+    """Run the agent in a thread; stop it gracefully at the end."""
     with ThreadPoolExecutor(1) as pool:
         running = pool.submit(agent.run)
         try:
@@ -88,7 +88,7 @@ def working(agent: Agent) -> Iterator[None]:
 
 @contextmanager
 def ended(process: "subprocess.Popen[str]") -> Iterator["subprocess.Popen[str]"]:
-    """A process that is gone afterwards, whatever happened."""
+    """Kill the process at the end, whatever happens."""
     with process:
         try:
             yield process

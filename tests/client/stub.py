@@ -1,6 +1,5 @@
-"""A small HTTP server on loopback that answers from a script and keeps what it was asked.
-
-It stands in where a real server cannot be made to misbehave on demand: cut streams, lost answers.
+"""A small HTTP server on loopback with scripted responses that records requests. It produces failures that a real
+server cannot produce on demand: cut streams, lost responses.
 """
 
 import json
@@ -22,7 +21,7 @@ LIMIT = 60.0  # a guard against hanging
 
 @dataclass
 class Asked:
-    """One request as it arrived."""
+    """A recorded request."""
 
     method: str
     path: str
@@ -34,7 +33,7 @@ class Asked:
 
 @dataclass
 class Answer:
-    """What the stub says: JSON (or raw bytes), a stream of chunks, or nothing at all (``hangs_up``)."""
+    """A scripted response: JSON, raw bytes, a stream of chunks, or a closed connection (``hangs_up``)."""
 
     body: Any = field(default_factory=dict)
     status: int = 200
@@ -47,7 +46,7 @@ Script = Callable[[Asked], Answer]
 
 
 class Stub:
-    """``on`` queues answers for a path, the last one repeating; ``asked`` holds every request. ``tls``: over https."""
+    """``on`` queues responses for a path and repeats the last one; ``asked`` has all requests. ``tls``: use HTTPS."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.asked: list[Asked] = []
@@ -67,7 +66,7 @@ class Stub:
         self._answers[method, path].extend(answers)
 
     def start(self) -> None:
-        """Listen, on the port of the last time."""
+        """Listen on the same port as before."""
         self._server = _Server(("127.0.0.1", self.port), self)
         if self._tls is not None:
             self._server.socket = self._tls.wrap_socket(self._server.socket, server_side=True)
@@ -75,7 +74,7 @@ class Stub:
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop listening, and cut every connection there is."""
+        """Stop listening and close all connections."""
         if self._server is not None and self._thread is not None:
             self._server.shutdown()
             self._server.cut()
@@ -99,7 +98,7 @@ class Stub:
             return [a for a in self.asked if (a.method, a.path) == (method, path)]
 
     def until(self, method: str, path: str, count: int = 1) -> list[Asked]:
-        """Wait until that was asked ``count`` times."""
+        """Wait until the path was requested ``count`` times."""
         with self._heard:
             there = lambda: [a for a in self.asked if (a.method, a.path) == (method, path)]  # noqa: E731
             assert self._heard.wait_for(lambda: len(there()) >= count, LIMIT), self.asked
@@ -132,7 +131,7 @@ class _Server(ThreadingHTTPServer):
                 continue
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Connections that a test cut are no news."""
+        """Ignore connections that a test closed."""
 
 
 class _Request(BaseHTTPRequestHandler):
@@ -173,7 +172,7 @@ class _Request(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def _stream(self, chunks: list[bytes]) -> None:
-        """Each chunk on its own; the chunk b"CUT" ends the connection in the middle of everything."""
+        """Send each chunk separately; the chunk b"CUT" closes the connection."""
         self.send_header("content-type", "text/event-stream; charset=utf-8")
         self.send_header("transfer-encoding", "chunked")
         self.end_headers()
@@ -185,7 +184,7 @@ class _Request(BaseHTTPRequestHandler):
         self.wfile.write(b"0\r\n\r\n")
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Silent."""
+        """Log nothing."""
 
 
 @contextmanager
@@ -198,7 +197,7 @@ def stub_server(tls: ssl.SSLContext | None = None) -> Iterator[Stub]:
 
 
 def refused(status: int, code: str, headers: dict[str, str] | None = None, **error: Any) -> Answer:
-    """A refusal in the one shape."""
+    """An error response in the API's format."""
     body = {"ok": False, "error": {"code": code, "message": f"No: {code}.", "details": {}, **error}}
     return Answer(body, status, headers or {})
 
@@ -207,13 +206,13 @@ INTENT = "0198c0de-0000-7000-8000-000000000000"
 
 
 def event(seq: int, status: str, kind: str = "in_progress") -> bytes:
-    """One event as it stands on the wire."""
+    """One event in the stream's format."""
     data = {"intent_id": INTENT, "seq": seq, "event_type": f"intent.{kind}", "status": status, "at": AT}
     return f"id: {seq}\nevent: intent.{kind}\ndata: {json.dumps(data)}\n\n".encode()
 
 
 def idle(seq: int) -> bytes:
-    """How the server ends a stream that nothing more happened on."""
+    """The end of a stream on which nothing happened."""
     return f'event: stream.timeout\ndata: {{"ok": true, "next_seq": {seq + 1}}}\n\n'.encode()
 
 

@@ -1,4 +1,4 @@
-"""An agent at work: what it takes and what it reports."""
+"""Agents: which deliveries they claim and what they report."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""An agent's life: how it begins, what it outlives, how it stops."""
+"""An agent's lifecycle: start, outages, shutdown."""
 
 import asyncio
 import logging

@@ -1,4 +1,4 @@
-"""An answer counts only for what was asked."""
+"""The client accepts a response only for the request that it sent."""
 
 import asyncio
 import json
@@ -53,7 +53,7 @@ def test_an_answer_about_what_was_asked_is_none(stub: Stub, client: Client) -> N
 def test_the_answer_to_another_request_is_an_error_and_its_connection_is_left(
     stub: Stub, client: Client
 ) -> None:
-    """Also where the answer names nothing: who sends an intent takes the id that comes back."""
+    """This also holds for responses whose request names no id, such as creating an intent."""
 
     def late(asked: Asked) -> Answer:
         return Answer({"intent_id": OTHERS}, headers={"x-client-request-id": "somebody-elses"})

@@ -1,4 +1,4 @@
-"""A call as a request: its key, its payload, and what may be made of an edit."""
+"""The request for a gated call: idempotency key, payload, and permitted edits."""
 
 import inspect
 from typing import Any, Literal

@@ -1,4 +1,4 @@
-"""Each method asks for what the server's interface says, and reads what it answers."""
+"""Each client method sends the documented request and parses its response."""
 
 import asyncio
 import inspect

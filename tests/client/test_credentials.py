@@ -1,4 +1,4 @@
-"""The search for a server: nearest first, and a key never goes to an address it was not made for."""
+"""Where the client finds its server and key; a key is never sent to an address that it was not made for."""
 
 import json
 from pathlib import Path
@@ -142,7 +142,7 @@ def test_a_file_left_by_somebody_else_in_a_shared_folder_is_not_trusted() -> Non
 
 
 def test_an_empty_argument_or_key_file_is_refused_and_nothing_stands_in_for_it(tmp_path: Path) -> None:
-    """A program whose variable is not set must not act with the owner's stored key."""
+    """A program with an unset variable must not use the owner's stored key."""
     (tmp_path / ".signoff").mkdir()
     stored = {"url": "http://127.0.0.1:8100", "api_key": "sgn_person_owner"}
     (tmp_path / ".signoff" / "credentials.json").write_text(json.dumps(stored), encoding="utf-8")

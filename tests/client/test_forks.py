@@ -1,4 +1,4 @@
-"""A client over a fork: the child speaks over connections of its own, and its parent's stay whole."""
+"""After a fork the child opens connections of its own and does not disturb its parent's."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ IDS = [f"01900000-0000-7000-8000-{number:08x}0000" for number in range(4)]
 
 
 def in_child(work: Callable[[], None]) -> int:
-    """Run in a forked process; its pid. It ends with 0 if ``work`` returned."""
+    """Run ``work`` in a forked process and return its pid. It exits with 0 if ``work`` returns."""
     pid = os.fork()
     if pid:
         return pid
@@ -140,7 +140,7 @@ def test_a_child_of_a_running_loop_is_told_what_to_do(stub: Stub) -> None:
     client = AsyncClient(stub.url, KEY)
 
     async def goes_on() -> int:
-        """A child that goes on in the coroutine of its parent."""
+        """A child that continues its parent's coroutine."""
         await client.get_intent(IDS[0])
         pid = os.fork()
         if pid:

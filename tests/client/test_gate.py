@@ -1,4 +1,4 @@
-"""A gated function runs only after people have approved exactly this call, once for each approval."""
+"""A gated function runs only after people approved exactly this call, and once for each approval."""
 
 import asyncio
 import os
@@ -36,7 +36,7 @@ SECRET = "4929-1234"
 
 
 class Till:
-    """What was really paid."""
+    """Records the payments that were made."""
 
     def __init__(self, **options: Any) -> None:
         self.paid: list[tuple[Any, ...]] = []
@@ -44,7 +44,7 @@ class Till:
 
     def _refund(self) -> Any:
         def refund(order: str, amount: int, card: str = SECRET) -> str:
-            """Pay the money back."""
+            """Record the payment."""
             self.paid.append((order, amount, card))
             return f"paid {amount}"
 
@@ -445,7 +445,7 @@ def test_a_canceled_wait_leaves_the_request_to_the_next_call(server: Server) -> 
 
 
 def until_asked(server: Server, order: str) -> None:
-    """Return once somebody is asked about this order."""
+    """Wait until the task about this order is open."""
     found = threading.Event()
 
     def rule(task: Any) -> Answer | None:

@@ -1,4 +1,4 @@
-"""One gated call as flows: whose use of an outcome counts, and which outcomes let it run."""
+"""The flow of a gated call: which use of an outcome counts, and which outcomes let it run."""
 
 import json
 from typing import Any
@@ -41,7 +41,7 @@ def key_of_first_request(call: GatedCall) -> str:
 
 
 def used_up(call: GatedCall) -> None:
-    """Find the first request's approval used, and ask again."""
+    """The first request's approval is used up, so the flow asks again."""
     script = [
         reply(intent_id=FIRST),
         ended(FIRST),

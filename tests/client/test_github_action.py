@@ -1,4 +1,4 @@
-"""The step of the GitHub action, run as the runner runs it: environment in, exit code, outputs and commands out."""
+"""The GitHub action's step, run as the runner runs it: environment in, exit code, outputs and workflow commands out."""
 
 import json
 import os
@@ -30,7 +30,7 @@ def _step() -> dict[str, Any]:
 
 
 class Step:
-    """What a run of the step left: its exit code, what it printed, its outputs."""
+    """The result of running the step: exit code, output, step outputs."""
 
     def __init__(self, folder: Path, run: str, **inputs: str) -> None:
         output = folder / f"output-{run}"

@@ -1,4 +1,4 @@
-"""The deployment protection rule against a GitHub that checks what GitHub checks: the app's signature, its token."""
+"""The deployment protection rule against a fake GitHub that checks the app's signature and token."""
 
 import asyncio
 import hashlib
@@ -29,7 +29,7 @@ KEY = _PRIVATE.private_bytes(
 
 
 class GitHub:
-    """Its API, as far as a protection rule uses it."""
+    """The part of GitHub's API that a protection rule uses."""
 
     def __init__(self) -> None:
         self.told: list[dict[str, Any]] = []
@@ -119,7 +119,7 @@ def event(github: GitHub, run: int, **changes: Any) -> dict[str, Any]:
 async def post(
     rule: ProtectionRule, said: Any, *, secret: str = SECRET, kind: str = EVENT
 ) -> httpx2.Response:
-    """secret: "" to sign nothing."""
+    """Post a webhook; ``secret``: "" for an unsigned one."""
     body = json.dumps(said).encode()
     headers = {"x-github-event": kind}
     if secret:
@@ -228,7 +228,7 @@ async def test_a_service_that_was_started_anew_goes_on_waiting(server: Server, g
 
 
 async def killed(server: Server, github: GitHub, run: int, deployment: int = 0) -> None:
-    """A service that asks about a deployment and ends before people decide, or before it tells GitHub."""
+    """A service that requests approval and ends before the decision, or before it reports to GitHub."""
     made, deployment = rule(github), deployment or run
     said = event(github, run, deployment={"id": deployment, "sha": "5f0c1b7e", "ref": "main"})
     assert (await post(made, said)).status_code == 202
@@ -275,7 +275,7 @@ async def test_a_decision_about_a_former_attempt_does_not_open_the_next_one(
 
 @pytest.mark.parametrize("what", ["another host", "another digest", "as it is"])
 async def test_github_is_told_only_of_what_it_asked(server: Server, github: GitHub, what: str) -> None:
-    """Who may submit requests can name any callback; the installation's token goes to none but GitHub's."""
+    """Any submitter can set a callback URL; the installation's token is sent to GitHub only."""
     host = GitHub() if what == "another host" else github
     payload = {
         "repository": "acme/shop",
@@ -339,7 +339,7 @@ def test_a_rule_without_a_secret_is_refused() -> None:
 async def test_a_late_decision_about_a_former_attempt_is_not_one_about_the_next(
     server: Server, github: GitHub, said: str
 ) -> None:
-    """The service runs on, and the run is run again while people still look at its former attempt."""
+    """The run is started again while people still review its first attempt."""
     made, former, latter = rule(github), 9 + 100 * (said == "rejected"), 1000 + 100 * (said == "rejected")
     await post(made, event(github, former))
     await until(lambda: asked(server, former))
@@ -359,7 +359,7 @@ async def test_a_late_decision_about_a_former_attempt_is_not_one_about_the_next(
 async def test_a_decision_does_not_open_a_next_attempt_that_nobody_was_asked_about(
     server: Server, github: GitHub, redelivered: bool
 ) -> None:
-    """The run was canceled and run again, and GitHub could not deliver the webhook of its new attempt."""
+    """The run was canceled and started again, and GitHub could not deliver the new attempt's webhook."""
     made, run = rule(github), 400 + redelivered
     await post(made, event(github, run))
     await until(lambda: asked(server, run))
@@ -400,7 +400,7 @@ async def test_an_outage_of_github_delays_a_decision_and_does_not_lose_it(
 
 
 class Seen(httpx2.AsyncHTTPTransport):
-    """Records the paths of the requests to Signoff. listing: answers the lists of requests in its place."""
+    """Records the paths of requests to Signoff. ``listing``: the response to requests for lists."""
 
     def __init__(self, listing: httpx2.Response | None = None) -> None:
         super().__init__()
@@ -458,7 +458,7 @@ async def test_a_decision_is_not_sent_while_it_is_unknown_whether_the_run_was_ru
 
 
 async def earlier(server: Server, github: GitHub, run: int, deployment: int) -> str:
-    """A request as an earlier release sent it: its correlation id does not name the run."""
+    """A request from an earlier release: its correlation id does not name the run."""
     payload = {
         "repository": "acme/shop",
         "environment": "production",

@@ -1,5 +1,5 @@
-"""The Go client (clients/go) as far as it can be judged without Go: names, versions, addresses. Its own tests: make
-test-clients.
+"""The Go client (clients/go): names, versions, addresses, without a Go toolchain. ``make test-clients`` runs its own
+tests.
 """
 
 import inspect
@@ -83,7 +83,7 @@ ELSEWHERE = {
     ("ours", "group"), [(ClientMethods, "Client"), (TaskMethods, "Tasks"), (DirectoryMethods, "Directory")]
 )
 def test_its_methods_have_the_arguments_of_the_sdk(ours: type, group: str) -> None:
-    """In the parameters, in the struct of one of them, or in another method that is there."""
+    """As parameters, as fields of a parameter's struct, or in another method that exists."""
     structs = dict(re.findall(r"^type (\w+) struct \{(.*?)^}", SOURCE, re.MULTILINE | re.DOTALL))
     missing = []
     for name, method in vars(ours).items():

@@ -1,4 +1,4 @@
-"""The SDK's two groups against a real server: who decides, and what people do with a task beside answering it."""
+"""The SDK's groups for policies and for tasks against a real server."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,7 +19,7 @@ FLOW = {
 
 @pytest.fixture
 def live(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Live]:
-    """A server for one test alone."""
+    """A server for one test."""
     with serving(request, tmp_path / ".signoff") as live:
         yield live
 

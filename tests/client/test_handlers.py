@@ -1,4 +1,4 @@
-"""Functions of an agent that block, that return too much, that come too late; what the agent says of itself."""
+"""Agent functions that block, return too much or finish late, and what the agent reports about itself."""
 
 import asyncio
 import json
@@ -194,7 +194,7 @@ def test_a_result_without_an_end_is_refused(agent: Agent, agent_env: AgentEnv) -
 
 
 class Closed(Mapping[str, Any]):
-    """A row of a database whose connection was closed since."""
+    """A database row whose connection was closed."""
 
     def __getitem__(self, name: str) -> Any:
         raise RuntimeError("closed")

@@ -1,4 +1,4 @@
-"""Our client and our agents against the real server, which is killed while they wait for it."""
+"""The client and agents against a real server that is killed while they wait."""
 
 import asyncio
 import json
@@ -42,7 +42,7 @@ def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 @pytest.fixture
 def client(live: Live) -> Iterator[Client]:
-    """The owner of the workspace."""
+    """A client with the workspace owner's key."""
     with Client(live.url, live.owner_key) as client:
         yield client
 
@@ -249,7 +249,7 @@ def test_a_lease_is_renewed_for_as_long_as_the_function_runs(live: Live, client:
 
 
 def lease_end(live: Live, delivery: Delivery) -> datetime | None:
-    """Until when the server's own row says that this very delivery is held; None once it is not any more."""
+    """When the lease of this delivery ends according to the server's row; None once it has ended."""
     with closing(apsw.Connection(str(live.data / "signoff.db"))) as db:
         [(state,)] = db.execute("select state from intents where id = ?", (delivery.intent_id,))
     held = json.loads(bytes(state)).get("open") or {}

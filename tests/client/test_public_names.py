@@ -1,4 +1,4 @@
-"""The public surface is one list. What is not on it may change."""
+"""The SDK's public names are one list."""
 
 import importlib.metadata
 import subprocess

@@ -1,4 +1,4 @@
-"""What is sent again, when, and what never: a write happens once however often its answer is lost."""
+"""Retries: which requests are sent again and when; a write takes effect once even if its response is lost."""
 
 import asyncio
 import json
@@ -213,7 +213,7 @@ def test_what_json_cannot_say_is_the_callers_mistake(client: Client) -> None:
 
 
 class Scripted:
-    """A session whose every flow meets these answers."""
+    """A session whose flows all receive these responses."""
 
     def __init__(self, world: Driving, *answers: HttpReply | ConnectionFailed) -> None:
         self._world, self._answers = world, answers

@@ -1,4 +1,4 @@
-"""Following an intent: no event lost, none twice, whatever happens to the connection."""
+"""Following an intent loses and repeats no event, whatever happens to the connection."""
 
 import asyncio
 import json
@@ -178,7 +178,7 @@ def test_a_server_that_goes_away_before_the_result_is_read_is_a_timeout_too() ->
 
 
 def test_observing_from_behind_the_end_ends() -> None:
-    """Somebody who resumes with the last event's seq must not wait for an event that he has."""
+    """Resuming with the last event's seq must not wait for another event."""
     world = Driving()
     over = HttpReply(200, {}, json.dumps(intent("COMPLETED").body).encode())
     missed = {"events": [{"seq": 10, "event_type": "intent.completed", "status": "COMPLETED"}]}

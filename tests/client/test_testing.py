@@ -1,4 +1,4 @@
-"""The server for other people's tests: what it says when a rule of theirs fails."""
+"""``signoff.testing``: the server for our users' tests, and its errors when a rule fails."""
 
 import threading
 from typing import Any

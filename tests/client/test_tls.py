@@ -1,4 +1,4 @@
-"""Over https: a certificate is checked, a private authority can be named, and what is wrong is said truly."""
+"""TLS: certificates are verified, a private CA can be set, and errors name the actual problem."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ from tests.notify.smtp_sink import certificate
 
 @pytest.fixture
 def trusted(tmp_path: Path) -> Iterator[tuple[Stub, Path]]:
-    """A server with a certificate that nobody knows, and the file by which to trust it."""
+    """A server with a self-signed certificate, and the CA file that verifies it."""
     context, authority = certificate(tmp_path)
     with stub_server(context) as stub:
         stub.on("GET", "/v1/workflows", Answer({"workflows": []}))

@@ -1,4 +1,4 @@
-"""What all adapters of agent frameworks share, without a framework: verdicts, and whether JSON fits a schema."""
+"""What all framework adapters share: verdicts, and whether JSON matches a schema."""
 
 import asyncio
 from collections.abc import Iterator
@@ -97,7 +97,7 @@ def test_options_that_cannot_work_are_refused_when_they_are_written(wrong: dict[
 
 @pytest.mark.parametrize("wrong", ["(hidden) rm", "\ud800", float("nan"), 2**60])
 def test_a_call_that_cannot_be_asked_about_is_declined_with_the_reason(server: Server, wrong: Any) -> None:
-    """A model chooses its arguments: an adapter that fails because of them is no decision for some frameworks."""
+    """A model chooses the arguments, and some frameworks would not take an exception for a refusal."""
     server.approve()
     before = len(server.asked)
     tools = ToolGate()

@@ -1,4 +1,4 @@
-"""Traces, with OpenTelemetry's real API: what it says is sent, and whatever it does, the request and the work go on."""
+"""Traces with the real OpenTelemetry API: what is sent, and that a failing tracer breaks no request."""
 
 import asyncio
 import sys
@@ -39,7 +39,7 @@ def current(span: Any) -> Iterator[None]:
 
 
 def replaced(monkeypatch: pytest.MonkeyPatch, **parts: Any) -> None:
-    """OpenTelemetry's API with some parts replaced, as the client finds it."""
+    """The OpenTelemetry API with some parts replaced."""
     monkeypatch.setitem(sys.modules, "opentelemetry.trace", SimpleNamespace(**{**vars(api), **parts}))
 
 
@@ -59,7 +59,7 @@ def test_the_current_span_is_sent_with_its_state() -> None:
 
 
 class Odd(NonRecordingSpan):
-    """A span whose context is whatever a tracer may return, or a function that raises."""
+    """A span whose context is an arbitrary value, or a function that raises."""
 
     def __init__(self, context: Any) -> None:
         super().__init__(SpanContext(TRACE, SPAN, False))
@@ -111,7 +111,7 @@ def test_an_api_that_raises_never_fails_a_request(monkeypatch: pytest.MonkeyPatc
 
 
 class Recorded(NonRecordingSpan):
-    """A span that notes what is done with it."""
+    """A span that records the calls."""
 
     def __init__(self, breaks: str = "") -> None:
         super().__init__(SpanContext(TRACE, SPAN, False, TraceFlags(1)))

@@ -1,4 +1,4 @@
-"""Records read whatever a server, older or newer, may answer."""
+"""Records accept the responses of older and newer servers."""
 
 import copy
 import pickle

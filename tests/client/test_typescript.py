@@ -1,4 +1,4 @@
-"""The TypeScript client offers what the Python SDK does. ``make test-clients`` compiles and runs it."""
+"""The TypeScript client has the methods of the Python SDK. ``make test-clients`` compiles and runs it."""
 
 import inspect
 import json
@@ -59,7 +59,7 @@ OTHERWISE = {
     ("ours", "theirs"), [(ClientMethods, "Client"), (TaskMethods, "Tasks"), (DirectoryMethods, "Directory")]
 )
 def test_every_argument_is_there(ours: type, theirs: str) -> None:
-    """In the method's parameters, or in the interface of one of them."""
+    """As a parameter, or as a field of a parameter's interface."""
     text = source("client")
     interfaces = dict(
         re.findall(r"^export interface (\w+)(.*?)^}", text + source("wire"), re.MULTILINE | re.DOTALL)

@@ -1,4 +1,4 @@
-"""The SDK keeps the vectors that all clients keep; and the scripted server notices who does not."""
+"""The SDK passes the vectors that all clients share, and the scripted server detects deviations."""
 
 import asyncio
 import json
@@ -53,7 +53,7 @@ def test_an_agent(server: Any, name: str) -> None:
 
 
 def ask(play: Player, method: str, path: str, **sent: Any) -> int:
-    """One request as a client would send it, or not."""
+    """Send one request, as a client would or with a deviation."""
     headers = {"x-api-key": scripted.KEY, "user-agent": "test/1", **sent.pop("headers", {})}
     content = json.dumps(sent["body"]).encode() if "body" in sent else None
     if content is not None:

@@ -1,4 +1,4 @@
-"""Plays the vectors of ``clients/vectors`` with the Python SDK: their words to ours, our values to theirs."""
+"""Runs the vectors of ``clients/vectors`` with the Python SDK and translates their names and values."""
 
 import asyncio
 import importlib.util
@@ -43,7 +43,7 @@ def vector_server() -> Iterator[Any]:
 
 
 class Player:
-    """One vector, played by one form of the client."""
+    """Runs one vector with one form of the client."""
 
     def __init__(self, server: Any, vector: dict[str, Any], run: str) -> None:
         self.vector = vector
@@ -59,7 +59,7 @@ class Player:
             return found
 
     def came(self, name: str) -> None:
-        """Wait until the exchange of this id came (``*``: all)."""
+        """Wait for the exchange with this id (``*``: for all)."""
         self.ask(f"/_wait?for={quote(name)}")
 
     def arguments(self, step: dict[str, Any]) -> dict[str, Any]:
@@ -69,7 +69,7 @@ class Player:
         return self.values[value["$step"]] if isinstance(value, dict) and "$step" in value else value
 
     def judge(self, step: dict[str, Any], value: Any, error: BaseException | None) -> None:
-        """Compare how a step ended with what the vector says."""
+        """Compare a step's result with the expected one."""
         expected = step.get("error")
         if error is not None and expected is None:
             raise error
@@ -132,7 +132,7 @@ def method_of(client: Any, call: str, arguments: dict[str, Any]) -> Any:
 
 
 def gated(client: Client | AsyncClient, arguments: dict[str, Any]) -> Block:
-    """The block of a gate, in a process that has made no call before."""
+    """Run the gate's vector in a process that has made no call before."""
     gated_call._used_before.clear()
     intent_type, given = arguments.pop("intent_type"), arguments.pop("arguments")
     return gate(intent_type, client=client, **arguments).approved(**given)
@@ -153,7 +153,7 @@ async def enter_async(client: AsyncClient, arguments: dict[str, Any]) -> dict[st
 
 
 def play_blocking(player: Player) -> None:
-    """With the blocking client."""
+    """Run it with the blocking client."""
     with Client(player.url, scripted.KEY, **player.options) as client:
         for step in player.vector["steps"]:
             value, error, call = None, None, step["call"]
@@ -180,7 +180,7 @@ def play_blocking(player: Player) -> None:
 
 
 async def play_async(player: Player) -> None:
-    """With the async client."""
+    """Run it with the async client."""
     async with AsyncClient(player.url, scripted.KEY, **player.options) as client:
         for step in player.vector["steps"]:
             value, error, call = None, None, step["call"]
@@ -217,7 +217,7 @@ async def play_async(player: Player) -> None:
 
 
 class _Handlers:
-    """What the handlers of a vector do."""
+    """The handlers that a vector describes."""
 
     def __init__(self, player: Player) -> None:
         self.player = player
@@ -254,7 +254,7 @@ class _Handlers:
 
 
 async def play_agent(player: Player) -> None:
-    """With an agent."""
+    """Run it with an agent."""
     (step,) = player.vector["steps"]
     arguments = player.arguments(step)
     does, stop_after = arguments.pop("handlers"), arguments.pop("stop_after", "*")

@@ -1,4 +1,4 @@
-"""The first start of a server: one owner, whatever happens to it and beside it."""
+"""The first start creates exactly one owner, even if it is interrupted or several servers start at once."""
 
 import asyncio
 import fcntl
@@ -60,7 +60,7 @@ async def test_of_servers_that_start_at_once_one_makes_the_owner(
 
 
 async def test_servers_that_start_at_once_leave_one_key(empty_postgres_url: str, tmp_path: Path) -> None:
-    """Each with a folder of its own, in which it might take up an interrupted first start."""
+    """Each server has its own folder, in which it could resume an interrupted first start."""
     servers = await asyncio.gather(*(env_at(empty_postgres_url) for _ in range(4)))
 
     async def start(number: int, env: EngineEnv) -> Path | None:
@@ -81,7 +81,7 @@ async def test_servers_that_start_at_once_leave_one_key(empty_postgres_url: str,
 async def test_servers_that_start_at_once_on_one_folder_leave_a_key_that_works(
     empty_postgres_url: str, tmp_path: Path
 ) -> None:
-    """As containers with a shared volume, in each of which the server has the same process id."""
+    """Containers with a shared volume, whose servers all have the same process id."""
     servers = await asyncio.gather(*(env_at(empty_postgres_url) for _ in range(4)))
 
     async def start(env: EngineEnv) -> None:

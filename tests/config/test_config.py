@@ -1,4 +1,4 @@
-"""Settings: where a value comes from, what is refused, what is never shown."""
+"""Settings: precedence of sources, invalid values, and secrets that are never shown."""
 
 import re
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What is logged: as much as was asked for, in the form that was asked for, and nothing that forges a line."""
+"""Logs have the configured level and format, and no input can forge a line."""
 
 import io
 import json

@@ -1,4 +1,6 @@
-"""The link that signs the owner in: for one person alone on this machine, on the first start, on a terminal."""
+"""The owner's sign-in link is printed only on a terminal, at the first start, for a server on this machine with one
+person.
+"""
 
 import os
 import pty
@@ -15,7 +17,7 @@ from tests.live import PATIENCE
 
 
 async def links(**settings: object) -> list[str]:
-    """What two starts one after the other would have to show."""
+    """The links that two consecutive starts print."""
     found = []
     for _ in range(2):
         async with running(Config(**settings), list[str]().append) as server:  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""What a page shows: its fenced blocks, its sections, the words that it sets in code."""
+"""Extracts fenced blocks, sections and inline code from a page."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ _BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
 
 
 def blocks(page: Path, language: str) -> list[str]:
-    """The fenced blocks of one language, without their indentation."""
+    """The fenced blocks in one language, dedented."""
     found = _BLOCK.findall(page.read_text(encoding="utf-8"))
     return [
         re.sub(rf"^{indent}", "", body, flags=re.MULTILINE)
@@ -22,12 +22,12 @@ def blocks(page: Path, language: str) -> list[str]:
 
 
 def documents(page: Path) -> list[dict[str, Any]]:
-    """The YAML blocks of a page, read."""
+    """The YAML blocks of a page, parsed."""
     return [YAML(typ="safe", pure=True).load(text) for text in blocks(page, "yaml")]
 
 
 def section(page: Path, heading: str) -> str:
-    """The text under a heading, up to the next one of the same level or above."""
+    """The text under a heading, up to the next heading of the same or a higher level."""
     text = page.read_text(encoding="utf-8")
     start = re.search(rf"^(#+) {re.escape(heading)}$", text, re.MULTILINE)
     assert start is not None, f"{page.name} has no heading {heading!r}"
@@ -36,7 +36,7 @@ def section(page: Path, heading: str) -> str:
 
 
 def rows(text: str) -> list[list[str]]:
-    """The cells of the tables in a text, without their heads."""
+    """The cells of all tables in a text, without header rows."""
     lines = [line for line in text.splitlines() if line.startswith("|")]
     table = [[cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip("|"))] for line in lines]
     rules = {number for number, row in enumerate(table) if all(re.fullmatch(r":?-+:?", cell) for cell in row)}
@@ -44,5 +44,5 @@ def rows(text: str) -> list[list[str]]:
 
 
 def coded(text: str) -> list[str]:
-    """What stands between backticks, outside of fenced blocks."""
+    """The inline code outside of fenced blocks."""
     return re.findall(r"`([^`\n]+)`", _BLOCK.sub("", text))

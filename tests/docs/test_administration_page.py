@@ -1,4 +1,4 @@
-"""docs/how-to/administration.md: its commands, one after another, on one server."""
+"""docs/how-to/administration.md: all of its commands run in order on one server."""
 
 import os
 import re
@@ -41,7 +41,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 
 @pytest.mark.parametrize("number", range(len(blocks(PAGE, "sh"))))
 def test_its_commands_do_what_it_says(live: Live, number: int) -> None:
-    """In order: each block starts from what those before it left."""
+    """Each block starts from the state that the previous ones left."""
     said = run(live, live.data.parent, blocks(PAGE, "sh")[number])
     if number == 0:
         assert len(re.findall(r"sgn_person_\w+", said)) == 1

@@ -1,4 +1,4 @@
-"""docs/how-to/agents.md: its agents do what the page says, with the SDK and without it."""
+"""docs/how-to/agents.md: its agents work as described, with and without the SDK."""
 
 import asyncio
 import os

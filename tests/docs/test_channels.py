@@ -1,4 +1,4 @@
-"""What the pages about channels tell people to set is understood, and what they show runs."""
+"""The settings on the pages about channels are accepted, and their examples run."""
 
 import base64
 import json
@@ -22,7 +22,7 @@ HOW_TO = Path(__file__).parents[2] / "docs" / "how-to"
 
 
 def setting(page: str, name: str) -> list[str]:
-    """What a page exports as a setting."""
+    """A setting that a page exports."""
     return re.findall(rf"export SIGNOFF_{name}='?([^'\s#][^'\n#]*?)'?\s*(?:#.*)?$", _text(page), re.MULTILINE)
 
 

@@ -1,4 +1,4 @@
-"""docs/how-to/gate.md and testing.md: their programs run as they stand, one block after the other."""
+"""docs/how-to/gate.md and testing.md: their programs run unchanged, block after block."""
 
 import inspect
 import re

@@ -1,6 +1,4 @@
-"""docs/glossary.md has one word for each concept, and neither the pages that follow it nor names in the code use the
-others.
-"""
+"""docs/glossary.md has one word for each concept; pages and names in the code do not use its rejected words."""
 
 import ast
 import re
@@ -92,7 +90,7 @@ STORED = {
 
 
 def names_in(tree: ast.AST) -> Iterator[tuple[int, str]]:
-    """Every name that a module gives: to functions, classes, parameters, variables and fields."""
+    """Every name that a module defines: functions, classes, parameters, variables and fields."""
     for node in ast.walk(tree):
         match node:
             case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef():

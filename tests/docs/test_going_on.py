@@ -1,4 +1,4 @@
-"""The one sentence that says how code continues safely is on three pages, and does what it says."""
+"""The sentence that says how code continues safely is on three pages and is true."""
 
 import re
 import subprocess
@@ -31,7 +31,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 
 
 def sentence(page: str) -> tuple[str, str]:
-    """(what code does, what a script does), as the page has it."""
+    """(what code does, what a script does), from the page."""
     text = " ".join((ROOT / page).read_text(encoding="utf-8").split())
     found = re.findall(
         r"Code can continue safely after `([^`]+)`, a script after `([^`]+)`: both continue only", text

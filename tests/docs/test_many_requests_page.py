@@ -1,4 +1,4 @@
-"""docs/how-to/many-requests.md: its program runs as it stands, and its commands decide what they say."""
+"""docs/how-to/many-requests.md: its program runs unchanged, and its commands decide as described."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""docs/how-to/monitoring.md: its commands give a key that reads the metrics, and what it names exists."""
+"""docs/how-to/monitoring.md: its commands create a key that reads the metrics, and everything it names exists."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""What a person reads is true: snippets run, templates compile, commands exist, made pages are what the code says."""
+"""The documentation is true: snippets run, templates compile, commands exist, generated pages are up to date."""
 
 import ast
 import re
@@ -114,7 +114,7 @@ def test_what_contributors_are_told_exists(name: str) -> None:
 
 
 def test_architecture_names_files_that_exist() -> None:
-    """A bare name stands behind its folder, or beside another file, in the same paragraph or row."""
+    """A bare file name follows its folder, or another file of it, in the same paragraph or row."""
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     for line in re.split(r"\n(?=\|)|\n\n", text):
         folders = [ROOT, PACKAGE]
@@ -135,7 +135,7 @@ def test_architecture_names_functions_that_exist() -> None:
 
 
 def test_the_tree_of_the_architecture_is_the_tree() -> None:
-    """Every package down to two levels stands in the drawing, and nothing else does."""
+    """The drawing has every package down to two levels, and nothing else."""
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     drawing = text.split("src/signoff/\n", 1)[1].split("```", 1)[0]
     drawn, layer = set(), ""
@@ -151,7 +151,7 @@ def test_the_tree_of_the_architecture_is_the_tree() -> None:
 
 
 def test_what_a_package_says_it_offers_is_there() -> None:
-    """A name in double backquotes in a package's docstring is a module or a package in it."""
+    """A name in double backquotes in a package's docstring is one of its modules or packages."""
     for init in PACKAGE.rglob("__init__.py"):
         if init.parent in (PACKAGE, PACKAGE / "client"):  # these name what they export
             continue
@@ -160,7 +160,7 @@ def test_what_a_package_says_it_offers_is_there() -> None:
 
 
 def test_a_package_that_names_its_modules_names_all_of_them() -> None:
-    """A list of some is worse than none: a reader takes it for the whole."""
+    """A reader takes a partial list for the whole."""
     for init in PACKAGE.rglob("__init__.py"):
         if init.parent in (PACKAGE, PACKAGE / "client"):
             continue
@@ -173,7 +173,7 @@ def test_a_package_that_names_its_modules_names_all_of_them() -> None:
 
 
 def test_the_tree_stands_in_the_order_of_the_layers() -> None:
-    """Every package and module at the top stands in the drawing, in the order in which they may import."""
+    """The drawing lists the top packages and modules in the order of the import contract."""
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     drawing = text.split("src/signoff/\n", 1)[1].split("```", 1)[0]
     drawn: dict[str, int] = {}
@@ -207,7 +207,7 @@ def test_the_change_map_is_short_and_its_first_file_leads_on() -> None:
 
 @pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
 def test_the_story_of_a_page_runs(page: str, tmp_path: Path) -> None:
-    """Its workflow is applied, its agent and its four lines run as they stand, and a person's yes ends the wait."""
+    """The page's workflow applies, its agent and four lines run unchanged, and an approval ends the wait."""
     live = Live(tmp_path / ".signoff").start()
     agent: subprocess.Popen[bytes] | None = None
     try:

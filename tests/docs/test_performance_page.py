@@ -1,4 +1,4 @@
-"""The performance page and its plots are what the recorded run gives; what a run shows is what it records."""
+"""The performance page and its plots are generated from the recorded run; a run records what it shows."""
 
 import json
 import re
@@ -24,7 +24,7 @@ MACHINE = Machine("a processor", 2, 24, "Linux 6", "Python 3.11.7 without PGO", 
 
 @pytest.fixture
 def recorded() -> list[Figure]:
-    """What is shown from here on."""
+    """Capture what is shown from now on."""
     report.recorded.clear()
     return report.recorded
 

@@ -1,4 +1,4 @@
-"""docs/reference/python.md names every public name of the SDK with its arguments, and its examples run in order."""
+"""docs/reference/python.md has every public name of the SDK with its arguments, and its examples run in order."""
 
 import inspect
 import re
@@ -27,14 +27,14 @@ GROUPS = {
 
 
 def public(kind: type) -> set[str]:
-    """The names of a class that are for users: methods, properties and fields."""
+    """The public methods, properties and fields of a class."""
     ours = [part for part in kind.__mro__ if part.__module__.startswith("signoff")]
     names = {name for part in ours for name in vars(part)}
     return {name for name in names if not name.startswith("_")} - {"raw", "read"}
 
 
 def shown(name: str, text: str = TEXT) -> list[str]:
-    """The arguments that a method is shown with, in every place that shows it."""
+    """The arguments that the page shows for a method, from all places that show it."""
     return re.findall(rf"`{name}\(([^`]*)\)`", text)
 
 

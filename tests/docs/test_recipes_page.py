@@ -1,4 +1,4 @@
-"""docs/how-to/recipes.md: what needs no other program runs as it stands."""
+"""docs/how-to/recipes.md: the recipes that need no other program run unchanged."""
 
 import os
 import subprocess

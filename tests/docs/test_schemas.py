@@ -1,4 +1,4 @@
-"""The JSON Schemas for editors take every document that the pages show, and refuse what the server refuses by shape."""
+"""The JSON Schemas for editors accept every document on the pages and reject what the server rejects by shape."""
 
 import json
 from copy import deepcopy
@@ -22,7 +22,7 @@ def schema(name: str) -> Any:
 
 
 def named(document: Any) -> str:
-    """Which document an example is; "" for others."""
+    """The kind of document an example is; "" for others."""
     if not isinstance(document, dict):
         return ""
     if "workflow" in document and "steps" in document:

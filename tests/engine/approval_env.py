@@ -1,4 +1,4 @@
-"""A workspace in memory and one approval in it: every command goes through the real rules, without a store."""
+"""A workspace in memory with one approval; every command goes through the real rules, without a store."""
 
 from datetime import timedelta
 from typing import Any
@@ -28,7 +28,7 @@ PEOPLE = tuple(f"per_{name}" for name in "abcde")
 
 
 class ApprovalEnv:
-    """One approval of one workspace; every command goes through the real rules."""
+    """One approval in one workspace; every command goes through the real rules."""
 
     def __init__(self, teams: dict[str, tuple[str, ...]], owners: tuple[str, ...]) -> None:
         self.now = START
@@ -80,7 +80,7 @@ class ApprovalEnv:
                 self.told_rightly(notification.to, directory)
 
     def told_rightly(self, names: tuple[str, ...], directory: Snapshot) -> None:
-        """Whoever is asked can answer; the requester's side never is."""
+        """Everyone who is asked can answer, and nobody on the requester's side is asked."""
         for person in addressed(self.here, self.task, names, directory, self.now):
             assert person not in {*self.here.requester.persons, *self.here.editors}
             authorize_command(self.actor(person), c.Answer("approved", digest=self.task.digest), self.here)
@@ -124,7 +124,7 @@ class ApprovalEnv:
         self.people = {**self.people, who: replaced(self.people[who], absences=(absence,))}
 
     def demote(self, who: str) -> None:
-        """Take the person's deciding roles."""
+        """Remove the person's approving roles."""
         self.people = {**self.people, who: replaced(self.people[who], roles=("member",))}
 
     @property

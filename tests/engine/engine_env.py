@@ -1,4 +1,4 @@
-"""The engine put together over a real store: a clock that the test moves, loops that it steps, no fakes."""
+"""The real engine on a real store, with a clock that the test moves and loops that it steps."""
 
 import asyncio
 import hashlib
@@ -39,14 +39,14 @@ BASE_URL = "http://signoff.test"
 
 
 def settings_of(store: Store, base_url: str = BASE_URL, **settings: Any) -> Config:
-    """A server's settings over this store; agents may be called on loopback, the terminal stays silent."""
+    """Settings for this store; agents may be called on loopback, and nothing is printed."""
     database = "sqlite:///signoff.db" if isinstance(store, SqliteStore) else "postgresql://localhost/signoff"
     fixed = {"allow_private_callbacks": True, "console_notifications": False}
     return Config(database=database, base_url=base_url, **{**fixed, **settings})
 
 
 class EngineEnv(Components):
-    """One server's parts, which the test drives. Several of them on one database are replicas."""
+    """The parts of one server, driven by the test. Several of them on one database are replicas."""
 
     def __init__(
         self, store: Store, clock: Clock, channels: ChannelRegistry | None = None, **settings: Any
@@ -56,7 +56,7 @@ class EngineEnv(Components):
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator["EngineEnv"]:
-        """With the committer's workers at work; the other loops are stepped by the test."""
+        """Run the committer's workers; the test steps the other loops."""
         tasks = [asyncio.create_task(self.committer.run(worker)) for worker in range(self.committer.workers)]
         try:
             yield self
@@ -72,7 +72,7 @@ class EngineEnv(Components):
     async def submit(
         self, plan: Plan | None = None, by: Actor = SERVICE, once: Idempotency | None = None, **fields: Any
     ) -> Intent:
-        """A new intent; the validator and the gate, when no plan is given."""
+        """Submit a new intent; by default with the validator's step and the approval."""
         await self.somewhere(by)
         asked = submission(plan or gate(), **fields)
         try:
@@ -83,7 +83,7 @@ class EngineEnv(Components):
         return done.change.after
 
     async def do(self, ref: str, command: Command, by: Actor = AGENT) -> Change:
-        """Apply a command, in the order in which they were given."""
+        """Apply commands in order."""
         await self.somewhere(by)
         if isinstance(command, Answer) and command.digest is None and not command.shown:
             command = replace(command, shown=ANYTHING)  # whoever answers here has looked
@@ -92,7 +92,7 @@ class EngineEnv(Components):
         return done.change
 
     async def somewhere(self, by: Actor) -> None:
-        """Where no workspace was made yet, one with some people stands there first."""
+        """If there is no workspace yet, create one with some people first."""
         async with self._settling:
             if by.workspace == WORKSPACE:
                 if await self.store.directory.workspace(WORKSPACE) is None:
@@ -105,12 +105,12 @@ class EngineEnv(Components):
         return await self.engine.claim(agent, agent.address, limit, lease, "worker")
 
     async def pass_time(self, by: timedelta) -> None:
-        """Move the clock, and let the timekeeper do what has come due."""
+        """Move the clock and run the timekeeper until nothing is due."""
         self.clock.move(by)
         await self.keep_time()
 
     async def keep_time(self) -> int:
-        """Step the timekeeper until nothing is due; how many turns it took."""
+        """Step the timekeeper until nothing is due; returns the number of turns."""
         for turn in range(1, 1000):
             now = self.clock.now()
             next_wake = await self.store.intents.next_wake()
@@ -120,7 +120,7 @@ class EngineEnv(Components):
         raise AssertionError("something stays due")
 
     async def carry(self) -> int:
-        """Step the sender until nothing is due; how many rounds had something to send."""
+        """Step the sender until nothing is due; returns the number of rounds that sent something."""
         for rounds in range(50):
             pause = await self.outbox.once()
             await self.outbox.drain()
@@ -129,7 +129,7 @@ class EngineEnv(Components):
         raise AssertionError("the outbox is never empty")
 
     async def carry_all(self) -> None:
-        """Step the sender until the outbox is empty, however much is in it."""
+        """Step the sender until the outbox is empty."""
         while (await self.store.outbox.counts())["waiting"]:
             await self.outbox.once()
 
@@ -141,7 +141,7 @@ class EngineEnv(Components):
         return stored.intent
 
     async def happened(self, intent_id: str) -> list[str]:
-        """The events of an intent by name."""
+        """The intent's events with this name."""
         rows = await self.store.intents.history(intent_id)
         return [type(unseal(row.body, row.private).event).__name__ for row in rows]
 
@@ -161,14 +161,14 @@ def submission(plan: Plan, payload: bytes = PAYLOAD, **fields: Any) -> Submissio
 
 
 def once(key: str, fingerprint: str = "f", route: str = "POST /v1/intents") -> Idempotency:
-    """An Idempotency-Key whose answer is the intent's id."""
+    """An Idempotency-Key whose response is the intent's id."""
     return Idempotency(route, key, fingerprint, lambda change: change.after.id.encode())
 
 
 async def open_engine_env(
     url: str, clock: Clock, channels: ChannelRegistry | None = None, **options: Any
 ) -> EngineEnv:
-    """A replica of its own: own store, own engine."""
+    """A replica with its own store and engine."""
     store = open_store(url, wall=clock.wall, clock=clock.of)
     await store.open()
     return EngineEnv(store, clock, channels, **options)
@@ -177,7 +177,7 @@ async def open_engine_env(
 async def settle(
     env: EngineEnv, name: str = "acme", id: str = WORKSPACE, people: Sequence[Actor] = (ANN,)
 ) -> None:
-    """A workspace ``acme/prod`` with some people: directory, keys and planner then have something to know."""
+    """Create the workspace ``acme/prod`` with some people."""
     at = env.clock.now()
     assert await env.store.directory.add_workspace(Workspace(id, name, "prod", False, at))
     for actor in people:

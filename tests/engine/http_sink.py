@@ -1,4 +1,4 @@
-"""An HTTP server on loopback that keeps what is posted to it and answers as a test says: well, badly or never."""
+"""An HTTP server on loopback that records what is posted and responds as the test says: normally, badly or never."""
 
 import asyncio
 import ssl
@@ -20,7 +20,7 @@ class Posted:
 
 @dataclass
 class HttpSink:
-    """``answers`` are statuses for the next requests, the last one repeating; ``headers``: lines of each answer."""
+    """``answers``: the statuses of the next responses, of which the last repeats; ``headers``: their headers."""
 
     answers: list[int] = field(default_factory=lambda: [200])
     headers: str = ""
@@ -65,7 +65,7 @@ class HttpSink:
 
 @asynccontextmanager
 async def http_sink(*answers: int, tls: ssl.SSLContext | None = None) -> AsyncIterator[HttpSink]:
-    """A listening sink."""
+    """A running sink."""
     it = HttpSink(list(answers) or [200])
     async with listening(it.serve, tls) as it.url:
         yield it

@@ -1,4 +1,4 @@
-"""What one key's holder may ask: requests a second, streams at a time, open intents."""
+"""Limits of one key: requests a second, open streams, open intents."""
 
 import asyncio
 from datetime import timedelta
@@ -21,7 +21,7 @@ SERVICE = Actor(ActorKind.SERVICE, "sa_1", WORKSPACE, sponsors=("per_else",))
 
 
 def asked(admission: Admission, actor: Actor, times: int, now: float) -> int:
-    """How many of so many requests at one moment are taken."""
+    """How many of this many simultaneous requests are admitted."""
     taken = 0
     for _ in range(times):
         try:

@@ -1,4 +1,4 @@
-"""Two who change the same thing at the same moment: the second is told so, and nothing of the first is undone."""
+"""Concurrent changes: the second is refused as a conflict, and the first is kept."""
 
 import asyncio
 from typing import Any

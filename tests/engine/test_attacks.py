@@ -1,4 +1,4 @@
-"""Ways to get a yes that one should not get: each is tried here, by whoever would gain from it."""
+"""Attempts to get an approval that must not be given, each by the person who would gain from it."""
 
 from datetime import timedelta
 from typing import Any
@@ -27,7 +27,7 @@ def approval_env(
     away: tuple[str, ...] = (),
     **fields: Any,
 ) -> ApprovalEnv:
-    """Team one is a and b, team two c, d and e; the gate is asked for by ``side``."""
+    """Team one is a and b, team two is c, d and e; ``side`` requests the approval."""
     made = ApprovalEnv({"one": (A, B), "two": (C, D, E)}, owners)
     if away:
         made.away(*away)

@@ -1,4 +1,4 @@
-"""What a server would never call is refused when it is registered, by the same rule, with the field and what to do."""
+"""A callback address that the server would never call is refused at registration, with the field and the next step."""
 
 import pytest
 
@@ -52,7 +52,7 @@ async def test_a_callback_that_is_never_called_is_refused_at_registration(env: E
 
 
 async def _nowhere(host: str, port: int) -> list[str]:
-    """What the names of this machine mean."""
+    """Resolves this machine's names."""
     return ["127.0.0.1"] if host == "localhost" else [host]
 
 

@@ -1,4 +1,4 @@
-"""The commit path: what shares a transaction, what shares a fate, and what a caller may rely on."""
+"""The committer: which jobs share a transaction, which fail together, and what callers can rely on."""
 
 import asyncio
 import hashlib
@@ -32,7 +32,7 @@ from tests.on_loop import on_the_loop
 
 
 class Look:
-    """A job that writes nothing and remembers the batch it was in."""
+    """A job that writes nothing and records its batch."""
 
     def __init__(self) -> None:
         self.batch: Batch | None = None
@@ -62,7 +62,7 @@ class Look:
 
 @contextmanager
 def another_program(env: EngineEnv) -> Iterator[apsw.Connection]:
-    """Another program's lock on the file: commits wait for it, in their thread, until it is rolled back."""
+    """Another program's lock on the file: commits wait in their thread until it is rolled back."""
     assert isinstance(env.store, SqliteStore)
     other = apsw.Connection(str(env.store.path))
     other.set_busy_timeout(10_000)  # the store may be emptying its log
@@ -74,13 +74,13 @@ def another_program(env: EngineEnv) -> Iterator[apsw.Connection]:
 
 
 async def turns() -> None:
-    """Let everybody who can go on do so: what was queued is then under way."""
+    """Let the event loop run until queued jobs have started."""
     for _ in range(10):
         await asyncio.sleep(0)
 
 
 class Poison(Look):
-    """A job with a bug: it brings its whole transaction down."""
+    """A job with a bug that fails its whole transaction."""
 
     def apply(self, batch: Batch) -> str:
         raise ZeroDivisionError("poison")
@@ -356,7 +356,7 @@ async def postgres_works(postgres_url: str, clock: FixedClock) -> AsyncIterator[
 
 @asynccontextmanager
 async def holding(url: str, intent_id: str) -> AsyncIterator[asyncpg.Connection]:
-    """Another program's transaction that has locked an intent's row."""
+    """Another program's transaction that holds the lock on an intent's row."""
     other = await asyncpg.connect(url)
     try:
         await other.execute("begin")

@@ -1,6 +1,5 @@
-"""Whatever the policy, whoever is who, however people hand over, leave and vote: what was decided was decided rightly.
-
-The judge below knows nothing of ``quorum`` and ``answer_right``: it reads the facts and counts on its own.
+"""Random policies, people, handovers and votes: every decision was valid. The oracle does not use ``quorum`` or
+``answer_right``; it counts from the facts on its own.
 """
 
 import itertools
@@ -44,7 +43,7 @@ ops = st.one_of(
 
 
 class Judge:
-    """Counts again, from the facts alone, what every passed stage was passed by."""
+    """Counts from the facts alone by which votes each stage was passed."""
 
     def __init__(self, spec: TaskSpec, side: set[str]) -> None:
         self.spec = spec

@@ -1,4 +1,4 @@
-"""The doctor: every single change to what is stored is found and named; where all is right, nothing is."""
+"""``doctor`` finds and names every single change to stored data, and reports nothing for an intact database."""
 
 import asyncio
 import hashlib
@@ -14,7 +14,7 @@ from tests.engine.engine_env import PAYLOAD, EngineEnv
 
 
 class Patients:
-    """Intents in many states of life: decided with a comment, leased and renewed, waiting for a person."""
+    """Intents in many states: decided with a comment, leased and renewed, waiting for a person."""
 
     decided: str
     leased: str
@@ -41,7 +41,7 @@ async def patients(env: EngineEnv) -> Patients:
 
 
 async def damage(env: EngineEnv, statement: str, **values: object) -> list[tuple[str, int, str]]:
-    """Change what is stored behind the product's back; what a doctor finds who has nothing in memory."""
+    """Change stored data directly; returns the findings of a doctor without cached data."""
     await env.store.write((statement, dict(values)))
     env.store.plans = Plans()
     return [(finding.intent, finding.seq, finding.problem) for finding in await env.findings()]

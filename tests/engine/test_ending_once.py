@@ -1,4 +1,4 @@
-"""However many ways of ending a task come at one moment, through however many servers, it ends once."""
+"""A task that is ended in several ways at once, on several servers, ends once."""
 
 import asyncio
 import hashlib
@@ -26,7 +26,7 @@ LASTS = timedelta(hours=1)
 
 @pytest.fixture
 async def servers(env: EngineEnv, store_url: str) -> AsyncIterator[list[EngineEnv]]:
-    """Two servers on one PostgreSQL; one where the file is SQLite's."""
+    """Two servers on one PostgreSQL; one server on SQLite."""
     if store_url.startswith("sqlite"):
         yield [env]
         return

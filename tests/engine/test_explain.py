@@ -1,4 +1,4 @@
-"""What is foretold is what the rules do at each moment: who is on call then, and who stands in for whom."""
+"""``explain`` predicts what the rules do at each moment: who is on duty then, and who is whose delegate."""
 
 from datetime import UTC, date, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Wake-ups: whoever waits for a word hears it, here and in other replicas; losing one costs only time."""
+"""Wake-ups reach every waiter, in this process and in other replicas; a lost one costs time only."""
 
 import asyncio
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ SOON = 60.0  # a guard against hanging
 
 
 class Said:
-    """Where announcements go: kept, or refused for a while."""
+    """Collects announcements, or refuses them for a while."""
 
     def __init__(self, failures: Sequence[Exception] = ()) -> None:
         self.times: list[list[str]] = []

@@ -1,4 +1,4 @@
-"""Keys: whose they are, what ends them, and what an outsider can learn from one that is not good: nothing."""
+"""Keys: whose they are and what ends them; an invalid key reveals nothing."""
 
 import asyncio
 from datetime import timedelta
@@ -20,7 +20,7 @@ HOUR = timedelta(hours=1)
 
 
 async def refusal(env: EngineEnv, secret: str) -> str:
-    """The code with which this secret is refused."""
+    """The error code for this secret."""
     with pytest.raises(Unauthenticated) as refused:
         await env.keys.authenticate(secret, "api")
     assert secret not in str(refused.value) or not secret

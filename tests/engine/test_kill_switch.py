@@ -1,5 +1,5 @@
-"""Killing and resuming agents, on both databases and over two servers: a killed agent gets no work, and no result of
-its is accepted, whatever another server still believes.
+"""Killing and resuming agents, on both databases and two servers: a killed agent gets no work and cannot report
+results, even on a server with an outdated directory.
 """
 
 from datetime import timedelta

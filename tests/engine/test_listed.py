@@ -1,10 +1,10 @@
-"""Lists of the directory, page by page."""
+"""Directory lists, page by page."""
 
 from signoff.engine.directory.listed import Listed
 
 
 def words(listed: Listed[str], said: str = "", size: int = 2) -> list[list[str]]:
-    """The pages of a list; the entries are their own keys."""
+    """The pages of a list whose entries are their own keys."""
     pages, after = [], None
     while True:
         page = listed.page(said, after, size)

@@ -1,4 +1,4 @@
-"""A loop turns, and says how it goes: a turn that failed is tried again, one that does not end is told."""
+"""A background loop: a failed turn is retried, and a turn that hangs is reported."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from signoff.engine.loop import Loop
 
 
 class Turns:
-    """Turns that end when and as the test says; ``begun`` once one runs."""
+    """Turns that end when the test says; ``begun`` is set when one runs."""
 
     def __init__(self) -> None:
         self.begun = asyncio.Event()
@@ -27,7 +27,7 @@ class Turns:
         return 0.0
 
     async def end(self) -> None:
-        """Let the turn under way end, and the next begin."""
+        """End the current turn and start the next."""
         await self.begun.wait()
         self.begun.clear()
         self.go_on.set()

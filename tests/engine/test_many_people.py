@@ -1,4 +1,4 @@
-"""What a workspace of thousands costs: as much as is asked of it, and not a product of its people and its teams."""
+"""Costs in a workspace with thousands of people depend on what a request names, not on people times teams."""
 
 from functools import cached_property
 from typing import Any
@@ -132,7 +132,7 @@ def test_of_each_entry_as_many_are_looked_at_as_may_be_taken_by_others() -> None
 
 
 def asking(steps: int, *approvers: str) -> Plan:
-    """A workflow whose steps each ask these."""
+    """A workflow whose steps each ask these people."""
     human = {"title": "Sure?", "approvers": [*approvers]}
     source = {
         "workflow": "w",

@@ -1,4 +1,4 @@
-"""What a batch counts: each task by its own time, each end once, within a bounded number of series."""
+"""Metrics of a batch: each task by its own time, each end once, with a bounded number of series."""
 
 from datetime import timedelta
 from typing import Any
@@ -18,7 +18,7 @@ def counted(metrics: Metrics, metric: Metric) -> dict[tuple[str, ...], list[floa
 
 
 def seconds(metrics: Metrics) -> list[float]:
-    """The sums of the histogram, for each policy and ending."""
+    """The histogram's sums, by policy and ending."""
     return [values[-1] for values in counted(metrics, DECISION_SECONDS).values()]
 
 

@@ -1,4 +1,4 @@
-"""Schemas that an earlier release took: checked as they were, as long as that is sure to be cheap."""
+"""Form schemas that an earlier release accepted are still checked if that is certain to be cheap."""
 
 from typing import Any
 

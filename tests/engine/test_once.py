@@ -1,4 +1,4 @@
-"""One sent answer is one vote: twenty at once, after a lost reply, on another server. On both databases."""
+"""An answer is one vote: sent twenty times at once, after a lost response, or to another server. On both databases."""
 
 import asyncio
 import hashlib
@@ -28,7 +28,7 @@ STAGED = TaskSpec(stages=(Stage(("per_ann", "per_otto")), Stage(("per_ann",))))
 
 @pytest.fixture
 async def pair(store_url: str) -> AsyncIterator[tuple[EngineEnv, EngineEnv]]:
-    """Two servers on one database (one, twice, where the database is of one process)."""
+    """Two servers on one PostgreSQL; on SQLite, one server twice."""
     clock = FixedClock(START)
     async with AsyncExitStack() as stack:
         one = await open_engine_env(store_url, clock)
@@ -117,7 +117,7 @@ async def test_what_was_shown_on_one_server_is_known_on_the_other(pair: tuple[En
 
 
 class AloneEnv(EngineEnv):
-    """A server that believes what it committed last, on either database."""
+    """A server that trusts its own last commits, on either database."""
 
     def __init__(self, store: Store, clock: FixedClock) -> None:
         super().__init__(store, clock)
@@ -126,7 +126,7 @@ class AloneEnv(EngineEnv):
 
 
 class Looked(ShownTargets):
-    """The records of who was shown what, counting how often they are read."""
+    """Counts how often the records of who was shown what are read."""
 
     reads = 0
 

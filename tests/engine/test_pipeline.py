@@ -1,4 +1,4 @@
-"""The outbox -> real HTTP sinks on loopback: signed, tried again at growing intervals, at least once."""
+"""The outbox delivers to real HTTP sinks on loopback: signed, retried with growing intervals, at least once."""
 
 import asyncio
 import base64
@@ -41,7 +41,7 @@ Start = Callable[..., AbstractAsyncContextManager[EngineEnv]]
 
 @pytest.fixture
 def start(store: Store, clock: FixedClock) -> Start:
-    """An engine whose notices go to a URL; each call is another server process on the same database."""
+    """An engine that posts its notifications to a URL; each call is another server process on the same database."""
 
     @asynccontextmanager
     async def starting(
@@ -58,7 +58,7 @@ def start(store: Store, clock: FixedClock) -> Start:
 
 
 async def pushed_agent(env: EngineEnv, url: str) -> Any:
-    """An agent that is called by HTTP, and a plan that calls it."""
+    """An agent that is called over HTTP, and a plan that calls it."""
     await settle(env)
     fields = {"delivery_mode": "http", "callback_url": f"{url}/deliver"}
     account, _ = await env.accounts.add_account(ROOT, ActorKind.AGENT, "caller", **fields)
@@ -349,7 +349,7 @@ async def test_news_of_a_push_that_comes_after_the_end_changes_nothing(start: St
 
 
 async def died_while_sending(env: EngineEnv, target: HttpSink) -> None:
-    """The courier's process ends after the message arrived and before that was noted."""
+    """The sender's process ends after the message arrived and before this was saved."""
     carrying = asyncio.create_task(env.outbox.once())
     await asyncio.wait_for(target.arrived.wait(), 60)
     carrying.cancel()

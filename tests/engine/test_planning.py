@@ -1,4 +1,4 @@
-"""How a request gets its plan in a workspace: whose workflow, which agents and people; what is refused."""
+"""Planning a request: which workflow applies, which agents and people it names, what is refused."""
 
 import gc
 from datetime import timedelta
@@ -199,7 +199,7 @@ async def test_a_cycle_without_exit_is_refused_and_one_with_an_exit_is_not(env: 
 
 
 async def test_a_step_that_no_route_leads_to_is_refused(env: EngineEnv) -> None:
-    """An approval that is routed around would look like one, and never be asked for."""
+    """An approval that no route leads to would look like a safeguard but never be requested."""
     await settle(env)
     run = {"id": "run", "agent": "runner"}
     around = workflow({**VALIDATE, "on_success": "run"}, APPROVE, run)
@@ -276,7 +276,7 @@ async def test_an_agent_that_became_a_pushed_one_is_pushed_from_the_next_intent_
 
 
 def alive() -> int:
-    """How many address books are in memory."""
+    """How many directory snapshots are in memory."""
     gc.collect()
     return sum(isinstance(one, Snapshot) for one in gc.get_objects())
 
@@ -314,7 +314,7 @@ async def test_what_can_come_again_is_frozen_once_and_what_cannot_is_not_kept(en
 
 
 async def test_correlation_ids_that_the_server_makes_are_in_the_order_of_time(env: EngineEnv) -> None:
-    """Random ones would each touch another page of their index."""
+    """Random ids would each touch another page of their index."""
     first = await env.submit()
     await env.pass_time(timedelta(seconds=1))
     second = await env.submit()

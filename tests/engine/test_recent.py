@@ -1,4 +1,4 @@
-"""What a process remembers of its own commits: never more than it committed, never what it may have missed."""
+"""A process remembers only its own commits, and forgets those that another process may have changed."""
 
 from collections.abc import AsyncIterator
 
@@ -19,7 +19,7 @@ from tests.engine.engine_env import PAYLOAD, EngineEnv
 
 @pytest.fixture
 async def pair(store: Store, clock: FixedClock) -> AsyncIterator[tuple[EngineEnv, EngineEnv]]:
-    """Two processes on one database; on SQLite the second is the same file seen by somebody who did not write."""
+    """Two processes on one database; on SQLite, the second opens the same file and does not write."""
     one, two = EngineEnv(store, AnswerRight(clock.at)), EngineEnv(store, AnswerRight(clock.at))
     async with one.running(), two.running():
         yield one, two
@@ -71,7 +71,7 @@ async def test_a_whole_life_is_known_only_to_the_one_process_of_a_database(
 
 
 class Hears:
-    """A server beside others: what they announce is heard as the test says, and its clock moves when it says so."""
+    """A server next to others, which receives their announcements and moves its clock when the test says."""
 
     def __init__(self) -> None:
         self.well = True

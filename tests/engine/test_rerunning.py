@@ -1,4 +1,4 @@
-"""Running again under the same decision, on both databases: one new intent, whichever servers are asked at once."""
+"""Rerunning under the same decision creates one new intent, whichever servers are asked at once. On both databases."""
 
 import asyncio
 import hashlib
@@ -23,7 +23,7 @@ GATED = gate(validate(), approve(), AgentStep(id="act", agent=VALIDATOR))
 
 
 async def failed(env: EngineEnv) -> tuple[Intent, list[e.Fact]]:
-    """An intent that failed after its yes, and its history."""
+    """An intent that failed after its approval, and its history."""
     await settle(env, people=(ANN, RITA))
     intent = await env.submit(GATED)
     await env.claim()

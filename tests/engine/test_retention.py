@@ -1,4 +1,4 @@
-"""What is forgotten, and when: used keys after their time, final intents after their retention; no more."""
+"""Retention deletes used keys after their time and final intents after their retention, and nothing else."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ DAY = timedelta(days=1)
 
 
 async def started(sweeper: RetentionLoop) -> RetentionLoop:
-    """A sweeper that has looked once: its clock runs steadily from then on, until it is believed."""
+    """A sweeper that has run once; it deletes only after its clock has run steadily for a while."""
     assert await sweeper.once() == 60
     return sweeper
 
@@ -44,7 +44,7 @@ async def test_final_intents_go_after_their_retention_with_all_that_is_theirs(en
 
 
 async def ended(env: EngineEnv, how: Status) -> str:
-    """An intent that has come to this end."""
+    """An intent with this ending."""
     late = env.clock.wall() + timedelta(hours=1) if how is Status.TIMED_OUT else None
     intent = await env.submit(gate(validate(), direct=True), deadline_at=late)
     if how is Status.TIMED_OUT:
@@ -130,7 +130,7 @@ async def test_a_great_many_are_forgotten_in_bounded_sweeps(env: EngineEnv, cloc
 
 
 class Machine(FixedClock):
-    """A machine whose time can be set wrong, while its steady seconds go on."""
+    """A machine whose wall clock can be wrong while its monotonic clock is right."""
 
     def __init__(self, clock: FixedClock) -> None:
         super().__init__(clock.at)
@@ -218,7 +218,7 @@ async def test_a_clock_that_ran_steadily_deletes_what_is_due_and_says_how_much(
 
 
 def _out(id: str, due: timedelta, env: EngineEnv, **fields: Any) -> OutboxRow:
-    """A row of the outbox that is due so much later."""
+    """A row of the outbox that is due after this delay."""
     given = {"seq": 1, "channel": "webhook", "target": "x", "kind": "service"} | fields
     at = env.clock.now() + due
     return OutboxRow(
@@ -227,7 +227,7 @@ def _out(id: str, due: timedelta, env: EngineEnv, **fields: Any) -> OutboxRow:
 
 
 async def _put(env: EngineEnv, *rows: OutboxRow, waits: str = "") -> None:
-    """``waits``: the row that waits for somebody's working hours, as the record of messages says."""
+    """``waits``: the row waits for a person's working hours, like the message's own row."""
     for row in rows:
         await env.store.write((PUT_OUTGOING, dict(zip(OUTBOX.columns, outgoing_row(row), strict=True))))
         if row.target == ANN.id:

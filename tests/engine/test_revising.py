@@ -1,4 +1,4 @@
-"""A revision is stored with the decision that it changes: the new payload is there, the old one stays readable."""
+"""A revision is stored with the change of the task; the new payload is current and the old one stays readable."""
 
 import hashlib
 

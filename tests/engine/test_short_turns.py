@@ -1,4 +1,4 @@
-"""No transaction takes so many rows that the event loop, or another writer, would have to wait long for it."""
+"""No transaction has so many rows that the event loop or another writer waits long for it."""
 
 import asyncio
 from datetime import timedelta
@@ -21,7 +21,7 @@ MOST = 64
 
 @pytest.fixture
 def sizes(env: EngineEnv) -> list[int]:
-    """How many intents each transaction has written or deleted."""
+    """How many intents each transaction wrote or deleted."""
     found: list[int] = []
     transact, write = env.store.transact, env.store.write
 

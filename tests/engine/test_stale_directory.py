@@ -1,4 +1,4 @@
-"""A server whose picture of the directory is old does not write over what another has changed in the meantime."""
+"""A server with an outdated directory does not overwrite what another server changed."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -75,7 +75,7 @@ async def test_what_was_changed_about_something_else_is_in_nobodys_way_and_is_se
 
 @asynccontextmanager
 async def pair(url: str, clock: FixedClock) -> AsyncIterator[tuple[EngineEnv, EngineEnv]]:
-    """Two servers of which neither hears a word of the other: what one says is as late as it can be."""
+    """Two servers that receive none of each other's announcements."""
     here, there = [await open_engine_env(url, clock) for _ in range(2)]
     try:
         await delete_rows(here.store)
@@ -88,7 +88,7 @@ async def pair(url: str, clock: FixedClock) -> AsyncIterator[tuple[EngineEnv, En
 
 
 async def asked(env: EngineEnv, *approvers: str, need: int = 1) -> str:
-    """The id of a request that waits for these, and that nobody of them has made."""
+    """The id of a request that asks these people and was made by none of them."""
     stage = Stage(approvers, need)
     step = HumanStep(id="ask", task=TaskSpec(title="Run it?", stages=(stage,), strength=Strength.LINK))
     intent = await env.submit(Plan((step,)), by=SERVICE_OF_NOBODY)
@@ -96,7 +96,7 @@ async def asked(env: EngineEnv, *approvers: str, need: int = 1) -> str:
 
 
 async def known(env: EngineEnv, actor: Actor) -> Actor:
-    """The person as this server knows them: with what it believes, however late that is."""
+    """The person in this server's directory, which may be outdated."""
     found = await env.keys.person(WORKSPACE, actor.id, "api")
     assert found is not None
     return found

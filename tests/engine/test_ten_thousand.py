@@ -1,5 +1,5 @@
-"""Ten thousand gates that wait, each with three reminders: those of one minute all go out while it is that minute, and
-no gate costs memory. How fast they go out is measured by the benchmarks.
+"""Ten thousand open tasks with three reminders each: all reminders of a minute are sent in that minute, and no task
+costs memory. The benchmarks measure the speed.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ GATES, FIRST, MORE = 10_000, 2_000, 2_000  # after so many whatever is remembere
 
 
 class Transition:
-    """A channel that counts what goes out."""
+    """A channel that counts what it sends."""
 
     targets = ("https://hook.example",)
 
@@ -32,11 +32,13 @@ class Transition:
         self.sent[message.notification.kind.value, message.notification.number] += 1
 
     async def close(self) -> None:
-        """There is nothing to close."""
+        """Nothing to close."""
 
 
 async def ask(env: EngineEnv, count: int) -> None:
-    """So many gates, through the committer, all to be reminded at the same minutes; each is told of when it opens."""
+    """Open this many tasks through the committer, all with reminders at the same minutes; each sends a message at
+    once.
+    """
     task = replace(approve().task, remind=Reminders(minutes(5), minutes(5), 3), escalate=())
     plan = gate(approve(task=task, deadline=None))
     for _ in range(count // 500):

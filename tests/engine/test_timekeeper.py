@@ -1,4 +1,4 @@
-"""What time does, once the clock is moved: everything that is due, each thing once, for many intents too."""
+"""Due work runs once after the clock moves, for many intents too."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -23,7 +23,7 @@ SECOND = timedelta(seconds=1)
 
 @pytest.fixture
 async def replica(env: EngineEnv, store_url: str) -> AsyncIterator[EngineEnv]:
-    """A second server on the same database; where that is SQLite, a second timekeeper of the same server."""
+    """A second server on the same database; on SQLite, a second timekeeper of the same server."""
     if store_url.startswith("sqlite"):
         yield env
         return

@@ -1,5 +1,5 @@
-"""A simulated weekend: what was explained on Friday is what happens, moment by moment and person by person, no more and
-no fewer, although the server is replaced in the middle. No waiting: the clock is moved, the loop is stepped.
+"""A simulated weekend: the notifications that ``explain`` predicts on Friday are sent to exactly these people at these
+moments, although the server is replaced halfway.
 """
 
 import hashlib
@@ -76,7 +76,7 @@ async def submitted(env: EngineEnv, name: str) -> str:
 
 
 async def explained(env: EngineEnv, intent_id: str, until: datetime) -> list[Contact]:
-    """What is foretold now, up to a moment."""
+    """The notifications predicted now, up to a moment."""
     intent = await env.intent(intent_id)
     assert isinstance(intent.open, Task)
     directory = await env.directory.of(WORKSPACE)
@@ -86,7 +86,7 @@ async def explained(env: EngineEnv, intent_id: str, until: datetime) -> list[Con
 
 
 async def happened(env: EngineEnv, intent_id: str) -> list[Contact]:
-    """What time did: each notice with its moment and whom it reaches."""
+    """The notifications that were sent, each with its moment and recipients."""
     intent = await env.intent(intent_id)
     directory = await env.directory.of(WORKSPACE)
     kinds = {e.Reminded: "reminder", e.Escalated: "escalation", e.Decided: "deadline"}
@@ -108,7 +108,7 @@ async def happened(env: EngineEnv, intent_id: str) -> list[Contact]:
 
 
 def told(fact: e.Fact, intent: Any) -> tuple[str, ...]:
-    """Whom the fact's notice is for, as stored in the outbox; a decision tells those of its stage."""
+    """The recipients of the fact's notification, from the outbox; for a decision, those of its stage."""
     if isinstance(fact.event, e.Escalated):
         return fact.event.to
     spec = intent.plan.by_id["ok"].task

@@ -1,4 +1,4 @@
-"""When work was last asked for: noted in memory, written behind, the same to every server on the database."""
+"""When an agent last asked for work: kept in memory, written later, the same for every server on the database."""
 
 from collections.abc import Sequence
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""A server whose own clock is wrong, on a database whose clock is right, orders, delays, deletes nothing by its own."""
+"""A server with a wrong clock on a database with a right one orders, delays and deletes nothing by its own clock."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta

@@ -1,1 +1,1 @@
-"""The MCP server and the gateway, spoken to by the official SDK's client, before a real Signoff server."""
+"""The MCP server and the gateway, used through the official SDK's client, with a real Signoff server."""

@@ -1,4 +1,4 @@
-"""A Signoff server that answers on loopback, with a clock to move."""
+"""A Signoff server on loopback with a clock that tests move."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""A gateway before a real MCP server, in this process or started by the command."""
+"""A gateway in front of a real MCP server, in this process or started by the command."""
 
 import json
 import sys
@@ -28,7 +28,7 @@ RULES: dict[str, Any] = {
 
 
 class GatewayEnv:
-    """Gateways before one server that notes what it has done. ``transport``: inside, stdio or http (of the server)."""
+    """Gateways in front of one server that records its calls. ``transport``: of the server: inside, stdio or http."""
 
     def __init__(self, env: McpEnv, folder: Path) -> None:
         self.env = env
@@ -37,7 +37,7 @@ class GatewayEnv:
 
     @property
     def done(self) -> list[str]:
-        """What the server behind has done."""
+        """The calls that the upstream server made."""
         return self.notes.read_text().splitlines() if self.notes.exists() else []
 
     def document(self, upstream_file: dict[str, Any] | None = None, **changes: Any) -> dict[str, Any]:
@@ -61,7 +61,7 @@ class GatewayEnv:
         upstream: str = "auto",
         **changes: Any,
     ) -> AsyncIterator[Any]:
-        """The gateway's server. transport and upstream: how the server behind is reached, and in which era."""
+        """The gateway's server. transport and upstream: the transport and protocol revision of the upstream server."""
         config = self.config(**changes)
         async with self._connect(transport, config) as connect:
             behind = Upstream(connect, upstream)

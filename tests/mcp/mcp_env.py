@@ -1,4 +1,4 @@
-"""MCP servers before a Signoff server that answers on loopback, and clients of them over each transport."""
+"""MCP servers with a Signoff server on loopback, and clients for them over each transport."""
 
 import asyncio
 import socket
@@ -27,7 +27,7 @@ TYPE = "intent.mcp.approval.v1"
 
 
 class McpEnv:
-    """The Signoff server ``web`` at ``url``. Clients act with the key of a persona: agent, unless named."""
+    """The Signoff server ``web`` at ``url``. Clients use the key of a persona, by default the agent's."""
 
     def __init__(self, web: WebEnv, url: str) -> None:
         self.web = web
@@ -35,7 +35,7 @@ class McpEnv:
         self._callers: list[OneKey | EachKey] = []
 
     def key(self, who: str = "agent", **options: Any) -> OneKey:
-        """The callers of an MCP server that has this persona's key. Its clock is the Signoff server's."""
+        """Callers of an MCP server with this persona's key. Its clock is the Signoff server's."""
         made = self.of_key(self.web.keys[who], **options)
         self._callers.append(made)
         return made
@@ -91,7 +91,7 @@ class McpEnv:
     # -- what people do
 
     async def request(self, type: str = TYPE) -> str:
-        """The id of the newest request of this type, once there is one."""
+        """Wait for a request of this type; returns the newest one's id."""
 
         async def look() -> str:
             found = (await self.web.get(f"/v1/intents?intent_type={type}&limit=1", "ann"))["intents"]
@@ -116,7 +116,7 @@ class McpEnv:
 
 
 async def until(look: Callable[[], Awaitable[Any]], most: int = 4000) -> Any:
-    """The first true thing that ``look`` gives. What other processes do cannot be awaited, only seen."""
+    """Poll ``look`` until its result is true, and return that. Other processes cannot be awaited."""
     for _ in range(most):
         if found := await look():
             return found
@@ -126,7 +126,7 @@ async def until(look: Callable[[], Awaitable[Any]], most: int = 4000) -> Any:
 
 @asynccontextmanager
 async def answering(app: Any) -> AsyncIterator[str]:
-    """The address at which an ASGI application answers while the block runs."""
+    """Serve an ASGI application for the block; yields its address."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(128)

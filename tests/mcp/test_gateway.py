@@ -1,4 +1,4 @@
-"""The gateway before a real MCP server: what is held, and that it runs exactly as approved, once."""
+"""The gateway in front of a real MCP server: which calls it holds, and that each runs once, exactly as approved."""
 
 import asyncio
 import itertools
@@ -221,7 +221,7 @@ async def test_an_approval_of_a_command_is_none_for_another_of_the_same_name(fil
 
 
 async def test_a_held_call_continues_no_earlier_one(files: GatewayEnv) -> None:
-    """Neither what a server asked for nor the answer to it was shown to the people who decide."""
+    """The approvers saw neither the server's earlier question nor the answer to it."""
     async with files.client() as client:
         result = await client.session.call_tool("delete_file", DELETE, request_state="approved")
         assert code(result) == "not_continued"
@@ -266,7 +266,7 @@ async def test_a_workflow_that_asks_nobody_lets_nothing_run(files: GatewayEnv) -
 
 
 async def test_what_the_server_says_about_its_tools_holds_nothing_back(files: GatewayEnv) -> None:
-    """delete_file says that it only reads; unnamed tools are held or denied by the file's default."""
+    """delete_file claims to be read-only; tools that are not listed are held or denied by the file's default."""
     async with files.client(default="hold", rules=[], wait_seconds=0) as client:
         assert code(await client.call_tool("read_file", {"path": "/a"})) == "waiting_for_approval"
     async with files.client(rules=[]) as client:
@@ -424,7 +424,7 @@ def test_secrets_are_named_and_not_written() -> None:
 
 
 async def test_over_http_nothing_is_passed_on_for_a_key_that_is_none(files: GatewayEnv) -> None:
-    """The server behind is used with the gateway's own credentials: whoever may use it has to have a key."""
+    """The gateway uses its own credentials upstream, so its callers need a valid key."""
     asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
     call = {**asked, "params": {"name": "read_file", "arguments": {"path": "/etc/hosts"}}}
     accept = {"accept": "application/json, text/event-stream"}

@@ -1,4 +1,4 @@
-"""Nothing in the MCP server decides, or changes who decides, whatever key it holds."""
+"""Nothing in the MCP server decides or changes who decides, whatever key it has."""
 
 import itertools
 import re
@@ -87,7 +87,7 @@ WORDS: dict[str, list[Any]] = {
 
 
 async def test_no_tool_and_no_resource_decides_with_an_owners_key(env: McpEnv) -> None:
-    """Each tool, with each combination of such words, before an open task that the key's holder may answer."""
+    """Calls each tool with each combination of such arguments while a task is open that the key's owner may answer."""
     intent_id, task_id = await env.web.ask(assignees=["oscar@acme.example", "ann@acme.example"])
     fill = {"TASK": task_id, "INTENT": intent_id}
     tried = 0
@@ -133,7 +133,7 @@ async def test_a_persons_key_is_refused_with_the_command_that_makes_a_better_one
 
 
 async def test_a_decision_of_somebody_elses_request_is_not_taken_for_ones_own(env: McpEnv) -> None:
-    """Another program knows the correlation id and has its own request approved; this key sees that request."""
+    """Another program uses the same correlation id and gets its own request approved, which this key can see."""
     asked = {"title": "Delete it?", "payload": {"all": True}, "wait_seconds": 0}
     async with Client(env.server("rita", people=True)) as client:
         first = (await client.call_tool("request_approval", asked)).structured_content

@@ -1,4 +1,4 @@
-"""docs/how-to/mcp.md: its files are what hosts read, its commands start, its tables are complete."""
+"""docs/how-to/mcp.md: hosts can read its files, its commands start, its tables are complete."""
 
 import json
 import re
@@ -22,7 +22,7 @@ PAGE = DOCS / "how-to" / "mcp.md"
 
 
 def configured() -> list[dict[str, Any]]:
-    """What the page tells hosts to start or to call."""
+    """The server entries that the page shows for hosts."""
     files = [json.loads(text) for text in blocks(PAGE, "json")]
     files += [found for text in blocks(PAGE, "toml") if "mcp_servers" in (found := tomllib.loads(text))]
     found = [

@@ -26,7 +26,7 @@ HELLO = {"jsonrpc": "2.0", "id": 1, "method": "tools/list", "params": {}}
 
 
 class GetTask(types.Request[types.RequestParams, Literal["tasks/get"]]):
-    """tasks/get, tasks/update and tasks/cancel: the SDK has none of them."""
+    """tasks/get, tasks/update and tasks/cancel, which the SDK does not have."""
 
     method: Any = "tasks/get"
     params: Any
@@ -52,7 +52,7 @@ async def ask_task(client: Client, method: str, task_id: str) -> TaskNow:
 
 
 class Tasks(ClientExtension):
-    """A client that takes a task for an answer, and is handed the task as it is."""
+    """A client that accepts a task as a result and returns it unchanged."""
 
     identifier = EXTENSION
 

@@ -1,4 +1,4 @@
-"""The tools: asking, waiting within bounds, continuing, and every ending of a request."""
+"""The tools: requesting, bounded waiting, resuming, and every ending of a request."""
 
 import asyncio
 import itertools

@@ -1,4 +1,4 @@
-"""The engine over each of the two databases, as the engine's own tests have it."""
+"""The fixtures of the engine's tests: the engine on each of the two databases."""
 
 from tests.engine.conftest import clock, store
 

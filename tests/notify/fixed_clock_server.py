@@ -1,6 +1,5 @@
-"""A whole server as ``signoff up`` runs it, but with a clock that stands still. A test kills it by its pid.
-
-``python -m tests.notify.fixed_clock_server DATABASE SMTP_URL MOMENT FOLDER``
+"""A complete server as ``signoff up`` runs it, with a fixed clock: ``python -m tests.notify.fixed_clock_server
+DATABASE SMTP_URL MOMENT FOLDER``. A test kills it by its pid.
 """
 
 import asyncio

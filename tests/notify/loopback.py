@@ -11,8 +11,8 @@ from tests.listening import listening
 
 @asynccontextmanager
 async def json_server(answer: Any) -> AsyncIterator[str]:
-    """HTTP on loopback: ``answer(method, path, headers, body)`` gives status, JSON and perhaps headers; its
-    address.
+    """Serve HTTP on loopback: ``answer(method, path, headers, body)`` returns status, JSON and optionally headers.
+    Yields the address.
     """
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

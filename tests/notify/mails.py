@@ -1,4 +1,4 @@
-"""What a mail says."""
+"""Reads the text of a mail."""
 
 from email.message import EmailMessage
 

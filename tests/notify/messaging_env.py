@@ -1,4 +1,4 @@
-"""A workspace of people, and an engine that sends them messages."""
+"""A workspace with people, and an engine that sends messages to them."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -47,7 +47,7 @@ class MessagingEnv(EngineEnv):
         return sorted((m.kind, m.person, m.channel, m.state) for m in found)
 
     async def people_are(self, **changes: Mapping[str, Any]) -> None:
-        """Change what is known of people, by the name before the address."""
+        """Change people's settings, by the local part of their address."""
         for person in await self.store.directory.people(WORKSPACE):
             fields = changes.get(person.email.partition("@")[0])
             if fields:
@@ -55,7 +55,7 @@ class MessagingEnv(EngineEnv):
         self.directory.changed(WORKSPACE)
 
     async def for_days(self, days: float, step: timedelta = timedelta(minutes=10)) -> None:
-        """Let time pass in small steps, the loops turning."""
+        """Move the clock in small steps and run the loops after each."""
         for _ in range(int(timedelta(days=days) / step)):
             await self.pass_time(step)
             await self.carry()
@@ -65,7 +65,7 @@ class MessagingEnv(EngineEnv):
 async def messaging_env(
     store: Store, clock: Clock, channels: Mapping[str, Channel]
 ) -> AsyncIterator[MessagingEnv]:
-    """``channels``: those that are configured, by name."""
+    """``channels``: the configured ones, by name."""
     it = MessagingEnv(store, clock, channels)
     async with it.running():
         if not await store.directory.workspaces():
@@ -82,7 +82,7 @@ def email(url: str) -> dict[str, Channel]:
 
 
 def asked(*names: str, need: int = 1, **fields: Any) -> Plan:
-    """A workflow's gate for these people, quiet unless told otherwise."""
+    """Open a task for these people, by default without reminders."""
     spec = TaskSpec(
         **{"title": "Run the migration on prod?", "stages": (Stage(names or ("per_ann",), need),), **fields}
     )

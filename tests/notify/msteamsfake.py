@@ -1,5 +1,5 @@
-"""Microsoft Teams on loopback: the sign-in that gives the bot its token, the Bot Connector that checks token, shapes
-and sizes and keeps the cards, the published keys, and requests signed with them.
+"""Microsoft Teams on loopback: the bot's token endpoint, a Bot Connector that checks tokens, shapes and sizes and
+keeps the cards, the published keys, and requests signed with them.
 """
 
 import json
@@ -63,7 +63,7 @@ def _texts(parts: list[dict[str, Any]]) -> list[str]:
 
 
 def faults(activity: dict[str, Any]) -> str:
-    """What the real one refuses, and what must never be in a card of ours: markup in other people's text."""
+    """What Teams would refuse, and markup in other people's text, which no card of ours may have."""
     if len(json.dumps(activity)) > 28 * 1024:
         return "MessageSizeTooBig"
     for attachment in activity.get("attachments", ()):
@@ -82,7 +82,7 @@ def faults(activity: dict[str, Any]) -> str:
 
 @dataclass
 class FakeTeams:
-    """``members``: account -> what its roster says; ``limited``: how many of the next calls are told to wait."""
+    """``members``: account -> its entry in the roster; ``limited``: how many of the next calls are rate-limited."""
 
     now: Callable[[], float]
     url: str = ""
@@ -206,7 +206,7 @@ class FakeTeams:
         return self.activity(account, **{"type": "message", "text": text, **more})
 
     def replied(self, card: Card, text: str, account: str, **more: Any) -> dict[str, Any]:
-        """A reply in a channel's thread that mentions the bot; without that, Teams does not send it."""
+        """A reply in a channel's thread that mentions the bot; Teams sends no others."""
         place, _, post = next(key for key, one in self.cards.items() if one is card).rpartition("/")
         mention = "<at>Signoff</at>"
         self._numbers += 1

@@ -1,4 +1,4 @@
-"""A personal channel that this release does not have: a pigeon carries each message into a folder, the loft."""
+"""A personal channel that this release does not have: it writes each message to a folder."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -31,7 +31,7 @@ class Pigeon:
         return f"pigeon-{message.id}"
 
     async def close(self) -> None:
-        """Nothing is kept open."""
+        """Nothing to close."""
 
 
 def _check(loft: str) -> None:

@@ -26,7 +26,7 @@ class SlackEnv:
         self.web = WebEnv(env)
 
     async def slack_sends(self, body: bytes, **changes: str) -> int:
-        """Post what Slack signs; the status, once it is dealt with."""
+        """Post a request signed by Slack; returns the status after it was processed."""
         headers = signed(body, self.messaging.clock.now().timestamp()) | {
             k.replace("_", "-"): v for k, v in changes.items()
         }
@@ -36,21 +36,21 @@ class SlackEnv:
         return int(answer.status_code)
 
     async def link(self, person: Any, account: str, **fields: Any) -> str:
-        """The whole ceremony; what Slack whispers at its end."""
+        """Link an account, with all of its steps; returns Slack's last ephemeral message."""
         self.fake.members.setdefault(account, fields)
         code = await self.desk.chat.code(person)
         assert await self.slack_sends(self.fake.typed(f"link {code.text}", account)) == 200
         return self.fake.whispers[-1][1]
 
     async def say(self, card: Card, text: str, account: str, /, **event: Any) -> list[tuple[str, str]]:
-        """Write below a card; what Slack whispers then."""
+        """Reply in a card's thread; returns the ephemeral message that follows."""
         before = len(self.fake.whispers)
         body = self.fake.replied(card, text, account, **event)
         assert await self.slack_sends(body, content_type="application/json") == 200
         return self.fake.whispers[before:]
 
     async def press(self, button: dict[str, Any], account: str, **fields: Any) -> str:
-        """Press; what Slack whispers to whoever pressed."""
+        """Press a button; returns the ephemeral message to the person who pressed it."""
         assert await self.slack_sends(self.fake.pressed(button, account, **fields)) == 200
         whom, said = self.fake.whispers[-1]
         assert whom == account
@@ -65,7 +65,7 @@ class SlackEnv:
 async def slack_env(
     store: Store, clock: FixedClock, linked: bool = True, hook: str = "", **more: Any
 ) -> AsyncIterator[SlackEnv]:
-    """``hook``: where a webhook goes; ``more``: other channels to people."""
+    """``hook``: the URL of a webhook; ``more``: other personal channels."""
 
     def seconds() -> float:
         return clock.now().timestamp()

@@ -1,5 +1,5 @@
-"""Slack on loopback: it checks tokens, shapes and sizes, limits rates, keeps the cards as people see them, and signs
-what people press.
+"""Slack on loopback: it checks tokens, shapes and sizes, enforces rate limits, keeps the cards as people see them, and
+signs the buttons they press.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ class Card:
 
     @property
     def text(self) -> str:
-        """Everything that can be read on it."""
+        """All text on the card."""
         return "\n".join(texts(self.body["blocks"]))
 
     @property
@@ -36,7 +36,7 @@ class Card:
         return [b for block in self.body["blocks"] if block["type"] == "actions" for b in block["elements"]]
 
     def press(self, outcome: str) -> dict[str, Any]:
-        """The button that says so."""
+        """The button with this label."""
         return next(b for b in self.buttons if b["action_id"] == f"answer:{outcome}")
 
 
@@ -48,7 +48,7 @@ def texts(value: Any) -> list[str]:
 
 
 def faults(body: dict[str, Any]) -> list[str]:
-    """What the real one refuses as invalid_blocks, and what must never be in a card of ours."""
+    """What Slack would refuse as invalid_blocks, and what no card of ours may have."""
     found = [] if len(body["blocks"]) <= 50 else ["too many blocks"]
     for block in body["blocks"]:
         if block["type"] not in ("header", "section", "context", "actions"):
@@ -64,7 +64,7 @@ def faults(body: dict[str, Any]) -> list[str]:
 
 @dataclass
 class Limit:
-    """So many at once, and so many more a second; ``until``: when a caller who was told to wait may call again."""
+    """A rate limit: burst and rate; ``until``: when a limited caller may call again."""
 
     most: float
     each_second: float
@@ -77,7 +77,7 @@ class Limit:
         self.left = self.most
 
     def wait(self, now: float) -> int:
-        """How many seconds to wait; 0: go on."""
+        """How many seconds to wait; 0 to continue at once."""
         self.left = min(self.most, self.left + (now - self.at) * self.each_second) if self.at else self.most
         self.at = now
         if self.left >= 1:
@@ -91,7 +91,9 @@ class Limit:
 
 
 def limit_of(method: str, body: bytes) -> tuple[str, Limit]:
-    """Slack's: posts one a second to one conversation with short bursts; chat.update is of tier 3, users.info of 4."""
+    """Slack's limits: one post a second to a conversation with short bursts; chat.update is tier
+    3, users.info tier 4.
+    """
     if method == "chat.postMessage":
         return f"{method} {json.loads(body)['channel']}", Limit(10, 1)
     return method, Limit(50, 50 / 60) if method == "chat.update" else Limit(100, 100 / 60)
@@ -99,8 +101,8 @@ def limit_of(method: str, body: bytes) -> tuple[str, Limit]:
 
 @dataclass
 class FakeSlack:
-    """``limited``: how many of the next calls are told to wait; ``members``: account -> what users.info adds;
-    ``rude``: who called while they had been told to wait.
+    """``limited``: how many of the next calls are rate-limited; ``members``: account -> what users.info adds;
+    ``rude``: callers that did not wait as told.
     """
 
     now: Callable[[], float]
@@ -200,7 +202,7 @@ class FakeSlack:
         return urlencode({"payload": json.dumps(payload)}).encode()
 
     def replied(self, card: Card, text: str, account: str, /, **event: Any) -> bytes:
-        """What the Events API sends when somebody writes in the thread below a card."""
+        """The Events API's event for a reply in a card's thread."""
         place = next(key for key, one in self.cards.items() if one is card)
         channel, _, ts = place.partition(":")
         self.events += 1

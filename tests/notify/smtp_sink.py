@@ -1,4 +1,4 @@
-"""A real mail server on loopback that keeps what it receives and refuses the addresses that a test names."""
+"""A real SMTP server on loopback that keeps the mails and refuses the addresses that a test names."""
 
 import asyncio
 import ssl
@@ -18,7 +18,7 @@ from tests.live import free_port
 
 @dataclass
 class SmtpSink:
-    """``refused``: address -> the SMTP answer to it; ``down``: every connection is closed at once."""
+    """``refused``: address -> SMTP response; ``down``: every connection is closed at once."""
 
     refused: dict[str, str] = field(default_factory=dict)
     mails: list[EmailMessage] = field(default_factory=list)
@@ -73,7 +73,9 @@ def allow(server: Any, session: Any, envelope: Any, mechanism: str, data: Any) -
 async def smtp_sink(
     port: int = 0, tls: ssl.SSLContext | None = None, **refused: str
 ) -> AsyncIterator[SmtpSink]:
-    """A port that nobody takes once it is closed. With ``tls`` it takes nothing before STARTTLS, and a login."""
+    """A running SMTP server whose port stays reserved after it closes. With ``tls`` it requires
+    STARTTLS and a login.
+    """
     it = SmtpSink(port=port or free_port())
     options: dict[str, Any] = {}
     if tls is not None:
@@ -97,7 +99,7 @@ async def smtp_sink(
 
 
 def certificate(folder: Path, name: str = "localhost") -> tuple[ssl.SSLContext, Path]:
-    """A server's TLS context and the certificate to trust it by."""
+    """A server's TLS context, and the certificate that verifies it."""
     names = "DNS:localhost,IP:127.0.0.1" if name == "localhost" else f"DNS:{name}"
     key, cert = folder / "key.pem", folder / "cert.pem"
     subprocess.run(

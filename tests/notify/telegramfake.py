@@ -1,5 +1,5 @@
-"""Telegram on loopback: it checks token, shapes, sizes and entities, knows who has started the bot, keeps the messages
-as people see them, limits rates, and sends what people press and type.
+"""Telegram on loopback: it checks token, shapes, sizes and entities, knows who started the bot, keeps the messages as
+people see them, enforces rate limits, and sends the buttons and text of people.
 """
 
 import asyncio
@@ -46,7 +46,7 @@ class Post:
 
 
 def fault(body: dict[str, Any]) -> str:
-    """What the real one refuses with 400."""
+    """What Telegram would refuse with 400."""
     text = body.get("text", "")
     units = len(text.encode("utf-16-le")) // 2
     if not text.strip():
@@ -73,8 +73,8 @@ def fault(body: dict[str, Any]) -> str:
 
 @dataclass
 class FakeTelegram:
-    """``started``: chats of people who have started the bot; ``popups``: (query, text); ``limited``: how many of the
-    next calls are told to wait; ``updates``: what getUpdates hands out.
+    """``started``: chats of people who started the bot; ``popups``: (query, text); ``limited``: how many of the next
+    calls are rate-limited; ``updates``: what getUpdates returns.
     """
 
     now: Callable[[], float]

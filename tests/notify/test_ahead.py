@@ -1,4 +1,4 @@
-"""What runs after a yes is in every message that asks for one; what does not fit takes the buttons away."""
+"""Every message that asks for an approval shows the steps that follow it; if they do not fit, it has no buttons."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ BUTTONS = ["open", "answer:approved", "answer:rejected"]
 
 
 def then(given: dict[str, Any]) -> Plan:
-    """A gate, and an agent after it with an input of its own."""
+    """An approval, followed by an agent step with its own input."""
     apply = AgentStep(id="apply", agent="agent://elsewhere/prod/runner", input=given)
     return gate(*asked().steps, apply, source="scenario")
 

@@ -1,4 +1,4 @@
-"""Everything else by Apprise: a service of the list on loopback, and what is not on it."""
+"""Channels by Apprise: a listed service on loopback, and services that are refused."""
 
 import json
 from pathlib import Path
@@ -72,7 +72,7 @@ def test_what_is_not_on_the_list_is_refused(url: str) -> None:
     ],
 )
 def test_the_operators_own_addresses_work_by_themselves(url: str) -> None:
-    """``allow_private_callbacks`` is about what callers register; whoever runs the server may choose any host."""
+    """``allow_private_callbacks`` restricts what callers register; the operator may configure any host."""
     assert parse_urls(url) == (url,)
     opened = open_channels(Config(channel_settings={"apprise_urls": url}), FixedClock(START)).opened
     assert isinstance(opened["apprise"], Apprise)
@@ -81,7 +81,7 @@ def test_the_operators_own_addresses_work_by_themselves(url: str) -> None:
 async def test_whoever_cannot_prove_the_name_is_told_nothing(
     store: Store, clock: FixedClock, tmp_path: Path
 ) -> None:
-    """What a name leads to after our check: here a machine of ours, with a certificate that nobody vouches for."""
+    """The name leads to a local machine after our check, with a certificate that no authority signed."""
     context, _ = certificate(tmp_path, "ntfy.example")
     async with http_sink(tls=context) as inside:
         url = inside.url.replace("https://", "ntfys://") + "/decisions"
@@ -93,7 +93,7 @@ async def test_whoever_cannot_prove_the_name_is_told_nothing(
 
 
 def test_an_entry_that_is_no_url_is_refused_without_a_character_of_it() -> None:
-    """It may be the token alone."""
+    """The entry may be a token."""
     with pytest.raises(Invalid) as refused:
         parse_urls("hunter2-token")
     assert "hunter2" not in f"{refused.value.message} {refused.value.hint}"

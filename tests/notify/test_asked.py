@@ -1,4 +1,4 @@
-"""Who is asked: only who may then answer; and when there is nobody, that is said and the ladder goes on."""
+"""Only people who can then answer are asked; if there are none, this is reported and the escalation continues."""
 
 from datetime import timedelta
 
@@ -123,8 +123,8 @@ async def test_whom_a_task_notifies_hears_of_it_without_being_asked(store: Store
 async def test_an_expiry_approves_nothing_that_nobody_was_asked(
     store: Store, clock: FixedClock, mail: str, approves: bool
 ) -> None:
-    """Also while a message is still being retried at the deadline, so that nobody is recorded as out of reach. Where
-    no channel is configured, people are asked by the pages.
+    """This also holds while a message is still being retried at the deadline. Without any channel, the pages ask
+    people.
     """
     spec = TaskSpec(
         title="Clear the cache?",
@@ -152,7 +152,7 @@ async def test_an_expiry_approves_nothing_that_nobody_was_asked(
 
 @pytest.mark.parametrize("way", ["notified only", "reassigned", "left", "delegated", "answer"])
 async def test_only_who_may_decide_counts_as_asked(store: Store, clock: FixedClock, way: str) -> None:
-    """Somebody who is only kept informed, or may no longer decide, does not consent by silence."""
+    """People who are only informed, or can no longer decide, do not consent by silence."""
     spec = TaskSpec(
         title="Clear the cache?",
         stages=(Stage(("per_otto",)),),

@@ -1,4 +1,4 @@
-"""The button that approves is green where approving is a matter of course, in chat as on the page."""
+"""The approving button is green for ordinary approvals only, in chat as on the page."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -24,7 +24,7 @@ def message(grave: bool) -> PersonalMessage:
 
 
 def styles(card: Any) -> list[str]:
-    """The styles of a card's buttons, in order; "" if one has none."""
+    """The styles of a card's buttons, in order; "" for none."""
     if isinstance(card, list):
         return [style for one in card for style in styles(one)]
     if not isinstance(card, dict):

@@ -1,4 +1,4 @@
-"""What a request changes, in mail and chat: the same difference as on the page, and never the secret."""
+"""Mail and chat show the same difference as the page, with secrets masked."""
 
 from datetime import UTC, datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""What a message offers and shows: which answers, how much of a request, and that what is left out is counted."""
+"""What a message offers and shows: its answers, how much of the request, and a count of what it omits."""
 
 import json
 from datetime import date, timedelta

@@ -1,4 +1,4 @@
-"""The server's own terminal: what is committed is shown there at once, and a closed one stops nothing."""
+"""Commits are shown on the server's terminal at once; a closed terminal stops nothing."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""Digests: one message to a person for what arrives within their window, low risk only."""
+"""Digests: one message to a person for all low-risk tasks that open within a window."""
 
 from datetime import date, timedelta
 from typing import Any
@@ -97,7 +97,7 @@ async def test_a_policy_collects_too_and_a_person_can_refuse(store: Store, clock
 async def test_a_near_deadline_does_not_wait(
     deadline: int, at_once: bool, store: Store, clock: FixedClock
 ) -> None:
-    """After the digest there is still as much time as the window is long."""
+    """After the digest, at least the length of the window remains until the deadline."""
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
         await env.people_are(ann=DIGEST)
         plan = asked("per_ann", **LOW)
@@ -111,7 +111,7 @@ async def test_a_near_deadline_does_not_wait(
 async def test_a_setting_that_is_no_window_collects_nothing(
     digest: str, store: Store, clock: FixedClock
 ) -> None:
-    """As an older release may have stored it: the person is asked at once, whatever the policy collects."""
+    """An older release may have stored it: the person is then asked at once, whatever the policy says."""
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
         await env.people_are(ann={"preferences": {"digest": digest}})
         await env.submit(asked("per_ann", digest=minutes(15), **LOW))

@@ -1,4 +1,4 @@
-"""Mail to a real server on loopback: who gets it, what it says, and what happens when it cannot be given."""
+"""Mail to a real SMTP server on loopback: recipients, content, and delivery failures."""
 
 import asyncio
 import json
@@ -64,7 +64,7 @@ async def test_who_is_asked_gets_one_mail_with_one_link_and_the_end_in_the_same_
 async def test_messages_about_a_long_request_are_written_beside_the_loop(
     store: Store, clock: FixedClock
 ) -> None:
-    """One is written for each person: a long request with many people would else hold up everybody."""
+    """One message is composed for each person, so a long request with many people would block the event loop."""
     payload = msgspec.json.encode({f"k{number}": f"value {number}" for number in range(400)})
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
         await env.submit(asked("per_ann", "per_otto"), payload=payload)
@@ -256,7 +256,7 @@ async def test_starttls_and_a_login_and_no_mail_without_them(
 async def test_whom_of_many_a_task_asks_is_worked_out_beside_the_loop(
     store: Store, clock: FixedClock
 ) -> None:
-    """Each of thousands is judged among the thousands who were asked: half a second for 5,000, for each request."""
+    """Comparing 5,000 people with everyone who was asked takes half a second for each request."""
     crowd = [
         Person(f"per_{n}", WORKSPACE, f"p{n}@acme.example", "", ("viewer",), clock.now()) for n in range(60)
     ]

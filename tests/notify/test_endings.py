@@ -1,6 +1,4 @@
-"""Each of the six endings reaches whoever asked, and whoever was asked; and so does a change of what is decided, to
-those whose answers it makes void.
-"""
+"""Each ending notifies the requester and the people asked; a revision notifies those whose answers it invalidates."""
 
 from datetime import timedelta
 from hashlib import sha256
@@ -98,7 +96,7 @@ async def test_by_slack_each_ending_reaches_who_asked_and_updates_the_card_of_wh
 async def test_whoever_answered_before_a_change_is_told_that_it_does_not_count_any_more(
     store: Store, clock: FixedClock
 ) -> None:
-    """Ann is asked anew; Otto, who is of the second stage, is not for now; Rita asked, and hears what became of it."""
+    """Ann is asked again; Otto, of the second stage, is not yet; Rita, the requester, is notified."""
     plan = asked(stages=(Stage(("per_ann",)), Stage(("per_otto",)), Stage(("per_gus", "per_ann"))))
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
         await env.store.directory.add_person(

@@ -1,4 +1,4 @@
-"""Channels whose library is an extra: configured without it, the server does not start, and says what to install."""
+"""A channel that is configured without its optional library stops the start and names the extra to install."""
 
 import sys
 

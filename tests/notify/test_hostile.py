@@ -1,4 +1,4 @@
-"""The corpus in every message: shown as data, never obeyed, and never a reason for a message not to go out."""
+"""Hostile text in every message: shown as data, never interpreted, and never a reason not to send a message."""
 
 import json
 import re
@@ -74,7 +74,7 @@ def payload(text: str) -> bytes:
 
 
 async def told(slack: SlackEnv, text: str, **fields: Any) -> None:
-    """Asked, answered and told of, with the text wherever a requester or an answer may put it."""
+    """Open, answer and end a task with the text in every place that a requester or approver controls."""
     plan = asked("per_ann", "per_otto", description=text[:2000])
     step = replace(plan.steps[0], task=replace(plan.steps[0].task, title=text[:500] or "x"))  # type: ignore[union-attr]
     intent = await slack.messaging.submit(
@@ -91,7 +91,7 @@ async def told(slack: SlackEnv, text: str, **fields: Any) -> None:
 def visible_everywhere(
     server: SmtpSink, slack: SlackEnv, hook: HttpSink, service: HttpSink, lines: list[str]
 ) -> None:
-    """Nothing hidden on any surface, and nothing that does anything."""
+    """Assert that no surface has hidden characters or active content."""
     for mail in server.mails:
         text, page = (part.get_content() for part in mail.iter_parts())
         assert not [x for x in text if hidden(x) and x != "\r"]
@@ -121,7 +121,7 @@ def visible_everywhere(
 async def heard(
     store: Store, clock: FixedClock, *texts: str
 ) -> tuple[SmtpSink, SlackEnv, HttpSink, HttpSink, list[str]]:
-    """All surfaces after each text was asked about and answered; each heard of the question and of its end."""
+    """All surfaces after a task with each text was opened and answered."""
     async with http_sink() as hook, http_sink() as service, smtp_sink() as server:
         apprise = Apprise((service.url.replace("http://", "ntfy://") + "/decisions",))
         async with slack_env(store, clock, hook=f"{hook.url}/hook", **email(server.url)) as slack:
@@ -153,7 +153,7 @@ async def test_what_an_agent_writes_is_data_in_every_message_and_stops_none(
 
 @pytest.mark.parametrize("text", [UNPAIRED, *CORPUS.values()])
 async def test_no_part_of_a_letter_can_stop_it(text: str, clock: FixedClock) -> None:
-    """Half a character, which our own door refuses, included."""
+    """This includes lone surrogates, which the API refuses."""
     message = PersonalMessage(
         id="1", kind=NotificationKind.TASK_OPENED, at=clock.now(), to="ann@acme.example", thread="t", headline="Asked",
         question=text, facts=(("Says it is", text),), asked_by=text, quoted=text, quoted_by="They say",
@@ -175,7 +175,7 @@ async def test_no_part_of_a_letter_can_stop_it(text: str, clock: FixedClock) -> 
 
 
 def test_no_part_of_a_mail_is_markup(clock: FixedClock) -> None:
-    """Nor our own: a headline has the name of an admin's outcome, and a label that of a field."""
+    """Our own parts are not either: a headline has an outcome's name, and a label has a field's."""
     text = '<b onclick="x">a</b> &amp; <a href="javascript:x">'
     leaf = Leaf(path=text, text=text)
     message = PersonalMessage(

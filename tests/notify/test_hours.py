@@ -1,4 +1,4 @@
-"""People's own working hours: what the policy sends by itself waits until they begin, exactly as it was foretold."""
+"""Working hours: messages that a policy sends wait until they begin, exactly as predicted."""
 
 from datetime import UTC, date, datetime
 

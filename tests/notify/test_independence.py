@@ -1,4 +1,4 @@
-"""One slow target delays what goes to itself and nothing else; what was noted as sent is never sent again."""
+"""A slow target delays its own messages only, and nothing that was recorded as sent is sent again."""
 
 import asyncio
 from collections import Counter
@@ -24,14 +24,14 @@ NEVER = 600.0  # longer than a test runs
 
 
 async def turns(env: EngineEnv, left: int) -> None:
-    """Step the sender until only so many rows are left; nothing slow is waited for."""
+    """Step the sender until only this many rows remain, without waiting for slow ones."""
     async with asyncio.timeout(100):  # a bound for what hangs, not a measure
         while (await env.store.outbox.counts())["waiting"] != left:
             await env.outbox.once()
 
 
 async def called(hook: HttpSink, times: int) -> None:
-    """Until so many calls have come."""
+    """Wait for this many calls."""
     async with asyncio.timeout(100):
         while len(hook.got) < times:
             hook.arrived.clear()
@@ -39,12 +39,12 @@ async def called(hook: HttpSink, times: int) -> None:
 
 
 def patient(env: EngineEnv) -> None:
-    """Whoever waits for a place there waits for as long as a test runs."""
+    """Waiters for a slot wait as long as a test runs."""
     env.outbox._limiter = ConcurrencyLimiter(NEVER)
 
 
 def hooked(clock: FixedClock, url: str) -> dict[str, Channel]:
-    """A webhook that waits for as long as a test runs."""
+    """A webhook whose timeout is longer than a test."""
     return webhook(f"{url}/hook", clock, NEVER)
 
 

@@ -1,4 +1,4 @@
-"""Every address in every message, opened as scanners open them: nothing changes, and no address says an outcome."""
+"""Opening every address in every message, as link scanners do, changes nothing, and no address contains an outcome."""
 
 import re
 from urllib.parse import urlsplit
@@ -28,7 +28,7 @@ async def everything(store: Store) -> dict[str, list[str]]:
 
 
 async def told(slack: SlackEnv, server: object) -> list[str]:
-    """All addresses of all messages: of what is open, and of what is over."""
+    """All addresses in all messages, about open and closed tasks."""
     env = slack.messaging
     await env.people_are(otto={"preferences": {"channels": ["email"]}})
     done = await env.submit(asked("per_ann", "per_otto"))

@@ -1,4 +1,4 @@
-"""A receiver cannot make this server work for longer than its answer is worth."""
+"""A receiver's long response does not cost this server more than its size."""
 
 import asyncio
 

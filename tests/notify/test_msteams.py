@@ -1,4 +1,4 @@
-"""Microsoft Teams as people meet it: linking, cards with buttons, presses, and which requests are believed."""
+"""Microsoft Teams: linking, cards with buttons, presses, and which requests are accepted."""
 
 import json
 from collections.abc import AsyncIterator
@@ -32,7 +32,7 @@ class TeamsEnv:
         self.desk = env.desks["msteams"]
 
     async def sends(self, activity: dict[str, Any], token: str | None = None) -> tuple[int, str]:
-        """What Teams posts; the status and the text of the response, once it is dealt with."""
+        """Post a request from Teams; returns the status and text of the response after it was processed."""
         headers = {"authorization": f"Bearer {self.fake.token() if token is None else token}"}
         headers["content-type"] = "application/json; charset=utf-8"
         answer = await self.web.http.post(ACTIONS, content=json.dumps(activity).encode(), headers=headers)
@@ -50,7 +50,7 @@ class TeamsEnv:
         return card
 
     async def press(self, card: Card, title: str, account: str, **more: Any) -> str:
-        """Press; what Teams shows to who pressed."""
+        """Press a button; returns what Teams shows to the person who pressed it."""
         status, text = await self.sends(self.fake.pressed(card.press(title), account, **more))
         said = json.loads(text)
         assert (status, said["statusCode"]) == (200, 200)

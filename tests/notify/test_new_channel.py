@@ -1,4 +1,4 @@
-"""A channel is one file (``pigeon``) and one line (``one_line``): everything else derives from its declaration."""
+"""A channel is one file (``pigeon``) and one line (``one_line``); everything else derives from its declaration."""
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace

@@ -1,5 +1,5 @@
-"""Cards that live: what a vote, a new stage, a delegation or a mark changes is on every posted card, and the buttons
-of whoever is no longer asked are gone.
+"""A vote, a new stage, a delegation or a review mark updates every posted card, and people who are no longer asked
+lose their buttons.
 """
 
 from signoff.core.intent import commands as c

@@ -1,4 +1,4 @@
-"""A change that waits for a second admin is told to the others, its end to whoever proposed it. On real channels."""
+"""A change that needs a second admin notifies the other admins, and its outcome notifies the one who proposed it."""
 
 from datetime import timedelta
 from email.message import EmailMessage

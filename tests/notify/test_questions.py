@@ -1,4 +1,4 @@
-"""A question about what is to be decided reaches whoever asked for it, and the reply whoever asked the question."""
+"""A question about a task notifies its requester, and the reply notifies the person who asked the question."""
 
 from msgspec.structs import replace
 

@@ -1,4 +1,4 @@
-"""Whom the server calls when somebody else chose the address: nobody in its own network, however it is written."""
+"""The server does not connect to its own network for addresses that callers choose, in whatever notation."""
 
 import asyncio
 import socket
@@ -94,7 +94,7 @@ async def test_a_name_that_leads_inside_with_any_of_its_addresses_is_not_called(
 
 
 class Rebinding:
-    """A name server that says another address each time it is asked."""
+    """A name server that returns another address each time."""
 
     def __init__(self, *answers: str) -> None:
         self.answers = list(answers)
@@ -106,7 +106,7 @@ class Rebinding:
 
 
 async def test_a_name_is_resolved_once_and_that_address_is_called_by_its_name(tmp_path: Path) -> None:
-    """Over TLS: the certificate is of the name, and the name is what the server hears."""
+    """Over TLS, the certificate and the request are for the name."""
     context, trusted = certificate(tmp_path, "hooks.example")
     heard: list[str | None] = []
     context.sni_callback = lambda connection, name, _: heard.append(name)

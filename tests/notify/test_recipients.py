@@ -1,4 +1,4 @@
-"""Who is told of what, and over which channels: the rules alone, without a store."""
+"""Recipients and channels of each notification: the rules alone, without a store."""
 
 from collections.abc import Mapping
 from datetime import timedelta
@@ -36,7 +36,7 @@ REACH = {"email": MAIL, "slack": {"per_otto": "U0OTTO"}}
 
 
 def directory(gone: str = "", **teams: tuple[str, ...]) -> Snapshot:
-    """Four approvers, one of them perhaps inactive, and these teams."""
+    """Four approvers, one of them optionally inactive, and these teams."""
     people = {
         f"per_{name}": Person(
             f"per_{name}", WORKSPACE, f"{name}@acme.example", name, ("approver",), START, active=name != gone
@@ -48,7 +48,7 @@ def directory(gone: str = "", **teams: tuple[str, ...]) -> Snapshot:
 
 
 def about(story: Story, kind: NotificationKind, **fields: Any) -> Notification:
-    """A notification of the story's task, as it is now."""
+    """A notification about the current state of the task."""
     task = story.intent.open
     place = {
         name: getattr(task, name) for name in ("step", "step_run", "stage", "revision") if hasattr(task, name)

@@ -1,4 +1,4 @@
-"""A service that redirects gets nothing more: tokens and messages go only to the one address that is configured."""
+"""Redirects are not followed: tokens and messages go only to the configured address."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any

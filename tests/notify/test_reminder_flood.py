@@ -1,4 +1,4 @@
-"""A flood of reminders to one person ends at a limit; what asks for the first time, and what escalates, does not."""
+"""Reminders to one person are limited; first requests and escalations are not."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Names are resolved on a few threads, and a name whose servers do not answer takes one of them."""
+"""Names are resolved on a few threads, and a name whose servers do not respond takes one of them only."""
 
 import asyncio
 import threading

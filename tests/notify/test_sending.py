@@ -85,7 +85,7 @@ async def test_news_of_a_decision_may_wait_for_its_question_for_as_long_as_it_ta
 
 
 class Troubled:
-    """A channel behind which the database is away, until it is back."""
+    """A channel whose database is unavailable for a while."""
 
     def __init__(self) -> None:
         self.away = True
@@ -98,7 +98,7 @@ class Troubled:
         return "reference"
 
     async def close(self) -> None:
-        """Nothing to let go."""
+        """Nothing to close."""
 
 
 async def test_trouble_of_our_own_database_is_no_attempt_and_the_channel_is_well(

@@ -1,4 +1,4 @@
-"""Slack as people meet it: cards, presses, and what becomes of every card."""
+"""Slack: cards, presses, and the later state of every card."""
 
 import json
 from datetime import timedelta
@@ -179,7 +179,7 @@ async def test_slacks_rate_limit_is_obeyed_and_nothing_is_lost_or_doubled(
 async def test_the_more_cards_than_slack_takes_at_once_all_say_so_when_it_takes_them(
     store: Store, clock: FixedClock
 ) -> None:
-    """chat.update is limited to some fifty a minute: whoever is told to wait waits, and gives no other channel up."""
+    """chat.update is limited to about fifty calls a minute; a card that has to wait does not delay another channel."""
     async with smtp_sink() as server, slack_env(store, clock, **email(server.url)) as slack:
         intents = [await slack.messaging.submit(asked("per_ann", "per_otto")) for _ in range(9)]
         await slack.messaging.carry()

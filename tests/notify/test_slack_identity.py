@@ -1,4 +1,4 @@
-"""Who is believed in Slack, and what is believed to come from it."""
+"""Which Slack accounts and requests are trusted."""
 
 import asyncio
 from datetime import timedelta

@@ -1,6 +1,4 @@
-"""Put off until a time: one person is left in peace until then, everything else goes on, and what comes is what
-``explain`` said would come.
-"""
+"""A snooze holds back one person's messages until its end and nothing else, as ``explain`` predicts."""
 
 from datetime import UTC, datetime, timedelta
 from random import Random
@@ -37,7 +35,7 @@ def reminding(*approvers: str, **fields: object) -> Plan:
 
 
 async def until(env: MessagingEnv, at: datetime, step: timedelta = QUARTER) -> None:
-    """Let time pass in steps, the loops turning."""
+    """Move the clock in steps and run the loops after each."""
     while env.clock.now() < at:
         await env.pass_time(step)
         await env.carry()
@@ -127,7 +125,7 @@ async def test_it_is_refused_where_it_would_be_no_help(store: Store, clock: Fixe
 async def test_what_waits_for_the_morning_and_is_put_off_until_the_morning_is_one_message(
     store: Store, clock: FixedClock
 ) -> None:
-    """Otto would hear of it on Monday at nine; he has seen it on the page, and puts it off until just then."""
+    """Otto's message waits for Monday at nine; he snoozes the task on the page until that moment."""
     async with evening(store, clock) as (env, server):
         intent = await env.submit(asking("per_otto", remind=Reminders(HOUR, HOUR, 3)), by=OTHER)
         await env.carry()
@@ -142,7 +140,7 @@ async def test_what_waits_for_the_morning_and_is_put_off_until_the_morning_is_on
 
 
 def moments(contacts: list[tuple[datetime, str, str]]) -> list[tuple[datetime, str, bool]]:
-    """When who hears, and whether it is that a snooze is over: several about one question are one, by the first."""
+    """When who is notified, and whether a snooze ended; several messages about one task count as one, by the first."""
     return sorted((at, who, kind == "snooze_over") for at, kind, who in contacts)
 
 
@@ -150,7 +148,7 @@ def moments(contacts: list[tuple[datetime, str, str]]) -> list[tuple[datetime, s
 async def test_whoever_puts_it_off_when_and_for_how_long_what_was_foretold_is_what_comes(
     seed: int, store: Store, clock: FixedClock
 ) -> None:
-    """People of two zones with working hours, an escalation, reminders, and snoozes at random moments."""
+    """People in two time zones with working hours, an escalation, reminders, and snoozes at random moments."""
     chance = Random(seed)
     clock.at = EVENING + timedelta(hours=chance.randrange(0, 70))
     plan = asking(

@@ -1,4 +1,4 @@
-"""Socket Mode against a websocket of our own: acknowledged once queued, and dealt with like what comes by HTTP."""
+"""Slack's Socket Mode against a fake websocket: requests are acknowledged once queued, and handled like HTTP ones."""
 
 import asyncio
 import base64
@@ -22,7 +22,7 @@ APP_TOKEN = "xapp-1-loopback"
 
 
 class Gate:
-    """The websocket end of Slack, for one client."""
+    """Slack's end of the websocket, for one client."""
 
     def __init__(self) -> None:
         self.acks: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
@@ -121,7 +121,7 @@ async def test_a_press_over_the_socket_is_acknowledged_and_answers(store: Store,
 
 
 async def test_a_request_that_was_refused_is_not_acknowledged() -> None:
-    """Slack then tells the person that it failed, and sends an event again; otherwise it would be lost in silence."""
+    """Slack then reports the failure to the person and resends events; otherwise they would be lost."""
     taken, refused = [], asyncio.Event()
 
     def take(payload: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""A team's room in a chat and its shared mailbox: one card for all, and the right to decide still each person's own."""
+"""A team's chat channel and shared mailbox: one card for all, and each person still needs the right to decide."""
 
 import json
 
@@ -23,7 +23,7 @@ async def keep(slack: SlackEnv, row: Team) -> None:
 
 
 async def team(slack: SlackEnv, **places: str) -> None:
-    """Ann and Otto are the team; their own cards go nowhere else."""
+    """Ann and Otto are the team; no other channel has their cards."""
     slack.fake.members[ROOM] = {}
     await keep(slack, Team("sre", ("per_ann", "per_otto"), workspace=WORKSPACE, **places))
 

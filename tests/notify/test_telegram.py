@@ -1,4 +1,4 @@
-"""Telegram as people meet it: linking, messages with buttons, presses, and what is not believed."""
+"""Telegram: linking, messages with buttons, presses, and requests that are refused."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ class TelegramEnv:
         self.desk = env.desks["telegram"]
 
     async def sends(self, update: dict[str, Any], **headers: str) -> int:
-        """What Telegram posts; the status, once it is dealt with."""
+        """Post an update from Telegram; returns the status after it was processed."""
         given = {"x-telegram-bot-api-secret-token": SECRET, "content-type": "application/json"}
         answer = await self.web.http.post(
             ACTIONS, content=json.dumps(update).encode(), headers=given | headers
@@ -57,7 +57,7 @@ class TelegramEnv:
         return card
 
     async def press(self, post: Post, label: str, account: str) -> str:
-        """Press; what pops up."""
+        """Press a button; returns the text of the pop-up."""
         assert await self.sends(self.fake.pressed(post, post.press(label), account)) == 200
         return self.fake.popups[-1][1]
 
@@ -433,7 +433,7 @@ def test_a_press_fits_into_64_bytes(outcome: str) -> None:
     ],
 )  # fmt: skip
 def test_only_what_a_button_says_is_read(odd: str) -> None:
-    """Others would decode to a press too, or to one of another size."""
+    """Other data would also decode to a press, or to one of another length."""
     press = Press("0198c0de-0000-7000-8000-00000000001f", "approved", "ab" * 32, 1, 1)
     text = short_press(press, 0)
     task, digest, _ = text[:22], text[22:46], text[46:]

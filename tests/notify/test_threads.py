@@ -1,4 +1,4 @@
-"""Questions and replies in a chat: what is written below a card is a comment, and comments appear there."""
+"""Threads in a chat: a reply below a card becomes a comment, and comments are posted there."""
 
 import json
 from typing import Any

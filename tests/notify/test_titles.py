@@ -1,4 +1,4 @@
-"""A title that names fields says their values wherever a title stands, and nowhere that outlives the payload."""
+"""A title with fields has their values everywhere, except in records that outlive the payload."""
 
 import json
 from pathlib import Path

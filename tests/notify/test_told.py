@@ -1,6 +1,4 @@
-"""What became of every message is there to be read: of people and of services, by the API, on the page, and for admins
-channel by channel.
-"""
+"""The state of every message to people and services can be read: in the API, on the page, and by channel for admins."""
 
 from datetime import timedelta
 from typing import Any
@@ -25,14 +23,14 @@ SECRET = "s3cr3t-t0k3n"
 
 
 async def speaks(slack: SlackEnv, person: Any) -> str:
-    """The name by which ``slack.web`` speaks for this person."""
+    """The name by which ``slack.web`` acts for this person."""
     made = await slack.messaging.keys.create(WORKSPACE, ActorKind.PERSON, person.id, person.id)
     slack.web.keys[person.id] = made.secret
     return str(person.id)
 
 
 async def told(slack: SlackEnv, ref: str, kind: str = "intents") -> list[tuple[str, str, str]]:
-    """(to, channel, what became of it) of every message, as Rita reads it."""
+    """(to, channel, state) of every message, as Rita reads it."""
     answer = await slack.web.get(f"/v1/{kind}/{ref}/messages", await speaks(slack, RITA))
     return [
         (m.get("name") or m.get("target", ""), m["channel"], m["summary"].replace(slack.fake.api, ""))

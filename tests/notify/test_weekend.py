@@ -1,4 +1,4 @@
-"""A simulated weekend with everything that goes wrong: exactly the contacts that were foretold, none twice."""
+"""A simulated weekend with outages and kills: exactly the predicted messages arrive, none of them twice."""
 
 import asyncio
 import json
@@ -73,7 +73,7 @@ async def furnish(env: EngineEnv) -> None:
 
 
 async def foretold(env: MessagingEnv, intent_id: str) -> Counter[tuple[str, str]]:
-    """What ``explain`` says of the present stage: (kind, person), the opening included."""
+    """(kind, person) of each notification of the current stage that ``explain`` lists, including the opening."""
     intent = await env.intent(intent_id)
     assert isinstance(intent.open, Task)
     said = explain(intent, intent.open, await env.directory.of(WORKSPACE), env.clock.now())
@@ -104,7 +104,7 @@ async def until(env: MessagingEnv, at: datetime) -> None:
 
 @asynccontextmanager
 async def opened(url: str, clock: FixedClock) -> AsyncIterator[Store]:
-    """The database, for one process at a time."""
+    """Open the database for one process at a time."""
     store = open_store(url, wall=clock.wall, clock=clock.of)
     await store.open()
     try:
@@ -114,8 +114,8 @@ async def opened(url: str, clock: FixedClock) -> AsyncIterator[Store]:
 
 
 async def killed_while_sending(database: str, server: SmtpSink, at: datetime, folder: Path) -> EmailMessage:
-    """A server of its own at this moment, killed with -9 once the mail server has got a mail from it and not said so:
-    for all that is on record it may have arrived, or not. The mail.
+    """Run a separate server at this moment and kill it with SIGKILL after the SMTP server received a mail and before
+    it responded, so that the record does not say whether it arrived. Returns the mail.
     """
     before = len(server.mails)
     server.hold = asyncio.Event()
@@ -137,12 +137,12 @@ async def killed_while_sending(database: str, server: SmtpSink, at: datetime, fo
 
 
 def known_by(mail: EmailMessage) -> tuple[str, ...]:
-    """By what whoever reads mail, and the program that shows it, know a message as the one that they have already."""
+    """The headers and text by which readers and their mail program recognize a message that they already have."""
     return (mail["Message-ID"], mail["To"], mail["Subject"], mail["References"])
 
 
 async def leads_to(env: MessagingEnv, mail: EmailMessage) -> tuple[str, str, str]:
-    """Who may answer what by the mail's link."""
+    """Who may give which answer by the link in the mail."""
     body = mail.get_body(("plain",))
     assert body is not None
     [token] = re.findall(rf"{BASE}/t/(\S+)", body.get_content())
@@ -193,7 +193,7 @@ async def test_exactly_the_contacts_that_were_foretold(
 async def decided(
     env: MessagingEnv, server: SmtpSink, intent_id: str, expected: Counter[tuple[str, str]]
 ) -> None:
-    """Two stages said yes: all who were ever asked hear of it, except Dina, who decided; and so does who asked."""
+    """Both stages approved: everyone who was asked is notified, except Dina, who decided; so is the requester."""
     server.mails = []
     await env.do(intent_id, c.Answer("approved"), BOB)
     second = await foretold(env, intent_id)

@@ -1,4 +1,4 @@
-"""Whom explain names is who hears of it, to the end; admins hear of a task that too few people are left for."""
+"""The recipients are those that ``explain`` names; admins are notified of a task with too few people left."""
 
 from datetime import timedelta
 

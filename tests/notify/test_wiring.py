@@ -1,4 +1,4 @@
-"""The settings of a real server: what is set up is there, and what cannot be understood stops the start."""
+"""The settings of a real server: configured channels exist, and invalid settings stop the start."""
 
 import asyncio
 import os

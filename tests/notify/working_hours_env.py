@@ -1,4 +1,4 @@
-"""People with working hours, and what is expected to reach them when."""
+"""People with working hours, and the messages expected for them."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -33,7 +33,7 @@ SUBJECTS = {
 
 @asynccontextmanager
 async def evening(store: Store, clock: FixedClock) -> AsyncIterator[tuple[MessagingEnv, SmtpSink]]:
-    """Ann works in New York and Otto in Berlin."""
+    """Ann works in New York, Otto in Berlin."""
     clock.at = EVENING
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
         await env.people_are(ann={"hours": NEW_YORK}, otto={"hours": BERLIN})
@@ -46,7 +46,7 @@ def asking(*approvers: str, deadline: timedelta = timedelta(days=9), **fields: A
 
 
 async def foretold(env: MessagingEnv, intent_id: str) -> list[tuple[datetime, str, str]]:
-    """(moment, kind, person) of every contact that explain lists; who is asked at once first."""
+    """(moment, kind, person) of every message that ``explain`` lists, those sent at once first."""
     intent = await env.intent(intent_id)
     assert isinstance(intent.open, Task)
     said = explain(intent, intent.open, await env.directory.of(WORKSPACE), env.clock.now())

@@ -1,4 +1,4 @@
-"""The contract of the store holds on three databases: SQLite, PostgreSQL, and PostgreSQL with partitioned tables."""
+"""The store's contract on three databases: SQLite, PostgreSQL, and PostgreSQL with partitioned tables."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ from tests.store.partitioned import partition
 
 @pytest.fixture(scope="session")
 def partitioned_url(postgres_server: str) -> Iterator[str]:
-    """The URL of a database whose tables of intents are partitioned; ``store`` empties it before each test."""
+    """The URL of a database with partitioned intent tables; ``store`` empties it before each test."""
     name = f"signoff_test_{os.getpid()}_parts"
     url = asyncio.run(create_database(postgres_server, name))
     asyncio.run(partition(url))
@@ -23,7 +23,7 @@ def partitioned_url(postgres_server: str) -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", "postgres", "partitioned"])
 def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of a database for one test, of each kind."""
+    """The URL of a database for one test, of each kind."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/signoff.db"
     url: str = request.getfixturevalue(f"{request.param}_url")

@@ -1,7 +1,6 @@
-"""A store on PostgreSQL whose every transaction fails once with a serialization failure, when it has done all its work.
-
-Distributed databases do so under contention, and PostgreSQL at the isolation level SERIALIZABLE. With ``pytest
---contended`` the suites run on it: whatever runs in a transaction must run again without any effect of the first time.
+"""A store on PostgreSQL in which each transaction fails once with a serialization failure after all of its work, as in
+distributed databases under contention and in PostgreSQL at the isolation level SERIALIZABLE. ``pytest --contended``
+runs the suites on it: a repeated transaction must not keep effects of its first attempt.
 """
 
 from collections.abc import AsyncIterator

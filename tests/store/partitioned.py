@@ -1,4 +1,4 @@
-"""Makes a database with partitioned tables, as an operator does: by the script that docs/how-to/scale.md names."""
+"""Creates a database with partitioned tables with the script that docs/how-to/scale.md names."""
 
 from pathlib import Path
 from typing import Final
@@ -14,7 +14,7 @@ PARTITIONS: Final = 4
 
 
 async def partition(url: str, parts: int = PARTITIONS) -> None:
-    """Bring the schema up to date, and partition its tables of intents, with what is in them."""
+    """Migrate the schema, and partition its intent tables with their content."""
     store = open_store(url, wall=FixedClock(START).wall)
     await store.open()
     await store.close()

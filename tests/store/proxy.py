@@ -1,4 +1,4 @@
-"""A wire to PostgreSQL that a test can cut, mend, or cut at the very moment of a commit."""
+"""A TCP proxy in front of PostgreSQL that a test can cut and restore, even in the middle of a commit."""
 
 import asyncio
 from contextlib import suppress
@@ -8,7 +8,7 @@ from tests.live import free_port
 
 
 class Wire:
-    """A TCP proxy on loopback in front of the server of ``url``."""
+    """A TCP proxy on loopback in front of the server at ``url``."""
 
     def __init__(self, url: str) -> None:
         self._parts = urlsplit(url)
@@ -24,18 +24,18 @@ class Wire:
 
     @property
     def url(self) -> str:
-        """The address by which the database is reached through this wire."""
+        """The URL of the database through this proxy."""
         user = self._parts.netloc.rpartition("@")[0] or "postgres"
         return urlunsplit(
             self._parts._replace(netloc=f"{user}@127.0.0.1:{self._port}", query="sslmode=disable")
         )
 
     async def mend(self) -> None:
-        """Let connections through, on the same port as before."""
+        """Accept connections on the same port as before."""
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
 
     async def cut(self) -> None:
-        """Break every connection and take no new one."""
+        """Close all connections and accept no new ones."""
         server, self._server = self._server, None
         if server is not None:
             server.close()

@@ -1,4 +1,4 @@
-"""Intents, facts and agents as the store sees them: values with made-up histories, but true chains."""
+"""Intents, facts and agents as the store sees them: arbitrary histories with valid hash chains."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
@@ -34,8 +34,8 @@ T = TypeVar("T")
 
 
 async def patiently(call: Callable[[], Awaitable[T]]) -> T:
-    """Repeat a call as long as it waits in vain for a row that another transaction holds: on a busy machine many
-    writers take longer one after the other than any of them waits.
+    """Retry a call that timed out waiting for a row lock: on a busy machine, many writers in turn take longer than the
+    timeout.
     """
     while True:
         try:
@@ -46,7 +46,7 @@ async def patiently(call: Callable[[], Awaitable[T]]) -> T:
 
 
 def intent(at: datetime = NOON, *, plan: Plan = PLAN, **fields: Any) -> Intent:
-    """A submitted intent with no event yet; ids rise in the order in which they are made."""
+    """A submitted intent without events; ids ascend in the order of the calls."""
     number = next(_serial)
     given = {
         "id": new_intent_id(1_770_000_000_000 + number, number.to_bytes(10, "big")),
@@ -63,35 +63,35 @@ def intent(at: datetime = NOON, *, plan: Plan = PLAN, **fields: Any) -> Intent:
 
 
 def ready(at: datetime = NOON, *, agent: str = AGENT, **fields: Any) -> Intent:
-    """With a delivery that is up for taking."""
+    """An intent with a delivery that can be claimed."""
     step = Delivery(1, "validate", agent)
     return intent(at, status=Status.DELIVERED, waiting=Waiting.AGENT, open=step, **fields)
 
 
 def leased(of: Intent) -> Intent:
-    """The same, taken by a worker."""
+    """The same after a worker claimed it."""
     assert isinstance(of.open, Delivery)
     return replace(of, open=replace(of.open, state=DeliveryState.LEASED, token=1))
 
 
 def waiting(at: datetime = NOON, **fields: Any) -> Intent:
-    """Waits for a person."""
+    """An intent that waits for a person."""
     task = Task(1, "approve", at, "digest")
     return intent(at, status=Status.WAITING, waiting=Waiting.HUMAN, open=task, **fields)
 
 
 def sleeping(until: datetime, at: datetime = NOON, **fields: Any) -> Intent:
-    """Waits for a moment."""
+    """An intent that waits until a moment."""
     return intent(at, status=Status.WAITING, waiting=Waiting.TIME, open=Delay(1, "pause", until), **fields)
 
 
 def final(of: Intent) -> Intent:
-    """The same, completed."""
+    """A completed intent."""
     return replace(of, status=Status.COMPLETED, waiting=None, open=None)
 
 
 def sealed(of: Intent, at: datetime) -> tuple[Intent, Sealed]:
-    """The next event of an intent, and the intent with it."""
+    """An intent and its next event."""
     event = ProgressReported("on") if of.seq else _created(of)
     fact = Fact(intent=of.id, seq=of.seq + 1, at=at, actor=WHO, via="api", event=event)
     item = seal(of.head, fact)
@@ -109,19 +109,19 @@ def _created(of: Intent) -> Created:
 
 
 def submission(of: Intent, *, wake_at: datetime | None = None, payload: bytes = b"{}") -> Writes:
-    """What a submit of one intent leaves: its row and its first event."""
+    """The writes of submitting one intent: its row and first event."""
     after, fact = sealed(of, of.created_at)
     return Writes(new=[NewIntent(after, payload, wake_at, isinstance(of.open, Delivery))], facts=[fact])
 
 
 def move(of: Intent, at: datetime = NOON, *, wake_at: datetime | None = None, fresh: bool = False) -> Writes:
-    """What one more event of an intent leaves."""
+    """The writes of one more event."""
     after, fact = sealed(of, at)
     return Writes(changed=[Changed(after, wake_at, fresh)], facts=[fact])
 
 
 def together(*parts: Writes) -> Writes:
-    """Several writes as one."""
+    """Combine several writes."""
     whole = Writes()
     for part in parts:
         for name in Writes.__struct_fields__:
@@ -131,19 +131,19 @@ def together(*parts: Writes) -> Writes:
 
 
 def leave(*parts: Writes) -> Work:
-    """Work that writes this, whatever was found."""
+    """A job that writes this, whatever it finds."""
     return lambda found: together(*parts)
 
 
 async def submit(store: Store, *intents: Intent, wake_at: datetime | None = None) -> list[Intent]:
-    """Store the intents in one transaction; as they then are."""
+    """Store the intents in one transaction; returns them as stored."""
     writes = together(*(submission(one, wake_at=wake_at) for one in intents))
     await store.transact(NOTHING, leave(writes))
     return [new.intent for new in writes.new]
 
 
 async def look(store: Store, want: Locks) -> Loaded:
-    """What a transaction finds that writes nothing."""
+    """What a transaction that writes nothing reads."""
     seen: list[Loaded] = []
 
     def work(found: Loaded) -> Writes:

@@ -1,6 +1,5 @@
-"""The schema as the database itself tells it, to be compared with the dump that was reviewed.
-
-``python -m tests.store.schema`` writes the dumps anew.
+"""The schema that the database reports, for comparison with the reviewed dump. ``python -m tests.store.schema``
+rewrites the dumps.
 """
 
 import asyncio
@@ -27,7 +26,7 @@ where connamespace = current_schema()::regnamespace and contype <> 'n' order by 
 
 
 async def dump(store: Store) -> str:
-    """Tables, columns, indexes and constraints, one a line."""
+    """Tables, columns, indexes and constraints, one per line."""
     if isinstance(store, SqliteStore):
         rows = await store.read(_SQLITE)
         return "".join(f"{row[2]};\n" for row in rows)
@@ -36,7 +35,7 @@ async def dump(store: Store) -> str:
 
 
 async def tables(store: Store) -> list[str]:
-    """The names of all tables, but for the one that the migrations keep."""
+    """The names of all tables except that of the migrations."""
     found = re.findall(r'^CREATE TABLE "?(\w+)', await dump(store), re.MULTILINE)
     if found:
         return [name for name in found if name != "schema_version"]

@@ -1,4 +1,4 @@
-"""What agents are given and report: counted exactly, on both databases."""
+"""Requests and costs of agents are counted exactly, on both databases."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""The record of who changed what: numbered in the order in which it was written, found by what was changed."""
+"""The change log: numbered in the order of writing, and indexed by what was changed."""
 
 import asyncio
 from collections.abc import Sequence
@@ -98,7 +98,7 @@ async def test_what_was_changed_about_one_is_found_by_an_index(directory: Store)
 
 
 class Seen:
-    """A database that only keeps what it is told."""
+    """A database that only records its statements."""
 
     def __init__(self) -> None:
         self.plans = Plans()
@@ -110,7 +110,7 @@ class Seen:
 
 
 async def test_rows_are_met_in_one_order_whoever_saves_them() -> None:
-    """Two who save the same rows in another order would each hold what the other waits for."""
+    """Two writers that lock the same rows in different orders would deadlock."""
     seen = Seen()
     people = People(cast("Database", seen))
     plans = [Plan(steps=(AgentStep(id=name, agent=AGENT),)) for name in "abc"]
@@ -137,7 +137,7 @@ insert into keys (id, workspace, actor_kind, actor_id, hash, hint, created_by, c
 
 
 async def leave(url: str, left: str = _LEFT, schema: int = 8) -> None:
-    """Make the database as a release with that schema had it."""
+    """Change the database back to an earlier release's schema."""
     kind = "sqlite" if url.startswith("sqlite") else "postgres"
     before = [step for step in migrations(kind) if step.version <= schema]
     known = "".join(

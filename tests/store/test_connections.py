@@ -1,4 +1,4 @@
-"""PostgreSQL addresses as people paste them, and the settings that our promises rest on."""
+"""PostgreSQL URLs as people paste them, and the database settings that our guarantees need."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Transactions that fail once with a serialization failure have their effects exactly once."""
+"""A transaction that is repeated after a serialization failure takes effect once."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Cursors of an agent's stream: even, and rising in commit order, so that no reader steps over a late one."""
+"""Cursors of an agent's stream have no gaps and ascend in commit order, so that no reader skips a late commit."""
 
 import asyncio
 from functools import partial
@@ -77,7 +77,7 @@ async def test_redelivery_puts_only_what_is_still_up_for_taking_at_the_end(store
 async def test_a_reader_never_steps_over_a_late_committer(
     store: Store, store_url: str, clock: FixedClock
 ) -> None:
-    """Writers on two servers race; a reader that only asks for what comes after its last cursor sees all."""
+    """Writers on two servers race; a reader that continues after its last cursor misses nothing."""
     second = store
     if store_url.startswith("postgresql"):
         second = open_store(store_url, wall=clock.wall, clock=clock.map)
@@ -104,7 +104,7 @@ async def test_a_reader_never_steps_over_a_late_committer(
 
 
 async def _change(store: Store, to: Intent, *, fresh: bool = False) -> None:
-    """Put an intent into the state ``to``, wherever its history is now."""
+    """Change an intent to the state ``to``, whatever its history is."""
 
     def work(found: Loaded) -> Writes:
         now = found.intents[to.id]

@@ -1,4 +1,4 @@
-"""The index of decided tasks: written with each decision, moved by the next one, deleted with the request."""
+"""The index of decided tasks: inserted by each decision, moved by the next one, deleted with the intent."""
 
 from datetime import datetime, timedelta
 
@@ -32,7 +32,7 @@ async def decide(store: Store, of: Intent, at: datetime) -> Intent:
 
 
 async def listed(store: Store, **narrowed: str) -> list[str]:
-    """All ids, read two at a time."""
+    """All ids, read in pages of two."""
     found: list[str] = []
     before: tuple[int, str] | None = None
     while page := await store.intents.last_decided(WS, before, 2, **narrowed):  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""A terminal that asks to sign in is decided once and its key is fetched once, on both databases."""
+"""A terminal's sign-in request is decided once, and its key is fetched once, on both databases."""
 
 import asyncio
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The address book: rows come back as they went in, and the same thing is not added twice."""
+"""The directory: rows are read as they were written, and duplicates are refused."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Erasure of where messages went, of what waits, and of addresses in the change log; of one person only."""
+"""Erasure of one person's delivery addresses, waiting messages and addresses in the change log."""
 
 import msgspec
 from msgspec.structs import replace

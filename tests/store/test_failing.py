@@ -1,4 +1,4 @@
-"""A database that fails: every call says Busy with a stable code, nothing is half-written, all recovers."""
+"""A failing database: every call raises Busy with a stable code, nothing is half-written, and all recovers."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -27,7 +27,7 @@ async def file_store(tmp_path: Path, clock: FixedClock) -> AsyncIterator[SqliteS
 
 
 async def pragma(store: SqliteStore, text: str) -> None:
-    """Set something on the writing connection."""
+    """Set a pragma on the writing connection."""
     await store._writer.run(lambda db: list(db.execute(f"pragma {text}")))
 
 
@@ -121,7 +121,7 @@ async def wire(empty_postgres_url: str) -> AsyncIterator[Wire]:
 
 @pytest.fixture
 async def wired(wire: Wire, clock: FixedClock) -> AsyncIterator[Store]:
-    """A store on PostgreSQL behind a wire that can be cut."""
+    """A store on PostgreSQL behind a proxy that can be cut."""
     store = open_store(wire.url, wall=clock.wall, clock=clock.map)
     await store.open()
     yield store
@@ -130,7 +130,7 @@ async def wired(wire: Wire, clock: FixedClock) -> AsyncIterator[Store]:
 
 @pytest.fixture
 async def direct(wired: Store, empty_postgres_url: str, clock: FixedClock) -> AsyncIterator[Store]:
-    """The same database, beside the wire."""
+    """The same database without the proxy."""
     store = open_store(empty_postgres_url, wall=clock.wall, clock=clock.map)
     await store.open()
     yield store
@@ -179,7 +179,7 @@ async def test_opening_an_unreachable_postgres_is_refused_and_may_be_tried_again
 async def test_a_connection_lost_while_committing_is_called_what_it_is(
     wire: Wire, wired: Store, direct: Store, locking: bool
 ) -> None:
-    """It was written, but the answer never came: so the refusal must not say that nothing was."""
+    """The commit succeeded but its acknowledgment was lost, so the error must not say that nothing was written."""
     [one] = await submit(wired, waiting())
     await submit(
         wired, waiting()
@@ -268,7 +268,7 @@ async def test_a_row_that_is_there_already_is_a_conflict(store: Store) -> None:
 
 
 async def test_a_database_that_only_reads_is_noticed(store: Store) -> None:
-    """A full disk, or a standby that a failover left us with: reading goes on, and that is not enough."""
+    """With a full disk, or on a standby after a failover, reads succeed and writes do not."""
     await store.ping()
     if isinstance(store, SqliteStore):
         await pragma(store, "query_only = on")

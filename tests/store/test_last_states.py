@@ -1,4 +1,4 @@
-"""An intent that this process wrote is not decoded again, unless its row has changed since."""
+"""An intent that this process wrote is not decoded again unless its row changed since."""
 
 from msgspec.structs import replace
 
@@ -35,7 +35,7 @@ async def test_what_another_server_wrote_is_read(own_url: str, clock: FixedClock
 
 
 async def locked(store: Store, intent: Intent) -> Intent:
-    """As a transaction finds it."""
+    """The intent that a transaction reads."""
     return (await look(store, Locks(ids=(intent.id,)))).intents[intent.id]
 
 

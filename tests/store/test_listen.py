@@ -1,4 +1,4 @@
-"""Wake-ups between servers: hints that arrive when they can, and a word when some may have been missed."""
+"""Wake-ups between servers are hints; a server is told when it may have missed some."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -16,7 +16,7 @@ PATIENCE = 60.0  # a guard against hanging
 
 
 class Ear:
-    """What a server heard so far; waits until it heard something."""
+    """Collects what a server received, and waits for it."""
 
     def __init__(self) -> None:
         self.words: list[str] = []

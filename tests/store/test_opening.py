@@ -1,4 +1,4 @@
-"""Opening a database: the schema is made once, a newer one is refused, and a SQLite file has one server."""
+"""Opening a database: the schema is created once, a newer one is refused, and a SQLite file has one server."""
 
 import asyncio
 from pathlib import Path
@@ -54,7 +54,7 @@ async def test_a_newer_schema_is_refused(own_url: str) -> None:
 
 
 async def test_the_schema_is_the_one_that_was_reviewed(own_url: str) -> None:
-    """When this fails on purpose: python -m tests.store.schema writes the dumps anew."""
+    """After an intended change, ``python -m tests.store.schema`` rewrites the dumps."""
     store = server(own_url)
     await store.open()
     assert await dump(store) == stored_dump(store)
@@ -62,7 +62,7 @@ async def test_the_schema_is_the_one_that_was_reviewed(own_url: str) -> None:
 
 
 async def test_the_tests_empty_every_table(own_url: str) -> None:
-    """Or a test finds rows of the one before it, and what "nothing changes" means leaves a table out."""
+    """Otherwise a test would find the rows of an earlier one."""
     store = server(own_url)
     await store.open()
     try:

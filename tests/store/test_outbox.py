@@ -1,4 +1,4 @@
-"""The outbox: a notice goes out at least once, and to one courier at a time."""
+"""The outbox: a row is sent at least once, and by one sender at a time."""
 
 import asyncio
 from datetime import timedelta

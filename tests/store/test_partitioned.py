@@ -1,4 +1,4 @@
-"""PostgreSQL whose tables of intents are partitioned by shard. ``conftest`` runs the contract of the store on it."""
+"""PostgreSQL with intent tables partitioned by shard. ``conftest`` also runs the store's contract on it."""
 
 import asyncio
 import json
@@ -98,7 +98,7 @@ async def test_one_intent_is_looked_for_in_one_partition(empty_postgres_url: str
 
 
 async def _executed(db: Any, text: str, values: list[Any]) -> str:
-    """How PostgreSQL has executed a prepared statement, with the generic plan that servers use."""
+    """The plan of a prepared statement with a generic plan, which servers use."""
     return "\n".join(row[0] for row in await db.fetch(f"explain (analyze, costs off) {text}", *values))
 
 

@@ -1,4 +1,4 @@
-"""Plans go a day after the last thing that named them, and never from under an intent that is just being made."""
+"""A plan is deleted a day after its last use, and never while an intent that uses it is being created."""
 
 import asyncio
 from datetime import datetime, timedelta
@@ -30,7 +30,7 @@ async def marked(store: Store) -> int:
 
 
 async def orphan(store: Store, clock: FixedClock, plan: Plan = OWN) -> None:
-    """A plan whose one intent is forgotten, and whose day is over."""
+    """A plan whose only intent was deleted more than a day ago."""
     await submit(store, final(waiting(clock.at - SECOND, plan=plan)))
     assert await store.intents.forget(clock.at, 10) == 1
     clock.move(DAY)
@@ -117,7 +117,7 @@ async def test_a_plan_that_was_just_written_is_not_written_with_every_intent(
     store: Store, clock: FixedClock
 ) -> None:
     async def writes_it(at: datetime) -> bool:
-        """Whether an intent made then says anew that its plan is needed."""
+        """Whether creating an intent now records that its plan is needed."""
         clock.at = at
         await store.write(("update plans set forget_at = :at", {"at": micros(NOON + DAY)}))
         await submit(store, waiting(at))
@@ -143,7 +143,7 @@ async def test_reading_a_plan_is_no_reason_to_trust_that_it_stays(store: Store, 
 async def test_an_intent_being_made_on_another_server_keeps_its_plan(
     postgres_url: str, clock: FixedClock
 ) -> None:
-    """Its transaction has written the plan and is not over: the sweep passes the plan over."""
+    """Its open transaction has written the plan, so the sweeper skips it."""
     async with asyncio.timeout(60):
         store = await opened(postgres_url, clock)
         await orphan(store, clock)
@@ -184,13 +184,13 @@ async def opened(url: str, clock: FixedClock) -> Store:
 
 
 async def put(db: asyncpg.Connection) -> None:
-    """What a server does that makes an intent with ``OWN``."""
+    """Create an intent with the plan ``OWN``, as a server does."""
     values = {"digest": plan_digest(OWN), "body": encode_plan(OWN)}
     await db.execute(PUT, *(values[name] for name in ORDER))
 
 
 async def blocked(db: asyncpg.Connection) -> None:
-    """Until another transaction waits for this one."""
+    """Wait until another transaction waits for this one."""
     waits = "select count(*) from pg_stat_activity where pg_backend_pid() = any(pg_blocking_pids(pid))"
     while not await db.fetchval(waits):
         await db.execute("select pg_stat_clear_snapshot()")

@@ -1,6 +1,5 @@
-"""What the statements of the store may not use, so that they stay fit for a distributed PostgreSQL (Citus, YugabyteDB,
-CockroachDB): nothing that one node would have to decide for all, and nothing of a session. docs/how-to/scale.md
-describes what that makes possible.
+"""SQL that the store must not use, so that its statements run on a distributed PostgreSQL (Citus, YugabyteDB,
+CockroachDB): nothing that needs one node to decide for all, and no session state. See docs/how-to/scale.md.
 """
 
 import re
@@ -75,7 +74,7 @@ def texts(value: object) -> Iterator[str]:
 
 
 def statements() -> set[str]:
-    """Every statement in a constant of the store."""
+    """Every statement in the store's constants."""
     modules = [import_module(found.name) for found in walk_packages([str(STORE)], "signoff.store.")]
     return {
         text
@@ -86,8 +85,8 @@ def statements() -> set[str]:
 
 
 def without_shard(statement: str) -> list[str]:
-    """The tables of intents in which the statement finds rows by the id of an intent, a message or an outbox row alone,
-    and the keys of such tables that it names without the shard.
+    """The intent tables in which the statement finds rows by id without the shard, and the keys that it names without
+    the shard.
     """
     text = " ".join(statement.split())
     found = []

@@ -1,4 +1,4 @@
-"""Reads: committed states only, bounded lists, stable pages."""
+"""Reads return committed states, bounded lists and stable pages."""
 
 from msgspec.structs import replace
 

@@ -1,4 +1,4 @@
-"""Idempotency: what is kept under a key is the answer of the first call, whoever comes at the same time."""
+"""Idempotency: a key stores the response of its first call, even for concurrent calls."""
 
 import asyncio
 from datetime import timedelta
@@ -52,7 +52,7 @@ async def test_an_answer_whose_time_is_over_is_gone_and_the_key_free(store: Stor
 async def test_of_many_calls_with_one_key_one_acts_and_all_get_its_answer(
     store: Store, locking: bool
 ) -> None:
-    """With and without an intent to lock: the two take different ways through PostgreSQL."""
+    """With and without an intent to lock, because PostgreSQL handles the two differently."""
     shared = waiting()
     await store.transact(NOTHING, leave(submission(shared)))
     answers: list[bytes] = []

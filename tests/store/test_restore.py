@@ -1,4 +1,4 @@
-"""Going back to a copy: whole or not at all, whenever it is interrupted, with or without the old file's log."""
+"""Restoring a backup happens completely or not at all, whenever it is interrupted, with or without the old log file."""
 
 import resource
 import shutil
@@ -35,14 +35,14 @@ async def ids(folder: Path) -> list[str]:
 
 
 class Crashed:
-    """A folder as a kill -9 left it: the copy has ``before``, the database and its log have ``after`` too."""
+    """A folder after kill -9: the copy has ``before``; the database and its log also have ``after``."""
 
     def __init__(self, folder: Path, copy: Path, before: list[str], after: list[str]) -> None:
         self.folder, self.copy, self.before, self.after = folder, copy, before, after
         self.database = folder / "signoff.db"
 
     def again(self, name: str) -> Path:
-        """The folder as it is at this moment, as a kill would leave it, for somebody to start on."""
+        """A copy of the folder at this moment, as a kill would leave it."""
         other = self.folder.with_name(name)
         shutil.copytree(self.folder, other, ignore=shutil.ignore_patterns("*.lock*"))
         return other

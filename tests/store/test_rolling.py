@@ -1,5 +1,5 @@
-"""Rolling upgrades: servers of the old release go on while a new one has migrated the database, so a migration only
-adds. What none of them could survive is named here, and in the notes of its release.
+"""Rolling upgrades: servers of the old release continue after a new one migrated the database, so a migration only
+adds. Exceptions are listed here and in the release notes.
 """
 
 import re
@@ -57,7 +57,7 @@ def test_both_databases_have_every_migration() -> None:
 
 
 async def test_a_server_goes_on_while_columns_are_added_under_it(own_url: str) -> None:
-    """No statement of this release depends on there being no other columns: neither reads nor writes."""
+    """No statement of this release depends on the absence of other columns."""
     clock = FixedClock(START)
     store = open_store(own_url, wall=clock.wall, clock=clock.of, hear=clock.hear)
     await store.open()

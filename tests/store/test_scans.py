@@ -1,4 +1,4 @@
-"""Every scan that grows with the number of intents is answered from the index made for it."""
+"""Every scan that grows with the number of intents uses its index."""
 
 from collections.abc import AsyncIterator
 
@@ -55,7 +55,7 @@ VALUES = {
 
 @pytest.fixture
 async def fresh(own_url: str, clock: FixedClock) -> AsyncIterator[Store]:
-    """A database that no other test has filled and emptied: the planner would judge by what the vacuum saw there."""
+    """A new database: the planner's statistics must not come from other tests."""
     store = open_store(own_url, wall=clock.wall, clock=clock.map)
     await store.open()
     yield store

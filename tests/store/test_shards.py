@@ -1,4 +1,4 @@
-"""The shard that a migration gives to rows without one is that of ``core.ids.shard``, on both databases."""
+"""The shard that a migration computes for old rows equals ``core.ids.shard``, on both databases."""
 
 import os
 from typing import Final
@@ -25,7 +25,7 @@ REPLY: Final = "insert into replies values ('w', 'a', 'r', '{key}', 'f', {body},
 
 
 async def formerly(url: str, ids: list[str]) -> None:
-    """Make a database as it was before, with a row for each id in each of the tables."""
+    """Change the database to the schema before the migration, with a row for each id in each table."""
     kind = "sqlite" if url.startswith("sqlite") else "postgres"
     known = [one for one in migrations(kind) if one.version <= BEFORE]
     scripts = [VERSION_TABLE, *(one.script for one in known)]

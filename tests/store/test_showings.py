@@ -1,4 +1,4 @@
-"""What people were shown is kept once, for every server, until the intent is forgotten."""
+"""What people were shown is stored once for all servers until the intent is deleted."""
 
 from signoff.store import sql
 from signoff.store.rows import by_ids

@@ -1,4 +1,4 @@
-"""A directory of thousands of entries is read in slices, between which the event loop serves others."""
+"""A directory with thousands of entries is read in slices, between which the event loop serves others."""
 
 import asyncio
 from typing import Any
@@ -14,7 +14,7 @@ MANY = 1000
 
 
 class InMemory:
-    """A database that answers at once: the loop's only turns are those that its caller gives."""
+    """A database that responds at once, so that the event loop turns only where its caller yields."""
 
     plans = Plans()
 

@@ -1,4 +1,4 @@
-"""The index of requests by their target: written with a request, changed with a revision, deleted with the payload."""
+"""The index of intents by target: written with the intent, changed by a revision, deleted with the payload."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Counts over whole tables, for metrics: the same on both databases."""
+"""Totals of tables for metrics, equal on both databases."""
 
 from collections import Counter
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""A transaction: all of it or nothing, one at a time for each intent, and what it read is what stands."""
+"""A transaction is atomic, exclusive for its intents, and based on the state that it read."""
 
 import asyncio
 from functools import partial
@@ -107,7 +107,7 @@ async def test_an_intent_that_was_not_locked_cannot_be_changed(store: Store) -> 
 async def test_two_transactions_never_hold_the_same_intent(
     store: Store, store_url: str, clock: FixedClock
 ) -> None:
-    """Twenty writers on two servers each add one event to the same intents: none is lost."""
+    """Twenty writers on two servers each add one event to the same intents, and none is lost."""
     both = [store, await _second_server(store, store_url, clock)]
     ones = await submit(store, waiting(), waiting(), waiting())
     ids = [one.id for one in ones]
@@ -211,7 +211,7 @@ async def test_the_schema_refuses_a_final_intent_that_still_waits_for_time(store
 
 
 async def _second_server(store: Store, url: str, clock: FixedClock, *, afresh: bool = False) -> Store:
-    """Another server on the same PostgreSQL; on SQLite, which has one only, itself or its successor."""
+    """Another server on the same PostgreSQL; on SQLite, the same server or its successor."""
     if url.startswith("sqlite"):
         if not afresh:
             return store

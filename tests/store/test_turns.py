@@ -1,4 +1,4 @@
-"""Worker processes on one SQLite file take turns at writing; SQLite's own lock decides, whoever has the token."""
+"""Workers on one SQLite file take turns at writing; SQLite's own lock decides, whoever has the token."""
 
 import asyncio
 import threading
@@ -55,7 +55,7 @@ async def test_a_lost_token_is_not_waited_for_forever(turns: Turns) -> None:
 
 
 async def test_writers_that_take_turns_never_meet_at_the_lock(turns: Turns, tmp_path: Path) -> None:
-    """Who meets it works in the other thread, and sleeps there until it is free."""
+    """A writer that finds the lock taken would sleep in its thread until it is free."""
     writers = [Writer(lambda: file(tmp_path), turns) for _ in range(3)]
     for writer in writers:
         await writer.open()

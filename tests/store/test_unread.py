@@ -1,5 +1,5 @@
-"""What went out on an agent's stream and was not read is kept with the delivery: every server knows, after a restart
-too.
+"""Deliveries that were sent on an agent's stream and not read are recorded with the delivery, for every server and
+across restarts.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ SETTLED = timedelta(seconds=5)
 
 
 async def send(store: Store, *deliveries: tuple[str, int]) -> None:
-    """Record that these deliveries (intent, cursor) are sent on their agent's stream."""
+    """Record that these deliveries (intent, cursor) were sent on their agent's stream."""
     writes = Writes(sent=[SentDelivery(WS, AGENT, *one) for one in deliveries])
     await store.transact(NOTHING, lambda _: writes)
 

@@ -1,4 +1,4 @@
-"""The outcome of an intent is used once, until the intent is forgotten."""
+"""The outcome of an intent is used once, until the intent is deleted."""
 
 import asyncio
 from functools import partial

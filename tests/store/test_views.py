@@ -1,4 +1,4 @@
-"""A row for each person, task and channel, deleted with its intent."""
+"""One row for each person, task and channel, deleted with its intent."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""A server's connections are open, and their types known, before its first requests need them."""
+"""A server opens its connections and loads their types before its first requests."""
 
 from typing import Any
 

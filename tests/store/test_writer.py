@@ -1,4 +1,6 @@
-"""The connection that writes: one after the other, nothing half-done, the loop not held up by another's lock."""
+"""The writing connection: one writer at a time, nothing half-written, and another program's lock does not block the
+event loop.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -99,7 +101,7 @@ async def test_at_the_end_the_log_is_in_the_file(writer: Writer, tmp_path: Path)
 
 
 class FailingDisk(apsw.VFS):
-    """The file system of this machine, whose disk takes what is written but fails to make it durable."""
+    """This machine's file system with a disk that accepts writes but fails to sync."""
 
     def __init__(self) -> None:
         self.failing = False

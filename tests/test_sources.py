@@ -1,4 +1,4 @@
-"""Rules that are read from the sources: what opens a transaction, what tests may not do, what the lock file names."""
+"""Rules checked in the source: where transactions are opened, what tests must not do, what the lock file names."""
 
 import ast
 import re
@@ -38,7 +38,7 @@ def test_a_transaction_is_opened_only_inside_the_engine() -> None:
 
 
 def _imports(path: Path) -> Iterator[str]:
-    """The modules that a module imports at run time, also inside functions."""
+    """The modules that a module imports at run time, including inside functions."""
     tree = ast.parse(path.read_text("utf-8"))
     typing_only = {
         id(inner)
@@ -81,7 +81,9 @@ PURE = {
 
 
 def test_the_core_is_pure() -> None:
-    """By allow-list: no clock, no randomness, no I/O. ``datetime`` is a value; reading the clock through it is not."""
+    """An allow-list: no clock, no randomness, no I/O. ``datetime`` is a value; reading the clock through it is not
+    allowed.
+    """
     impure = []
     for path in (ROOT / "src" / "signoff" / "core").rglob("*.py"):
         for node in nodes(path):

@@ -1,4 +1,4 @@
-"""A database of commit 947acff, of either kind, is opened by this release, and all that waited in it goes on."""
+"""This release opens a database of commit 947acff, of either kind, and everything that waited in it continues."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ CLAIM = "/v1/agents/validator/deliveries/claim"
 
 
 class Today:
-    """The present release on the old database."""
+    """This release on the old database."""
 
     def __init__(
         self, old: Old, web: WebEnv, messaging: MessagingEnv, mail: SmtpSink, hook: HttpSink
@@ -60,7 +60,7 @@ class Today:
         )
 
     async def decide(self, name: str, outcome: str = "approved", page: bool = False) -> None:
-        """Everybody who is asked says so, until nobody is asked any more."""
+        """Everyone who is asked answers, until nobody is asked."""
         way = self.by_page if page else self.by_api
         for who in ("ann", "otto", "emma", "oscar") * 2:
             task = await self.open(name)
@@ -70,7 +70,7 @@ class Today:
         raise AssertionError(f"nobody could decide {name}")
 
     async def work(self) -> dict[str, int]:
-        """Everything that is ready is taken and reported; how often, by intent."""
+        """Claim and report all available deliveries; returns their number by intent."""
         done: dict[str, int] = {}
         while taken := (await self.web.post(CLAIM, {"holder": "w", "limit": 100}, "agent"))["deliveries"]:
             for one in taken:

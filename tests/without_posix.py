@@ -1,6 +1,5 @@
-"""Takes away what Windows lacks. As a plugin of pytest it tries here what CI runs there:
-
-python -m pytest -p tests.without_posix -m windows
+"""A pytest plugin that removes what Windows lacks, to run here what CI runs there: python -m pytest -p
+tests.without_posix -m windows
 """
 
 import os

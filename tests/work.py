@@ -1,4 +1,4 @@
-"""Work counted, not timed: how many calls something makes. What grows with its input grows here too."""
+"""Counts calls instead of measuring time, so that growth with the input can be asserted."""
 
 import sys
 from collections.abc import Callable
@@ -6,7 +6,7 @@ from types import FrameType
 
 
 def calls(run: Callable[[], object], of: str = "") -> int:
-    """How many calls it makes, of Python's functions and C's; or of those by one name."""
+    """The number of calls of Python and C functions, or of those with one name."""
     count = 0
 
     def called(frame: FrameType, event: str, _arg: object) -> None:

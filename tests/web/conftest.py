@@ -1,6 +1,4 @@
-"""The web layer over SQLite, each test on a copy of one furnished file; the store's own suite runs on both
-databases.
-"""
+"""The web layer on SQLite, each test with a copy of one populated file; the store's tests run on both databases."""
 
 import asyncio
 import shutil
@@ -24,7 +22,7 @@ def _store(file: Path, clock: FixedClock) -> Store:
 
 @pytest.fixture(scope="session")
 def furnished(tmp_path_factory: pytest.TempPathFactory) -> Furnished:
-    """A database with everybody in it, and their keys."""
+    """A database with all personas and their keys."""
     file = tmp_path_factory.mktemp("web") / "furnished.db"
 
     async def furnish() -> dict[str, str]:

@@ -31,7 +31,7 @@ async def rule(web: WebEnv, task_id: str) -> Any:
 
 
 async def assert_strict(web: WebEnv, task_id: str) -> None:
-    """It takes otto and emma, and nobody else's word is worth anything."""
+    """Assert that Otto and Emma must approve and that nobody else's answer counts."""
     made = await rule(web, task_id)
     assert (made["policy"], made["risk"], made["self_approval"]) == ("strict@1", "medium", False)
     assert made["because"] == "this type of request has no workflow"

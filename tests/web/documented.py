@@ -1,5 +1,5 @@
-"""Responses held against the API's description: each status is one that its operation names, and the first of each kind
-have the form that stands there. Each error code is one that the operation names, if its codes are collected.
+"""Checks responses against the API's description: each status is documented for its operation, and the first response
+of each kind matches its schema. Error codes too, if they are collected.
 """
 
 import os
@@ -26,7 +26,7 @@ def document() -> dict[str, Any]:
 
 @cache
 def operation(method: str, path: str) -> tuple[str, dict[str, Any]] | None:
-    """The operation of a request, with its path in the document; None if it is not in the table."""
+    """The operation of a request, with its path in the document; None if there is none."""
     if any(compile_path(one)[0].match(path) for one in ABSENT):
         return None
     for row in ENDPOINTS:
@@ -50,7 +50,7 @@ def validator(path: str, method: str, status: int) -> jsonschema_rs.Draft202012V
 
 
 def check(method: str, target: str, status: int, body: Any) -> None:
-    """Fails if the description does not tell of such a response."""
+    """Fail if the response is not documented."""
     path = target.partition("?")[0]
     found = operation(method, path)
     if found is None or status in _UNSAID:

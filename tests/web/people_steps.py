@@ -37,7 +37,7 @@ async def manifest(web: WebEnv, **changes: Any) -> None:
 
 
 async def gate(web: WebEnv, risk: str = "medium") -> str:
-    """A task under the policy ``guarded``; where the risk is high, it takes more than a key to decide it."""
+    """A task under the policy ``guarded``; a high-risk one requires more than a key."""
     await manifest(web, policies={"guarded": {**MANIFEST["policies"]["guarded"], "risk": risk}})
     return (await web.send(intent_type=TYPE))[:-4] + "0001"
 

@@ -1,4 +1,4 @@
-"""Policies that are applied, and decisions under them."""
+"""Applies policies and decides under them."""
 
 from typing import Any
 
@@ -48,7 +48,7 @@ async def quorum(web: WebEnv, task_id: str) -> int:
 
 
 async def confirmed(web: WebEnv, id: str, who: str = "oscar") -> Shown:
-    """What becomes of it when somebody who signed in by e-mail presses the button."""
+    """The result when a person who signed in by e-mail presses the button."""
     return await (await reader(web, who)).post(f"/proposals/{id}/confirm")
 
 

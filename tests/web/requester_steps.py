@@ -1,4 +1,4 @@
-"""A gate that two decide, and the code of a refusal."""
+"""A task that needs two approvals, and the code of a refusal."""
 
 from tests.web.web_env import WebEnv
 

@@ -1,4 +1,4 @@
-"""The in-process web layer behind a real uvicorn on an ephemeral port: what streams need."""
+"""Serves the in-process web layer with a real uvicorn on a free port, for streams."""
 
 import asyncio
 import socket
@@ -15,7 +15,7 @@ from tests.web.web_env import WebEnv
 
 @asynccontextmanager
 async def serving(web_env: WebEnv, limits: ReceiveLimits | None = None) -> AsyncIterator[str]:
-    """The address at which the web layer answers while the block runs, within the product's limits unless given."""
+    """Serve the web layer for the block, by default with the product's limits; yields its address."""
     settings = web_env.state.settings
     web_env.state.settings = msgspec.structs.replace(
         settings, allowed_hosts=("127.0.0.1", *settings.allowed_hosts)

@@ -1,4 +1,4 @@
-"""Who may do what over HTTP: keys, strangers, and agents that would like to approve their own work."""
+"""Rights over HTTP: keys, outsiders, and agents that try to approve their own work."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""AXP's policies of an agent: who may send to it, and how much work it is given."""
+"""AXP's agent policies: who may send to an agent, and how much work it gets."""
 
 import asyncio
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What was shown to whoever applies a manifest is what is applied, or nothing is."""
+"""Applying a manifest applies exactly what the preview showed, or nothing."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What takes long is done beside the event loop: whoever else asks is answered meanwhile."""
+"""Long work runs outside the event loop, so that other requests are answered meanwhile."""
 
 import asyncio
 import sys

@@ -1,4 +1,4 @@
-"""Moments that some calendar cannot show: refused where they come in, for a page that cannot say one shows nothing."""
+"""Moments outside of a calendar's range are refused at intake, because a page could not show them."""
 
 from typing import Any
 

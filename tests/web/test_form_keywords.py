@@ -1,4 +1,4 @@
-"""A form's keywords: what is accepted limits or shows something, wherever the form comes from."""
+"""Every accepted keyword of a form schema has an effect, wherever the form comes from."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Hostile input: whatever comes, one error shape, never a 500, and nothing secret in it."""
+"""Hostile input gets an error in the common format, never a 500, and no secret is repeated."""
 
 import logging
 from typing import Any
@@ -31,7 +31,7 @@ BODIES = {
 
 
 def check_shape(answer: Answer, name: str = "") -> None:
-    """A refusal has the one shape, whatever was refused."""
+    """Assert that the error has the common format."""
     assert answer.status < 500, (name, answer.text)
     if answer.status < 400:
         return
@@ -46,7 +46,7 @@ def check_shape(answer: Answer, name: str = "") -> None:
 
 
 def paths(intent_id: str) -> list[tuple[str, str]]:
-    """Every endpoint that takes a body, its parameters filled in."""
+    """Every endpoint with a body, its parameters filled in."""
     found = []
     for row in ENDPOINTS:
         if row.method == "GET":

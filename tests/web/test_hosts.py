@@ -1,4 +1,4 @@
-"""By which names pages are reached, and who is behind a proxy."""
+"""Accepted host names of pages, and client addresses behind proxies."""
 
 from collections.abc import Sequence
 

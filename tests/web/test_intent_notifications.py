@@ -1,4 +1,4 @@
-"""What a webhook carries about an intent can be read: the same bodies, by those who may see the intent."""
+"""The webhook bodies about an intent can be read by those who may see the intent."""
 
 import json
 from collections.abc import AsyncIterator
@@ -21,7 +21,7 @@ Hooked = tuple[WebEnv, HttpSink]
 
 @pytest.fixture
 async def hooked(store: Store, clock: FixedClock) -> AsyncIterator[Hooked]:
-    """With a webhook, so that what was posted can be compared."""
+    """The web layer with a webhook, to compare with what was posted."""
     async with http_sink() as sink:
         channels = ChannelRegistry({"webhook": Webhook(f"{sink.url}/hook", "", Poster(True), clock.now)})
         env = EngineEnv(store, clock, channels)

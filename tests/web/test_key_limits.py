@@ -1,4 +1,6 @@
-"""The limits of one key through real sockets: 429 with Retry-After, for its holder alone, and a No all the same."""
+"""The limits of one key through real sockets: 429 with Retry-After for this key only, and rejections still get
+through.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,7 +14,7 @@ from tests.web.web_env import PAYLOAD, PLAIN, WebEnv
 
 
 class Caller:
-    """Makes requests, each on a connection of its own that stays open."""
+    """Sends each request on a separate connection that stays open."""
 
     def __init__(self, url: str) -> None:
         self._port = urlsplit(url).port

@@ -1,4 +1,4 @@
-"""A killed agent: whatever its key asks for is refused, and everybody who looks is told."""
+"""A killed agent's key is refused everything, and everyone who looks sees that it was killed."""
 
 import asyncio
 from datetime import timedelta
@@ -59,7 +59,7 @@ async def test_the_bodies_are_axps(web: WebEnv) -> None:
 
 @pytest.mark.parametrize("act", ["kill", "resume"])
 async def test_the_address_of_another_workspace_stops_no_agent_of_this_one(web: WebEnv, act: str) -> None:
-    """Work for such an address goes to the agent here with its name; but to stop that one would be a mistake."""
+    """Work for such an address goes to the agent of the same name here, but killing that one would be a mistake."""
     if act == "resume":
         await kill(web)
     before = (await web.get("/v1/mesh/agents/validator"))["agent"]

@@ -1,4 +1,4 @@
-"""What a server logs about what people do: each decision, each sign-in, each change of a key; never what they wrote."""
+"""The server logs each decision, sign-in and change of a key, and never what people wrote."""
 
 import logging
 from typing import Any
@@ -12,7 +12,7 @@ COMMENT = "the customer's name is in here"
 
 
 def lines(caplog: pytest.LogCaptureFixture, logger: str) -> list[dict[str, Any]]:
-    """The fields of its lines."""
+    """The fields of its log lines."""
     return [vars(record)["fields"] for record in caplog.records if record.name == logger]
 
 

@@ -1,4 +1,4 @@
-"""What a list reads depends on what it shows, not on how many tasks are open: counted in statements and rows."""
+"""A list's reads depend on what it shows, not on the number of open tasks: counted in statements and rows."""
 
 import re
 from collections.abc import Callable
@@ -20,7 +20,7 @@ ANN, OTTO = ["ann@acme.example"], ["otto@acme.example"]
 
 
 class CountedReads:
-    """A store that counts what is read of intents."""
+    """A store that counts its reads of intents."""
 
     def __init__(self, store: Store) -> None:
         self.store = store
@@ -40,7 +40,7 @@ def anything(stored: Stored) -> bool:
 
 
 async def cost(web: WebEnv) -> dict[str, tuple[int, int]]:
-    """(statements, rows) of each list of somebody with few tasks."""
+    """(statements, rows) of each list for a person with few tasks."""
     reads, ann = CountedReads(web.env.store), await web.actor("ann")
     view = View(reads, RecentCommits(alone=True))  # type: ignore[arg-type]
     calls: dict[str, Callable[[], Any]] = {
@@ -120,7 +120,7 @@ async def test_answered_tasks_are_read_together_however_many_there_are(web: WebE
 
 
 async def test_lists_have_no_comments(web: WebEnv) -> None:
-    """Comments may be long; the task itself has them."""
+    """Comments can be long; only the task itself includes them."""
     task = (await web.ask(assignees=ANN))[1]
     assert (await web.post(f"/v1/tasks/{task}/comment", {"comment": "Why?"}, "ann")).status == 200
     assert (await web.post(f"/v1/tasks/{task}/answer", {"outcome": "approved"}, "ann")).status == 200

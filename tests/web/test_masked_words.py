@@ -1,4 +1,4 @@
-"""Words that people and agents write beside a request are masked by the same rule as what is in it."""
+"""Text about a request is masked by the same rule as its payload."""
 
 from tests.web.inbox.reading import reader
 from tests.web.web_env import WebEnv
@@ -8,7 +8,7 @@ SECRET = "hunter2-Tr0ub4dor"
 
 
 async def test_why_an_intent_failed_is_told_without_the_secret_in_it(web: WebEnv) -> None:
-    """The SDK's exception and the command line's last line repeat it."""
+    """The SDK's exception and the CLI's last line repeat it."""
     await web.apply_workflow()
     intent = await web.send()
     found = (await web.post("/v1/agents/validator/deliveries/claim", {}, "agent"))["deliveries"][0]
@@ -38,7 +38,7 @@ async def test_the_comment_of_a_revision_is_masked_on_the_page(web: WebEnv) -> N
 
 
 async def test_no_page_shows_a_secret_in_stored_bytes_or_in_the_source_of_a_workflow(web: WebEnv) -> None:
-    """The exact bytes are evidence for programs; a page shows them as every page shows values."""
+    """The exact bytes are evidence for programs; pages mask them like other values."""
     steps = [
         {"id": "validate", "agent": "validator", "input": {"api_key": SECRET, "share": 5}},
         {"id": "approve", "human": {"title": "Go?", "approvers": ["ann@acme.example"]}},

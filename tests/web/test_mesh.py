@@ -1,4 +1,4 @@
-"""AXP's mesh: heartbeats, and the health of agents; and what its clients ask about the server."""
+"""AXP's mesh: heartbeats and health of agents, and what its clients ask about the server."""
 
 from datetime import timedelta
 from typing import Any

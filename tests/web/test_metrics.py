@@ -1,4 +1,4 @@
-"""``GET /metrics``: what a monitoring system is told, in the Prometheus formats, and who may read it."""
+"""``GET /metrics``: its content in the Prometheus formats, and who may read it."""
 
 from datetime import timedelta
 
@@ -19,7 +19,7 @@ Numbers = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 def numbers(text: str) -> Numbers:
-    """Each sample by its name and labels; worker 0 and the workspace are left out."""
+    """Each sample by its name and labels, without worker 0 and the workspace."""
     return {
         (sample.name, frozenset(sample.labels.items() - HERE)): sample.value
         for family in text_string_to_metric_families(text)
@@ -109,7 +109,7 @@ async def test_a_late_timer_is_seen(web: WebEnv) -> None:
 
 
 async def test_a_request_that_waited_for_news_has_no_duration(web: WebEnv) -> None:
-    """What it took says nothing about the server."""
+    """Its duration would say nothing about the server."""
     claim = {"method": "POST", "path": "/v1/agents/{address:path}/deliveries/claim"}
     for wait, measured in ((0, 1), (0.3, 1)):
         await web.post("/v1/agents/validator/deliveries/claim", {"wait_seconds": wait}, "agent")

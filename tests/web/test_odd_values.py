@@ -1,5 +1,5 @@
-"""Odd values wherever a document about people, teams and policies may hold one: taken or refused, never a surprise; and
-what was taken can be shown, also to whoever lives furthest east.
+"""Odd values in every place of a document about people, teams and policies are accepted or refused, never a 500;
+accepted ones can be shown in every time zone.
 """
 
 from typing import Any

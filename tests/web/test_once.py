@@ -1,4 +1,4 @@
-"""A decision counts once, for what was shown, whichever door it comes through."""
+"""A decision counts once and for what was shown, through every channel."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -86,7 +86,7 @@ async def test_whoever_has_looked_since_may_answer_without_a_name(web: WebEnv, r
 async def test_a_copy_of_an_unnamed_yes_is_known_by_its_trace_after_the_next_question_was_read(
     web: WebEnv, path: str, body: dict[str, Any], opened: Callable[[WebEnv], Awaitable[str]]
 ) -> None:
-    """What AXP's SDKs send with each request, and again with each retry of it."""
+    """AXP's SDKs send the same trace id with a request and each retry of it."""
     intent_id = await opened(web)
     path = path.format(id=intent_id)
     first = await web.post(path, body, "ann", x_trace_id="t-1")
@@ -241,7 +241,7 @@ async def test_an_approval_with_two_answers_is_refused(web: WebEnv, body: dict[s
 async def test_a_persons_answer_before_the_task_is_open_is_no_agents_result(
     web: WebEnv, who: str, body: dict[str, Any]
 ) -> None:
-    """Also not an admin's, who may report for an agent: it would take the place of the check."""
+    """Not even an admin's, who may report for an agent: it would replace the check."""
     await web.apply_workflow()
     intent_id = await web.send()
     before = await facts(web, intent_id)
@@ -318,7 +318,7 @@ async def test_nothing_is_approved_before_it_is_asked(web: WebEnv) -> None:
 
 
 async def checked(web: WebEnv, need: int = 2, **result: Any) -> str:
-    """The task of a request whose check has reported."""
+    """The task of a request whose check was reported."""
     stages = {"any": ["ann@acme.example", "otto@acme.example", "emma@acme.example"], "need": need}
     await apply(web, CHECKED, {"id": "check", "agent": "validator"}, gate("ask", stages))
     intent_id = await web.send(intent_type=CHECKED, payload={"rows": 5, "token": "sk_live_1"})

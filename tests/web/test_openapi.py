@@ -1,5 +1,5 @@
-"""The API's description: what generators of clients read. It is made from the table of endpoints and the structs, so
-these tests ask whether it is whole, true and of one form; tests/web/documented.py holds every response against it.
+"""The API's description, generated from the table of endpoints and the structs, is complete, true and uniform.
+tests/web/documented.py checks every response against it.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -39,7 +39,7 @@ Where = tuple[str, ...]
 
 
 def parts(part: Any, where: Where = ()) -> Iterator[tuple[Where, dict[str, Any]]]:
-    """Every object of a document, with its place."""
+    """Every object of a document, with its path."""
     if isinstance(part, dict):
         yield where, part
     for name, value in (
@@ -49,7 +49,7 @@ def parts(part: Any, where: Where = ()) -> Iterator[tuple[Where, dict[str, Any]]
 
 
 def schemas(document: dict[str, Any]) -> Iterator[tuple[Where, dict[str, Any]]]:
-    """Every object of a document that describes values."""
+    """Every schema object of a document."""
     for where, part in parts(document):
         if not {"example", "examples", "enum"} & {*where} and (
             "type" in part or "anyOf" in part or "$ref" in part
@@ -58,7 +58,7 @@ def schemas(document: dict[str, Any]) -> Iterator[tuple[Where, dict[str, Any]]]:
 
 
 def sent() -> set[str]:
-    """The schemas that requests hold."""
+    """The schemas of requests."""
     found: set[str] = set()
     todo = [row["requestBody"] for row in OPERATIONS.values() if "requestBody" in row]
     while todo:
@@ -266,7 +266,7 @@ EXPECTED = ("has no effect",)
 
 
 class Told:
-    """The requests of the description's examples, in a world that has what they name."""
+    """Sends the description's example requests to a server that has what they name."""
 
     def __init__(self, web: WebEnv) -> None:
         self.web = web
@@ -284,7 +284,7 @@ class Told:
         return answer
 
     async def intent(self) -> dict[str, str]:
-        """The ids of a fresh request of the example's, and of its task."""
+        """The ids of a new request from the example, and of its task."""
         self.web.clock.move(timedelta(milliseconds=2))
         made = (await self.send("createIntent", "ci"))["intent_id"]
         return {"intent_id": made, "task_id": f"{made[:-4]}0001", "approval_id": made}
@@ -292,7 +292,7 @@ class Told:
 
 @pytest.fixture
 async def mailing(store: Store, clock: FixedClock) -> AsyncIterator[WebEnv]:
-    """With a mail server, so that people can be reached."""
+    """With an SMTP server, so that people can be notified."""
     async with smtp_sink() as server:
         env = EngineEnv(store, clock, ChannelRegistry(email(server.url)))
         async with env.running():

@@ -1,6 +1,4 @@
-"""A workflow's own outcomes: offered with their labels, taken for what they mean, led where they say; and routes that
-are declared a success.
-"""
+"""A workflow's own outcomes: their labels, their meanings, their routes, and routes that are declared a success."""
 
 from datetime import timedelta
 from typing import Any
@@ -208,7 +206,7 @@ async def test_what_was_refused_is_repeated_with_its_gate(web: WebEnv) -> None:
 
 
 async def test_the_bare_request_of_axps_retry_meets_the_gate_of_its_type(web: WebEnv) -> None:
-    """AXP's command line sends type and payload anew, without a plan: a workflow of that type asks again."""
+    """AXP's CLI sends type and payload again without a plan; a workflow of that type asks again."""
     task_id = await asked(web, on_failure="tell")
     await web.answer(task_id, "rejected", "ann")
     old = (await web.get(f"/v1/intents/{task_id[:-4]}0000"))["intent"]

@@ -1,4 +1,4 @@
-"""Who decides, over HTTP: people, teams, policies, the one document, and acts on a task beside answering it."""
+"""Who decides, over HTTP: people, teams, policies, the manifest, and actions on a task other than answering it."""
 
 from datetime import timedelta
 from typing import Any

@@ -1,4 +1,4 @@
-"""A value that does not fit is named in words that need no knowledge of Python."""
+"""Errors about invalid values do not assume knowledge of Python."""
 
 import re
 from typing import Annotated, Any

@@ -1,4 +1,4 @@
-"""The examples of docs/policies.md are applied as they stand there, each to a workspace of its own."""
+"""The examples of docs/policies.md apply unchanged, each to a separate workspace."""
 
 import re
 from pathlib import Path

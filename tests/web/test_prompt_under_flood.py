@@ -1,5 +1,5 @@
-"""While one key floods the server, another person's No, a cancellation and the key's revocation are answered: turns are
-counted, not seconds.
+"""While one key floods the server, another person's rejection, a cancellation and the key's revocation are answered.
+Turns are counted, not seconds.
 """
 
 import asyncio
@@ -24,8 +24,8 @@ SEVERAL = 5  # turns of each connection of the flood while one act is answered
 
 
 class Idle:
-    """Whether the store has nothing in hand. The flood asks only then: how often it is answered while an act waits for
-    the disk would say how slow the disk is.
+    """Whether the store is idle. The flood sends only then, because otherwise the count would depend on the disk's
+    speed.
     """
 
     def __init__(self, store: Store) -> None:
@@ -53,7 +53,7 @@ class Idle:
 
 
 class Flood:
-    """Connections that ask as fast as they are answered; every answer is counted by its status."""
+    """Connections that send as fast as they get responses, which are counted by status."""
 
     def __init__(self, port: int, key: str, idle: Idle) -> None:
         self._port = port

@@ -1,4 +1,4 @@
-"""The published AXP client for Python, unchanged, against our server: only its base URL points here."""
+"""The published AXP client for Python, unchanged except for its base URL."""
 
 import asyncio
 import itertools
@@ -18,7 +18,7 @@ DEMO_REACTS_TO = ("DELIVERED", "CREATED", "IN_PROGRESS")
 
 
 class Published:
-    """Clients of several personas; each call runs in a thread, as it does in the programs it was made for."""
+    """Clients of several personas; each call runs in a thread, as in the programs that use it."""
 
     def __init__(self, web_env: WebEnv, url: str) -> None:
         self.web = web_env
@@ -52,7 +52,7 @@ async def published(web: WebEnv) -> AsyncIterator[Published]:
 
 
 def demo_agent(client: AxmeClient, address: str, result: dict[str, Any]) -> str:
-    """As every published demo agent does it: listen, fetch, resume."""
+    """Listen, fetch, resume, as every published demo agent does."""
     for event in client.listen(address, wait_seconds=5, timeout_seconds=60):
         if event.get("status") not in DEMO_REACTS_TO:
             continue
@@ -182,7 +182,7 @@ async def test_controls_and_an_approval(published: Published) -> None:
 async def test_a_program_that_goes_on_with_completed_does_not_go_on_after_a_no_with_a_route(
     published: Published,
 ) -> None:
-    """As the published examples do it: wait, then look at the status alone."""
+    """As the published examples do it: wait, then check only the status."""
     web = published.web
     tell = {"id": "tell", "notify": {"to": ["ann@acme.example"], "message": "No."}, "on_success": "end"}
     gate = {

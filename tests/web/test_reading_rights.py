@@ -1,4 +1,4 @@
-"""What each role and each kind of key may read of people, rules, keys and the record of changes."""
+"""What each role and kind of key may read about people, rules, keys and changes."""
 
 from typing import Any
 

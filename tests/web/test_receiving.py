@@ -1,4 +1,4 @@
-"""What a connection may send, through real sockets: too much, too many, too slowly, for no host or for two."""
+"""Limits of a connection through real sockets: too large, too many, too slow, no host or two hosts."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ QUICK = ReceiveLimits(header_seconds=1, body_seconds=1)
 
 
 class Wire:
-    """One connection as bytes."""
+    """One connection, as bytes."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -34,7 +34,7 @@ class Wire:
             await self._writer.drain()
 
     async def answer(self) -> tuple[int, Any]:
-        """(status, body) of the next answer; (0, None) where the connection was closed without one."""
+        """(status, body) of the next response; (0, None) if the connection was closed without one."""
         try:
             head = await self._reader.readuntil(b"\r\n\r\n")
         except (asyncio.IncompleteReadError, ConnectionError):
@@ -45,7 +45,7 @@ class Wire:
         return int(head[9:12]), json.loads(await self._reader.readexactly(length))
 
     async def closed(self) -> bool:
-        """Waits until the other side has closed; True unless it said more."""
+        """Wait until the peer has closed the connection; True unless it sent more."""
         return await self._reader.read() == b""
 
     def close(self) -> None:
@@ -233,7 +233,7 @@ async def test_who_never_reads_the_answers_is_cut_off_and_others_are_not(web: We
 
 
 def _sends(wire: socket.socket) -> bool:
-    """Whether the other side still has the connection."""
+    """Whether the peer still has the connection."""
     try:
         with suppress(BlockingIOError):
             wire.send(b"x")
@@ -264,7 +264,7 @@ async def test_who_reads_slowly_gets_all_of_it(web: WebEnv) -> None:
 async def test_thousands_of_requests_at_once_are_answered_in_order_and_keep_nobody_waiting(
     web: WebEnv,
 ) -> None:
-    """However many one packet holds, few are read before others have their turn."""
+    """Few requests of one packet are read before other connections have their turn."""
     in_one_turn = most = 0
 
     def called(frame: FrameType, event: str, _arg: object) -> None:

@@ -1,4 +1,4 @@
-"""Removing people, teams, policies and workflows, and erasing what a person typed."""
+"""Removing people, teams, policies and workflows, and erasing a person's text."""
 
 from datetime import timedelta
 from typing import Any
@@ -58,7 +58,7 @@ async def test_what_is_still_used_is_said_and_stays(web: WebEnv) -> None:
 async def test_a_manifest_cannot_both_describe_and_remove_an_entry(
     web: WebEnv, kind: str, name: str, entry: Any
 ) -> None:
-    """Applied again and again, it would create the entry and remove it each time."""
+    """Each time it was applied, it would create and remove the entry."""
     document = {kind: entry, "remove": {kind: [name]}}
     for path in ("/v1/apply?dry_run=true", "/v1/apply"):
         answer = await web.post(path, document, "oscar")

@@ -1,4 +1,4 @@
-"""A request that is repeated goes by the policies in force: nothing that a former version of one said stays with it."""
+"""A repeated request is planned by the current policies and keeps nothing of their former versions."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def flow(**step: Any) -> dict[str, Any]:
 
 
 async def repeated(web: WebEnv, before: dict[str, Any], now: dict[str, Any], **step: Any) -> dict[str, Any]:
-    """The task of a request that is repeated after its policy has changed."""
+    """The task of a request that is repeated after its policy changed."""
     await applied(web, {"policies": {"deploying": before}, "workflows": [flow(**step)]})
     intent_id = await web.send(intent_type=KIND)
     rejected = await web.answer(intent_id[:-4] + "0001", "rejected", "ann")

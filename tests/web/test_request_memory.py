@@ -1,4 +1,4 @@
-"""An answered request is freed at once: nothing of it waits for the garbage collector, whose pauses stop everybody."""
+"""An answered request is freed at once, without the garbage collector, whose pauses delay everyone."""
 
 import gc
 

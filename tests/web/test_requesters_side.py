@@ -1,4 +1,4 @@
-"""Who asked for it, through whatever keys, names, revisions and repetitions, does not decide it."""
+"""People on the requester's side, through keys, names, revisions and repetitions, cannot decide."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from tests.web.web_env import PLAIN, WebEnv
 
 
 async def gate(web: WebEnv, who: str = "ci", **fields: Any) -> str:
-    """A task that ann, otto and whoever runs the workspace may decide."""
+    """A task that Ann, Otto and the owner may decide."""
     intent_id = await web.send(who, intent_type=PLAIN, human_task=TWO, **fields)
     return intent_id[:-4] + "0001"
 

@@ -1,4 +1,4 @@
-"""A yes is not spent by one failure: what raises after it is tried again, and what failed can be run again, once."""
+"""An approval survives one failure: the step after it is retried, and a failed intent can be rerun once."""
 
 import asyncio
 from datetime import timedelta
@@ -22,7 +22,7 @@ def flow(**act: Any) -> dict[str, Any]:
 
 
 async def work(web: WebEnv, body: dict[str, Any]) -> dict[str, Any]:
-    """Take what is there and report it; the delivery."""
+    """Claim and report the available delivery; returns it."""
     [delivery] = (await web.post(CLAIM, {}, "agent"))["deliveries"]
     done = await web.post(
         f"/v1/deliveries/{delivery['delivery_id']}/report", {"token": delivery["token"], **body}, "agent"
@@ -36,7 +36,7 @@ def failing(code: str = "agent_error", retryable: bool = True) -> dict[str, Any]
 
 
 async def approved(web: WebEnv, **act: Any) -> str:
-    """An intent that was approved and waits for its agent."""
+    """An approved intent that waits for its agent."""
     applied = await web.post("/v1/workflows", flow(**act), "oscar")
     assert applied.status == 200, applied.text
     intent_id = await web.send(intent_type=TYPE)
@@ -47,7 +47,7 @@ async def approved(web: WebEnv, **act: Any) -> str:
 
 
 async def failed(web: WebEnv, **act: Any) -> str:
-    """An intent that failed after the yes."""
+    """An intent that failed after its approval."""
     intent_id = await approved(web, **act)
     await work(web, failing("charge_failed", False))
     assert await web.status(intent_id) == "FAILED"
@@ -156,7 +156,7 @@ async def test_what_governs_it_must_be_what_it_was(web: WebEnv) -> None:
 
 @pytest.mark.parametrize("when", ["before", "after"])
 async def test_what_was_granted_or_restricted_while_it_ran_is_not_dropped(web: WebEnv, when: str) -> None:
-    """The new intent would go on without the controls; so the people are asked again."""
+    """The rerun would not have these controls, so people are asked again."""
     await web.post("/v1/workflows", flow(), "oscar")
     intent_id = await web.send(intent_type=TYPE)
     controls = {"controls_patch": {"max_amount": 1}}
@@ -188,7 +188,7 @@ async def test_a_no_a_cancel_and_a_failure_before_the_yes_are_not_run_again(web:
 
 
 async def test_nor_is_what_another_step_has_followed(web: WebEnv) -> None:
-    """A fallback has run: what was decided about is not there any more."""
+    """After a fallback ran, the state that was decided about is gone."""
     intent_id = await approved(web, on_failure="after")
     await work(web, failing("charge_failed", False))
     await work(web, {"result": {"rolled": "back"}})
@@ -197,7 +197,7 @@ async def test_nor_is_what_another_step_has_followed(web: WebEnv) -> None:
 
 
 async def test_nor_is_a_fallback_that_failed_too(web: WebEnv) -> None:
-    """It would complete under a yes for what has failed before it."""
+    """The rerun would complete under an approval of what failed before it."""
     intent_id = await approved(web, on_failure="after")
     await work(web, failing("charge_failed", False))
     await work(web, failing("undo_failed", False))

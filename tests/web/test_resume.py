@@ -1,4 +1,4 @@
-"""The four meanings of AXP's resume endpoint: first the pure reading, then over HTTP."""
+"""The four meanings of AXP's resume endpoint: reading the body alone, then over HTTP."""
 
 from typing import Any
 
@@ -335,7 +335,7 @@ WORK = [{"action": "complete", "n": 1}, {"n": 1}]
 
 @pytest.mark.parametrize("body", WORK)
 async def test_a_requester_does_its_own_direct_request_itself(web: WebEnv, body: dict[str, Any]) -> None:
-    """As older examples of AXP do it, with the one key of the program that asked."""
+    """As in older AXP examples, with one key for everything."""
     intent_id = await web.send(to_agent="agent://acme/prod/nobody-yet")
     done = await web.post(f"/v1/intents/{intent_id}/resume", body, "ci")
     assert (done["applied"], done["intent"]["status"], done["intent"]["result"]) == (
@@ -385,7 +385,7 @@ async def test_what_an_agent_holds_is_not_reported_past_it(web: WebEnv) -> None:
 
 @pytest.mark.parametrize("status", ["FAILED", "CANCELED", "TIMED_OUT"])
 async def test_a_result_that_ends_as_failed_without_an_action_is_no_success(web: WebEnv, status: str) -> None:
-    """A body as of resolve, sent to resume."""
+    """A body for resolve that is sent to resume."""
     intent_id = await web.send(to_agent="validator")
     path, body = f"/v1/intents/{intent_id}/resume", {"status": status, "error": {"message": "no disk"}}
     refused = await web.post(path, body, "agent")

@@ -1,4 +1,4 @@
-"""A value has one name wherever it is shown: on the page, in the API, by e-mail, in Slack and in the terminal."""
+"""A value has the same name on the page, in the API, by e-mail, in Slack and in the terminal."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Self-approval of the first start: it holds for one person, until somebody sets it for everybody."""
+"""Self-approval after the first start applies while there is one person, until an admin sets it for everyone."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ ON = {"workspace": {"self_approval": True}}
 
 
 async def of_one(web: WebEnv) -> None:
-    """Sam's workspace, as the first start makes one."""
+    """Sam's workspace, as after a first start."""
     there = await web.env.store.directory.workspace(ELSEWHERE)
     assert there is not None
     await web.env.store.people.save([replace(there, self_approval=True, self_approval_alone=True)])

@@ -1,4 +1,4 @@
-"""Fields keep the order in which their sender wrote them, everywhere; a digest does not depend on it."""
+"""Fields keep their sender's order everywhere; a digest does not depend on it."""
 
 import json
 from typing import Any

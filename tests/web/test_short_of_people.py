@@ -1,4 +1,4 @@
-"""A change of people, teams or roles that leaves an open task with too few people is said, and the task moves on."""
+"""A change of people, teams or roles that leaves an open task with too few people is reported, and the task goes on."""
 
 from typing import Any
 

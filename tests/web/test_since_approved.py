@@ -1,4 +1,4 @@
-"""The difference from what was approved last for the same target: on the API, on the page, in the terminal."""
+"""The difference from what was last approved for the same target, in API, page and terminal."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ async def ask(web: WebEnv, **payload: Any) -> str:
 
 
 async def approved(web: WebEnv, outcome: str = "approved", **payload: Any) -> str:
-    """The id of an intent that was decided."""
+    """The id of an approved intent."""
     task = await ask(web, **payload)
     answer = await web.answer(task, outcome)
     assert answer.status == 200, answer.text

@@ -1,4 +1,4 @@
-"""Two servers on one database: what one remembers of a request may be old, and its answers are right all the same."""
+"""Two servers on one database respond correctly even if one of them remembers an old state of a request."""
 
 import asyncio
 import re
@@ -33,7 +33,7 @@ async def other(web: WebEnv, store: Store, clock: FixedClock) -> AsyncIterator[W
 
 
 async def sent(web: WebEnv) -> str:
-    """A request that waits for its agent, remembered by ``web``; its id without the visit."""
+    """A request that waits for its agent, remembered by ``web``; its id without the step run."""
     assert (await web.post("/v1/apply", PAIR, "oscar")).status == 200
     return (await web.send(intent_type=TYPE))[:-4]
 

@@ -1,4 +1,4 @@
-"""Streams over a real socket: framing, cursors, when they close, how a stopping server ends them."""
+"""Streams over a real socket: framing, cursors, when they end, and how a stopping server ends them."""
 
 import asyncio
 import json
@@ -18,14 +18,14 @@ PYTHON = {"x-axme-client": "axme-sdk-python/0.2.0"}
 
 
 class Reader:
-    """Reads streams whole, or event by event."""
+    """Reads streams to their end, or event by event."""
 
     def __init__(self, web_env: WebEnv, url: str) -> None:
         self.web = web_env
         self.http = httpx2.AsyncClient(base_url=url, timeout=90)
 
     async def whole(self, path: str, who: str = "ci", **headers: str) -> list[tuple[str, dict[str, Any]]]:
-        """(event name, data) of a stream, read to its end."""
+        """(event name, data) of a stream that is read to its end."""
         key = {"x-api-key": self.web.keys[who]}
         response = await self.http.get(path, headers=key | headers)
         assert response.status_code == 200, response.text
@@ -35,7 +35,7 @@ class Reader:
     async def open(
         self, path: str, who: str = "ci", **headers: str
     ) -> AsyncIterator[tuple[str, dict[str, Any]]]:
-        """Events as they come."""
+        """Yields events as they arrive."""
         key = {"x-api-key": self.web.keys[who]}
         text = ""
         async with self.http.stream("GET", path, headers=key | headers) as response:
@@ -49,7 +49,7 @@ class Reader:
 
 
 def parse(text: str) -> list[tuple[str, dict[str, Any]]]:
-    """As the strictest of AXP's readers does: a space after the colon, one line of data, a blank line."""
+    """Parse as the strictest AXP client does: a space after the colon, one line of data, a blank line."""
     events = []
     assert text.endswith("\n\n") or not text
     for block in text.split("\n\n")[:-1]:
@@ -74,7 +74,7 @@ async def reader(web: WebEnv) -> AsyncIterator[Reader]:
 
 
 async def waiting_for(web: WebEnv) -> None:
-    """Until somebody listens."""
+    """Wait until there is a listener."""
     while not web.state.feed.waiters:
         await asyncio.sleep(0)
 
@@ -155,7 +155,7 @@ async def test_the_stream_of_a_final_intent_with_nothing_new_is_held(reader: Rea
 
 
 async def test_a_watcher_that_goes_on_from_next_seq_loses_nothing_while_it_waits(reader: Reader) -> None:
-    """As the published command line watches: idle answers move its cursor, and must not move it past facts."""
+    """The published CLI watches like this: idle responses move its cursor, which must not skip facts."""
     web = reader.web
     intent_id, task_id = await web.ask()
     path = f"/v1/intents/{intent_id}/events/stream?wait_seconds=1&since="
@@ -278,7 +278,7 @@ async def test_a_stopping_server_ends_every_stream_in_good_order(web: WebEnv) ->
 
 @pytest.mark.parametrize("what", ["agent", "intent"])
 async def test_a_stream_ends_with_its_connection(web: WebEnv, what: str) -> None:
-    """Neither is it counted any longer, nor is anything sent to it or seen by its caller."""
+    """It is no longer counted, sent to, or attributed to its caller."""
     intent_id, _ = await web.at_gate()
     path = {
         "agent": "/v1/agents/validator/intents/stream",
@@ -329,7 +329,7 @@ async def test_errors_come_before_a_stream_begins(reader: Reader) -> None:
 
 
 async def parts(web: WebEnv, path: str, who: str) -> list[bytes]:
-    """The body of a stream in the parts in which it was handed to the connection."""
+    """A stream's body in the chunks in which it was passed to the connection."""
     target, _, query = path.partition("?")
     scope = {
         "type": "http", "method": "GET", "path": target, "raw_path": target.encode(), "query_string": query.encode(),

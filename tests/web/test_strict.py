@@ -1,4 +1,4 @@
-"""Strict JSON: what is refused, and that the fast canonical bytes are the library's."""
+"""Strict JSON: what is refused, and that our fast canonical form equals the reference library's."""
 
 import json
 from itertools import accumulate

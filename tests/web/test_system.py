@@ -1,4 +1,4 @@
-"""The server about itself, histories, inboxes; the page and the document about the API; routing."""
+"""Server information, histories, inboxes, the API's page and document, and routing."""
 
 import hashlib
 import re
@@ -203,7 +203,7 @@ async def test_a_key_is_promised_only_where_the_answer_is_kept(web: WebEnv) -> N
 
 
 def matching(app: PrefixRouter, path: str, method: str = "GET") -> Any:
-    """The route that a request is sent to."""
+    """The route of a request."""
     scope = {"type": "http", "method": method, "path": path, "root_path": "", "headers": []}
     for route in app.routes[prefix_of(path)]:
         if route.matches(scope)[0].value:

@@ -1,4 +1,4 @@
-"""Filters of open tasks on API, page and in the core: what they show, and how little they read."""
+"""Filters of open tasks in API, page and core: their results, and how little they read."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ ANN = "ann@acme.example"
 
 
 async def furnish(web: WebEnv) -> dict[str, str]:
-    """Tasks that differ in one thing each, by what they are."""
+    """Tasks that differ in one property each, by that property."""
     await _team(web)
     found = {}
     for name, policy in {
@@ -92,7 +92,7 @@ async def test_a_word_that_names_nothing_is_refused(web: WebEnv, query: str, fie
 
 
 class Counted(Intents):
-    """The intents of a store; counts how many are read."""
+    """A store's intents that counts its reads."""
 
     read = 0
 
@@ -130,7 +130,7 @@ async def test_a_filter_reads_a_bounded_part_and_the_pages_have_no_holes(web: We
 
 
 async def listed_on(web: WebEnv, query: str) -> set[str]:
-    """All pages of the API."""
+    """All pages of the API's list."""
     found, cursor = set[str](), ""
     while True:
         answer = await web.get(f"/v1/tasks?{query}&limit=10" + (f"&cursor={cursor}" if cursor else ""), "ann")

@@ -1,4 +1,4 @@
-"""Tasks over HTTP: what is shown, how it is answered, what everybody after the first is told."""
+"""Tasks over HTTP: what is shown, how they are answered, and the response to late answers."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

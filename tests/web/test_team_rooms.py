@@ -1,4 +1,4 @@
-"""A team's room and mailbox: set by API, manifest and page; refused by name where they cannot be."""
+"""A team's channel and mailbox: set by API, manifest and page; refused by name where impossible."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Test messages: who may send them, where they go, what became of them, on API and page."""
+"""Test messages: who may send them, their recipients and results, on API and page."""
 
 from collections.abc import AsyncIterator
 from datetime import timedelta

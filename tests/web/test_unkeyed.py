@@ -1,4 +1,4 @@
-"""An Idempotency-Key works, or is refused by name where no response is stored for it."""
+"""An Idempotency-Key has an effect, or is refused by name where no response is stored."""
 
 from typing import Any
 

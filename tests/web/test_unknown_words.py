@@ -1,6 +1,4 @@
-"""Nothing is taken and ignored: every endpoint of the table refuses what it does not know, by name. The exceptions
-stand in the table with their reason.
-"""
+"""Every endpoint refuses unknown fields and parameters by name. Exceptions are in the table with their reason."""
 
 import re
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""What a request says and nothing uses is named in the answer, or refused."""
+"""Fields of a request without effect are named in the response, or refused."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""The outcome of an intent stands for one act: whoever uses it first may act on it, and nobody after."""
+"""The outcome of an intent permits one action: the first to use it may act, and nobody after."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Nothing outlives its key: what is open for somebody ends when they may not ask any more, and gives nothing then."""
+"""Open requests end when their key, person or session does, and return nothing after that."""
 
 import asyncio
 import json
@@ -39,7 +39,7 @@ async def _deactivated(web: WebEnv, who: str) -> None:
 
 
 async def waiting(web: WebEnv, count: int = 1) -> None:
-    """Until somebody waits for the words of the workspace's directory."""
+    """Wait until the workspace's directory has a listener."""
     async with asyncio.timeout(30):
         while len(web.state.feed.waiters.get(f"directory:{HOME}", ())) < count:
             await asyncio.sleep(0)

@@ -1,4 +1,4 @@
-"""Workers are seen: in the API, on the pages, before a workflow is put in force."""
+"""When an agent last asked for work is shown in the API, on pages, and before a workflow is applied."""
 
 import asyncio
 from datetime import timedelta
@@ -79,7 +79,7 @@ async def test_a_claim_says_who_it_is_for_and_why_nothing_may_come(web: WebEnv) 
 
 
 async def test_who_asks_before_its_agent_exists_gets_the_first_work_at_once(web: WebEnv) -> None:
-    """Under a name that only its registration gives an address."""
+    """Under a name that only becomes an address by the registration."""
     asking = asyncio.create_task(
         web.post("/v1/agents/Late Worker/deliveries/claim", {"wait_seconds": 30}, "oscar")
     )

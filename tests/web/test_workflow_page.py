@@ -1,4 +1,4 @@
-"""docs/reference/workflow.md names every field that a workflow can have, and its examples run as they stand there."""
+"""docs/reference/workflow.md has every field of a workflow, and its examples run unchanged."""
 
 from collections.abc import Iterator
 from copy import deepcopy
@@ -28,7 +28,7 @@ PLACES = {
 
 
 def objects(value: Any) -> Iterator[dict[str, Any]]:
-    """Every object within a JSON value, itself included."""
+    """Every object within a JSON value, including itself."""
     if isinstance(value, dict):
         yield value
     for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
@@ -36,8 +36,8 @@ def objects(value: Any) -> Iterator[dict[str, Any]]:
 
 
 def accepted() -> list[tuple[frozenset[str], frozenset[str]]]:
-    """(the fields that the reader takes in one place, those that the example has there), for every place of every
-    example: an unknown field is put there, and the refusal lists the known ones.
+    """For every place of every example: (the fields that the reader accepts there, the fields of the example). An
+    unknown field is added there, and the refusal lists the known ones.
     """
     found = []
     for example in EXAMPLES:

@@ -1,5 +1,5 @@
-"""Workspaces: created, renamed and listed by owners; and isolated: whatever endpoint is asked, a key sees and changes
-nothing of another workspace.
+"""Workspaces are created, renamed and listed by owners, and isolated: through no endpoint does a key see or change
+another workspace.
 """
 
 import asyncio
@@ -218,7 +218,7 @@ async def test_the_page_creates_and_renames(web: WebEnv) -> None:
 
 
 async def furnished(web: WebEnv) -> dict[str, list[str]]:
-    """One of everything in acme/prod, by the parameter of a path that names it."""
+    """One of everything in acme/prod, by the path parameter that names it."""
     policy = {"approve": [{"any": ["ann@acme.example"]}], "deadline": "8h"}
     document = {
         "teams": {"hush-team": {"members": ["ann@acme.example"]}},
@@ -306,7 +306,7 @@ def addresses(path: str, named: dict[str, list[str]]) -> list[str]:
 
 
 async def rows_of_home(web: WebEnv) -> dict[str, list[Any]]:
-    """Every row of acme/prod, in each table that names a workspace."""
+    """Every row of acme/prod in each table with a workspace."""
     tables = ("intents", "people", "accounts", "keys", "workflows", "teams", "policies", "changes", "proposals",
               "sessions", "worklist", "messages")  # fmt: skip
     store = web.env.store
@@ -346,7 +346,7 @@ async def test_no_endpoint_shows_or_changes_anything_of_another_workspace(web: W
 
 
 async def ask(web: WebEnv, row: Endpoint, path: str, who: str) -> None:
-    """An endpoint as somebody of the other workspace: nothing of acme/prod is in the response."""
+    """Call an endpoint from the other workspace and assert that the response has nothing of acme/prod."""
     body = BODIES.get(row.path, {}) if row.method in ("POST", "PUT", "PATCH") else None
     query = "?wait_seconds=1" if row.path.endswith("/stream") else ""
     answer = await web.call(row.method, path + query, body, who)

@@ -1,4 +1,4 @@
-"""The whole web layer in process, over a real store and engine: personas with keys, a clock to be moved."""
+"""The whole web layer in process on a real store and engine, with personas, their keys, and a movable clock."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -53,7 +53,7 @@ PEOPLE = {
 
 
 class Answer:
-    """What came back: status, headers, and the JSON (``answer["intent_id"]``)."""
+    """A response: status, headers, and the JSON (``answer["intent_id"]``)."""
 
     def __init__(self, response: httpx2.Response) -> None:
         self.status = response.status_code
@@ -72,7 +72,7 @@ class Answer:
 
 
 class WebEnv:
-    """A server without its sockets. ``keys`` holds one key per persona, agent and service."""
+    """A server without sockets. ``keys`` has one key for each persona, agent and service."""
 
     def __init__(self, env: EngineEnv) -> None:
         self.env = env
@@ -83,7 +83,7 @@ class WebEnv:
         self.http = httpx2.AsyncClient(transport=httpx2.ASGITransport(self.app), base_url=env.base_url)
 
     async def furnish(self) -> None:
-        """Two workspaces, their people, one agent and one service, each with a key."""
+        """Create two workspaces with people, one agent and one service, each with a key."""
         rows, now = self.env.store.directory, self.clock.now()
         await rows.add_workspace(Workspace(HOME, "acme", "prod", False, now))
         await rows.add_workspace(Workspace(ELSEWHERE, "other", "prod", False, now))
@@ -97,7 +97,7 @@ class WebEnv:
         self.keys["ci"] = (await self.post("/v1/keys", {"service": "ci"}, who="oscar"))["api_key"]
 
     async def join(self, name: str, *roles: str) -> None:
-        """One more person of the workspace, with a key that nobody else made."""
+        """Add a person to the workspace, with a key that nobody else created."""
         person = Person(f"per_{name}", HOME, f"{name}@acme.example", name.title(), roles, self.clock.now())
         await self.env.store.directory.add_person(person)
         self.env.directory.changed(HOME)
@@ -105,7 +105,7 @@ class WebEnv:
         self.keys[name] = made.secret
 
     async def call(self, method: str, path: str, body: Any = None, who: str = "ci", **headers: str) -> Answer:
-        """One request as a persona ("" for nobody). ``body``: a value to be encoded, or bytes as they are."""
+        """Send one request as a persona ("" for nobody). ``body``: a value to encode, or bytes."""
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if who:
             sent["x-api-key"] = self.keys[who]
@@ -125,7 +125,7 @@ class WebEnv:
     # -- bringing an intent somewhere, by requests only
 
     async def send(self, who: str = "ci", **fields: Any) -> str:
-        """A new intent's id."""
+        """Submit an intent; returns its id."""
         self.clock.move(timedelta(milliseconds=1))  # ids of one millisecond have no order
         answer = await self.post("/v1/intents", {"intent_type": TYPE, "payload": PAYLOAD, **fields}, who)
         assert answer.status == 200, answer.text
@@ -141,7 +141,7 @@ class WebEnv:
         return intent_id, intent_id[:-4] + "0001"
 
     async def at_gate(self) -> tuple[str, str]:
-        """(intent id, task id) of the workflow's intent once the agent has validated it."""
+        """(intent id, task id) of the workflow's intent after the agent validated it."""
         await self.apply_workflow()
         intent_id = await self.send()
         step = intent_id[:-4] + "0001"
@@ -157,7 +157,7 @@ class WebEnv:
         return await self.post(f"/v1/tasks/{task_id}/answer", {"outcome": outcome, **fields}, who)
 
     async def actor(self, who: str) -> Actor:
-        """The persona as the engine knows it."""
+        """The persona's actor in the engine."""
         return await self.env.keys.authenticate(self.keys[who], "api")
 
     async def status(self, intent_id: str) -> str:
@@ -166,7 +166,7 @@ class WebEnv:
 
 @asynccontextmanager
 async def web_env(store: Store, clock: Clock, keys: dict[str, str] | None = None) -> AsyncIterator[WebEnv]:
-    """The web layer over an open store: furnished here, or before, when ``keys`` are given."""
+    """The web layer on an open store, which is populated here unless ``keys`` are given."""
     env = EngineEnv(store, clock)
     async with env.running():
         made = WebEnv(env)

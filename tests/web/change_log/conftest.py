@@ -1,4 +1,4 @@
-"""The web layer over each of the two databases, furnished anew for each test."""
+"""The web layer on each of the two databases, populated anew for each test."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""Attacks on the rules while something waits: what is pending needs what it needed when it was asked. By name."""
+"""Attacks on policies while tasks are open: an open task keeps the requirements that it was opened with."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Whoever can make an agent or a service act stands behind what it asks for, and does not decide it."""
+"""People who control an agent or a service are on the requester's side of what it requests."""
 
 from datetime import timedelta
 from typing import Any
@@ -28,7 +28,7 @@ async def key_of(web: WebEnv, name: str, who: str, **holder: Any) -> None:
 
 
 async def barred(web: WebEnv, asker: str) -> set[str]:
-    """Who may not decide what the asker asks for, as they stand behind it."""
+    """The people who may not decide the requester's tasks because they control it."""
     found = set()
     for name in ("oscar", *ADMINS):
         intent_id = await web.send(

@@ -1,4 +1,4 @@
-"""Whatever changes who may do what, or who is told, is on record: who, when, by which channel, before and after."""
+"""Every change of rights and recipients is recorded: who, when, by which channel, before and after."""
 
 import asyncio
 from datetime import timedelta
@@ -16,7 +16,7 @@ AGENT = {
 
 
 async def record(web: WebEnv, about: str = "", who: str = "aud") -> list[Any]:
-    """The whole record, oldest first, walked page by page."""
+    """The whole change log, oldest first, read page by page."""
     found: list[Any] = []
     cursor = ""
     while True:

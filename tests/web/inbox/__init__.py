@@ -1,1 +1,1 @@
-"""The pages, asked over HTTP by readers with cookies and forms, and by a real browser."""
+"""The pages, requested over HTTP with cookies and forms, and in a real browser."""

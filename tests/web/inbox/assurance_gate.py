@@ -1,4 +1,4 @@
-"""A task that demands an assurance level."""
+"""A task with a required assurance level."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ GUARDED: dict[str, Any] = {
 
 
 async def gate(web: WebEnv, checked: dict[str, Any] | None = None, **policy: Any) -> str:
-    """A task of high risk, unless the policy says another."""
+    """A high-risk task, unless the policy says otherwise."""
     human = GUARDED["steps"][1]["human"]
     step = {"id": "ok", "human": {**human, "policy": {**human["policy"], **policy}}}
     flow = {**GUARDED, "steps": [GUARDED["steps"][0], step]}

@@ -1,4 +1,4 @@
-"""A real Chromium at the pages: contexts of every sort, axe, and what it complained about."""
+"""Opens the pages in a real Chromium: contexts, axe, and the errors that the browser reported."""
 
 import fcntl
 import os
@@ -29,7 +29,7 @@ _HELP = "The pages are tested in a real browser: install Chromium (Debian: apt-g
 
 
 def executable() -> str:
-    """The machine's Chromium; on a Debian machine where we are root it is installed, elsewhere asked for."""
+    """This machine's Chromium; on Debian as root it is installed, otherwise an error says how to install it."""
     found = next(filter(None, map(shutil.which, _NAMES)), None)
     if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
         found = _installed()
@@ -39,7 +39,7 @@ def executable() -> str:
 
 
 def _installed() -> str | None:
-    """Chromium from the distribution; one test process installs it, the others wait for that."""
+    """Install the distribution's Chromium in one test process while the others wait."""
     with Path(tempfile.gettempdir(), "signoff-tests-chromium.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if shutil.which("chromium"):
@@ -53,7 +53,7 @@ def _installed() -> str | None:
 
 @asynccontextmanager
 async def chromium(*arguments: str) -> AsyncIterator[Browser]:
-    """The machine's own Chromium."""
+    """This machine's Chromium."""
     found = executable()
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
@@ -66,8 +66,8 @@ async def chromium(*arguments: str) -> AsyncIterator[Browser]:
 
 
 async def loiter(page: Page, address: str) -> None:
-    """Open a page as a mail scanner with a real browser does: scripts run for a minute, everything is scrolled past and
-    hovered over, every event of a page fires; nothing is pressed. The browser's own clock is moved.
+    """Open a page as a mail scanner with a browser does: run scripts for a minute, scroll and hover over everything,
+    fire the page's events, press nothing. Only the browser's clock moves.
     """
     page.set_default_timeout(PATIENCE)
     await page.clock.install()
@@ -85,7 +85,7 @@ async def loiter(page: Page, address: str) -> None:
 
 
 class Window:
-    """One browser window of one person. ``complaints``: errors of the console and of scripts, and foreign requests."""
+    """One browser window of one person. ``complaints``: errors of console and scripts, and requests to other hosts."""
 
     def __init__(self, page: Page, url: str) -> None:
         self.page = page
@@ -105,13 +105,13 @@ class Window:
         assert answer.status < 500, path
 
     async def sign_in(self, token: str) -> None:
-        """By a link: look, then press its one button."""
+        """Open the sign-in link and press its button."""
         await self.open(f"/login/{token}")
         await self.page.get_by_role("button", name="Sign in").click()
         await self.page.wait_for_url(self.url + "/")
 
     async def check(self) -> None:
-        """Nothing sticks out sideways, and axe finds nothing."""
+        """Assert that nothing overflows horizontally and that axe reports nothing."""
         await self.page.wait_for_load_state()  # a form that was just sent may still be on its way
         wide = await self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
         assert wide <= 0, f"{self.page.url}: {wide} px wider than the window"

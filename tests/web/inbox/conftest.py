@@ -1,4 +1,4 @@
-"""The mark of the tests that drive a real browser: ``-m "not browser"`` leaves them out."""
+"""Marks the tests that need a real browser: ``-m "not browser"`` leaves them out."""
 
 import pytest
 

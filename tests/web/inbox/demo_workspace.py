@@ -1,5 +1,5 @@
-"""A small company at work, for screenshots: teams, a two-stage policy, one open task of each of the eight types, and
-requests that ended in every way. The pictures and the tests of all pages show the same one.
+"""A small company for screenshots: teams, a two-stage policy, one open task of each of the eight types, and requests
+with every ending. The pictures and the tests of all pages use it.
 """
 
 from datetime import timedelta
@@ -143,7 +143,7 @@ ASKED: Final[dict[str, tuple[dict[str, Any], dict[str, Any]]]] = {
 
 
 class DemoWorkspace(Struct, frozen=True):
-    """``tasks``: the open task of each type; ``ended``: a request of each ending; ``second``: one in stage two."""
+    """``tasks``: the open task of each type; ``ended``: a request with each ending; ``second``: one in stage two."""
 
     tasks: dict[str, str]
     ended: dict[str, str]
@@ -151,7 +151,7 @@ class DemoWorkspace(Struct, frozen=True):
 
 
 async def apply(web: WebEnv) -> None:
-    """The manifest; and Emma says when she is away, as nobody else says it for her with a key."""
+    """Apply the manifest, and set Emma's absence with her own key."""
     applied = await web.post("/v1/apply", MANIFEST, "oscar")
     assert applied.status == 200, applied.text
     leave = {"from": "2030-07-01", "until": "2030-07-14", "delegate": "otto@acme.example"}
@@ -180,7 +180,7 @@ async def furnish(web: WebEnv) -> DemoWorkspace:
 
 
 async def ask(web: WebEnv, kind: str, **changed: Any) -> str:
-    """A new request of the type whose agent has done its part; its task's id."""
+    """Create a request of this type and report its agent's step; returns the task's id."""
     payload, result = ASKED[kind]
     intent_id = await web.send(intent_type=_type(kind), payload=payload | changed)
     step = intent_id[:-4] + "0001"

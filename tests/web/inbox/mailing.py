@@ -1,4 +1,4 @@
-"""A mail server that the web layer sends sign-in links to."""
+"""An SMTP server to which the web layer sends sign-in links."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -33,7 +33,7 @@ async def mailing(web: WebEnv) -> AsyncIterator[SmtpSink]:
 
 
 async def mails_sent(web: WebEnv) -> None:
-    """Until every mail that was asked for was sent, or waits to be sent again."""
+    """Wait until every requested mail was sent or waits for a retry."""
     assert web.state.sign_in_requests is not None
     await web.state.sign_in_requests.drain()
     await web.env.carry()

@@ -10,7 +10,7 @@ from tests.web.web_env import HOME, WebEnv
 
 
 async def paths_of(web: WebEnv, demo: DemoWorkspace) -> dict[str, list[str]]:
-    """Addresses by row of the table: each page, and each look that it can have."""
+    """Paths by row of the table: each page in each of its states."""
     approval = demo.tasks["approval"]
     shown = (await web.get(f"/v1/tasks/{approval}"))["task"]
     sessions = web.state.sessions
@@ -48,7 +48,7 @@ async def paths_of(web: WebEnv, demo: DemoWorkspace) -> dict[str, list[str]]:
 
 
 async def propose(web: WebEnv) -> list[str]:
-    """Proposals in a protected workspace: what waits for Oscar, his own, a stale one, one refused, one confirmed."""
+    """Proposals in a protected workspace: one for Oscar, his own, an outdated, a refused and a confirmed one."""
     admin = {"people": {"otto@acme.example": {"roles": ["admin", "approver"]}}}
     assert (await web.post("/v1/apply", admin | {"workspace": {"protected": True}}, "oscar")).status == 200
     policy = MANIFEST["policies"]["everyday"]

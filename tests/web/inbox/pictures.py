@@ -1,6 +1,5 @@
-"""The pictures of the README and docs, taken from the real pages: ``python -m tests.web.inbox.pictures``.
-
-A sheet shows the card of each kind of task on a desk and on a phone: in light and in dark, with scripts and without.
+"""Takes the pictures of README and docs from the real pages: ``python -m tests.web.inbox.pictures``. A sheet has the
+card of each task type on desktop and phone, light and dark, with and without scripts.
 """
 
 import asyncio
@@ -51,7 +50,7 @@ _SHEET: Final = """async ({shots, scale, gap, quality, ground}) => {
 async def pack(
     browser: Browser, name: str, shots: list[list[bytes]], scale: float = 1, ground: str = "#fff"
 ) -> None:
-    """One picture of these, row by row."""
+    """Combine pictures into one, row by row."""
     page = await browser.new_page()
     coded = [["data:image/png;base64," + base64.b64encode(shot).decode() for shot in row] for row in shots]
     gap = 24 if len(shots) > 1 else 0
@@ -69,7 +68,7 @@ async def signed_in(web: WebEnv, shown: Window, who: str = "per_ann") -> Window:
 async def sheet(
     web: WebEnv, browser: Browser, url: str, demo: DemoWorkspace, theme: str, scripts: bool
 ) -> None:
-    """All eight kinds on both widths."""
+    """The cards of all eight types at both widths."""
     shots: dict[str, list[bytes]] = {"desk": [], "phone": []}
     for width, options in (("desk", DESK), ("phone", PHONE)):
         given: dict[str, Any] = {**options, "color_scheme": theme, "java_script_enabled": scripts}
@@ -85,7 +84,7 @@ async def sheet(
 
 
 async def views(web: WebEnv, browser: Browser, url: str, demo: DemoWorkspace) -> None:
-    """The pictures that stand alone."""
+    """The single pictures."""
     approval = demo.tasks["approval"]
     async with window(browser, url, **DESK) as desk, window(browser, url, **DESK) as owner:
         await signed_in(web, desk)

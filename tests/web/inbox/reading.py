@@ -1,4 +1,4 @@
-"""A person at the pages without a browser: keeps cookies, reads forms, presses buttons as a browser would."""
+"""Uses the pages without a browser: keeps cookies, reads forms and submits them as a browser would."""
 
 import re
 from html.parser import HTMLParser
@@ -13,7 +13,7 @@ SAME = {"sec-fetch-site": "same-origin"}
 
 
 class _Forms(HTMLParser):
-    """Every form of a page: its action, its fields as they would be posted, its buttons; and every tag."""
+    """Every form of a page (action, fields, buttons), and every tag."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -75,7 +75,7 @@ class _Forms(HTMLParser):
 
 
 class Shown:
-    """A page as it came back."""
+    """A page's response."""
 
     def __init__(self, response: httpx2.Response) -> None:
         self.status = response.status_code
@@ -90,7 +90,7 @@ class Shown:
         self.text = " ".join(re.split("[ \n]+", " ".join(page.texts))).strip()
 
     def form(self, action: str = "") -> dict[str, Any]:
-        """The form that posts there; the last one of the page when no action is named."""
+        """The form with this action; without one, the last form of the page."""
         found = [form for form in self.forms if form["action"] == action] if action else self.forms
         assert found, f"no form for {action!r} in {self.text[:400]}"
         chosen: dict[str, Any] = found[-1]
@@ -98,7 +98,7 @@ class Shown:
 
 
 class Reader:
-    """One browser without scripts. ``cookies`` are kept between its requests."""
+    """A browser without scripts. ``cookies`` are kept between requests."""
 
     def __init__(self, web_env: WebEnv, who: str = "") -> None:
         self.web = web_env
@@ -108,7 +108,7 @@ class Reader:
         )
 
     async def sign_in(self, *, key: bool = False) -> "Reader":
-        """By a sign-in link, as it comes by e-mail; or by the persona's key, which proves less."""
+        """Sign in by a sign-in link as mailed, or by the persona's key, which has a lower assurance level."""
         if key:
             answer = await self.post("/login", key=self.web.keys[self.who])
         else:
@@ -120,7 +120,7 @@ class Reader:
 
     @property
     def token(self) -> str:
-        """What the forms of our pages carry for this browser."""
+        """The CSRF token that our forms contain for this browser."""
         prefix = "__Host-" if self.http.base_url.scheme == "https" else ""
         cookies = self.http.cookies
         return form_token(
@@ -136,7 +136,7 @@ class Reader:
     async def post(
         self, path: str, fields: Any = None, headers: dict[str, str] | None = None, **more: str
     ) -> Shown:
-        """A form as our own page would post it; ``fields``: pairs, for names that repeat."""
+        """Submit a form as our page would; ``fields`` are pairs, because names repeat."""
         pairs = [*(fields or []), *more.items()]
         if headers is None and not self.http.cookies:
             await self.get("/login")  # whoever posts a form has opened a page before
@@ -147,14 +147,14 @@ class Reader:
         return Shown(await self.http.post(path, content=body.encode(), headers=sent))
 
     async def press(self, page: Shown, action: str, outcome: str, **changed: str) -> Shown:
-        """Fill in the page's form and press the button of an outcome."""
+        """Fill in the page's form and press an outcome's button."""
         form = page.form(action)
         assert outcome in form["buttons"], f"{outcome} is not offered: {form['buttons']}"
         fields = [(name, changed.pop(name, value)) for name, value in form["fields"]]
         return await self.post(action, [*fields, *changed.items(), ("outcome", outcome)])
 
     async def decide(self, task_id: str, outcome: str, query: str = "", **changed: str) -> Shown:
-        """Open a task's page, fill its form in and press the button."""
+        """Open a task's page, fill in its form and press the button."""
         page = await self.get(f"/tasks/{task_id}{query}")
         assert page.status == 200, page.text
         return await self.press(page, f"/tasks/{task_id}", outcome, **changed)
@@ -166,7 +166,7 @@ async def reader(web_env: WebEnv, who: str) -> Reader:
 
 
 async def everything(web_env: WebEnv) -> dict[str, list[Any]]:
-    """The whole database, table by table."""
+    """The content of the whole database, by table."""
     store = web_env.env.store
     tables = [
         row[0]

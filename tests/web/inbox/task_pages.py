@@ -1,4 +1,4 @@
-"""A task's pages, and the votes on record."""
+"""A task's pages, and its recorded votes."""
 
 from typing import Any
 

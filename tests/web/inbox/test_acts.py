@@ -1,4 +1,4 @@
-"""What one can do with a task beside answering it."""
+"""Actions on a task other than answering it."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Whoever decides sees what will run besides the payload: which agent, and the input that the plan gives it."""
+"""The card shows which agents run after the decision, with the input that the plan gives them."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ APPLY: dict[str, Any] = {"step_id": "apply", "assigned_to": "agent://elsewhere/p
 
 
 async def scenario(web: WebEnv, *steps: dict[str, Any]) -> str:
-    """The task of a bundle with a harmless payload and these steps after its gate."""
+    """The task of a bundle with a harmless payload and these steps after the approval."""
     sign = {"step_id": "sign", "tool_id": "tool.approval.human_signoff", "assigned_to": "ann"}
     answer = await web.post(
         "/v1/scenarios/apply",

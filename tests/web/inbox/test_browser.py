@@ -1,4 +1,4 @@
-"""The pages in a real browser: every kind of task on desktop and phone, with and without scripts, in light and dark."""
+"""The pages in a real browser: every task type on desktop and phone, with and without scripts, light and dark."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -135,7 +135,7 @@ async def test_the_keyboard_alone_is_enough(web: WebEnv) -> None:
 
 
 async def test_a_name_on_the_lan_works_over_plain_http(web: WebEnv) -> None:
-    """Such browsers send neither Sec-Fetch-Site nor, under no-referrer, an Origin that says anything."""
+    """Such browsers send no Sec-Fetch-Site and, under no-referrer, an Origin of null."""
     intent_id, task_id = await web.ask(assignees=ANN)
     web.state.settings = replace(web.state.settings, allowed_hosts=("gate.test",))
     async with serving(web) as address, chromium("--host-resolver-rules=MAP gate.test 127.0.0.1") as browser:

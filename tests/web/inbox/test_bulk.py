@@ -1,4 +1,4 @@
-"""The page on which many similar tasks are decided at once, without scripts."""
+"""The page that decides several similar tasks at once, without scripts."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ def links(page: Shown) -> list[str]:
 
 
 async def opened(web: WebEnv, count: int, **payload: Any) -> tuple[Reader, Shown, list[dict[str, Any]]]:
-    """Ann on the page of so many similar tasks."""
+    """Ann's page with this many similar tasks."""
     await workflow(web)
     tasks = await ask(web, count, **payload)
     ann = await reader(web, "ann")
@@ -112,7 +112,7 @@ async def test_the_warnings_of_a_tasks_own_page_are_shown_once_or_at_the_task_th
 
 @pytest.mark.parametrize("where", ["payload", "claimed name", "coming step"])
 async def test_hidden_characters_are_warned_of_wherever_the_request_has_them(web: WebEnv, where: str) -> None:
-    """On the page of many tasks as on the task's own page."""
+    """The bulk page warns like the task's own page."""
     odd = "pay\u200bments"
     run = {"id": "run", "agent": "bot", "input": {"to": odd if where == "coming step" else "payments"}}
     human = {"type": "approval", "title": "Pay the refund?", "policy": LOW}

@@ -1,4 +1,4 @@
-"""What a page costs grows with what it shows, and no faster: differences, long names, long lists."""
+"""A page's cost is linear in what it shows: differences, long names, long lists."""
 
 import random
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Deciding on the page: each kind of task, what is refused and why, and the receipt."""
+"""Deciding on the page: each task type, refusals with their reasons, and the receipt."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""A payload that ``retention_payloads`` has deleted is said to be deleted, wherever the request is looked at."""
+"""A payload that ``retention_payloads`` deleted is shown as deleted everywhere."""
 
 from datetime import timedelta
 
@@ -12,7 +12,7 @@ GONE = "was deleted by"
 
 
 async def decided_and_deleted(web: WebEnv) -> tuple[str, str]:
-    """(intent id, task id) of what was revised once and then approved, its payloads deleted since."""
+    """(intent id, task id) of a request that was revised, approved, and whose payloads were then deleted."""
     intent_id, task_id = await web.ask(assignees=[*ANN, "otto@acme.example"])
     revised = await web.post(f"/v1/tasks/{task_id}/revise", {"payload": {"a": 1}}, "ann")
     assert revised.status == 200, revised.text

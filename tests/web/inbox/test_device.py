@@ -1,4 +1,4 @@
-"""Signing in a terminal through a browser: what the person sees, what the terminal gets, and what nobody gets."""
+"""Signing in a terminal through a browser: what the person sees, and who gets the key."""
 
 import json
 import re
@@ -28,7 +28,7 @@ async def poll(web: WebEnv, asked: dict[str, Any]) -> Any:
 
 
 async def press(who: Reader, asked: dict[str, Any], button: str = "allow", **fields: str) -> Shown:
-    """What the person does: types the code, looks, and presses a button with the fields that the page has."""
+    """Type the code, open the page, and press a button with the page's fields."""
     shown = await who.post("/device", code=asked["user_code"])
     assert shown.status == 200, shown.text
     return await who.post(f"/device/{button}", **dict(shown.form(f"/device/{button}")["fields"]) | fields)
@@ -244,7 +244,7 @@ async def test_markup_in_a_name_is_text(web: WebEnv) -> None:
 
 
 async def test_another_server_may_answer_each_request(web: WebEnv) -> None:
-    """Nothing of a sign-in is in the memory of one server."""
+    """No server keeps a sign-in in memory."""
     env = web.env
     one, two, three = (DeviceLogins(env.store, env.keys, env.clock) for _ in range(3))
     started = await one.start("ann-laptop", "signoff-cli/0.1.0", "192.0.2.1")
@@ -334,7 +334,7 @@ async def test_erasing_a_person_erases_the_names_of_their_terminals(web: WebEnv)
 
 @pytest.mark.parametrize("host", ["otto@acme.example", "terminal", "holder", "person", "acme/prod", "all"])
 async def test_erasing_a_terminal_changes_nothing_else(web: WebEnv, host: str) -> None:
-    """A terminal may call itself like another person, a policy, or a word of the records."""
+    """A terminal's name may equal another person's, a policy's or a word of the records."""
     policy = {"approve": [{"any": ["otto@acme.example"]}]}
     for kept in (policy, policy | {"deadline": "8h"}):
         stored = await web.post("/v1/policies", {"name": "all", "policy": kept}, "oscar")

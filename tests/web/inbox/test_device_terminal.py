@@ -1,4 +1,4 @@
-"""Signing in a terminal with everything real: a server, the command, and a person at a browser, with the keyboard."""
+"""Signing in a terminal with a real server, the real command, and a person at a browser with the keyboard."""
 
 import asyncio
 import json
@@ -36,7 +36,7 @@ async def command(url: str, folder: Path, *words: str) -> Process:
 
 
 async def code_of(terminal: Process) -> str:
-    """The code that the command shows."""
+    """The code that the command prints."""
     assert terminal.stderr is not None
     while line := (await terminal.stderr.readline()).decode():
         if line.strip().startswith("Code "):
@@ -56,7 +56,7 @@ async def type_code(person: Window, code: str, scripts: bool) -> None:
 @pytest.mark.timeout(150)
 @pytest.mark.parametrize("setting", SETTINGS)
 async def test_signed_out_to_signed_in(web: WebEnv, tmp_path: Path, setting: dict[str, Any]) -> None:
-    """The person is signed out: a link by e-mail signs them in, and they go on where they were."""
+    """A person who is signed out signs in by e-mail and continues where they were."""
     scripts = setting.get("java_script_enabled", True)
     async with mailing(web) as server, serving(web) as url, chromium() as browser:
         terminal = await command(url, tmp_path, "login", url, "--no-browser")

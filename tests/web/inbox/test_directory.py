@@ -1,4 +1,4 @@
-"""The pages of people, teams, policies and changes: they say what holds, and change it as the API would."""
+"""The pages of people, teams, policies and changes show the current state and change it as the API would."""
 
 from datetime import timedelta
 
@@ -21,7 +21,7 @@ async def held(web: WebEnv, who: str) -> dict[str, object]:
 
 
 async def pressed(who: Reader, page: Shown, action: str, **changed: str) -> Shown:
-    """The form of that address as the page offers it, with some fields filled in otherwise."""
+    """The page's form for this address, with some fields filled in differently."""
     fields = [(name, changed.pop(name, value)) for name, value in page.form(action)["fields"]]
     return await who.post(action, [*fields, *changed.items()])
 
@@ -319,7 +319,7 @@ async def test_workflows_say_who_has_each_step(web: WebEnv) -> None:
 
 
 async def test_an_agent_without_a_key_of_its_own_is_not_called_unused(web: WebEnv) -> None:
-    """A person's key can ask for its work, so that no key of its own says nothing about whether it works."""
+    """A person's key can also claim its work."""
     oscar = await company(web)
     account = (await web.env.store.directory.accounts("00000000-0000-7000-8000-0000000000a1", None))[0]
     for key in (await web.get("/v1/keys", "oscar"))["keys"]:

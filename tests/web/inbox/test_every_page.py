@@ -1,5 +1,5 @@
-"""Every page of the table in a real browser, with a company's data on it: axe finds nothing, nothing sticks out, the
-landmarks are there, and everything on it can be read without sight.
+"""Every page in a real browser with a company's data: axe reports nothing, nothing overflows, the landmarks exist, and
+everything is accessible to screen readers.
 """
 
 from typing import Any
@@ -53,7 +53,7 @@ async def test_no_page_is_left_out(web: WebEnv) -> None:
 @pytest.mark.parametrize("who", ["", "oscar", "ann"])
 @pytest.mark.parametrize("setting", SETTINGS)
 async def test_axe_finds_nothing_on_any_page(web: WebEnv, setting: dict[str, Any], who: str) -> None:
-    """Nobody sees what needs no sign-in, the owner all pages, an approver those that are others for an approver."""
+    """Signed out for the public pages, the owner for all, an approver for those that differ for approvers."""
     rows = await paths_of(web, await furnish(web))
     signed_out = [rows.pop("/login"), rows.pop("/login/{token}"), rows.pop("/t/{token}")]
     for_ann = [rows[name] for name in ("/", "/tasks/{task_id}", "/people/{person_id}", "/me", "/keys")]
@@ -67,7 +67,7 @@ async def test_axe_finds_nothing_on_any_page(web: WebEnv, setting: dict[str, Any
 
 
 async def look(person: Window, path: str) -> None:
-    """The page as it comes, and with all that can be unfolded."""
+    """The page as it opens, and with everything expanded."""
     await person.open(path)
     await heard(person, path)
     await person.page.evaluate("document.querySelectorAll('details').forEach((e) => { e.open = true })")

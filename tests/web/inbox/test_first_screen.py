@@ -1,4 +1,4 @@
-"""What decides an ordinary request stands on the first screen of a desk, and within two of a phone; each thing once."""
+"""What an ordinary request is decided by is on the first screen of a desktop and the first two of a phone, once."""
 
 from typing import Any
 
@@ -56,7 +56,7 @@ async def test_the_card_says_each_thing_once(web: WebEnv) -> None:
 
 
 async def test_what_a_check_says_stays_with_it_unless_it_is_said_elsewhere(web: WebEnv) -> None:
-    """A failed check keeps what passed, a secret container its values, a difference its lines."""
+    """A failed check keeps its details, a secret container its values, a difference its lines."""
     await furnish(web)
     result = {"passed": False, "valid": True, "credentials": {"count": 5}, "rows": {"before": 1, "after": 2}}
     intent_id = await web.send(intent_type="intent.infra.change_approval.v1", payload=ASKED["approval"][0])

@@ -1,6 +1,4 @@
-"""Forms as strangers write them and as people fill them in: each field its own, nothing taken that is no JSON, no text
-cut short unsaid.
-"""
+"""Forms with unusual schemas and input: each field separate, invalid JSON refused, truncation always marked."""
 
 from typing import Any
 

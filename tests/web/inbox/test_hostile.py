@@ -1,4 +1,4 @@
-"""Whatever an agent writes is data: shown as it is, never markup, never the question, never a button, never hidden."""
+"""Text from agents is shown as data: never as markup, as the question, as a button, and never hidden."""
 
 import json
 import unicodedata
@@ -14,7 +14,7 @@ ANN = ["ann@acme.example"]
 
 
 async def shown(web: WebEnv, text: str) -> list[Shown]:
-    """Every page that shows a request in which this text stands wherever text may stand."""
+    """Every page that shows a request with this text in all of its places."""
     payload = {
         "a": text,
         "reason": text,

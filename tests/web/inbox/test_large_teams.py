@@ -1,4 +1,4 @@
-"""A company of many people: the schedule stays short, and somebody to delegate to can be searched for."""
+"""Many people: the schedule stays short, and the delegate can be searched for."""
 
 from tests.web.inbox.reading import reader
 from tests.web.web_env import WebEnv

@@ -1,4 +1,4 @@
-"""The values of a request on its card: what is masked, and how moments are shown."""
+"""Values of a request on its card: masking and moments."""
 
 from signoff.engine.read.evidence import effects
 from tests.web.inbox.reading import reader

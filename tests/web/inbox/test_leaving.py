@@ -1,4 +1,4 @@
-"""One's own keys on the page, and what waits for somebody before they are taken from where they decide."""
+"""A person's keys on the page, and what waits for a person before they lose the right to decide it."""
 
 from typing import Any
 

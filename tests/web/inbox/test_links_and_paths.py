@@ -1,4 +1,4 @@
-"""Links in what a requester wrote lead where they say, and a mistyped address is a page for a browser."""
+"""Links in requesters' text lead where they say, and a mistyped address shows a page."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from tests.web.web_env import WebEnv
 
 
 def opened(text: str) -> list[str]:
-    """Where the links in a text lead."""
+    """The targets of the links in a text."""
     return [part.partition('"')[0] for part in str(linked(text)).split('<a href="')[1:]]
 
 

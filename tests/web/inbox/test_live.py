@@ -1,4 +1,4 @@
-"""What tells a page that it is out of date, and the page that says that something is wrong."""
+"""How an open page learns that it is out of date, and the page for errors."""
 
 import asyncio
 from typing import Any
@@ -16,7 +16,7 @@ from tests.web.web_env import WebEnv
 
 
 async def quiet() -> Any:
-    """A client that stays, and says nothing."""
+    """A client that stays connected and sends nothing."""
     await asyncio.Event().wait()
 
 

@@ -1,4 +1,4 @@
-"""A sign-in link by e-mail: for whoever asks, with one answer for everybody, and not too often."""
+"""Sign-in links by e-mail: the same response for everyone, and rate-limited."""
 
 import logging
 import re
@@ -93,7 +93,7 @@ async def test_one_address_gets_ten_a_day_of_one_caller_and_unknown_ones_take_no
 
 
 async def ask_from(web: WebEnv, peer: str, address: str, **headers: str) -> int:
-    """As a client at another address asks, by itself or through proxies."""
+    """Request a link from another address, directly or through proxies."""
     transport = httpx2.ASGITransport(web.app, client=(peer, 4711))
     async with httpx2.AsyncClient(
         transport=transport, base_url="http://signoff.test", headers=headers

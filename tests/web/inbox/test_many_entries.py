@@ -1,4 +1,4 @@
-"""Pages of people and workflows: each shows some, in order, and a search finds the others."""
+"""Long lists of people and workflows are paged in order, and a search finds every entry."""
 
 import re
 
@@ -10,7 +10,7 @@ FLOW = re.compile(r"<h2>(flow-\d+)")
 
 
 async def walk(at: Reader, path: str, found: re.Pattern[str]) -> list[list[str]]:
-    """What the pages of a list show, following their links."""
+    """The entries of a list's pages, following their links."""
     pages: list[list[str]] = []
     while True:
         page = await at.get(path)

@@ -1,4 +1,4 @@
-"""The page of all policies costs what it shows: each workflow is read once, each approver looked up once."""
+"""The list of policies reads each workflow once and looks up each approver once."""
 
 from msgspec import json
 

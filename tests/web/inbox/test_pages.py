@@ -1,4 +1,4 @@
-"""The other pages: lists, search, the card's parts, history with its proof, people and keys; and the files they use."""
+"""Lists, search, the parts of a card, history with its proof, people, keys, and static files."""
 
 import hashlib
 from datetime import timedelta
@@ -282,7 +282,7 @@ PAYLOAD: dict[str, Any] = {
 
 
 def mutations(value: Any) -> list[Any]:
-    """The value with one leaf changed, once for each leaf."""
+    """The value with one leaf changed, for each leaf."""
     if isinstance(value, dict):
         return [{**value, k: m} for k, v in value.items() for m in mutations(v)]
     if isinstance(value, list):

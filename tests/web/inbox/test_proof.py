@@ -1,5 +1,5 @@
-"""How surely it is known who decides: a key opens the pages, but what its policy demands is decided after a sign-in by
-mail. Nobody stands before a dead end: the card says so first, and has the way out.
+"""Assurance: a key opens the pages, but a task that requires a sign-in by e-mail needs one. The card says so before
+anyone tries, and links to the sign-in.
 """
 
 import re
@@ -24,7 +24,7 @@ async def votes(web: WebEnv, task_id: str) -> list[Any]:
 
 
 async def press(page_reader: Reader, task_id: str, here: str = "", **fields: str) -> Any:
-    """What the page's form would send, whether or not the page offers the button."""
+    """Submit the page's form, whether or not the page shows the button."""
     page = await page_reader.get(f"/tasks/{task_id}")
     shown = {"revision": "1", "digest": (await shown_task(page_reader.web, task_id))["digest"]}
     assert page.status == 200

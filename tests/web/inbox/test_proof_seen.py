@@ -1,5 +1,5 @@
-"""The pages of somebody whose sign-in proves too little, in a real browser: nothing sticks out, axe finds nothing, and
-the one button leads on, with and without scripts.
+"""The pages in a real browser for a reader whose assurance is too low: no overflow, nothing from axe, and one button
+that leads on, with and without scripts.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""The pages of what waits for a second admin: what it would change, why it takes two, and the two buttons."""
+"""Pages of changes that wait for a second admin: the change, why it needs two, and the two buttons."""
 
 import re
 from datetime import timedelta
@@ -25,7 +25,7 @@ async def company(web: WebEnv) -> tuple[Reader, Reader]:
 
 
 def asks(page: Shown) -> set[str]:
-    """What may be done with the proposal of a page."""
+    """The actions that a proposal's page offers."""
     return {form["action"].rpartition("/")[2] for form in page.forms if "/proposals/" in form["action"]}
 
 

@@ -1,4 +1,4 @@
-"""After every act the page says at its top what was recorded, what happens next, and how to undo it."""
+"""After every action the page says at the top what was recorded, what happens next, and how to undo it."""
 
 from datetime import timedelta
 from typing import Any
@@ -23,7 +23,7 @@ async def quorum(web: WebEnv) -> str:
 
 
 async def after(who: Reader, done: Shown) -> Shown:
-    """The page that an act leads to."""
+    """The page after an action."""
     assert (done.status, done.done.isdigit()) == (303, True), done.text
     return await who.get(f"{done.where}?done={done.done}")
 
@@ -79,7 +79,7 @@ async def test_a_vote_that_does_not_decide_is_answered_and_still_true_when_read_
 
 
 async def test_a_comment_stands_beside_the_decision(web: WebEnv) -> None:
-    """An open question of a colleague must not be found only below everything else."""
+    """A colleague's open question is shown next to the buttons."""
     task_id = await quorum(web)
     ann, otto = await reader(web, "ann"), await reader(web, "otto")
     assert "All comments" not in (await otto.get(f"/tasks/{task_id}")).text
@@ -90,7 +90,7 @@ async def test_a_comment_stands_beside_the_decision(web: WebEnv) -> None:
 
 
 async def test_the_buttons_do_not_count_the_readers_own_answer_twice(web: WebEnv) -> None:
-    """An answer replaces the reader's earlier one: pressing the same button again completes nothing."""
+    """An answer replaces the reader's earlier one, so repeating it completes nothing."""
     task_id = await quorum(web)
     ann, otto = await reader(web, "ann"), await reader(web, "otto")
     assert "Counts as one approval; 1 more is needed." in (await ann.get(f"/tasks/{task_id}")).text

@@ -1,4 +1,4 @@
-"""A mail scanner opens everything: it looks at every address there is, in every harmless way, and nothing changes."""
+"""A mail scanner that requests every address in every safe way changes nothing."""
 
 import re
 
@@ -19,7 +19,7 @@ PREFETCH = {
 
 
 async def addresses(web: WebEnv) -> list[str]:
-    """Every path of the table, with ids and tokens that are alive."""
+    """Every path of the table, with existing ids and tokens."""
     intent_id, task_id = await web.ask(assignees=["ann@acme.example"])
     digest = (await web.get(f"/v1/tasks/{task_id}"))["task"]["digest"]
     key = (await web.env.store.directory.keys(HOME))[0].id

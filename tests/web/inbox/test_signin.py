@@ -1,4 +1,4 @@
-"""Signing in: by a person's key, by a link that is used up by its button, never by looking."""
+"""Signing in by a person's key, or by a link that its button uses up and opening it does not."""
 
 import re
 from datetime import timedelta
@@ -224,7 +224,7 @@ async def test_a_method_that_is_not_there(web: WebEnv) -> None:
 
 
 async def try_key(web: WebEnv, peer: str, key: str) -> tuple[int, str]:
-    """(status, when to come again) of a try from another address."""
+    """(status, Retry-After) of an attempt from another address."""
     transport = httpx2.ASGITransport(web.app, client=(peer, 4711))
     async with httpx2.AsyncClient(transport=transport, base_url="http://signoff.test") as http:
         token = re.findall(r'name="form_token" value="(\w+)"', (await http.get("/login")).text)[0]

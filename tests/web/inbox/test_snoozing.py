@@ -1,4 +1,4 @@
-"""A task put off and taken up again: on the pages, by the API, in the reader's own day; and how the inbox shows it."""
+"""Snoozing and resuming a task on pages and API, in the reader's time zone, and how the inbox shows it."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any

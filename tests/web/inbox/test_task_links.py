@@ -1,4 +1,4 @@
-"""A link from a message: one card, one person, one task, and it dies with what it leads to."""
+"""A link from a message is for one person and one task, and ends with the task."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""What the pages say where it is easily said wrong: after an answer, after a mistake, to those who are not asked."""
+"""Wording of the pages after an answer, after a mistake, and for people who are not asked."""
 
 from typing import Any
 

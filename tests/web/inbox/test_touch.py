@@ -1,4 +1,4 @@
-"""A phone in one hand: what is pressed is large enough, the pages stand in one row, long text has the whole width."""
+"""Phones: large touch targets, a single-row navigation, long text at full width."""
 
 import pytest
 

@@ -100,7 +100,7 @@ LONG: dict[str, Any] = {"token": "abc"} | {
 
 
 async def test_what_is_long_is_masked_compared_and_searched_beside_the_loop(web: WebEnv) -> None:
-    """One long request would else hold up everybody while somebody searches it or opens a list."""
+    """Otherwise searching or listing one long request would delay everyone."""
     await web.apply_workflow(
         steps=[
             {"id": "approve", "human": {"type": "review", "title": "Go?", "approvers": ["role:approver"]}}
@@ -130,7 +130,7 @@ async def test_what_is_long_is_masked_compared_and_searched_beside_the_loop(web:
 
 
 async def test_a_long_history_is_read_beside_the_loop(web: WebEnv) -> None:
-    """Of one request with many comments: whoever opens it would else hold up everybody."""
+    """Otherwise opening a request with many comments would delay everyone."""
     intent, task = await web.ask()
     for number in range(60):
         body = {"comment": f"{number} " + "See https://user:word@host/x. " * 100}

@@ -1,4 +1,4 @@
-"""The API refuses by the table of actions, whichever endpoint is asked."""
+"""The API's refusals follow the table of actions for every endpoint."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What AXP's own clients rely on beside the life of an intent: addresses, keys, workspaces, absent paths."""
+"""What AXP's clients rely on besides intents: addresses, keys, workspaces, and paths that do not exist."""
 
 from typing import Any
 

@@ -1,5 +1,5 @@
-"""docs/axp.md lists what is supported of AXP and what is not: checked against the table of endpoints, and
-against what the published Python client calls.
+"""docs/axp.md's lists of what is supported, compared with the table of endpoints and with the published Python
+client's calls.
 """
 
 import importlib.util
@@ -23,7 +23,7 @@ def said(heading: str) -> list[tuple[str, str]]:
 
 
 def plain(path: str) -> str:
-    """The path without its parameters' names: clients call them otherwise."""
+    """The path without the names of its parameters, which differ in clients."""
     return re.sub(r"{\w+}", "{}", path)
 
 

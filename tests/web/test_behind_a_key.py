@@ -1,5 +1,5 @@
-"""Whoever made a person's key has it too: they stand behind all that is done with it, whichever way is taken from
-there. And what the workspace allowed when a request came is what counts for it.
+"""The creator of a person's key is on the requester's side of everything done with it, in every way. The workspace's
+setting at the time of the request applies.
 """
 
 from datetime import timedelta
@@ -18,7 +18,7 @@ from tests.web.web_env import WebEnv
 
 
 async def gate(web: WebEnv, who: str = "rita", **policy: Any) -> str:
-    """A task under a policy of its own."""
+    """A task with its own policy."""
     name = f"p{len((await web.get('/v1/policies', 'oscar'))['policies'])}"
     flow = {
         "workflow": name,

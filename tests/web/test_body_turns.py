@@ -1,4 +1,4 @@
-"""Large bodies take turns, so that whoever sends them keeps nobody else waiting."""
+"""Large bodies take turns, so that their senders delay nobody else."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ LARGE = 128 * 1024
 
 
 class Passes:
-    """Counts the passes of the event loop."""
+    """Counts iterations of the event loop."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -21,7 +21,7 @@ class Passes:
 
 
 async def _handled(sizes: list[int]) -> list[tuple[int, int]]:
-    """(number of the body, pass of the loop) in the order in which they were handled."""
+    """(number of the body, iteration of the loop) in the order of handling."""
     turns, passes, handled = BodyTurns(), Passes(), list[tuple[int, int]]()
 
     async def one(number: int, size: int) -> None:

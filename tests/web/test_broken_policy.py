@@ -1,4 +1,4 @@
-"""A stored policy that this release refuses breaks what uses it and nothing else, and it is said which and why."""
+"""A stored policy that this release cannot read breaks only what uses it, and the error names it and the reason."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ REASON = "policies.old.from_long_ago"
 
 
 async def broken(web: WebEnv, **settings: Any) -> None:
-    """The workspace, after a release that does not know a field of one of its policies any more."""
+    """The workspace after an upgrade to a release that does not know one of a policy's fields."""
     await applied(web, {**MANIFEST, **({"workspace": settings} if settings else {})})
     source = msgspec.json.encode({"approve": [{"any": ["role:approver"]}], "from_long_ago": True})
     row = PolicyVersion(HOME, "old", 2, source, "per_oscar", web.clock.now())

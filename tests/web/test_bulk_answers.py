@@ -1,4 +1,4 @@
-"""Many similar low-risk tasks, answered in one act: each answer is a record of its own."""
+"""Several similar low-risk tasks are answered by one action, each with its own record."""
 
 from typing import Any
 
@@ -23,7 +23,7 @@ async def workflow(
 
 
 async def ask(web: WebEnv, count: int, intent_type: str = TYPE, **payload: Any) -> list[dict[str, Any]]:
-    """So many open tasks, as a list shows them."""
+    """This many open tasks, as a list shows them."""
     for number in range(count):
         await web.send(
             intent_type=intent_type, payload={"customer": f"c{number}", "amount": number, **payload}
@@ -169,7 +169,7 @@ async def test_the_others_are_not_compared_with_a_task_that_is_refused(what: str
 
 
 async def test_each_is_judged_by_itself(web: WebEnv) -> None:
-    """Emma is not asked; a task of another workspace does not exist; one was decided already."""
+    """Emma is not asked, one task is in another workspace, and one was decided before."""
     await workflow(web)
     tasks = await ask(web, 2)
     done = await decide(web, tasks, who="emma")
@@ -214,7 +214,7 @@ def test_a_page_sends_no_more_tasks_in_one_act_than_the_api() -> None:
 
 
 async def test_three_hundred_equal_requests_are_decided_in_three_acts(web: WebEnv) -> None:
-    """Three people are asked, one of them decides: three acts, three hundred records."""
+    """Three people are asked and one decides: three actions, three hundred records."""
     await workflow(web, approve=[{"any": [f"{name}@acme.example" for name in ("ann", "otto", "emma")]}])
     for number in range(300):
         await web.send(intent_type=TYPE, payload={"customer": f"c{number}", "amount": number})

@@ -1,4 +1,4 @@
-"""A bundle's unknown fields that name people next to a task, or that ask for people, are refused."""
+"""Unknown fields of a bundle that name approvers or ask for approval are refused."""
 
 from typing import Any
 

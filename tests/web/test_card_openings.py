@@ -1,4 +1,6 @@
-"""Who opened which task is recorded, and how a person had seen it when they answered: coalesced, erasable, unjudged."""
+"""Who opened which task, and how they had seen it when they answered, is recorded: coalesced,
+erasable, not evaluated.
+"""
 
 from datetime import timedelta
 from typing import Any
@@ -70,7 +72,7 @@ async def test_a_page_that_reads_itself_or_is_fetched_ahead_is_not_opened(
 
 
 async def test_lists_links_and_programs_are_no_openings(web: WebEnv) -> None:
-    """A link in a mail is opened by scanners: it counts with the answer that is given there."""
+    """Scanners open the links in mails, so such an opening counts only with an answer."""
     intent_id, task_id = await web.at_gate()
     await web.get("/v1/tasks?mine=true", "ann")
     await web.get(f"/v1/tasks/{task_id}", "ci")
@@ -168,7 +170,7 @@ async def test_an_answer_by_api_says_what_this_server_remembers_and_reads_nothin
 
 
 async def test_every_way_to_answer_over_the_api_records_what_this_server_remembers(web: WebEnv) -> None:
-    """A change approved in one act, a selection in bulk, the decisions of AXP: each is an answer."""
+    """Edited approvals, bulk answers and AXP decisions are answers too."""
     edits, bulk, axp, resumed = (
         await edited.opened(web),
         await _low(web),

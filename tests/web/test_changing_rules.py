@@ -1,4 +1,4 @@
-"""Changing who decides: recorded, without effect on what waits already, and in a protected workspace by two admins."""
+"""Changes of who decides are recorded, do not affect open tasks, and take two admins in a protected workspace."""
 
 import asyncio
 from datetime import timedelta
@@ -159,7 +159,7 @@ AGAIN: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
 
 @pytest.mark.parametrize("kind", AGAIN)
 async def test_what_is_removed_and_added_again_is_compared_with_what_it_was(web: WebEnv, kind: str) -> None:
-    """Requests and proposals may name it: its second version is seen by two admins as a change of it would be."""
+    """Requests and proposals may name it, so adding it again counts as changing it."""
     first, stricter, looser = AGAIN[kind]
     plural = "policies" if kind == "policy" else "teams"
     await applied(web, PROTECTED)
@@ -173,7 +173,7 @@ async def test_what_is_removed_and_added_again_is_compared_with_what_it_was(web:
 
 
 class CountedReads:
-    """A database that counts the reads of the change log."""
+    """A database that counts reads of the change log."""
 
     def __init__(self, database: Any) -> None:
         self.database, self.count = database, 0
@@ -227,7 +227,7 @@ async def test_no_other_way_leads_past_the_second_admin(web: WebEnv) -> None:
 
 
 async def test_in_a_protected_workspace_no_entry_of_a_stage_that_asks_each_is_left_out(web: WebEnv) -> None:
-    """Two people of one team would otherwise stand for one of each."""
+    """Otherwise two people of one team could replace one person of each."""
     await web.join("dan", "approver")
     both = {"dba": ["per_ann", "per_dan"], "audit": ["per_emma", "per_otto"]}
     policies = {"each": {"approve": [{"all": ["team:dba", "team:audit"]}]}}

@@ -1,6 +1,6 @@
-"""One door for every channel: whoever may not decide hears the same refusal on all of them, and nothing is recorded.
-The channels are the routes of the server's own tables: a new route that changes something has to be put in one of the
-two lists here, and whatever stands in the list of those that decide nothing is tried as a way to decide.
+"""All channels refuse an ineligible person with the same error, and record nothing. The channels come from the
+server's route tables: a new route that changes something must be added to one of the two lists here, and those listed
+as deciding nothing are tried as a way to decide.
 """
 
 import ast
@@ -27,8 +27,8 @@ TYPE: Final = "intent.agreed.v1"
 
 
 class Gate:
-    """A task with its digest, and somebody who would like to decide it. ``outcome``: what they say; ``stage``: which
-    stage they were shown.
+    """A task with its digest, and a person who tries to decide it. ``outcome``: their answer; ``stage``: the stage
+    that they were shown.
     """
 
     def __init__(self, web: WebEnv, task_id: str, digest: str, who: str, outcome: str = "approved") -> None:
@@ -116,7 +116,7 @@ async def by_msteams(it: Gate) -> str:
 
 
 async def by_telegram(it: Gate) -> str:
-    """As what Telegram's button has room for."""
+    """As Telegram's button encodes it."""
     press = read_press(short_press(Press(it.task_id, it.outcome, it.digest, 1, it.stage), 0))
     assert press is not None
     return await _by_chat("telegram", it, press)
@@ -202,7 +202,7 @@ BOTH: Final = [{"any": ["ann@acme.example", "otto@acme.example"]}, {"any": ["ann
 
 
 async def passed(web: WebEnv) -> Gate:
-    """Otto has completed the stage that Ann still looks at; the next one asks her too."""
+    """Otto has completed the stage that Ann's page shows; the next one asks her too."""
     it = await gate(web, "ann", approve=BOTH)
     said = {"stage": 1, "revision": 1, "digest": it.digest}
     assert (await web.answer(it.task_id, who="otto", **said)).status == 200
@@ -291,7 +291,7 @@ async def test_every_channel_refuses_alike(web: WebEnv, violation: str, channel:
 
 
 async def facts(it: Gate) -> list[str]:
-    """What history says of the task."""
+    """The task's facts in the history."""
     trail = (await it.web.get(f"/v1/intents/{it.intent_id}/audit", "oscar"))["events"]
     return [event["type"] for event in trail]
 
@@ -406,7 +406,7 @@ async def test_no_other_route_takes_a_decision(web: WebEnv, route: str) -> None:
 
 
 def test_only_the_rules_write_that_somebody_answered_or_that_it_is_decided() -> None:
-    """Nothing but what ``core/intent/advance.py`` composes makes these facts."""
+    """Only ``core/intent/advance.py`` creates these facts."""
     rules = {
         "core/intent/task_commands.py",
         "core/intent/decide.py",

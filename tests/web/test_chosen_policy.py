@@ -1,4 +1,4 @@
-"""A workflow's step under the policy that the payload chooses: at submission, when repeated, when revised."""
+"""A step whose policy the payload selects: when submitted, repeated and revised."""
 
 from typing import Any
 

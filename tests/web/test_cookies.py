@@ -1,4 +1,4 @@
-"""Only our cookies are read, in one pass, and as they are."""
+"""Only our own cookies are read, in one pass."""
 
 import pytest
 

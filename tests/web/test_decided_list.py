@@ -1,4 +1,4 @@
-"""The list of decided tasks: the newest decision first, on the page and in the API, page after page, from an index."""
+"""The list of decided tasks on page and API, the newest decision first, page by page from an index."""
 
 import re
 from datetime import timedelta
@@ -13,7 +13,7 @@ MINUTE = timedelta(minutes=1)
 
 
 async def decided(web: WebEnv, order: str, kind: str = "a.first.v1") -> dict[str, str]:
-    """Requests sent in the order of the alphabet, and decided in this order, a minute apart; by name."""
+    """Send requests in alphabetical order and decide them in this order, a minute apart; returns them by name."""
     sent = {
         name: await web.send(intent_type=kind, human_task=ASK, payload={"n": name}, correlation_id=name)
         for name in sorted(order)
@@ -25,7 +25,7 @@ async def decided(web: WebEnv, order: str, kind: str = "a.first.v1") -> dict[str
 
 
 async def listed(web: WebEnv, query: str = "", who: str = "ann", limit: int = 2) -> tuple[list[str], int]:
-    """The intents of all pages, and how many pages there were."""
+    """The intents of all pages, and the number of pages."""
     found: list[str] = []
     cursor, pages = "", 0
     while pages < 50:

@@ -1,4 +1,4 @@
-"""Who asks does not choose who decides: a workspace's default policy, and what becomes of types without a workflow."""
+"""A requester does not choose who decides: the workspace's default policy, and types without a workflow."""
 
 from datetime import timedelta
 from typing import Any
@@ -49,7 +49,7 @@ SIGN = {"step_id": "sign", "assigned_to": "boss", "human_task": ASK, "step_deadl
 
 
 async def waiting(web: WebEnv) -> list[str]:
-    """What the agent is handed."""
+    """The delivery that the agent gets."""
     taken = await web.post("/v1/agents/validator/deliveries/claim", {"holder": "w"}, "agent")
     return [delivery["intent_id"] for delivery in taken["deliveries"]]
 
@@ -78,7 +78,7 @@ async def test_the_requester_chooses_neither_policy_nor_people_nor_how_many(web:
 
 @pytest.mark.parametrize("word", ["approvers", "policy", "need"])
 async def test_without_a_policy_such_words_are_refused(web: WebEnv, word: str) -> None:
-    """Ignored, they would leave the task to everybody with an approving role."""
+    """If they were ignored, everyone with an approving role could decide the task."""
     asked = {"title": "May we?", word: ASK[word] or 2}
     sent = await web.post("/v1/intents", {"intent_type": PLAIN, "payload": {}, "human_task": asked})
     assert (sent.status, sent.code) == (422, "unknown_field")

@@ -1,4 +1,4 @@
-"""The settings that say who decides what no workflow governs: what they can be, and who may change them."""
+"""The workspace's settings for requests without a workflow: their values, and who may change them."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Taking work: claim, hold, report, give back; the poll list."""
+"""Deliveries: claim, renew, report, release, and the poll list."""
 
 import asyncio
 from datetime import timedelta

@@ -1,4 +1,4 @@
-"""The setting of a person's digest: by API and page, refused where it is none."""
+"""The setting of a person's digest, by API and page; invalid values are refused."""
 
 import pytest
 

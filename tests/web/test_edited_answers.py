@@ -1,4 +1,4 @@
-"""``edits: approve`` on every surface: one act, two facts, and a record that says both."""
+"""``edits: approve`` on every surface: one action, two facts, and a record of both."""
 
 import json
 from typing import Any
@@ -13,7 +13,7 @@ PAYLOAD = {"amount": 90, "customer": "c1"}
 
 
 async def opened(web: WebEnv, **policy: Any) -> dict[str, Any]:
-    """An open task whose policy lets its approvers edit."""
+    """An open task whose policy lets approvers edit."""
     asked = {"approve": [{"any": ["ann@acme.example", "otto@acme.example"]}], "edits": "approve", **policy}
     flow = {
         "workflow": "refund",
@@ -84,7 +84,7 @@ async def test_what_is_refused_changes_nothing(
 
 
 async def test_a_refused_answer_leaves_no_revision_behind(web: WebEnv) -> None:
-    """Both are one transaction: the revision is not recorded if the approval is not."""
+    """Both are one transaction."""
     task = await opened(web, approve=[{"any": ["ann@acme.example"]}, {"any": ["otto@acme.example"]}])
     assert (await web.answer(task["task_id"], stage=1, digest=task["digest"])).status == 200
     body = {"payload": {**PAYLOAD, "amount": 30}, "digest": task["digest"], "outcome": "approved"}
@@ -124,7 +124,7 @@ async def test_the_page_offers_both_and_says_which_is_which(web: WebEnv) -> None
 
 
 async def test_a_folded_request_is_shown_in_full_before_a_change_of_it_is_approved(web: WebEnv) -> None:
-    """As an answer on the page: at medium risk and above, only from a page that showed all of the request."""
+    """As for an answer on the page: from medium risk on, only from a page that showed the whole request."""
     task = await opened(web)
     whole = {**PAYLOAD, "reason": "late again\n" * 200}
     assert (await edit(web, task, whole, outcome=None)).status == 200  # by Ann: Otto decides

@@ -1,4 +1,4 @@
-"""Who may decide cannot be moved under an open task: not by a key alone, not by who asks, not by what comes later."""
+"""Eligibility for an open task cannot be changed by a key alone, by the requester, or by later changes."""
 
 import re
 from datetime import timedelta

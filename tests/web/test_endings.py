@@ -1,4 +1,4 @@
-"""Six endings, never confused: event, task, intent, the SDK's type and the command's exit code say the same."""
+"""The six endings are the same in events, task, intent, the SDK's exceptions and the CLI's exit codes."""
 
 from datetime import timedelta
 from typing import Any
@@ -25,7 +25,7 @@ ENDINGS: dict[str, tuple[type[signoff.IntentFailed] | None, ExitCode]] = {
 
 
 async def asked(web: WebEnv) -> str:
-    """A review that ends if nobody answers within an hour; its task's id."""
+    """A review that ends after an hour without an answer; returns its task's id."""
     human = {"type": "review", "approvers": ["ann@acme.example"]}
     step = {"id": "ok", "human": human, "deadline": "1h"}
     flow = {"workflow": "asked", "intent_type": TYPE, "steps": [step], "max_revisions": 0}

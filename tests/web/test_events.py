@@ -1,4 +1,4 @@
-"""Facts as AXP events: on every way through the machine the events' statuses are the intent's own."""
+"""Facts as AXP events: on every path of the state machine, the events' statuses are the intent's."""
 
 import re
 from datetime import timedelta
@@ -40,7 +40,7 @@ STEPS = st.one_of(st.sampled_from(ACTS), st.integers(1, 600))
 
 
 def play(plan: Plan, steps: list[Any]) -> Story:
-    """Whatever of these acts and pauses (minutes) is possible, in this order."""
+    """Apply those of these actions and pauses (minutes) that are possible, in order."""
     story = Story(plan, deadline_at=None)
     for step in steps:
         try:

@@ -1,5 +1,5 @@
-"""Requests as bytes, through sockets: what the server takes for one request, and how it frames the response, is what
-uvicorn's own protocol does with the same bytes, and never more than h11 takes for one.
+"""Requests as bytes through sockets: our protocol accepts and frames them as uvicorn's does, and never reads more as
+one request than h11.
 """
 
 import asyncio
@@ -93,7 +93,7 @@ CASES = {
 
 
 class Receiver:
-    """A transport in memory: what is written to it, until it is closed."""
+    """A transport in memory that collects what is written until it is closed."""
 
     def __init__(self) -> None:
         self.said = bytearray()
@@ -127,7 +127,7 @@ class Receiver:
 
 
 class Served:
-    """The application behind one of the protocols, connection by connection."""
+    """The application behind one of the protocols, one connection at a time."""
 
     def __init__(self, web: WebEnv, ours: bool) -> None:
         self._config = uvicorn.Config(web.app, log_config=None, access_log=False, lifespan="off", ws="none")
@@ -145,7 +145,9 @@ class Served:
         return made, receiver
 
     async def answers(self, data: bytes, parts: list[int]) -> tuple[list[bytes], bool]:
-        """The responses to these bytes, which come cut at these places; whether the connection was closed."""
+        """The responses to these bytes, sent in pieces cut at these positions, and whether the
+        connection was closed.
+        """
         protocol, receiver = self.connect()
         for begin, end in zip([0, *parts], [*parts, len(data)], strict=True):
             if not receiver.closed:
@@ -171,7 +173,7 @@ _VARIES = re.compile(rb"x-request-id: [0-9a-f]{32}\r\n|[0-9a-f]{32}")
 
 
 def split(said: bytes) -> Iterator[bytes]:
-    """The single responses without what differs each time; the head's lines in order of their names."""
+    """The separate responses without headers that vary; header lines sorted by name."""
     while said:
         head, _, rest = said.partition(b"\r\n\r\n")
         first, *lines = _VARIES.sub(b"", head + b"\r\n").lower().split(b"\r\n")
@@ -188,7 +190,7 @@ def statuses(answers: list[bytes]) -> list[int]:
 
 
 def understood(data: bytes) -> int:
-    """How many requests h11 finds in these bytes before it refuses any."""
+    """The number of requests that h11 reads from these bytes before it refuses one."""
     wire = h11.Connection(h11.SERVER)
     wire.receive_data(data)
     found = 0
@@ -215,8 +217,8 @@ async def both(web: WebEnv) -> AsyncIterator[tuple[Served, Served]]:
 
 
 async def compare(ours: Served, theirs: Served, data: bytes, parts: list[int]) -> list[bytes]:
-    """Ours answers as uvicorn does, up to the request that either refuses: there ours says why, in our format, and
-    says nothing where the request was answered before its body turned out to be none.
+    """Assert that ours responds like uvicorn up to the first request that either refuses. There, ours gives the reason
+    in our format, or nothing if the request was answered before its body turned out to be invalid.
     """
     mine, closed = await ours.answers(data, parts)
     other, other_closed = await theirs.answers(data, parts)
@@ -308,7 +310,7 @@ async def test_a_response_is_one_message_and_one_write(web: WebEnv) -> None:
 
 
 async def test_one_timer_serves_all_pauses_of_a_connection(web: WebEnv) -> None:
-    """It is set once, and ends with the connection."""
+    """It is started once and ends with the connection."""
     ours = Served(web, True)
     protocol, receiver = ours.connect()
     timers = set()

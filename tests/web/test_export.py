@@ -1,4 +1,4 @@
-"""Exports: the configuration as a manifest that changes nothing, intents and events a page at a time; and who may."""
+"""Exports: the configuration as a manifest that changes nothing, intents and events by page, and who may export."""
 
 import hashlib
 from datetime import timedelta
@@ -39,7 +39,7 @@ async def test_the_exported_manifest_applied_changes_nothing(web: WebEnv) -> Non
 
 
 async def test_the_exported_manifest_changes_nothing_after_people_left(web: WebEnv) -> None:
-    """What it names is as it was when it was applied: a person who has left since is no reason to refuse it."""
+    """It names what was valid when it was applied, so people who left since are no reason to refuse it."""
     left = "ann@acme.example"
     alone = {"approve": [{"any": [left]}]}
     steps = [{"id": "a", "human": {"policy": "alone"}}]
@@ -86,7 +86,7 @@ async def test_the_exported_manifest_changes_nothing_after_people_left(web: WebE
 
 
 async def test_an_export_with_people_who_left_is_imported_into_another_workspace(web: WebEnv) -> None:
-    """They are inactive there too, so that nobody has to be taken out of the file."""
+    """They are inactive there too, so that nobody has to be removed from the file."""
     left, here = "left@acme.example", "here@acme.example"
     away = [{"from": "2040-01-01", "until": "2040-02-01", "delegate": left}]
     turns = {"order": [left, here], "handover": "mon 09:00", "zone": "Europe/Berlin", "anchor": "2026-03-02"}

@@ -1,4 +1,4 @@
-"""``python -m bench``: measure, and show each figure beside its goal and its floor."""
+"""``python -m bench``: measures, and prints each figure with its goal and floor."""
 
 import argparse
 import asyncio
@@ -153,7 +153,7 @@ def main() -> int:
 
 
 def groups(asked: argparse.Namespace, comparing: bool) -> Sequence[str]:
-    """A comparison is measured instead of the groups, unless they are asked for too."""
+    """The groups to measure; a comparison replaces them unless they are named too."""
     if asked.only:
         return list(dict.fromkeys(asked.only))
     if asked.all:
@@ -178,7 +178,7 @@ def _label() -> str:
 
 
 def _measure(name: str, database: str, cluster: Cluster | None, options: Options) -> None:
-    """One group. What one cannot measure does not keep the others from it."""
+    """Measure one group. A group that cannot be measured does not stop the others."""
     try:
         with place(database, cluster if database == POSTGRES else None, options.workers) as found:
             GROUPS[name](found, options)

@@ -1,4 +1,4 @@
-"""The agent's side of a flow: it takes every delivery and reports at once, by stream or by claim."""
+"""The agent of a flow: it receives every delivery, by stream or by claim, and reports at once."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ _IDS: Final = 36  # characters of an id
 
 
 class Problems:
-    """The first thing that went wrong on any connection."""
+    """The first error on any connection."""
 
     def __init__(self) -> None:
         self.first = ""
@@ -34,7 +34,7 @@ class Worker(Protocol):
 
 
 class Streaming:
-    """AXP: follows the agent's event stream, resumes each intent with the result."""
+    """AXP: follows the agent's event stream and resumes each intent with the result."""
 
     def __init__(self, wire: Wire, pool: Pool, key: str, problems: Problems) -> None:
         self._wire = wire
@@ -77,7 +77,7 @@ class Streaming:
 
 
 class Claiming:
-    """Ours: takes deliveries under a lease, as many as it has room for, and reports each."""
+    """Signoff's own API: claims as many deliveries as it has room for, and reports each."""
 
     ROOM: Final = 64
 
@@ -123,7 +123,7 @@ class Claiming:
 
 
 async def worker(kind: type[Streaming] | type[Claiming], pool: Pool, key: str, problems: Problems) -> Worker:
-    """An agent at work on the pool's server; its own stream or long poll has a connection of its own."""
+    """Run an agent on the pool's server; its stream or long poll has a separate connection."""
     wire = (await Pool(pool.url).open(1)).wires[0]
     made: Worker = kind(wire, pool, key, problems)
     made.start()

@@ -1,4 +1,4 @@
-"""What the slowest flows have in common, as far as it can be seen from outside."""
+"""What the slowest flows have in common, as far as it is visible from outside."""
 
 import statistics
 import time
@@ -20,7 +20,7 @@ _NUMBER: Final = slice(12, 16)  # of the checkpoint, in the header of SQLite's l
 
 
 class Log:
-    """SQLite's write-ahead log, which begins anew with the first commit after a checkpoint of all of it."""
+    """SQLite's write-ahead log, which restarts with the first commit after a complete checkpoint."""
 
     def __init__(self, place: Place) -> None:
         self._file: BinaryIO | None = None
@@ -36,7 +36,7 @@ class Log:
         return self._file.read(32)[_NUMBER]
 
     def look(self) -> None:
-        """Note the moment if it began anew since the last look."""
+        """Record the moment if the log restarted since the last call."""
         number = self._read()
         if number != self._number:
             self._number = number
@@ -48,7 +48,9 @@ class Log:
 
 
 class Marks(NamedTuple):
-    """How many checkpoints PostgreSQL has begun, and the number of its current segment of the write-ahead log."""
+    """The number of checkpoints that PostgreSQL has begun, and the number of its current segment of the write-ahead
+    log.
+    """
 
     checkpoints: int
     segment: int
@@ -73,9 +75,9 @@ class Marks(NamedTuple):
 
 
 class Slow(NamedTuple):
-    """The slowest flows: how many, in how many stretches of time; medians of their milliseconds until the decision was
-    answered and until the requester knew; how many of them, and of all, SQLite's log began anew in; what PostgreSQL did
-    in the whole time.
+    """The slowest flows: how many, and in how many stretches of time; the median milliseconds until the decision's
+    response and until the requester's event; how many of them, and of all, began when SQLite's log restarted; what
+    PostgreSQL did meanwhile.
     """
 
     flows: int
@@ -88,7 +90,7 @@ class Slow(NamedTuple):
 
     @classmethod
     def of(cls, endings: Sequence[Ending], renewals: Sequence[float], marks: Marks | None = None) -> Self:
-        """``renewals``: the moments at which the log began anew. ``marks``: None on SQLite."""
+        """``renewals``: the moments at which the log restarted. ``marks``: None on SQLite."""
         ordered = sorted(endings, key=lambda ending: -ending.took)[: max(1, round(len(endings) * SLOWEST))]
         moments = sorted(ending.decided_at for ending in ordered)
         gaps = [later - earlier for earlier, later in pairwise(moments)]

@@ -1,4 +1,4 @@
-"""Durable creates: 64 connections, each sending the next intent as soon as the last one is acknowledged."""
+"""Durable creates: 64 connections, each of which sends the next intent when the last one is acknowledged."""
 
 import asyncio
 import json
@@ -26,12 +26,12 @@ PAYLOAD: Final = {
 
 
 def body(intent_type: str) -> bytes:
-    """What is sent to create an intent."""
+    """The request that creates an intent."""
     return json.dumps({"intent_type": intent_type, "payload": PAYLOAD}, separators=(",", ":")).encode()
 
 
 class Creators:
-    """Connections that create without pause until told to stop."""
+    """Connections that create intents until they are stopped."""
 
     def __init__(self, place: Place, keyed: bool, body: bytes) -> None:
         self._key = place.keys["service"]

@@ -1,5 +1,6 @@
-"""The whole approval, from outside: create, delivered to the agent, its result opens the gate, a person's key
-decides, completed, and the requester, who follows the intent's events, has seen the end. Only then it counts.
+"""A whole approval from outside: the requester creates it, the agent receives it and reports, the task opens, a person
+decides with a key, the intent completes, and the requester's event stream has delivered the end. Only then does it
+count.
 """
 
 import asyncio
@@ -31,8 +32,8 @@ _IDS: Final = 36
 
 
 class Ending(NamedTuple):
-    """The end of a flow, in seconds: when it was decided, then how long it took from there until the decision was
-    answered, and until the requester saw that the intent is completed.
+    """The end of a flow, in seconds: the moment of the decision, then how long it took until its response and until
+    the requester's event.
     """
 
     decided_at: float
@@ -41,7 +42,7 @@ class Ending(NamedTuple):
 
 
 class Load:
-    """Everybody around the server: requester, agent, person. ``ended`` is called for each flow."""
+    """The clients of the server: requester, agent, person. ``ended`` is called for each flow."""
 
     def __init__(self, place: Place, ended: Callable[[Ending], None], intent_type: str = APPROVAL) -> None:
         self._keys = place.keys
@@ -52,7 +53,7 @@ class Load:
         self.running = 0
 
     async def open(self, asks: Live, follows: Live, agent: type[Streaming] | type[Claiming]) -> None:
-        """Connect: everything is asked of one server, events are followed on the other (or the same)."""
+        """Connect: requests go to one server, and events come from the other (or the same)."""
         self.asks = await Pool(asks.url).open(2 * IN_FLIGHT)
         self.follows = await Pool(follows.url).open(4 * IN_FLIGHT)
         self.worker: Worker = await worker(agent, self.asks, self._keys["agent"], self.problems)
@@ -96,7 +97,7 @@ class Load:
 
 
 class Followed:
-    """One intent as its requester sees it, and the moment at which it was decided."""
+    """One intent as its requester sees it, and the moment of its decision."""
 
     def __init__(self, load: Load, intent_id: str) -> None:
         self._load = load
@@ -132,7 +133,7 @@ class Followed:
 
 
 class ClosedLoop:
-    """IN_FLIGHT flows all the time: one that ends makes room for the next. ``done``: how many have ended."""
+    """Keeps IN_FLIGHT flows running: the end of one starts the next. ``done``: how many have ended."""
 
     def __init__(self, place: Place, intent_type: str = APPROVAL) -> None:
         self._load = Load(place, self._ended, intent_type)
@@ -155,7 +156,7 @@ class ClosedLoop:
         await asyncio.sleep(WARM_UP)
 
     async def stop(self) -> None:
-        """Wait for the flows that run; raises RuntimeError if anything went wrong."""
+        """Wait for the running flows; raises RuntimeError if anything failed."""
         self._stopping = True
         self._load.check()
         await asyncio.wait_for(self._quiet.wait(), 30)

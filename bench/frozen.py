@@ -1,4 +1,4 @@
-"""Two servers on one PostgreSQL, one of which is stopped in the middle of its work: what the other does meanwhile."""
+"""Two servers on one PostgreSQL, one of which is stopped in the middle of its work: the throughput of the other."""
 
 import asyncio
 import os
@@ -37,7 +37,7 @@ def frozen(place: Place, options: Options) -> None:
 
 
 async def _rates(place: Place, other: Live, seconds: float) -> tuple[float, float]:
-    """Flows a second of the first server while the other has nothing to do, and while it is stopped."""
+    """Flows a second of the first server while the other is idle, and while it is stopped."""
     loop = ClosedLoop(place)
 
     async def rate(seconds: float) -> float:
@@ -69,7 +69,7 @@ def _signal(server: Live, what: signal.Signals) -> None:
 
 
 def _occupy(pool: Pool, create: bytes, enough: asyncio.Event) -> None:
-    """Keep the server busy with creates, whatever it answers."""
+    """Keep the server busy with creates, whatever it responds."""
 
     def again(status: int, answer: bytes) -> None:
         if status and not enough.is_set():

@@ -1,4 +1,4 @@
-"""What the project promises of each figure: its goal, and the floor that no change may bring it under."""
+"""The project's goal for each figure, and the floor below which no change may bring it."""
 
 from typing import Final, NamedTuple
 
@@ -9,8 +9,8 @@ BASE: Final = "947acff"  # the commit that the goals of a comparison with anothe
 
 
 class Goal(NamedTuple):
-    """goal, floor: in ``unit``; None where nothing is promised. ``more``: whether more is better. ``name`` and
-    ``database`` identify the figure among those of a run.
+    """goal, floor: in ``unit``; None without one. ``more``: whether more is better. ``name`` and ``database`` identify
+    the figure in a run.
     """
 
     text: str
@@ -43,7 +43,7 @@ _AGAINST: Final = {SQLITE: (1.25, 1.35), POSTGRES: (1.2, 1.3)}  # times the crea
 
 
 def goal(name: str, database: str) -> Goal:
-    """What is promised of a figure on a database."""
+    """The goal of a figure on a database."""
     creates, flows = _CREATES[database], _FLOWS[database]
     p50, p99 = _LATENCY[database]
     workers, workers_cpu = _WORKERS[database]

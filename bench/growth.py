@@ -1,4 +1,4 @@
-"""What it costs when very many gates wait: a decision's price, the idle server, its disk, its reminders."""
+"""Costs with very many open tasks: decisions, the idle server, its disk, its reminders."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ _GIB: Final = 2**30
 
 
 def growth(place: Place, options: Options) -> None:
-    """First among FEW gates, then among ``options.gates``."""
+    """First with FEW open tasks, then with ``options.gates``."""
     template = run(_gate(place))
     few = _grown(place, template, FEW)
     base = run(_decisions(place, few))
@@ -64,7 +64,7 @@ def _grown(place: Place, template: str, count: int) -> list[str]:
 
 
 def idle(place: Place) -> float:
-    """Percent of a core that server and database use while nothing happens."""
+    """Percent of a core that server and database use while idle."""
     time.sleep(_REST)
     begun = place.reading()
     time.sleep(_IDLE)
@@ -73,7 +73,7 @@ def idle(place: Place) -> float:
 
 
 async def _decisions(place: Place, gates: list[str]) -> tuple[float, float]:
-    """A decision alone, in milliseconds (p50), and with AT_ONCE in flight, in microseconds of CPU each."""
+    """The p50 of single decisions, in milliseconds, and the CPU of each of AT_ONCE concurrent ones, in microseconds."""
     chosen = random.sample(gates, ALONE + BUSY)
     pool = await Pool(place.live.url).open(AT_ONCE)
     said = json.dumps({"outcome": "approved"}).encode()
@@ -93,7 +93,7 @@ async def _decisions(place: Place, gates: list[str]) -> tuple[float, float]:
 
 
 async def _reminders(place: Place) -> list[float]:
-    """Seconds by which REMINDERS first reminders came late; they are due within one second."""
+    """By how many seconds REMINDERS first reminders were late; all are due within one second."""
     pool = await Pool(place.live.url).open(AT_ONCE)
     create = request("POST", "/v1/intents", place.keys["service"], body(REMINDED))
     loop = asyncio.get_running_loop()
@@ -110,7 +110,7 @@ async def _reminders(place: Place) -> list[float]:
 
 
 async def _lag(pool: Pool, key: str, intent_id: str) -> float:
-    """The lag of an intent's first reminder; asked again until there is one."""
+    """The lag of an intent's first reminder; polls until there is one."""
     give_up = time.monotonic() + 30
     while time.monotonic() < give_up:
         events = (await pool.call(request("GET", f"/v1/intents/{intent_id}/events", key)))["events"]

@@ -1,4 +1,4 @@
-"""What an intent with a long history costs: reading its events, its card, a decision. The history is made of progress
+"""The cost of an intent with a long history: its events, its card, a decision. The history consists of progress
 reports; one intent of each length is made through the API and copied.
 """
 
@@ -53,7 +53,7 @@ def histories(place: Place, options: Options) -> None:
 
 
 async def _made(place: Place, events: int) -> tuple[str, str]:
-    """An intent with that many recorded events that waits for a person, and its task."""
+    """An intent with this many events that waits for a person, and its task."""
     pool = await Pool(place.live.url).open(_AT_ONCE)
     made = await pool.call(request("POST", "/v1/intents", place.keys["service"], body(APPROVAL)))
     intent_id = str(made["intent_id"])
@@ -71,7 +71,7 @@ async def _made(place: Place, events: int) -> tuple[str, str]:
 
 
 def _cost(place: Place, ask: Ask) -> float:
-    """Milliseconds of CPU of server and database for each view, after a first one."""
+    """Milliseconds of CPU of server and database for each view after the first."""
     ask()
     begun = place.reading()
     for _ in range(_VIEWS):
@@ -84,7 +84,7 @@ def _server(used: Usage) -> float:
 
 
 async def _decisions(place: Place, tasks: list[str]) -> float:
-    """Milliseconds of CPU of server and database for each decision, one after the other."""
+    """Milliseconds of CPU of server and database for each of several consecutive decisions."""
     pool = await Pool(place.live.url).open(1)
     said = json.dumps({"outcome": "approved"}).encode()
     begun = place.reading()

@@ -1,5 +1,5 @@
-"""Flows that arrive at a rate regardless of the server: how long a decision takes to reach the requester, and what a
-flow costs when there are few of them.
+"""Flows that arrive at a fixed rate: how long a decision takes to reach the requester, and the cost of a flow at low
+rates.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ _LEAST: Final = 3.0  # seconds, so that few flows are enough of them
 
 
 class Stretch(NamedTuple):
-    """The flows of a stretch of time, what each cost, when SQLite's log began anew, what PostgreSQL did."""
+    """The flows of a stretch of time: their costs, when SQLite's log restarted, what PostgreSQL did."""
 
     endings: list[Ending]
     usage: Usage
@@ -66,7 +66,7 @@ async def arriving(place: Place, follows: Live, rate: int, seconds: float) -> St
 
 
 def latency(place: Place, options: Options) -> None:
-    """Decision -> waiter; on PostgreSQL also with the waiter on another server."""
+    """Decision to waiter; on PostgreSQL also with the waiter on another server."""
     _latency("decision", place, place.live, options)
     if place.cluster is not None:
         other = place.server()
@@ -89,7 +89,7 @@ def _latency(name: str, place: Place, follows: Live, options: Options) -> None:
 
 
 def rates(place: Place, options: Options) -> None:
-    """What a flow costs all processes when few arrive, and what the server costs when none does."""
+    """The cost of a flow at low rates, and of an idle server."""
     show(goal("rate_0", place.database), [idle(place)])
     for rate in RATES:
         usage = run(arriving(place, place.live, rate, max(_LEAST, options.seconds))).usage

@@ -1,4 +1,4 @@
-"""What a view of a list costs among 200 to 200,000 open tasks: CPU of server and database."""
+"""The cost of a view of a list with 200 to 200,000 open tasks: CPU of server and database."""
 
 import http.client
 import json
@@ -39,7 +39,7 @@ Ask = Callable[[], None]
 
 
 def lists(place: Place, options: Options) -> None:
-    """Among each number of open tasks: a person whom all of them ask, and one whom FEW ask."""
+    """With each number of open tasks: for a person who is asked in all of them, and for one who is asked in FEW."""
     place.keys[CALM] = place.say("/v1/keys", {"person": "bob@acme.example", "roles": ["approver"]})["api_key"]
     first: dict[str, float] = {}
     template, few = run(_gates(place))
@@ -90,7 +90,7 @@ def _views(place: Place, template: str, few: str) -> list[tuple[str, Ask]]:
 
 
 def sign_in(connection: http.client.HTTPConnection, key: str) -> str:
-    """The cookies of a person's session, opened by their key as the form of the page does it."""
+    """The cookies of a session, opened with the person's key through the page's form."""
     connection.request("GET", "/login")
     cookies = _cookies(connection.getresponse())
     token = form_token(next(iter(cookies.values())))
@@ -124,7 +124,7 @@ def asking(connection: http.client.HTTPConnection, path: str, headers: dict[str,
 
 
 def _cost(place: Place, ask: Ask) -> float:
-    """Milliseconds of CPU of server and database for each view, after a first one."""
+    """Milliseconds of CPU of server and database for each view after the first."""
     ask()
     begun = place.reading()
     for _ in range(_VIEWS):

@@ -1,4 +1,4 @@
-"""The event loop of the load: the leanest there is, so that little of what is measured is the load's own."""
+"""The event loop of the load generator: the leanest available, so that little of the measured cost is its own."""
 
 from typing import Final
 

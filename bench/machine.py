@@ -1,4 +1,4 @@
-"""What is measured on, and how much of it each process used. Linux only: read from /proc."""
+"""The machine, and the CPU time of each process. Linux only: read from /proc."""
 
 import os
 import platform
@@ -14,7 +14,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Machine(NamedTuple):
-    """What figures were measured on. ``filesystem``: of the databases; ``sync_*``: milliseconds of an fdatasync."""
+    """The machine of a run. ``filesystem``: of the databases; ``sync_*``: milliseconds of an fdatasync."""
 
     processor: str
     cores: int
@@ -104,7 +104,7 @@ def resident(pid: int) -> int:
 
 
 def cpu_seconds(pids: list[int]) -> float:
-    """CPU time that these processes used so far; those that are gone count nothing."""
+    """CPU time that these processes have used; those that have ended count as zero."""
     total = 0
     for pid in pids:
         try:
@@ -130,13 +130,13 @@ def children(pid: int) -> list[int]:
 
 
 def _busy() -> tuple[float, float]:
-    """CPU seconds since the machine started: those it was busy, and those its host took away from it."""
+    """CPU seconds since boot: busy, and stolen by the host."""
     user, nice, system, _, _, irq, soft, stolen = map(int, _lines("/proc/stat")[0].split()[1:9])
     return (user + nice + system + irq + soft) / _TICKS, stolen / _TICKS
 
 
 def pace() -> float:
-    """Microseconds for a thousand additions, on average: how fast this machine is at this moment."""
+    """The average microseconds of a thousand additions: the machine's current speed."""
     begun = time.perf_counter()
     turns = 0
     while time.perf_counter() - begun < 0.5:
@@ -148,7 +148,7 @@ def pace() -> float:
 
 
 class Reading(NamedTuple):
-    """CPU seconds up to a moment, by who used them."""
+    """CPU seconds up to a moment, by user."""
 
     at: float
     server: float
@@ -164,8 +164,8 @@ class Reading(NamedTuple):
 
 
 class Usage(NamedTuple):
-    """What a stretch cost: microseconds of CPU for each operation, and the cores that others had meanwhile:
-    other processes of this machine, and other machines of its host.
+    """The cost of a stretch: microseconds of CPU for each operation, and the cores that other processes and the host's
+    other machines used meanwhile.
     """
 
     server: float

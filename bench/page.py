@@ -1,5 +1,5 @@
-"""``make plots``: the tables and plots of docs/performance.md, from the run that is recorded beside it. What stands in
-that page behind a comment with a block's name is written here; the rest is written by hand.
+"""``make plots``: the tables and plots of docs/performance.md, from the recorded run. The blocks that follow a comment
+with a block's name are generated; the rest is written by hand.
 """
 
 import json
@@ -37,11 +37,11 @@ class Found:
         self.figures: list[dict[str, Any]] = run["figures"]
 
     def named(self, name: str, database: str = "") -> dict[str, Any] | None:
-        """The first of that name that was measured."""
+        """The first figure with this name."""
         return next(iter(self.all(name, database)), None)
 
     def all(self, pattern: str, database: str = "") -> list[dict[str, Any]]:
-        """All whose name matches, in the order in which they were measured."""
+        """All figures whose name matches, in the order of measurement."""
         return [
             figure
             for figure in self.figures
@@ -116,9 +116,7 @@ def _goals(found: Found) -> str:
 
 
 def _dearest_views(found: Found) -> Iterator[dict[str, Any]]:
-    """In place of every view of a list that has a goal: the most expensive one among very many tasks, and that which
-    grew most.
-    """
+    """Of the views of lists with a goal: the most expensive one with very many tasks, and the one that grew most."""
     for database in DATABASES:
         views: dict[str, dict[int, dict[str, Any]]] = {}
         for figure in found.all(r"view_\d+", database):
@@ -377,12 +375,12 @@ def read(path: Path = FIGURES) -> Found:
 
 
 def filled(text: str, found: Found) -> str:
-    """The page with every block as the figures have it."""
+    """The page with every block generated from the figures."""
     return _BLOCK.sub(lambda block: f"{block[1]}\n{BLOCKS[block[2]](found)}\n\n{block[3]}", text)
 
 
 def files(found: Found) -> Iterator[tuple[Path, str]]:
-    """Every file that is made, and what it has to contain."""
+    """Every generated file, with its content."""
     yield PAGE, filled(PAGE.read_text("utf-8"), found)
     for name, plot in PLOTS.items():
         yield FOLDER / f"{name}.svg", plot(found)

@@ -1,4 +1,4 @@
-"""A server on a database of its own, with the keys and workflows that the load needs; nothing outlives it."""
+"""A server on a separate database, with the load's keys and workflows; both are removed afterwards."""
 
 import asyncio
 import shutil
@@ -57,7 +57,7 @@ _WORKFLOWS: Final = (
 
 
 class Place:
-    """Where to measure: ``live`` is the server, ``keys`` those of a service, an agent and a person."""
+    """A measured server: ``live``, and the ``keys`` of a service, an agent and a person."""
 
     def __init__(
         self,
@@ -94,8 +94,8 @@ class Place:
         return live
 
     def provision(self) -> None:
-        """Make the keys and apply the workflows. The owner makes every key, so self-approval has to stay on: that
-        of the first start ends with the second person.
+        """Create the keys and apply the workflows. The owner creates every key, so self-approval must stay on; by
+        default it ends with the second person.
         """
         self.say("/v1/apply", {"workspace": {"self_approval": True}})
         for name, wish in (
@@ -114,7 +114,7 @@ class Place:
         return answer
 
     def reading(self, *helpers: int) -> Reading:
-        """What everybody used of the processor so far. ``helpers``: processes that belong to the load."""
+        """The CPU time that everything has used. ``helpers``: processes of the load."""
         servers = [live.process.pid for live in self.lives if live.process]
         servers += [pid for server in servers for pid in children(server)]
         postgres = postmaster(self.cluster) if self.cluster else 0
@@ -129,7 +129,7 @@ class Place:
 
 
 def postmaster(cluster: Cluster) -> int:
-    """The process of a PostgreSQL that starts all its others."""
+    """The pid of PostgreSQL's main process."""
     return int((cluster.folder / "data" / "postmaster.pid").read_text().split()[0])
 
 
@@ -137,8 +137,8 @@ def postmaster(cluster: Cluster) -> int:
 def place(
     database: str, cluster: Cluster | None, workers: int = 1, python: str = sys.executable
 ) -> Iterator[Place]:
-    """A server that answers, provisioned; gone afterwards. ``workers``: its processes. ``python``: its interpreter;
-    that of another checkout serves what is installed there.
+    """A running, provisioned server for the block. ``workers``: its processes. ``python``: its interpreter; that of
+    another checkout serves what is installed there.
     """
     folder = Path(tempfile.mkdtemp(prefix="signoff-bench-"))
     made: Place | None = None
@@ -155,7 +155,7 @@ def place(
 
 @contextmanager
 def clusters(databases: list[str]) -> Iterator[Cluster | None]:
-    """A PostgreSQL with fsync on, as it installs itself, if it is wanted."""
+    """A PostgreSQL with its default settings and fsync, if it is needed."""
     if POSTGRES not in databases:
         yield None
         return
@@ -183,7 +183,7 @@ async def version(cluster: Cluster) -> str:
 
 
 def first_answer(live: Live) -> float:
-    """Seconds from starting the process to its first answer."""
+    """Seconds from starting the process to its first response."""
     begun = time.perf_counter()
     live.start()
     return time.perf_counter() - begun

@@ -1,4 +1,4 @@
-"""Horizontal bars as SVG, readable on a light and on a dark page."""
+"""Horizontal bars as SVG, readable on light and dark pages."""
 
 from collections.abc import Sequence
 from html import escape
@@ -22,8 +22,8 @@ _SHADES: Final = "abc"
 
 
 class Bar(NamedTuple):
-    """A row. ``parts``: what the bar is made of, in the order of the legend; none for the heading of a group. ``said``:
-    what stands behind it. ``goal``: where a line is drawn.
+    """A row. ``parts``: the segments of the bar, in the legend's order; none for a group's heading. ``said``: the text
+    after it. ``goal``: where a line is drawn.
     """
 
     label: str

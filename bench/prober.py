@@ -1,5 +1,5 @@
-"""Another client: asks for /health again and again, and says how long that took. In a process of its own, so that it
-does not wait for the load. ``python -m bench.prober PORT`` ends at SIGTERM.
+"""A separate client that requests /health again and again and records the durations, in a process of its own so that
+it does not wait for the load. ``python -m bench.prober PORT`` ends at SIGTERM.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ _PAUSE: Final = 0.001  # seconds between two questions
 
 
 class Waits(NamedTuple):
-    """Milliseconds until /health was answered."""
+    """Milliseconds until /health responded."""
 
     p50: float
     p99: float
@@ -29,7 +29,7 @@ class Waits(NamedTuple):
 
 
 class Prober:
-    """``waits`` is set once the block is left."""
+    """``waits`` is set at the end of the block."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
@@ -38,7 +38,7 @@ class Prober:
 
 @asynccontextmanager
 async def probing(port: int) -> AsyncIterator[Prober]:
-    """Ask while the block runs."""
+    """Send requests during the block."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "bench.prober", str(port), stdout=asyncio.subprocess.PIPE, cwd=_ROOT
     )

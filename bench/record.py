@@ -1,4 +1,4 @@
-"""A run as JSON: every figure that was shown, and what it was measured on."""
+"""A run as JSON: every figure, and the machine it was measured on."""
 
 import json
 import os
@@ -16,8 +16,8 @@ _DIGITS: Final = 4  # that count; the rest is noise
 
 
 class Run(NamedTuple):
-    """What the figures of a run have in common. ``pace``: microseconds for a thousand additions before and after;
-    ``load``: that of the machine over the last minute, before and after; ``setups``: of each peer.
+    """What all figures of a run have in common. ``pace``: microseconds for a thousand additions before and after;
+    ``load``: the machine's load average over a minute, before and after; ``setups``: of each peer.
     """
 
     date: str
@@ -54,7 +54,7 @@ def _plain(value: object) -> Any:
 
 
 def write(path: Path, run: Run, figures: Sequence[Figure]) -> None:
-    """All at once: a run that fails halfway leaves the file of the last one."""
+    """Write atomically: a run that fails leaves the file of the previous one."""
     made = path.with_name(path.name + ".new")
     made.write_text(json.dumps(document(run, figures), indent=1) + "\n", "utf-8")
     os.replace(made, path)

@@ -1,4 +1,4 @@
-"""How figures are printed: one line each, with its goal, its floor and what it cost. What is printed is recorded."""
+"""Prints figures, one per line, with goal, floor and cost, and records what it prints."""
 
 import statistics
 from collections.abc import Sequence
@@ -11,8 +11,8 @@ _WIDTH: Final = 54
 
 
 class Figure(NamedTuple):
-    """A figure of a run. ``repeats``: what was measured each time, of which ``median`` is shown; ``cpu``: the median of
-    what an operation cost, if it was measured; ``missing``: why there is no figure.
+    """A figure of a run. ``repeats``: the measured values, of which ``median`` is shown; ``cpu``: the median cost of
+    an operation, if measured; ``missing``: why there is no figure.
     """
 
     section: str
@@ -44,7 +44,7 @@ def heading(text: str) -> None:
 
 
 def show(goal: Goal, values: Sequence[float], usages: Sequence[Usage] = (), note: str = "") -> float:
-    """Print the median of the repeats, and of what they cost; returns it."""
+    """Print the median of the repeats and of their costs; returns it."""
     middle = statistics.median(values)
     spread = f"({number(min(values))} - {number(max(values))})" if len(values) > 1 else ""
     verdict = goal.judge(middle)
@@ -58,7 +58,7 @@ def show(goal: Goal, values: Sequence[float], usages: Sequence[Usage] = (), note
 
 
 def unmeasured(goal: Goal, reason: str) -> None:
-    """In place of a figure: why there is none."""
+    """Print why there is no figure."""
     print(f"{goal.text:<{_WIDTH}} not measured: {reason}", flush=True)
     recorded.append(_figure(goal, None, (), "", None, "", reason))
 
@@ -91,7 +91,7 @@ def _figure(
 
 
 def times(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
-    """How many times theirs ours is: at worst, by the medians, at best."""
+    """The ratio of ours to theirs: lowest, of the medians, highest."""
     return [
         min(ours) / max(theirs),
         statistics.median(ours) / statistics.median(theirs),
@@ -100,7 +100,7 @@ def times(ours: Sequence[float], theirs: Sequence[float]) -> list[float]:
 
 
 def number(value: float) -> str:
-    """Three digits that count."""
+    """Three significant digits."""
     if value >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if value >= 10 else f"{value:.2f}"

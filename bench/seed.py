@@ -1,5 +1,5 @@
-"""Very many waiting gates at once: one real gate, made through the API, copied into the tables under new ids
-while the server is stopped. Each copy is as large as a real one; only its chain would not verify.
+"""Creates very many open tasks: one task, made through the API, is copied into the tables under new ids while the
+server is stopped. Each copy is as large as the original, but its hash chain does not verify.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ Rows = dict[str, tuple[list[str], list[Sequence[Any]]]]
 
 
 def seed(place: Place, intent_id: str, count: int) -> list[str]:
-    """Copy the gate ``count`` times; the new ids. The server must be stopped."""
+    """Copy the task ``count`` times; returns the new ids. The server must be stopped."""
     millis = int(intent_id.replace("-", "")[:12], 16)
     ids = [new_intent_id(millis + number, os.urandom(10)) for number in range(count)]
     if place.cluster is None:
@@ -30,7 +30,7 @@ def seed(place: Place, intent_id: str, count: int) -> list[str]:
 
 
 def size(place: Place) -> int:
-    """Bytes on disk of everything that belongs to intents, indexes included."""
+    """The bytes on disk of all tables of intents, including indexes."""
     if place.cluster is None:
         path = place.live.data / "signoff.db"
         return sum(file.stat().st_size for file in path.parent.glob("signoff.db*"))
@@ -51,7 +51,7 @@ async def _size(url: str) -> int:
 
 
 def _copies(row: Sequence[Any], old: str, new: str, later: int, columns: list[str]) -> tuple[Any, ...]:
-    """A row under another id, its next moment a little later."""
+    """A row with another id and a slightly later next moment."""
     told = old.encode(), new.encode()
     return tuple(
         value.replace(*told) if isinstance(value, bytes)

@@ -1,6 +1,4 @@
-"""Large bodies: creates by the size of their payload, and how long bodies of the worst shapes keep another client
-waiting.
-"""
+"""Large bodies: creates by payload size, and how long bodies of the worst shapes delay another client."""
 
 import asyncio
 import json
@@ -25,7 +23,7 @@ _ENOUGH: Final = 0.5  # seconds of a shape: some hundred questions of the other 
 
 
 def payload(size: int) -> dict[str, object]:
-    """Records of a table, ``size`` bytes or a little less in all."""
+    """Records of a table, together ``size`` bytes or slightly less."""
     row = {"id": 1000, "name": "users_email", "statement": "create index", "safe": True, "seconds": 4.25}
     each = len(_compact(row)) + 1
     return {"rows": [{**row, "id": 1000 + number % 9000} for number in range((size - 11) // each)]}
@@ -36,7 +34,7 @@ def _compact(value: object) -> bytes:
 
 
 def shapes(size: int = MOST) -> Iterator[tuple[str, bytes]]:
-    """Bodies of ``size`` bytes at most, each of which is expensive to read in its own way."""
+    """Bodies of at most ``size`` bytes, each expensive to parse in another way."""
     head = f'{{"intent_type":"{QUEUED}","payload":'.encode()
     room = size - len(head) - 1
 
@@ -124,7 +122,7 @@ async def _creates(place: Place, body: bytes, seconds: float) -> Stretch:
 
 
 async def _bodies(place: Place, body: bytes, seconds: float) -> Stretch:
-    """The same body again and again over one connection, whatever is answered."""
+    """Send the same body again and again on one connection, whatever the response."""
     pool = await Pool(place.live.url).open(1)
     wanted = request("POST", "/v1/intents", place.keys["service"], body)
     answers: Counter[int] = Counter()

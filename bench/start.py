@@ -1,4 +1,4 @@
-"""From nothing to the first answer, and the memory that a server needs: alone, and for each idle listener."""
+"""The time from nothing to the first response, and a server's memory: alone, and for each idle listener."""
 
 import asyncio
 import resource
@@ -22,7 +22,7 @@ _SETTLE: Final = 2.0  # seconds
 
 
 def start(place: Place, options: Options) -> None:
-    """Each repeat is a new process on an empty database: migrations and the first start are in it."""
+    """Each repeat is a new process on an empty database, including migrations and the first start."""
     seconds, memory = [], []
     place.live.stop()
     for _ in range(options.repeats):
@@ -38,7 +38,7 @@ def start(place: Place, options: Options) -> None:
 
 
 def listeners(place: Place, options: Options) -> None:
-    """The growth of the server's resident memory by LISTENERS streams, each on an intent of its own."""
+    """The growth of the server's resident memory with LISTENERS streams, each on a separate intent."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft < LISTENERS + 200:
         raise RuntimeError(

@@ -1,5 +1,5 @@
-"""Two or more servers in one run, in turn: this one, itself with more worker processes, other checkouts. Shown is what
-each does and how many times the other's ours is.
+"""Several servers in turn in one run: this one, the same with more worker processes, other checkouts. Prints each
+server's figures and the ratios.
 """
 
 import subprocess
@@ -35,14 +35,14 @@ class Variant(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """Each turn of a variant: creates and flows a second, and what each cost."""
+    """For each turn of a variant: creates and flows a second, and their costs."""
 
     creates: list[tuple[float, Usage]]
     flows: list[tuple[float, Usage]]
 
 
 def checkout(path: Path, number: int) -> Variant:
-    """The variant that another folder with this project serves, by its own interpreter; ValueError if it cannot."""
+    """The variant that another checkout serves with its own interpreter; raises ValueError if it cannot."""
     python = path / ".venv" / "bin" / "python"
     if not python.exists():
         raise ValueError(f"{path} has no interpreter: run make setup there")
@@ -53,7 +53,7 @@ def checkout(path: Path, number: int) -> Variant:
 
 
 def commit(path: Path) -> str:
-    """The short name of the commit that is checked out there; empty if git does not say."""
+    """The short hash of the commit that is checked out there; empty if git does not know it."""
     said = subprocess.run(
         ["git", "describe", "--always", "--dirty=-changed", "--exclude=*"],
         capture_output=True,
@@ -70,7 +70,7 @@ def versus(
     this: Variant,
     others: Sequence[Variant],
 ) -> None:
-    """A B C A: this one is first and last, so that a machine that gets slower is seen in its range."""
+    """A B C A: this one runs first and last, so that a machine that slows down shows in its range."""
     for database in databases:
         heading(f"{database}: in turn")
         turns = [this, *others] * max(1, options.repeats - 1) + [this]
@@ -92,7 +92,7 @@ def versus(
 
 
 def _ratios(database: str, variant: Variant, ours: Measured, theirs: Measured) -> None:
-    """More processes are compared with one of them, this commit with others."""
+    """More processes are compared with one process, this commit with others."""
     more = variant.workers > 1
     left, right = (theirs, ours) if more else (ours, theirs)
     kind = "workers" if more else "against"

@@ -1,6 +1,5 @@
-"""HTTP/1.1 over kept connections, as lean as Python allows, so that the load is not what is measured.
-
-Callbacks instead of coroutines, one request in flight per connection, no more parsing than our server needs.
+"""HTTP/1.1 over persistent connections, as lean as Python allows, so that the load generator costs little: callbacks
+instead of coroutines, one request in flight per connection, and no more parsing than our server needs.
 """
 
 import asyncio
@@ -24,7 +23,7 @@ def request(method: str, path: str, key: str, body: bytes = b"", **headers: str)
 
 
 class Wire(asyncio.Protocol):
-    """One connection. ``heard`` is called with status and body once an answer is whole."""
+    """One connection. ``heard`` is called with status and body when a response is complete."""
 
     def __init__(self) -> None:
         self._transport: Any = None
@@ -98,7 +97,7 @@ class Wire(asyncio.Protocol):
 
 
 class Pool:
-    """Connections to one server; requests beyond their number wait for one in order."""
+    """Connections to one server; requests beyond their number wait in order."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -143,7 +142,7 @@ class Pool:
         wire.ask(request, done, told)
 
     async def call(self, request: bytes) -> Any:
-        """The JSON answer to one request; RuntimeError for any status but 200."""
+        """The JSON response to one request; RuntimeError for any status but 200."""
         answer: asyncio.Future[tuple[int, bytes]] = asyncio.get_running_loop().create_future()
         self.ask(request, lambda status, body: answer.set_result((status, body)))
         status, body = await answer

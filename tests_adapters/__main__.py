@@ -1,4 +1,4 @@
-"""Make the environments, run the contract in each, and compare the page with what it said.
+"""Creates the environments, runs the contract in each, and compares the page with the results.
 
     python -m tests_adapters [--write] [NAME ...] [-- pytest's arguments]
 
@@ -45,7 +45,7 @@ def main(words: list[str]) -> int:
 
 
 def run(name: str, passed_on: list[str]) -> int:
-    """Run the contract for one framework; pytest's exit code."""
+    """Run the contract for one framework; returns pytest's exit code."""
     began = time.monotonic()
     python = installed(name)
     command = [
@@ -67,8 +67,8 @@ def run(name: str, passed_on: list[str]) -> int:
 
 
 def installed(name: str) -> Path:
-    """The interpreter of an environment with its framework, Signoff and its server. It is made anew when what it
-    should hold changes.
+    """The interpreter of an environment with its framework, Signoff and its server. It is created anew when its
+    packages change.
     """
     folder = FOLDER / name
     python = folder / "bin" / "python"

@@ -1,4 +1,4 @@
-"""One adapter's harness (``--adapter``), a server shared by its cases, and a record of what each case said."""
+"""One adapter's harness (``--adapter``), a server that its cases share, and a record of each case's result."""
 
 import importlib
 import itertools
@@ -21,7 +21,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """A file with the name of a framework is imported only where that is installed."""
+    """A file named after a framework is imported only where that is installed."""
     chosen = config.getoption("--adapter")
     own = f"test_{chosen.replace('-', '_')}.py"
     if not ENVIRONMENTS[chosen].harnesses and collection_path.suffix == ".py" and collection_path.name != own:
@@ -74,7 +74,7 @@ def harness(kind: type[Harness]) -> Harness:
 
 @pytest.fixture
 def order() -> str:
-    """An order of this case's own."""
+    """An order number of this case's own."""
     return f"A-{next(_numbers)}"
 
 

@@ -1,4 +1,4 @@
-"""The environment of each adapter: what is installed beside Signoff, and which harnesses run there."""
+"""The environment of each adapter: its packages, and the harnesses that run in it."""
 
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -9,7 +9,7 @@ RESULTS: Final = ROOT / "build" / "adapters"
 
 
 class Environment(NamedTuple):
-    """module: with the harnesses, whose names are ``harnesses``."""
+    """module: the module with the ``harnesses``."""
 
     packages: tuple[str, ...]
     module: str

@@ -1,5 +1,5 @@
-"""What every adapter's harness offers to the contract: an agent of the real framework, with a scripted model and tools
-that write down what they were called with.
+"""What every adapter's harness provides: an agent of the real framework, with a scripted model and tools that record
+their arguments.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ TYPES = {"refund": REFUND, "close_shop": CLOSE}
 
 @dataclass(frozen=True)
 class Call:
-    """One call of a tool that the model makes, with the framework's own id of it."""
+    """A tool call by the model, with the framework's id of the call."""
 
     tool: str
     arguments: dict[str, Any]
@@ -27,7 +27,7 @@ class Call:
 
 @dataclass
 class Outcome:
-    """ran: what the tools were called with, in order; told: what the model got for each call, by its id."""
+    """ran: the arguments of the tools' calls, in order; told: what the model got for each call, by its id."""
 
     ran: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
     told: dict[str, str] = field(default_factory=dict)
@@ -62,13 +62,13 @@ class Tools:
 
 
 class Script:
-    """The model: it makes the calls of each turn in order, and follows a tool's answer that tells it to call again."""
+    """The model: it makes the calls of each turn in order, and obeys a tool's response that asks for another call."""
 
     def __init__(self, *turns: Sequence[Call]) -> None:
         self.turns = turns
 
     def next(self, answered: dict[str, str]) -> list[Call]:
-        """The calls of the next turn, given what was answered so far; none: it is done."""
+        """The calls of the next turn, given the responses so far; none at the end."""
         for turn in self.turns:
             again = [_again(call, answered[call.id]) for call in turn if call.id in answered]
             redone = [call for call in again if call is not None]
@@ -93,10 +93,10 @@ class Harness(ABC):
 
     @abstractmethod
     async def run(self, script: Script, thread: str, **options: Any) -> Outcome:
-        """Run a new agent to the end, with people deciding meanwhile."""
+        """Run a new agent to its end while people decide."""
 
     async def begin(self, script: Script, thread: str, server: Any, **options: Any) -> Any:
-        """Run until people are asked, and then stop as if the process had died; what survives it."""
+        """Run until people are asked, then stop as if the process had been killed; returns what survives."""
         before = len(server.asked)
         running = asyncio.ensure_future(self.run(script, thread, **options))
         await until(lambda: len(server.asked) > before, running)
@@ -113,7 +113,7 @@ class Harness(ABC):
 
 
 async def until(condition: Any, running: "asyncio.Future[Any] | None" = None) -> None:
-    """Return once it holds; raises what the running agent raised."""
+    """Return once it is true; raises the running agent's exception."""
     async with asyncio.timeout(30):
         while not await asyncio.to_thread(condition):
             if running is not None and running.done():

@@ -1,4 +1,4 @@
-"""Airflow: its operators and triggers, deferred and resumed as its scheduler does; the tool is the task after them."""
+"""Airflow: its operators and triggers, deferred and resumed as by its scheduler; the tool is the next task."""
 
 import asyncio
 import contextlib
@@ -49,7 +49,7 @@ class Airflow(Harness):
         return self.outcome(told)
 
     async def _tasks(self, call: Call, run_id: str, attempt: str, options: dict[str, Any]) -> str:
-        """The task that asks, and the one after it."""
+        """The task that asks, and the next one."""
         tool, arguments = getattr(self.tools, call.tool), call.arguments
         if call.tool in TYPES:
             operator = ApprovalOperator(

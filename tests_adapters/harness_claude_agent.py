@@ -1,5 +1,5 @@
-"""Claude Agent SDK: the real SDK and its control protocol, with a scripted program in place of the command line that it
-starts: that one needs a model.
+"""Claude Agent SDK: the real SDK and its control protocol, with a scripted program in place of its CLI, which would
+need a model.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ GATED = {f"{PREFIX}{name}": intent_type for name, intent_type in TYPES.items()}
 
 
 class ScriptedProgram(Transport):
-    """Speaks the control protocol: asks for permission, calls the tools of the SDK's own MCP server, ends the run."""
+    """Implements the control protocol: asks for permission, calls the tools of the SDK's MCP server, ends the run."""
 
     def __init__(self, script: Script, told: dict[str, str]) -> None:
         self._script = script
@@ -88,7 +88,7 @@ class ScriptedProgram(Transport):
         )  # fmt: skip
 
     async def _do(self, call: Call) -> tuple[str, str]:
-        """How a call ended, and what the model is told."""
+        """How a call ended, and what the model gets."""
         name, arguments = PREFIX + call.tool, call.arguments
         if name in GATED and self._hooks:
             event = {"hook_event_name": "PreToolUse", "tool_name": name, "tool_input": arguments}

@@ -1,4 +1,4 @@
-"""OpenAI Agents SDK: interruptions, and states that were written down."""
+"""OpenAI Agents SDK: interruptions, and serialized states."""
 
 import asyncio
 from typing import Any

@@ -1,4 +1,4 @@
-"""Temporal: a real development server, workers that come and go, and a workflow that makes the calls of the script."""
+"""Temporal: a real development server, workers that start and stop, and a workflow that makes the script's calls."""
 
 import asyncio
 import atexit
@@ -27,7 +27,7 @@ POLICY = RetryPolicy(initial_interval=timedelta(milliseconds=100), maximum_inter
 
 @workflow.defn
 class Agent:
-    """Makes the calls of each turn side by side: asks about the gated ones, then calls the tool."""
+    """Makes the calls of each turn concurrently: asks about the gated ones, then calls the tool."""
 
     @workflow.run
     async def run(self, turns: list[list[Any]], webhook: bool) -> dict[str, str]:
@@ -111,7 +111,7 @@ class Completed(Temporal):
             waking.cancel()
 
     async def _wake(self, handle: Any) -> None:
-        """What a receiver of Signoff's webhook does, twice for each event: they may be delivered again."""
+        """What a receiver of Signoff's webhook does, twice for each event, because events may be delivered again."""
         async with AsyncClient() as client:
             while True:
                 for intent in await client.list_intents(limit=10):
@@ -138,7 +138,7 @@ def development_server() -> str:
 
 
 async def connected() -> Client:
-    """A client of it, once it answers."""
+    """A client, once the server responds."""
     async with asyncio.timeout(60):
         while True:
             try:

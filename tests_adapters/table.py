@@ -1,4 +1,4 @@
-"""docs/reference/adapters.md: which adapter passed which case of the contract, written from what the cases said."""
+"""docs/reference/adapters.md: which adapter passed which case of the contract, generated from the cases' results."""
 
 import ast
 import json

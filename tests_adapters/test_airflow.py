@@ -1,4 +1,4 @@
-"""What is only Airflow's: the trigger and the sensor. Its own runner runs the DAG of the page, in test_page.py."""
+"""Cases of Airflow alone: the trigger and the sensor. test_page.py runs the page's DAG in Airflow's own runner."""
 
 from datetime import timedelta
 from types import SimpleNamespace
@@ -56,7 +56,7 @@ def test_a_sensor_fails_with_the_reason_of_a_rejection(server: Server, order: st
 
 
 def test_a_run_that_was_deleted_and_created_again_asks_again(server: Server, order: str) -> None:
-    """Its run_id and its number of tries are those of the deleted run."""
+    """Its run_id and try number equal those of the deleted run."""
 
     def task(id: str) -> Any:
         ti = SimpleNamespace(

@@ -1,4 +1,4 @@
-"""What only the Claude Agent SDK has: a hook that fails counts as no decision, so that the call may run."""
+"""Cases of the Claude Agent SDK alone: a failing hook counts as no decision, so the call could run."""
 
 import json
 from typing import Any

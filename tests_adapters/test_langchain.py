@@ -1,4 +1,4 @@
-"""What only LangChain has: the fourth decision, and the decisions that a tool allows."""
+"""Cases of LangChain alone: the fourth decision, and the decisions that a tool allows."""
 
 import asyncio
 from typing import Any
@@ -34,7 +34,7 @@ def refund(order: str, amount: int) -> str:
 
 
 async def run(call: Call, mode: Any, *allowed: str) -> dict[str, str]:
-    """What the model got, with a tool that allows these decisions only."""
+    """What the model got, with a tool that allows only these decisions."""
     RAN.clear()
     on: Any = {call.tool: {"allowed_decisions": [*allowed]}}
     agent = create_agent(

@@ -1,4 +1,4 @@
-"""What only the OpenAI Agents SDK has: an edited call is made again by the model."""
+"""Cases of the OpenAI Agents SDK alone: an edited call is made again by the model."""
 
 from typing import Any
 
@@ -18,7 +18,7 @@ from tests_adapters.harness_openai_agents import CONFIG, OpenAIAgents, ScriptedM
 
 
 class Stubborn(Script):
-    """A model that does not call again."""
+    """A model that does not repeat the call."""
 
     def next(self, answered: dict[str, str]) -> list[Call]:
         return [] if answered else list(self.turns[0])
@@ -53,7 +53,7 @@ async def test_an_edit_is_for_one_call(server: Server, order: str) -> None:
 
 
 class Calls(ScriptedModel):
-    """A model that makes these calls, in the SDK's own form, and is then done."""
+    """A model that makes these calls, in the SDK's format, and then ends."""
 
     def __init__(self, *calls: Any) -> None:
         self._calls = [*calls]
@@ -134,7 +134,7 @@ async def test_a_call_without_clear_arguments_is_not_run(server: Server, order: 
 
 
 async def test_an_edit_is_for_its_own_conversation_although_ids_repeat(server: Server, order: str) -> None:
-    """Some models count their calls anew in each conversation."""
+    """Some models restart their call ids in each conversation."""
     approvals = Approvals()
     server.edit(amount=3)
     assert await run(approvals, Stubborn([Call("refund", {"order": order, "amount": 30}, "call_0")])) == []

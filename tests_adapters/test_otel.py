@@ -1,4 +1,4 @@
-"""Traces from a client through the server to an agent and a decision, as a collector on loopback receives them."""
+"""Traces from a client through the server to an agent and a decision, received by a collector on loopback."""
 
 import http.server
 import threading

@@ -1,4 +1,4 @@
-"""docs/how-to/frameworks.md: the programs of this framework run as they stand, with a scripted model."""
+"""docs/how-to/frameworks.md: this framework's programs run unchanged, with a scripted model."""
 
 import asyncio
 import importlib
@@ -56,7 +56,7 @@ def test_the_programs_of_the_page_run(
 
 
 def run_with_airflow(programs: list[str], server: Server) -> None:
-    """By Airflow's own runner, which defers, triggers and resumes the tasks: approved with a change, and rejected."""
+    """With Airflow's own runner, which defers, triggers and resumes the tasks: approved with an edit, and rejected."""
     import tests_adapters.harness_airflow  # noqa: F401 - it chooses Airflow's folder
 
     def airflow(*words: str) -> str:
@@ -80,7 +80,7 @@ def run_with_airflow(programs: list[str], server: Server) -> None:
 
 
 def run_with_temporal(programs: list[str], folder: Path) -> None:
-    """As a module: Temporal's sandbox imports the workflow's module anew."""
+    """As a module, because Temporal's sandbox imports the workflow's module again."""
     from tests_adapters.harness_temporal import connected, development_server
 
     [text] = programs
@@ -106,7 +106,7 @@ def adapter(pytestconfig: pytest.Config) -> str:
 
 
 def given(adapter: str) -> dict[str, Any]:
-    """What the page leaves to its reader: the model."""
+    """What the page leaves to the reader: the model."""
     tool = "mcp__shop__refund" if adapter == "claude-agent" else "refund"
     call = Call(tool.removeprefix("mcp__shop__"), {"order": "A", "amount": 1}, "call-1")
     names: dict[str, Any] = {"__name__": "page"}

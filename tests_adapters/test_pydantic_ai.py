@@ -1,4 +1,4 @@
-"""What only Pydantic AI has: results of several deferred calls, which are used together."""
+"""Cases of Pydantic AI alone: results of several deferred calls that are used together."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What only Temporal has: workflows that end while people decide, and webhooks about the requests of others."""
+"""Cases of Temporal alone: workflows that end while people decide, and webhooks about others' requests."""
 
 import asyncio
 from typing import Any

@@ -1,1 +1,1 @@
-"""What a user would pick instead, doing the same job: each runs under an interpreter of its own."""
+"""Other products with the same job, each with a separate interpreter."""

@@ -1,5 +1,5 @@
-"""Absurd: a library over functions in PostgreSQL; starter, person and workers in one process. Its schema comes with the
-package of its command line.
+"""Absurd: a library on top of PostgreSQL functions; starter, person and workers in one process. Its schema comes with
+the package of its CLI.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""``python -m bench --peers``: ours, the peers, ours again, in one run; then how many times theirs ours is."""
+"""``python -m bench --peers``: ours, the peers, ours again, in one run; then the ratios of ours to theirs."""
 
 import asyncio
 import json
@@ -51,7 +51,7 @@ setups: dict[
 
 
 class Figures(NamedTuple):
-    """Flows a second of each repeat, and what a flow cost in each."""
+    """Flows a second of each repeat, and the cost of a flow in each."""
 
     rates: list[float]
     usages: list[Usage]
@@ -131,17 +131,17 @@ def _ratios(database: str, ours: dict[str, Figures], theirs: dict[str, Figures],
 
 
 def _cpu(ours: Figures, theirs: Figures) -> str:
-    """What moves little when others are busy."""
+    """Changes little when other processes are busy."""
     mine, other = statistics.median(ours.cpu), statistics.median(theirs.cpu)
     return f"CPU us each, all processes: ours {mine:.0f}, theirs {other:.0f} ({other / mine:.1f} x ours)"
 
 
 class Failed(RuntimeError):
-    """A peer that was installed but did not do the job, with its own words."""
+    """A peer that was installed but did not do the job, with its output."""
 
 
 def _peer(name: str, cluster: Cluster, options: Options) -> Figures:
-    """One peer, measured; nothing of it is left afterwards."""
+    """Measure one peer; everything it started is stopped afterwards."""
     python = interpreter(name)
     folder = Path(tempfile.mkdtemp(prefix=f"signoff-bench-{name}-"))
     stores = PEERS[name].stores
@@ -178,7 +178,7 @@ def _peer(name: str, cluster: Cluster, options: Options) -> Figures:
 
 
 async def _talk(name: str, python: Path, asked: Asked, log: BinaryIO, limit: float) -> list[dict[str, Any]]:
-    """What the peer's process says: that it is up, then each repeat; raises Failed for anything else."""
+    """Read the peer process's messages: that it is ready, then each repeat; raises Failed for anything else."""
     process = await asyncio.create_subprocess_exec(
         python,
         "-m",
@@ -222,7 +222,7 @@ def _tail(log: BinaryIO) -> str:
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
-    """Stop the peer by its id: it stops what it started; what it could not stop goes with its process group."""
+    """Stop the peer by its pid: it stops what it started, and its process group ends with it."""
     try:
         if process.returncode is None:
             process.terminate()

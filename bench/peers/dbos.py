@@ -1,4 +1,4 @@
-"""DBOS: a library in the user's own process, which is starter and person too; everything durable is in PostgreSQL."""
+"""DBOS: a library in the user's process, which is also starter and person; its state is in PostgreSQL."""
 
 import asyncio
 from collections.abc import AsyncIterator

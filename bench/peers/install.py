@@ -1,4 +1,4 @@
-"""Peers are installed when they are asked for, each into an interpreter of its own; none is a dependency of ours."""
+"""Installs peers on demand, each with a separate interpreter; none is a dependency of this project."""
 
 import shutil
 import subprocess
@@ -14,11 +14,11 @@ _PATIENCE: Final = 300  # seconds for one command
 
 
 class Missing(RuntimeError):
-    """What could not be installed, and why."""
+    """A package that could not be installed, and the reason."""
 
 
 def interpreter(name: str) -> Path:
-    """The interpreter that has the peer, at the versions of the table; raises Missing."""
+    """The interpreter with the peer at the table's versions; raises Missing."""
     listed = PEERS[name]
     home = FOLDER / name
     python, stamp = home / "bin" / "python", home / "installed"

@@ -1,6 +1,5 @@
-"""What every peer's process does: bring the peer up, keep flows in flight, say on stdout what came of it.
-
-Runs under the peer's interpreter: only the standard library, uvloop, and those of our files that need no more.
+"""The common part of every peer's process: starts the peer, keeps flows running, reports results on stdout. It runs
+with the peer's interpreter and so imports only the standard library, uvloop, and modules of ours that need no more.
 """
 
 import asyncio
@@ -28,7 +27,7 @@ _PATIENCE: Final = 45.0  # seconds for a server to answer; the bench itself give
 
 
 class Asked(NamedTuple):
-    """What the bench asks of a peer. ``database``: an empty one; ``postmaster``: its server's process."""
+    """The benchmark's request to a peer. ``database``: an empty one; ``postmaster``: its server's process."""
 
     folder: str
     database: str
@@ -42,9 +41,8 @@ class Asked(NamedTuple):
 
 
 class Up(NamedTuple):
-    """A peer that is ready. ``flow``: one whole flow under a name, RuntimeError if it ends otherwise than approved.
-
-    ``servers`` are processes of the peer's own; ``workers`` run user code with its SDK, as this process does.
+    """A peer that is ready. ``flow``: runs one flow with this name, RuntimeError unless it ends approved. ``servers``:
+    processes of the peer itself; ``workers``: processes that run user code with its SDK, like this one.
     """
 
     flow: Callable[[str], Awaitable[None]]
@@ -60,7 +58,7 @@ Say = Callable[..., None]
 
 
 def main(peer: Peer) -> None:
-    """The whole life of a peer's process; stdout is the bench's, whatever the peer's libraries print."""
+    """The life of a peer's process; stdout belongs to the benchmark, whatever the peer's libraries print."""
     with os.fdopen(os.dup(1), "w", buffering=1) as out:
         os.dup2(2, 1)
 
@@ -83,7 +81,7 @@ def main(peer: Peer) -> None:
 
 
 def _follow_the_bench() -> None:
-    """End when the bench is gone, however it went: then nobody holds the other end of stdin."""
+    """Exit when the benchmark has ended, however it ended: stdin is then closed."""
     sys.stdin.buffer.read()
     os.kill(os.getpid(), signal.SIGTERM)
 
@@ -100,7 +98,7 @@ async def _life(peer: Peer, asked: Asked, say: Say) -> None:
 
 
 async def _repeats(asked: Asked, up: Up) -> AsyncIterator[tuple[int, float, Usage]]:
-    """The closed loop: a flow that ends makes room for the next, through all repeats without a pause."""
+    """The closed loop: the end of a flow starts the next, through all repeats without a pause."""
     done = 0
 
     async def one_after_the_other(lane: int) -> None:
@@ -138,18 +136,18 @@ def _reading(asked: Asked, up: Up) -> Reading:
 
 
 def versions(*packages: str) -> str:
-    """Each package with the version that is installed here."""
+    """Each package with its installed version."""
     return ", ".join(f"{package} {version(package)}" for package in packages)
 
 
 def approved(result: object, wanted: dict[str, Any]) -> None:
-    """RuntimeError unless a flow's result is that of its last step."""
+    """Raise RuntimeError unless the result is that of the flow's last step."""
     if result != {**wanted, "outcome": "approved", "applied": True}:
         raise RuntimeError(f"a flow ended with {result!r}"[:500])
 
 
 def postgres_syncs(url: str) -> str:
-    """What a commit waits for, as a session of the peer's database says it; with the driver that the peer brought."""
+    """The durability of a commit, as a session of the peer's database reports it, with the peer's driver."""
     psycopg = import_module("psycopg")
     with psycopg.connect(url) as connection:
         said = {
@@ -166,7 +164,7 @@ def process(
     environment: dict[str, str] | None = None,
     pass_fds: tuple[int, ...] = (),
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """A process of the peer, its output in ``name``.log; stopped by its id afterwards, and waited for."""
+    """A process of the peer that logs to ``name``.log; stopped by its pid afterwards, and waited for."""
     with (Path(folder) / f"{name}.log").open("ab") as log:
         started = subprocess.Popen(
             [str(part) for part in command],
@@ -189,7 +187,7 @@ def process(
 
 
 async def answers(url: str, started: subprocess.Popen[bytes], folder: str, name: str) -> None:
-    """Return once ``url`` is answered with 200; RuntimeError with the end of the log if it never is."""
+    """Return once ``url`` responds with 200; RuntimeError with the end of the log if it never does."""
     give_up = time.monotonic() + _PATIENCE
     while time.monotonic() < give_up and started.poll() is None:
         with suppress(OSError):

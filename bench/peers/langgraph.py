@@ -1,4 +1,4 @@
-"""LangGraph: a library in the user's own process; a graph is saved in PostgreSQL after each of its steps."""
+"""LangGraph: a library in the user's process; a graph's state is saved in PostgreSQL after each step."""
 
 import asyncio
 from collections.abc import AsyncIterator

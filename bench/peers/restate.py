@@ -1,6 +1,5 @@
-"""Restate: its server in one process, the flow in a Python service behind it, starter and person over its HTTP ingress.
-
-Its server is under the Business Source License: it is run here to be measured, and is no part of this project.
+"""Restate: its server in one process, the flow in a Python service behind it, starter and person over its HTTP
+ingress. Its server has the Business Source License: it is run here for measurements and is no part of this project.
 """
 
 import asyncio
@@ -37,7 +36,7 @@ _TUNED: Final = (
 
 
 def service(tell: int) -> Any:
-    """The flow; ``tell`` is where the person is told that something waits."""
+    """The flow; ``tell`` is the address at which the person learns that it waits."""
     approval = restate.Service("Approval")
 
     @approval.handler()
@@ -81,7 +80,7 @@ class Client:
         self._said = b""
 
     def told(self, chunk: bytes) -> None:
-        """What waits, as the service says it: approve."""
+        """The names of waiting flows, as the service reports them: approve them."""
         *lines, self._said = (self._said + chunk).split(b"\n")
         for line in lines:
             awakeable = line.split()[1].decode()
@@ -142,7 +141,7 @@ def _register(admin: int, port: int) -> None:
 
 
 def _durability(binary: Path, settings: dict[str, str]) -> str:
-    """As the server itself reads its configuration: the log that everything is committed to, and its fsync."""
+    """From the server's configuration as it reads it: the log of all commits, and its fsync."""
     said = subprocess.run(
         [binary, "--dump-config"], env=os.environ | settings, capture_output=True, text=True, check=True
     )

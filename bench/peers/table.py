@@ -1,4 +1,4 @@
-"""The peers and their versions: the one place that says what is installed to be compared with."""
+"""The peers and their versions: the only place that says what is installed for the comparison."""
 
 import platform
 from typing import Final, NamedTuple
@@ -8,7 +8,9 @@ _MACHINES: Final = {"x86_64": "x64", "aarch64": "arm64", "arm64": "arm64"}
 
 
 class Listed(NamedTuple):
-    """``python``: packages for its interpreter; ``npm``: those that npm has; ``stores``: in our PostgreSQL."""
+    """``python``: packages for its interpreter; ``npm``: packages from npm; ``stores``: whether its state is in our
+    PostgreSQL.
+    """
 
     label: str
     licence: str
@@ -18,7 +20,7 @@ class Listed(NamedTuple):
 
 
 def _server(version: str) -> str:
-    """Restate's server for this machine; npm's general package would only choose among these."""
+    """Restate's server for this machine; npm's general package would only select one of these."""
     machine = _MACHINES.get(platform.machine(), platform.machine())
     return f"@restatedev/restate-server-{platform.system().lower()}-{machine}@{version}"
 

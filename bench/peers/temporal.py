@@ -1,4 +1,6 @@
-"""Temporal's dev server: one process with SQLite, made for development; worker, starter and person in another."""
+"""Temporal's dev server: one process with SQLite, made for development; worker, starter and
+person in another process.
+"""
 
 import asyncio
 import sqlite3
@@ -133,7 +135,7 @@ async def _connected(port: int, server: subprocess.Popen[bytes], folder: str) ->
 
 
 def _durability(file: Path) -> str:
-    """The journal as the file says it; ``synchronous`` belongs to the server's connection and cannot be read back."""
+    """The journal mode from the file; ``synchronous`` is a setting of the server's connection and cannot be read."""
     with sqlite3.connect(file) as connection:
         journal = connection.execute("pragma journal_mode").fetchone()[0]
     connection.close()

@@ -14,7 +14,7 @@ from signoff.wire.fields import OrgId, WorkspaceId, about
 
 
 class Organization(Struct, kw_only=True):
-    """An organization of the key's."""
+    """An organization to which the key belongs."""
 
     org_id: OrgId
     name: Annotated[str, about("Its name.", "acme")]

@@ -159,6 +159,25 @@ def test_a_no_and_silence_end_a_watch_with_codes_of_their_own(sh: Shell) -> None
     sh("intents", "send", "--type", "intent.cli.soon.v1", "--watch", "--timeout", "60s", code=11)
 
 
+@pytest.mark.parametrize(("changed", "code"), [({"rows": 2}, 15), ({"rows": 1}, 0)])
+def test_a_changed_payload_is_told_from_the_one_that_was_sent(
+    sh: Shell, changed: dict[str, object], code: int
+) -> None:
+    kind = f"intent.cli.changed{code}.v1"
+    with Client(sh.live.url, sh.live.owner_key) as client:
+        step = {"id": "ask", "human": {"title": "Run it?"}}
+        client.apply_workflow({"workflow": f"changed{code}", "intent_type": kind, "steps": [step]})
+    send = ("intents", "send", "--type", kind, "--payload", '{"rows": 1}', "--idempotency-key", kind)
+    intent_id = sh(*send).split()[0]
+    if code:
+        sh("tasks", "revise", intent_id, "--yes", "--payload", json.dumps(changed))
+    sh("tasks", "approve", intent_id, "--yes")
+    sh(*send, "--watch", code=0)
+    sh(*send, "--watch", "--unchanged", code=code)
+    sh(*send, "--unchanged", code=2)
+    sh("intents", "send", "--type", kind, "--watch", "--unchanged", code=2)
+
+
 def test_a_watch_names_who_acted_while_it_goes_on_waiting(sh: Shell) -> None:
     stages = [{"any": ["role:owner"]}, {"any": ["role:owner"]}]
     sh.ask("POST", "/v1/policies", {"name": "cli-twice", "policy": {"approve": stages}})

@@ -498,6 +498,7 @@ ENDS: dict[ExitCode, Callable[[Stub], tuple[str, ...]]] = {
 }
 ELSEWHERE = {
     ExitCode.DECLINED: "test_at_a_terminal_anything_but_yes_is_no",
+    ExitCode.CHANGED: "test_a_changed_payload_is_told_from_the_one_that_was_sent",
     ExitCode.TIMEOUT: "test_a_watch_that_takes_too_long_is_7_and_the_intent_goes_on",
     ExitCode.INTERRUPTED: "test_ctrl_c_is_130",
 }

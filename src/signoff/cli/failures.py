@@ -38,6 +38,7 @@ class ExitCode(IntEnum):
     WITHDRAWN = 12
     SUPERSEDED = 13
     UNDELIVERABLE = 14
+    CHANGED = 15
     INTERRUPTED = 130
 
 
@@ -57,6 +58,7 @@ MEANING: Final = {
     ExitCode.WITHDRAWN: "a watched intent was withdrawn or canceled",
     ExitCode.SUPERSEDED: "changes were requested, and no revision followed",
     ExitCode.UNDELIVERABLE: "no approver could be reached",
+    ExitCode.CHANGED: "with `--unchanged`: approved, but not the payload that was sent",
     ExitCode.INTERRUPTED: "Ctrl-C",
 }
 

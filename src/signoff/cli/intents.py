@@ -1,5 +1,6 @@
 """``signoff intents``: submit durable requests, watch them, and see how they ended."""
 
+import json
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -55,6 +56,11 @@ intents.add_command(intent_messages)
 @click.option(
     "--timeout", callback=seconds, metavar="DURATION", help="With --watch: maximum time to follow it."
 )
+@click.option(
+    "--unchanged",
+    is_flag=True,
+    help="With --watch: exit code 15 if it completed with a payload that people changed.",
+)
 @click.pass_obj
 def send(
     session: Remote,
@@ -64,6 +70,7 @@ def send(
     idempotency_key: str | None,
     watch: bool,
     timeout: float | None,
+    unchanged: bool,
     **parts: str | None,
 ) -> int:
     """Send an intent and print its id.
@@ -74,10 +81,27 @@ def send(
     from signoff.client import calls
 
     refuse_timeout_alone(watch, timeout)
+    if unchanged and not watch:
+        raise CommandFailed(ExitCode.USAGE, "--unchanged has an effect only with --watch.")
     intent = _intent(file, data, parts)
+    if unchanged and "payload" not in intent:
+        raise CommandFailed(ExitCode.USAGE, "--unchanged needs a payload to compare.", hint="Pass --payload.")
     sent = session.client.call(calls.send_intent(intent, idempotency_key))
     _print(session, sent, followed=watch)
-    return watch_intent(session, sent.intent_id, timeout) if watch else ExitCode.OK
+    if not watch:
+        return ExitCode.OK
+    code = watch_intent(session, sent.intent_id, timeout)
+    if code is ExitCode.OK and unchanged:
+        approved = session.client.get_intent(sent.intent_id).get("payload")
+        if _exactly(approved) != _exactly(intent["payload"]):
+            session.out.note("The payload that was approved is not the one that was sent.")
+            return ExitCode.CHANGED
+    return code
+
+
+def _exactly(payload: object) -> str:
+    """As text, because 1 and true are equal in Python."""
+    return json.dumps(payload, sort_keys=True)
 
 
 def _print(session: Remote, sent: "SubmittedIntent", *, followed: bool = False) -> None:

@@ -1691,7 +1691,7 @@ export interface NotificationsResponse {
   readonly notifications: readonly NotificationOut[];
 }
 
-/** An organization of the key's. */
+/** An organization to which the key belongs. */
 export interface Organization {
   /** The organization. */
   readonly org_id: string;

@@ -51,10 +51,19 @@ export class Backoff {
   }
 }
 
-/** A timer of any length; the returned function cancels it. */
+/**
+ * A timer of any length; the returned function cancels it. It never fires early: timers count whole milliseconds from
+ * when the event loop last looked at the clock, and a wait that ends before its deadline would send one more request.
+ */
 export function after(seconds: number, what: () => void): () => void {
   if (seconds === Infinity) return () => {};
-  const timer = setTimeout(what, Math.min(Math.max(0, seconds * 1000), LONGEST_TIMER));
+  const end = now() + seconds;
+  let timer: ReturnType<typeof setTimeout>;
+  const start = (): void => {
+    const left = Math.ceil(Math.max(0, end - now()) * 1000);
+    timer = setTimeout(() => (now() < end ? start() : what()), Math.min(left, LONGEST_TIMER));
+  };
+  start();
   return () => clearTimeout(timer);
 }
 

@@ -12,6 +12,7 @@ import { ROOT, type Scripted, scriptedServer } from "./processes.js";
 
 const DIST = join(ROOT, "clients/typescript/dist");
 const { SseParser } = (await import(join(DIST, "stream.js"))) as { SseParser: new () => { feed(chunk: Uint8Array): { event: string; data: string }[] } };
+const { after: timer } = (await import(join(DIST, "time.js"))) as { after: (seconds: number, what: () => void) => () => void };
 const { keep } = (await import(join(DIST, "platform/node.js"))) as { keep: (name: string, text: string) => string };
 const server: Scripted = await scriptedServer();
 after(() => server.end());
@@ -28,6 +29,25 @@ test("frames do not depend on how the bytes were cut", () => {
       for (let at = 0; at < bytes.length; at += size) found.push(...parser.feed(bytes.subarray(at, at + size)));
       assert.deepEqual(found, frames, `${size} bytes at a time, ${JSON.stringify(end)}`);
     }
+  }
+});
+
+test("a timer that the platform fires early waits for the rest, and can still be canceled", async () => {
+  const real = globalThis.setTimeout;
+  const early = (what: () => void, milliseconds: number) => real(what, Math.max(0, milliseconds - 20));
+  globalThis.setTimeout = early as typeof setTimeout;
+  try {
+    let canceled = true;
+    const cancel = timer(0.03, () => (canceled = false));
+    const began = performance.now();
+    await new Promise<void>((resolve) => {
+      timer(0.05, resolve);
+      real(cancel, 15);
+    });
+    assert.ok(performance.now() - began >= 50);
+    assert.ok(canceled);
+  } finally {
+    globalThis.setTimeout = real;
   }
 });
 

@@ -159,7 +159,7 @@ def test_a_no_and_silence_end_a_watch_with_codes_of_their_own(sh: Shell) -> None
     sh("intents", "send", "--type", "intent.cli.soon.v1", "--watch", "--timeout", "60s", code=11)
 
 
-@pytest.mark.parametrize(("changed", "code"), [({"rows": 2}, 15), ({"rows": 1}, 0)])
+@pytest.mark.parametrize(("changed", "code"), [({"rows": True}, 15), ({"rows": 1}, 0)])
 def test_a_changed_payload_is_told_from_the_one_that_was_sent(
     sh: Shell, changed: dict[str, object], code: int
 ) -> None:

@@ -1,6 +1,5 @@
 """``signoff intents``: submit durable requests, watch them, and see how they ended."""
 
-import json
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -92,16 +91,12 @@ def send(
         return ExitCode.OK
     code = watch_intent(session, sent.intent_id, timeout)
     if code is ExitCode.OK and unchanged:
-        approved = session.client.get_intent(sent.intent_id).get("payload")
-        if _exactly(approved) != _exactly(intent["payload"]):
+        from signoff.client.call_request import same_json
+
+        if not same_json(session.client.get_intent(sent.intent_id).get("payload"), intent["payload"]):
             session.out.note("The payload that was approved is not the one that was sent.")
             return ExitCode.CHANGED
     return code
-
-
-def _exactly(payload: object) -> str:
-    """As text, because 1 and true are equal in Python."""
-    return json.dumps(payload, sort_keys=True)
 
 
 def _print(session: Remote, sent: "SubmittedIntent", *, followed: bool = False) -> None:

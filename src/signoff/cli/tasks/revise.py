@@ -36,9 +36,11 @@ def revise(session: Remote, task: str, payload: str, comment: str | None, approv
 
     With --approve you also approve the changed request, if its policy says edits: approve.
     """
+    from signoff.client.call_request import same_json
+
     found, new = session.client.tasks.get(session.task_id(task)), read_inline(payload, "--payload")
     old = found.get("payload") or {}
-    if old == new:
+    if same_json(old, new):
         raise CommandFailed(
             ExitCode.USAGE, "The payload is unchanged.", hint=f"See: signoff tasks get {task}"
         )

@@ -195,6 +195,11 @@ async def test_with_refuse_only_what_has_a_workflow_is_taken(web: WebEnv) -> Non
         refused = await web.post(path, body)
         assert (refused.status, refused.code) == (422, "unlisted_type"), refused.text
         assert refused["error"]["hint"]
+    near = await web.post("/v1/intents", {"intent_type": TYPE[:-1] + "2"})
+    assert (near.code, near["error"]["hint"]) == (
+        "unlisted_type",
+        f"Did you mean {TYPE!r}? Otherwise, ask an admin for a workflow.",
+    )
     checked = await web.post("/v1/scenarios/validate", bundle(WORK))
     assert (checked["valid"], "No workflow is registered" in checked["errors"][0]) == (False, True)
     assert (await web.post("/v1/intents", {"intent_type": TYPE})).status == 200

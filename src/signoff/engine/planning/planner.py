@@ -48,7 +48,7 @@ from signoff.engine.directory.eligible_people import (
     stage_name,
 )
 from signoff.engine.directory.snapshot import DirectoryCache, Snapshot
-from signoff.engine.planning.workspace_rules import under_policy, under_workspace_rules
+from signoff.engine.planning.workspace_rules import refuse_unlisted, under_policy, under_workspace_rules
 from signoff.store.rows import plan_digest
 from signoff.store.store import Store
 
@@ -133,6 +133,7 @@ class Planner:
         _refuse_killed_author(request.claimed_from, directory)
         behind = _behalf(request, directory)
         plan = self._chosen(plan, payload)
+        refuse_unlisted(plan, request.intent_type, directory)
         frozen, digest_of_plan, more = _frozen(plan, directory, tuple(dict.fromkeys((*side, *behind))))
         _refuse_sender(frozen, directory, by, request.claimed_from)
         if workflow is None:
@@ -184,6 +185,7 @@ class Planner:
         if plan is scenario.plan:
             refuse_unheeded(scenario.deciders, directory)
             _refuse_demands(scenario.demands, directory)
+        refuse_unlisted(plan, scenario.intent_type, directory)
         frozen, digest_of_plan, more = _frozen(self._chosen(plan, payload), directory, side, coming)
         _refuse_sender(frozen, directory, by)
         return Submission(
@@ -208,6 +210,7 @@ class Planner:
         """Plan a retried intent: the same plan with the current people and policies."""
         directory = await self._snapshot(old.workspace, by)
         plan, warnings = await self._left(old.plan, old.type, directory)
+        refuse_unlisted(plan, old.type, directory)
         frozen, digest, more = _frozen(self._chosen(plan, payload), directory, side)
         _refuse_sender(frozen, directory, by, old.requester.claimed)
         return frozen, digest, (*warnings, *more, *missing_from_titles(frozen, payload))

@@ -22,19 +22,24 @@ from signoff.core.policy.policy import applied
 from signoff.engine.directory.snapshot import NamedPolicy, Snapshot
 
 
+def refuse_unlisted(plan: Plan, intent_type: str, directory: Snapshot) -> None:
+    """Raise Invalid if the plan came with the request and the workspace accepts only types that have a workflow."""
+    if from_workflow(plan) or directory.workspace.unlisted_types != REFUSE:
+        return
+    nearest = directory.type_nearest(intent_type)
+    hint = "Ask an admin for one: signoff workflows apply FILE."
+    raise Invalid(
+        "unlisted_type",
+        "No workflow is registered for this intent type, so it is refused.",
+        field="intent_type",
+        hint=f"Did you mean {nearest!r}? Otherwise, ask an admin for a workflow." if nearest else hint,
+    )
+
+
 def under_workspace_rules(plan: Plan, directory: Snapshot, warnings: list[str]) -> Plan:
-    """Return the plan with the steps that it needs in this workspace; raises Invalid if the workspace does not accept
-    such a plan.
-    """
+    """Return the plan with the steps that it needs in this workspace."""
     if from_workflow(plan) or not directory.workspace.has_rules_for_requests:
         return plan
-    if directory.workspace.unlisted_types == REFUSE:
-        raise Invalid(
-            "unlisted_type",
-            "No workflow is registered for this intent type, so it is refused.",
-            field="intent_type",
-            hint="Ask an admin for one: signoff workflows apply FILE.",
-        )
     if directory.workspace.unlisted_types == GATE and (early := missing_gate(plan)):
         warnings.append(
             f"this type has no workflow, so people are asked before step {early[0]!r} may run: "

@@ -25,7 +25,10 @@ from signoff.core.text.subject import subject
         ),
         ({"reason": "because", "Summary": "so", "x.y": 1}, (('"x.y"', "1"),)),
         ({"a": 1, "b": 2, "c": 3, "d": 4}, (("a", "1"), ("b", "2"), ("c", "3"))),
-        ({"amount": "7", "currency": "EUR"}, (("amount", "7 EUR"), ("currency", "EUR"))),
+        ({"amount": "7", "currency": "EUR"}, (("amount", "7 EUR"),)),
+        ({"amount": "7 USD", "currency": "EUR"}, (("amount", "7 USD"), ("currency", "EUR"))),
+        ({"amount": [7], "currency": "EUR"}, (("currency", "EUR"),)),
+        ({"amount": "about 7", "currency": "EUR"}, (("amount", "about 7"), ("currency", "EUR"))),
     ],
 )
 def test_the_first_short_values(payload: dict[str, Any], chips: tuple[tuple[str, str], ...]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from itertools import islice
 from typing import Any, Final
 
-from signoff.core.text.amounts import currency_field, is_money, money_text
+from signoff.core.text.amounts import currency_field, is_money, money_text, number_text
 from signoff.core.text.json_diff import show_named
 from signoff.core.text.json_paths import member_path
 from signoff.core.text.masking import hides
@@ -28,7 +28,9 @@ def subject(payload: Mapping[str, Any], most: int) -> tuple[tuple[str, str], ...
     """The first short values, as (field, value). Values that the request affects come first; the requester's own
     claims are left out.
     """
-    with_amounts = {currency_field(name, payload) for name, value in payload.items() if _counts(name, value)}
+    with_amounts = {
+        _shown_currency(name, value, payload) for name, value in payload.items() if is_money(name)
+    }
     short = (
         (member_path("", name), text)
         for name, value in sorted(payload.items(), key=lambda one: one[0].lower() not in AFFECTED)
@@ -40,8 +42,11 @@ def subject(payload: Mapping[str, Any], most: int) -> tuple[tuple[str, str], ...
     return tuple(islice(short, most))
 
 
-def _counts(name: str, value: Any) -> bool:
-    return is_money(name) and isinstance(value, int | float) and not isinstance(value, bool)
+def _shown_currency(name: str, value: Any, payload: Mapping[str, Any]) -> str:
+    """The field next to an amount whose currency the amount is shown with; "" if there is none."""
+    field = currency_field(name, payload)
+    text = number_text(name, value, payload) if field and len(str(value)) <= _LONGEST else None
+    return field if text and text.endswith(f" {payload[field]}") else ""
 
 
 def _short(name: str, value: Any, payload: Mapping[str, Any]) -> str:

@@ -44,7 +44,7 @@ class Till:
 
     def _refund(self) -> Any:
         def refund(order: str, amount: int, card: str = SECRET) -> str:
-            """Record the payment."""
+            """Pay the money back."""
             self.paid.append((order, amount, card))
             return f"paid {amount}"
 

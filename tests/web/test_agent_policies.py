@@ -269,3 +269,25 @@ async def test_the_address_of_another_workspace_restricts_no_agent_here(web: Web
         refused = await web.call("PUT", path, body, "oscar")
         assert (refused.status, refused.code) == (404, "agent_not_found")
     assert (await send(web)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("pattern", "warned"),
+    [
+        ("agent://ACME/prod/stranger", "matches no sender: this workspace is acme/prod"),
+        ("agent://acme/test/*", "matches no sender: this workspace is acme/prod"),
+        ("agent://other/*", "matches no sender: this workspace is acme/prod"),
+        ("nobody", "matches no sender yet: no agent or service has this address"),
+        ("agent://acme", "matches no sender yet: no agent or service has this address"),
+        ("stranger", ""),
+        ("agent://acme/*", ""),
+        ("agent://acme/prod/*", ""),
+        ("*", ""),
+    ],
+)
+async def test_a_sender_pattern_that_matches_nobody_is_warned_of(
+    web: WebEnv, pattern: str, warned: str
+) -> None:
+    await set_mode(web, "denylist")
+    answer = await web.post(f"{POLICY}/entries", {"sender_pattern": pattern}, "oscar")
+    assert [one.partition(" ")[2] for one in answer.json.get("warnings", [])] == ([warned] if warned else [])

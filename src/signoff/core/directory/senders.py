@@ -71,6 +71,15 @@ class Senders(Struct, frozen=True):
         return any(_matches(entry.pattern, name) for entry in self.entries for name in names)
 
 
+def is_elsewhere(pattern: str, full_names: Iterable[str]) -> bool:
+    """Whether a pattern is for an organization or a workspace that is none of these, so that no sender matches it."""
+    if pattern == ANY:
+        return False
+    place = tuple(pattern.removeprefix(SCHEME).split("/"))
+    places = place[:-1]  # without the name, or the star
+    return all(tuple(name.split("/"))[: len(places)] != places for name in full_names)
+
+
 def pattern_of(text: str, organization: str, workspace: str) -> str:
     """A sender pattern in its canonical form, as seen from a workspace."""
     plain = text.strip()

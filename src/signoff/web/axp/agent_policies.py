@@ -6,7 +6,15 @@ from collections.abc import Callable
 from signoff.core.directory.agent_limits import MICROS, AgentLimits, Usage
 from signoff.core.directory.authorization import Action, authorize
 from signoff.core.directory.model import Account
-from signoff.core.directory.senders import ALLOWLIST, OPEN, SenderPattern, Senders, pattern_of
+from signoff.core.directory.senders import (
+    ALLOWLIST,
+    ANY,
+    OPEN,
+    SenderPattern,
+    Senders,
+    is_elsewhere,
+    pattern_of,
+)
 from signoff.core.errors import Invalid
 from signoff.web.axp.mesh import named_agent
 from signoff.web.http import bodies, json_intake
@@ -78,7 +86,7 @@ async def send_policy(call: Call) -> SendPolicyResponse:
     """GET /v1/agents/{address}/policy"""
     account = await named_agent(call)
     authorize(call.actor, Action.READ_RESTRICTIONS, account)
-    return _senders(account)
+    return await _senders(call, account)
 
 
 async def set_send_policy(call: Call) -> SendPolicyResponse:
@@ -105,16 +113,22 @@ async def remove_sender(call: Call) -> SendPolicyResponse:
 async def _change_senders(call: Call, change: Callable[[Senders], Senders]) -> SendPolicyResponse:
     authorize(call.actor, Action.RESTRICT_AGENT)
     account = await named_agent(call, exactly=True)
-    return _senders(await call.state.accounts.change_senders(call.actor, account.id, change))
+    return await _senders(call, await call.state.accounts.change_senders(call.actor, account.id, change))
 
 
-def _senders(account: Account) -> SendPolicyResponse:
+async def _senders(call: Call, account: Account) -> SendPolicyResponse:
+    directory = await directory_of(call)
     senders = account.senders or Senders()
     warnings: list[str] = []
     if senders.mode == OPEN and senders.entries:
         warnings.append("the agent is open to any sender, so its entries have no effect")
     if senders.mode == ALLOWLIST and not senders.entries:
         warnings.append("no sender is listed, so nobody may send to the agent")
+    for pattern in (one.pattern for one in senders.entries):
+        if is_elsewhere(pattern, directory.workspace.full_names):
+            warnings.append(f"{pattern} matches no sender: this workspace is {directory.workspace.full_name}")
+        elif ANY not in pattern and directory.account(pattern) is None:
+            warnings.append(f"{pattern} matches no sender yet: no agent or service has this address")
     return SendPolicyResponse(
         policy=SendPolicy(
             address=account.address,

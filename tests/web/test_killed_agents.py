@@ -216,3 +216,24 @@ async def test_kills_and_resumes_are_listed(web: WebEnv) -> None:
     assert (await web.get("/v1/mesh/events", "ann")).code == "auditor_required"
     assert (await web.get("/v1/mesh/events")).code == "person_required"
     assert (await web.get("/v1/mesh/events", "sam"))["events"] == []
+
+
+@pytest.mark.parametrize("restriction", ["killed", "limits", "senders"])
+async def test_a_restricted_agent_is_removed_by_admins_only(web: WebEnv, restriction: str) -> None:
+    """The service that registered it cannot put another agent of that name in its place."""
+    made = await web.post("/v1/service-accounts", {"name": "robot"}, "ci")
+    assert made.status == 200, made.text
+    path = next(
+        f"/v1/service-accounts/{one['id']}"
+        for one in (await web.get("/v1/service-accounts", "oscar"))["service_accounts"]
+        if one["name"] == "robot"
+    )
+    ways: dict[str, tuple[str, str, Any]] = {
+        "killed": ("POST", "/v1/mesh/agents/robot/kill", None),
+        "limits": ("PUT", "/v1/mesh/agents/robot/policies/cost", {"max_intents_per_day": 1}),
+        "senders": ("PUT", "/v1/agents/robot/policy", {"policy_type": "allowlist"}),
+    }
+    method, where, body = ways[restriction]
+    assert (await web.call(method, where, body, "oscar")).status == 200
+    assert refused(await web.call("DELETE", path, None, "ci")) == (403, "admin_required")
+    assert (await web.call("DELETE", path, None, "oscar")).status == 200

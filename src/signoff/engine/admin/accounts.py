@@ -166,12 +166,18 @@ class Accounts:
         return await retry_on_conflict(attempt, lambda: self._directory.forget(actor.workspace))
 
     async def remove_account(self, actor: Actor, account_id: str) -> Account:
-        """Revoke an account and all its keys."""
+        """Revoke an account and all its keys. An agent that an admin has restricted is removed by admins only: requests
+        to a removed agent's address go to another agent of that name, which has no restrictions.
+        """
 
         async def attempt() -> Account:
             since = await self._since(actor.workspace)
             before = await self.account(actor, account_id)
             _authorize_change(actor, before)
+            if before.killed_at is not None:
+                authorize(actor, Action.KILL_AGENT)
+            if before.limits is not None or before.senders is not None:
+                authorize(actor, Action.RESTRICT_AGENT)
             after = replace(before, status="revoked", updated_at=self._clock.now())
             keys = await self._rows.keys(actor.workspace, account_id)
             good = [key for key in keys if key.revoked_at is None]

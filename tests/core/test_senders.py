@@ -13,6 +13,7 @@ from signoff.core.directory.senders import (
     OPEN,
     SenderPattern,
     Senders,
+    is_elsewhere,
     pattern_of,
     refuse_sender,
 )
@@ -128,3 +129,20 @@ def test_the_refusal_names_the_limit_and_when_it_ends(limits: AgentLimits, used:
     assert refusal.retry_after == 60, "AXP's clients sleep for all of it"
     almost = limit_reached("a", limits, used, NOON + timedelta(hours=11, minutes=59, seconds=50))
     assert almost.retry_after == 10
+
+
+@pytest.mark.parametrize(
+    ("pattern", "elsewhere"),
+    [
+        ("*", False),
+        ("agent://acme/*", False),
+        ("agent://acme/prod/*", False),
+        ("agent://acme/prod/robot", False),
+        ("agent://old/name/robot", False),
+        ("agent://ACME/prod/robot", True),
+        ("agent://acme/test/*", True),
+        ("agent://other/*", True),
+    ],
+)
+def test_a_pattern_for_another_place_matches_no_sender(pattern: str, elsewhere: bool) -> None:
+    assert is_elsewhere(pattern, ("acme/prod", "old/name")) is elsewhere

@@ -122,7 +122,10 @@ async def test_whoever_registers_a_killed_agent_again_does_not_resume_it(env: En
     account, _ = await env.accounts.add_account(ci, ActorKind.AGENT, "mine")
     await env.kill_switch.kill(ROOT, account.id)
     await env.accounts.update_account(ci, account.id, display_name="Mine")
-    await env.accounts.remove_account(ci, account.id)
+    with pytest.raises(Forbidden) as refusal:
+        await env.accounts.remove_account(ci, account.id)
+    assert refusal.value.code == "admin_required"
+    await env.accounts.remove_account(ROOT, account.id)
     again, created = await env.accounts.add_account(ci, ActorKind.AGENT, "mine")
     assert (created, again.id) == (True, account.id)
     assert again.killed_at is not None

@@ -334,8 +334,11 @@ def test_a_field_is_missing_exactly_if_its_name_is_shown(payload: dict[str, Any]
 def test_only_a_workflows_titles_miss_fields() -> None:
     plan, _ = compiled(REFUND)
     assert missing_from_titles(plan, b'{"amuont": 3, "customer": {"name": "ACME"}}') == (
-        "step 'ask': its title names {amount}, which the payload does not have; approvers see [amount]. "
+        "step 'ask': its title names {amount}, which the payload lacks or leaves empty; approvers see [amount]. "
         "Did you mean 'amuont'?",
+    )
+    assert missing_from_titles(plan, b'{"amount": null, "customer": {"name": "ACME"}}') == (
+        "step 'ask': its title names {amount}, which the payload lacks or leaves empty; approvers see [amount]",
     )
     assert missing_from_titles(plan, b'{"amount": 3, "customer": {"name": "ACME"}}') == ()
     assert missing_from_titles(replace(plan, source="request"), b"{}") == ()

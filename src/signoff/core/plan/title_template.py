@@ -49,7 +49,7 @@ class Field(NamedTuple):
 
 
 class Missing(NamedTuple):
-    """A field that is not there, and the one that was probably meant, "" if there is none."""
+    """A field without a value, and the field that was probably meant, "" if there is none."""
 
     name: str
     meant: str
@@ -122,7 +122,7 @@ def filled(title: str, payload: Mapping[str, Any] | None) -> str:
 
 
 def missing(title: str, payload: Mapping[str, Any] | None) -> tuple[Missing, ...]:
-    """The fields that the title names and the payload does not have or leaves empty, so that their names are shown."""
+    """The fields that the title names and the payload lacks or leaves empty, so that their names are shown."""
     if not has_fields(title):
         return ()
     try:

@@ -76,8 +76,8 @@ def filled_from(title: str, payload: Payload) -> str:
 
 
 def missing_from_titles(plan: Plan, payload: Payload) -> tuple[str, ...]:
-    """A sentence for each field that a workflow's titles name and the payload does not have: approvers are shown its
-    name instead of a value.
+    """A sentence for each field that a workflow's titles name and the payload lacks or leaves empty: approvers are
+    shown its name instead of a value.
     """
     if not from_workflow(plan):
         return ()
@@ -86,8 +86,8 @@ def missing_from_titles(plan: Plan, payload: Payload) -> tuple[str, ...]:
         return ()
     fields = _fields(payload)
     return tuple(
-        f"step {step!r}: its title names {{{one.name}}}, which the payload does not have; approvers see [{one.name}]"
-        + (f". Did you mean {printable(one.meant)!r}?" if one.meant else "")
+        f"step {step!r}: its title names {{{one.name}}}, which the payload lacks or leaves empty; "
+        f"approvers see [{one.name}]" + (f". Did you mean {printable(one.meant)!r}?" if one.meant else "")
         for step, title in titles.items()
         for one in title_template.missing(title, fields)
     )

@@ -14,7 +14,8 @@ from msgspec.structs import replace
 from signoff.core.directory.actors import system
 from signoff.core.errors import Conflict, Invalid, Refused
 from signoff.core.formats.manifest import Manifest, compile_manifest
-from signoff.documents import is_yaml, line_of, parse, read_text
+from signoff.documents.lines import line_of
+from signoff.documents.reading import is_yaml, parse, read_text
 from signoff.engine.admin.manifest_diff import UNCHANGED
 from signoff.notify.registry import personal_channels
 from signoff.server import Server

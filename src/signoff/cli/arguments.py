@@ -8,7 +8,7 @@ import click
 
 from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.core.errors import Invalid
-from signoff.documents import parse_json
+from signoff.documents.json_values import parse_json
 
 _FULL: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SHORTEST: Final = 4

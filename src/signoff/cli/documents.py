@@ -3,10 +3,10 @@
 import sys
 from pathlib import Path
 
-from signoff import documents
 from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.core.errors import Invalid
-from signoff.documents import Document
+from signoff.documents import reading
+from signoff.documents.reading import Document
 
 __all__ = ["Document", "parse", "read_document", "read_inline"]
 
@@ -17,7 +17,7 @@ def read_document(source: str | Path) -> Document:
         text = sys.stdin.read()
         return parse(text, "standard input", yaml=not text.lstrip().startswith("{"))
     try:
-        return documents.read_document(Path(source))
+        return reading.read_document(Path(source))
     except Invalid as wrong:
         raise _stop(wrong) from None
 
@@ -30,7 +30,7 @@ def read_inline(text: str, option: str) -> Document:
 def parse(text: str, name: str, *, yaml: bool) -> Document:
     """Parse text into an object. name: the name of its source, for messages."""
     try:
-        return documents.parse(text, name, yaml=yaml)
+        return reading.parse(text, name, yaml=yaml)
     except Invalid as wrong:
         raise _stop(wrong) from None
 

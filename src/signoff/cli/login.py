@@ -25,7 +25,7 @@ from signoff.cli.lazy_group import SuggestingGroup
 from signoff.cli.output import Column, column
 from signoff.cli.session import CommandContext
 from signoff.cli.text_safety import visible
-from signoff.documents import read_text
+from signoff.documents.reading import read_text
 
 if TYPE_CHECKING:
     from signoff.client.types import Me

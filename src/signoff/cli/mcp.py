@@ -14,7 +14,7 @@ from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.once import OnceCommand
 from signoff.cli.server_extra import extra
 from signoff.cli.text_safety import visible
-from signoff.documents import read_text
+from signoff.documents.reading import read_text
 
 if TYPE_CHECKING:
     from signoff.mcp.callers import Callers, OneKey

@@ -21,7 +21,7 @@ from signoff.cli.last_intent import LAST, last
 from signoff.cli.output import Output, Painted
 from signoff.cli.text_safety import visible
 from signoff.core.text.masking import mask_text, starred
-from signoff.documents import read_text
+from signoff.documents.reading import read_text
 
 if TYPE_CHECKING:
     import httpx2

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from signoff.cli.failures import CommandFailed, ExitCode
-from signoff.documents import read_text
+from signoff.documents.reading import read_text
 
 _PREFIX: Final = "whsec_"
 _PATIENCE: Final = 10.0  # seconds, as the server waits

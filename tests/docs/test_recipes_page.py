@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from ruamel.yaml import YAML
 
 from signoff.testing import Server
 from tests.docs.blocks import DOCS, blocks
@@ -40,3 +41,19 @@ def test_the_command_exits_as_people_decide(rule: str, code: int) -> None:
             )
             assert done.returncode == code, done.stderr
         assert len({task.intent_id for task in server.asked}) == 1
+
+
+def test_the_steps_for_atlantis_ask_about_the_planned_commit(tmp_path: Path) -> None:
+    """A newer commit that changes no project leaves the plan of the older one, which `apply` then runs."""
+    [text] = [one for one in blocks(PAGE, "text") if one.startswith("workflows:")]
+    stages = YAML(typ="safe").load(text)["workflows"]["approved"]
+    plan, apply = (
+        [one["run"] for one in stages[name]["steps"] if "run" in one] for name in ("plan", "apply")
+    )
+    variables = {"PLANFILE": str(tmp_path / "default.tfplan"), "HEAD_COMMIT": "planned"}
+    for command in plan:
+        subprocess.run(["sh", "-c", command], env=os.environ | variables, check=True, timeout=60)
+    assert (tmp_path / "default.tfplan.commit").read_text("utf-8") == "planned\n"
+    [asks] = apply
+    assert "HEAD_COMMIT" not in asks
+    assert '--arg commit "$(cat "$PLANFILE.commit")"' in asks

@@ -79,14 +79,17 @@ class PrefixRouter:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         # Calls the handler directly: every open stream would keep each frame in between in memory. Parameters are
         # plain text.
+        await self._app_for(scope)(scope, receive, send)
+
+    def _app_for(self, scope: Scope) -> ASGIApp:
+        """The handler of the request's path; sets the path's parameters."""
         path = scope["path"]
         for route in self.routes.get(prefix_of(path), ()):
             found = route.path_regex.match(path)
             if found is not None:
                 scope["path_params"] = found.groupdict()
-                await route.app(scope, receive, send)
-                return
-        await self._rest(scope, receive, send)
+                return route.app
+        return self._rest
 
 
 def prefix_of(path: str) -> str:

@@ -4,8 +4,8 @@ by the workers of one server, but not between servers. A refusal says when to re
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager, nullcontext
 from math import ceil
 from typing import Final
 
@@ -85,9 +85,12 @@ class Admission:
         if len(self._used) > _MOST_HOLDERS:
             self._used.popitem(last=False)
 
-    @contextmanager
-    def stream(self, actor: Actor) -> Iterator[None]:
-        """Holds one stream or long poll open; raises TooMany over the limit."""
+    def stream(self, actor: Actor) -> AbstractContextManager[None]:
+        """Holds one stream or long poll open while it is entered; raises TooMany over the limit."""
+        return _OpenStream(self, actor)
+
+    def stream_opens(self, actor: Actor) -> str:
+        """Count one more stream; returns its holder."""
         most, holder = self._most_streams[actor.kind], _holder(actor)
         if most and self._streams[holder] + self._open_elsewhere(holder) >= most:
             raise TooMany(
@@ -98,14 +101,14 @@ class Admission:
         self._streams[holder] += 1
         if self._unsaid is not None:
             self._moved.add(holder)
-        try:
-            yield
-        finally:
-            self._streams[holder] -= 1
-            if not self._streams[holder]:
-                del self._streams[holder]
-            if self._unsaid is not None:
-                self._moved.add(holder)
+        return holder
+
+    def stream_ends(self, holder: str) -> None:
+        self._streams[holder] -= 1
+        if not self._streams[holder]:
+            del self._streams[holder]
+        if self._unsaid is not None:
+            self._moved.add(holder)
 
     def open_streams(self) -> int:
         """How many streams and long polls are open in this process."""
@@ -193,6 +196,22 @@ class Admission:
         if len(self._room) > _MOST_HOLDERS:
             self._room.popitem(last=False)
         return room
+
+
+class _OpenStream:
+    """A counted stream. One of ``contextlib`` takes 500 bytes for as long as it is open."""
+
+    __slots__ = ("_actor", "_admission", "_holder")
+
+    def __init__(self, admission: Admission, actor: Actor) -> None:
+        self._admission = admission
+        self._actor = actor
+
+    def __enter__(self) -> None:
+        self._holder = self._admission.stream_opens(self._actor)
+
+    def __exit__(self, *_: object) -> None:
+        self._admission.stream_ends(self._holder)
 
 
 class _Room:

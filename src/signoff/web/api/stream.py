@@ -9,6 +9,7 @@ ends every stream properly. No line is longer than 60,000 bytes. Comparison with
 import asyncio
 import logging
 from collections.abc import Sequence
+from functools import partial
 from typing import Final, Protocol
 
 import msgspec
@@ -106,62 +107,62 @@ def since_of(call: Call) -> int:
 
 
 def _stream(call: Call, source: FrameSource, topics: tuple[str, ...], held_open: bool) -> Stream:
-    state = call.state
-    wait_seconds = call.number("wait_seconds", *_WAIT)
+    return partial(_run, call, source, topics, held_open, call.number("wait_seconds", *_WAIT))
 
-    async def run(write: Write) -> None:
-        clock = asyncio.get_running_loop().time
-        last_sent = clock()
-        until = last_sent + wait_seconds
-        sent = False
-        with HeldRequest(call, *topics) as waiter:
-            waiter.watch()
-            while not state.stopping.is_set():
-                if waiter.hung_up():  # nothing that it would still be sent was seen
-                    return
+
+async def _run(
+    call: Call, source: FrameSource, topics: tuple[str, ...], held_open: bool, wait_seconds: int, write: Write
+) -> None:
+    clock = asyncio.get_running_loop().time
+    last_sent = clock()
+    until = last_sent + wait_seconds
+    sent = False
+    with HeldRequest(call, *topics) as waiter:
+        waiter.watch()
+        while not call.state.stopping.is_set():
+            if waiter.hung_up():  # nothing that it would still be sent was seen
+                return
+            try:
+                frames = await source.read(waiter.take_changes())
+            except Busy:  # the loops log the outage once; the client reconnects with its cursor
+                break
+            except Refused as refusal:  # its caller's rights were changed, or what it shows was deleted
+                _ended(call, refusal)
+                return
+            if frames:
+                await write(b"".join(frames))
+                sent = True
+                frames = ()  # otherwise thousands of idle streams would keep their last output in memory
+                last_sent = clock()
+                if not held_open:
+                    until = min(until, last_sent + LINGER)
+            elif clock() - last_sent >= KEEP_ALIVE:
+                await write(b": \n\n")
+                last_sent = clock()
+            if source.more:
                 try:
-                    frames = await source.read(waiter.take_changes())
-                except Busy:  # the loops log the outage once; the client reconnects with its cursor
-                    break
-                except Refused as refusal:  # its caller's rights were changed, or what it shows was deleted
-                    _ended(call, refusal)
-                    return
-                if frames:
-                    await write(b"".join(frames))
-                    sent = True
-                    frames = ()  # otherwise thousands of idle streams would keep their last output in memory
-                    last_sent = clock()
-                    if not held_open:
-                        until = min(until, last_sent + LINGER)
-                elif clock() - last_sent >= KEEP_ALIVE:
-                    await write(b": \n\n")
-                    last_sent = clock()
-                if source.more:
-                    try:
-                        await waiter.still()
-                    except Busy:
-                        break
-                    except Refused as refusal:
-                        _ended(call, refusal)
-                        return
-                    continue
-                left = until - clock()
-                # a final intent ends the connection that reported it; a later connection is held, because a client
-                # that never stops would reconnect immediately
-                if left <= 0 or (source.over and sent):
-                    break
-                try:
-                    await waiter.wait(min(left, last_sent + KEEP_ALIVE - clock()))
+                    await waiter.still()
                 except Busy:
                     break
                 except Refused as refusal:
                     _ended(call, refusal)
                     return
-        # a cursor counts facts, not frames, so it also covers facts without a frame
-        goes_on = source.last // STEP * STEP + 1
-        await write(b"event: stream.timeout\ndata: %s\n\n" % _ENCODER.encode(TimeUp(True, goes_on)))
-
-    return run
+                continue
+            left = until - clock()
+            # a final intent ends the connection that reported it; a later connection is held, because a client
+            # that never stops would reconnect immediately
+            if left <= 0 or (source.over and sent):
+                break
+            try:
+                await waiter.wait(min(left, last_sent + KEEP_ALIVE - clock()))
+            except Busy:
+                break
+            except Refused as refusal:
+                _ended(call, refusal)
+                return
+    # a cursor counts facts, not frames, so it also covers facts without a frame
+    goes_on = source.last // STEP * STEP + 1
+    await write(b"event: stream.timeout\ndata: %s\n\n" % _ENCODER.encode(TimeUp(True, goes_on)))
 
 
 def _ended(call: Call, refusal: Refused) -> None:

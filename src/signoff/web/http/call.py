@@ -20,11 +20,15 @@ from signoff.engine.commit.jobs import Done, Idempotency
 from signoff.web.hosts import caller_of
 from signoff.web.http import query as queries
 from signoff.web.http.cookies import read_cookies
+from signoff.web.http.exchange import CONNECTION
+from signoff.web.http.write_batching import WriteBatching
 from signoff.web.state import AppState
 
 _TRACEPARENT: Final = re.compile(rb"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 MAX_KEY: Final = 255
 _SINGLE: Final = frozenset({b"x-api-key", b"authorization", b"idempotency-key", b"last-event-id"})
+_CREDENTIALS: Final = (b"x-api-key", b"authorization")  # a session's cookie is read once, before
+_KEPT_OPEN: Final = ("type", "method", CONNECTION)
 
 Write = Callable[[bytes], Coroutine[Any, Any, None]]
 Stream = Callable[[Write], Coroutine[Any, Any, None]]
@@ -241,6 +245,26 @@ class Call:
                     field=spelled,
                     hint="Send it once.",
                 )
+
+    def keep_open(self) -> None:
+        """The request will be held open, perhaps with thousands of others. Of its head, which takes 2 KiB, keep only
+        what authenticates the caller again.
+        """
+        self.held = True
+        if self.connection is None:  # the scope may be needed by a server that is not ours
+            return
+        kept = {name: self._scope[name] for name in _KEPT_OPEN}
+        self._scope["headers"].clear()
+        self._scope.clear()
+        self._scope.update(kept)
+        self.headers = {name: self.headers[name] for name in _CREDENTIALS if name in self.headers}
+        self.path, self.params, self.query_string, self._query = "", {}, b"", {}
+
+    @property
+    def connection(self) -> WriteBatching | None:
+        """The connection, if the server is ours."""
+        connection: WriteBatching | None = self._scope.get(CONNECTION)
+        return connection
 
     async def hung_up(self) -> None:
         """Return when the client has disconnected. May only be called after the body has been read."""

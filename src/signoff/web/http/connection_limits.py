@@ -53,6 +53,8 @@ class RequestLimits:
     begun: whether any part of a request has arrived yet.
     """
 
+    __slots__ = ("_bytes", "_headers", "_hosts", "_limits", "_unseen", "begun", "phase")
+
     def __init__(self, limits: ReceiveLimits) -> None:
         self._limits = limits
         self.phase = Phase.HEAD  # a new connection must send a request

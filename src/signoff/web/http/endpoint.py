@@ -312,21 +312,20 @@ class ResponseWriter:
 
     async def stream(self, stream: Callable[..., Coroutine[Any, Any, None]]) -> None:
         """Run a stream. Its response always ends properly, because a broken one would crash listening agents."""
+        self._call.keep_open()
         if self._at_once:
-            self._started, self._status, self._call.held = True, 200, True
+            self._started, self._status = True, 200
             await self._send(response(200, _STREAM_LINES + _lines(self._headers)))
         else:
-            self._call.held = True
             await self._start(200, _STREAM)
-
-        async def write(chunk: bytes) -> None:
-            await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
-
         try:
-            await stream(write)
+            await stream(self._write)
         except Exception:
             log.exception("stream %s failed", self._call.request_id)
         await self._send({"type": "http.response.body", "body": b""})
+
+    async def _write(self, chunk: bytes) -> None:
+        await self._send({"type": "http.response.body", "body": chunk, "more_body": True})
 
     async def refuse(self, refusal: Refused, allow: str = "") -> None:
         extra: list[tuple[bytes, bytes]] = []

@@ -13,9 +13,13 @@ from typing import Any, Final
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
+from signoff.web.http.lean_event import LeanEvent
 from signoff.web.http.write_batching import WriteBatching
 
 RESPONSE: Final = "signoff.response"
+CONNECTION: Final = (
+    "signoff.connection"  # in the scope: the connection, which tells when the client disconnects
+)
 EXTENSIONS: Final[dict[str, dict[object, object]]] = {RESPONSE: {}}
 _LOGGER: Final = logging.getLogger("uvicorn.error")
 
@@ -54,7 +58,7 @@ class Exchange(RequestResponseCycle):
             _LOGGER,
             False,
             [],
-            asyncio.Event(),
+            LeanEvent(),  # type: ignore[arg-type]
             expects,
             keep_alive,
             done,

@@ -18,13 +18,14 @@ from signoff.web.http.call import Call
 class HeldRequest:
     """A registered wait, as a context manager. Leaving it releases everything."""
 
-    __slots__ = ("_call", "_gone", "_waiter")
+    __slots__ = ("_call", "_hung_up", "_waiter", "_watcher")
 
     def __init__(self, call: Call, *topics: str) -> None:
         actor, feed = call.actor, call.state.feed
         self._call = call
         self._waiter = feed.waiting(*topics, directory_topic(actor.workspace), session_topic(actor.id))
-        self._gone: asyncio.Task[None] | None = None
+        self._hung_up = False
+        self._watcher: asyncio.Task[None] | None = None
 
     def __enter__(self) -> "HeldRequest":
         self._waiter.__enter__()
@@ -34,19 +35,28 @@ class HeldRequest:
         self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
     ) -> None:
         self._waiter.__exit__(kind, error, tb)
-        if self._gone is not None:
-            self._gone.cancel()
+        if self._watcher is not None:
+            self._watcher.cancel()
+        elif (connection := self._call.connection) is not None:
+            connection.on_leaving(None)
 
     def watch(self) -> None:
         """From now on, a disconnect of the client also ends the wait. May only be called after the body has been
         read.
         """
-        self._gone = asyncio.create_task(self._call.hung_up())
-        self._gone.add_done_callback(lambda _: self._waiter.wake())
+        if (connection := self._call.connection) is not None:
+            connection.on_leaving(self._left)
+        else:  # plain ASGI: a task for each held request, which takes 2 KiB
+            self._watcher = asyncio.create_task(self._call.hung_up())
+            self._watcher.add_done_callback(lambda _: self._left())
+
+    def _left(self) -> None:
+        self._hung_up = True
+        self._waiter.wake()
 
     def hung_up(self) -> bool:
         """Whether the client has disconnected, so that a response would be lost."""
-        return self._gone is not None and self._gone.done()
+        return self._hung_up
 
     def take_changes(self) -> list[Change]:
         """The changes that were passed to it since the last call."""

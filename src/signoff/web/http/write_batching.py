@@ -3,6 +3,7 @@ response separately, and each write is a system call and a packet, which costs m
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 
@@ -11,7 +12,18 @@ class WriteBatching:
     reads nothing for ``seconds``, the connection is dropped, because unsent data occupies memory.
     """
 
-    __slots__ = ("_buffered", "_given", "_loop", "_seconds", "_taken", "_timer", "_transport", "is_closing")
+    __slots__ = (
+        "_buffered",
+        "_client_left",
+        "_given",
+        "_loop",
+        "_on_leaving",
+        "_seconds",
+        "_taken",
+        "_timer",
+        "_transport",
+        "is_closing",
+    )
 
     def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop, seconds: float = 0.0) -> None:
         self._transport = transport
@@ -21,6 +33,20 @@ class WriteBatching:
         self._buffered: list[bytes] = []
         self._given = self._taken = 0
         self._timer: asyncio.TimerHandle | None = None
+        self._client_left = False
+        self._on_leaving: Callable[[], None] | None = None
+
+    def on_leaving(self, notify: Callable[[], None] | None) -> None:
+        """Call ``notify`` when the client disconnects, immediately if it has; None: no longer. The last call counts."""
+        self._on_leaving = notify
+        if notify is not None and self._client_left:
+            notify()
+
+    def client_left(self) -> None:
+        """Called when nothing that is still sent would be read."""
+        self._client_left = True
+        if self._on_leaving is not None:
+            self._on_leaving()
 
     def write(self, data: bytes) -> None:
         if not self._buffered:

@@ -30,9 +30,14 @@ def person(name: str, *roles: str, self_approval: bool = False) -> Actor:
     """Rita requests, Ann approves, Otto is on call, Sam is a stranger."""
     names = frozenset({f"per_{name}", f"{name}@acme.example", *(f"role:{r}" for r in roles)})
     return Actor(
-        ActorKind.PERSON, f"per_{name}", WORKSPACE, names=names, roles=frozenset(roles), sponsors=(f"per_{name}",),
+        ActorKind.PERSON,
+        f"per_{name}",
+        WORKSPACE,
+        names=names,
+        roles=frozenset(roles),
+        sponsors=(f"per_{name}",),
         self_approval=self_approval,
-    )  # fmt: skip
+    )
 
 
 RITA = person("rita", "member")

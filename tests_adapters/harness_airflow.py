@@ -18,8 +18,13 @@ from signoff.integrations.airflow import ApprovalOperator, DecisionSensor, Decis
 from tests_adapters.harness import TYPES, Call, Harness, Outcome, Script, until
 
 __all__ = [
-    "Airflow", "AirflowFailException", "ApprovalOperator", "DecisionSensor", "DecisionTrigger", "TaskDeferred",
-]  # fmt: skip
+    "Airflow",
+    "AirflowFailException",
+    "ApprovalOperator",
+    "DecisionSensor",
+    "DecisionTrigger",
+    "TaskDeferred",
+]
 
 
 class Airflow(Harness):
@@ -53,9 +58,13 @@ class Airflow(Harness):
         tool, arguments = getattr(self.tools, call.tool), call.arguments
         if call.tool in TYPES:
             operator = ApprovalOperator(
-                task_id="approve", tool=call.tool, arguments=arguments, intent_type=TYPES[call.tool], function=tool,
+                task_id="approve",
+                tool=call.tool,
+                arguments=arguments,
+                intent_type=TYPES[call.tool],
+                function=tool,
                 **options,
-            )  # fmt: skip
+            )
             ti = SimpleNamespace(
                 id=f"{attempt} {call.id}",
                 dag_id="refunds",

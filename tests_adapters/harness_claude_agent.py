@@ -80,12 +80,18 @@ class ScriptedProgram(Transport):
         first = deferred[0] if deferred else None
         self._out.put_nowait(
             {
-                "type": "result", "subtype": "error_during_execution" if stopped else "success",
-                "duration_ms": 1, "duration_api_ms": 1, "is_error": stopped, "num_turns": 1, "session_id": "s",
-                "result": "done", "deferred_tool_use": first
+                "type": "result",
+                "subtype": "error_during_execution" if stopped else "success",
+                "duration_ms": 1,
+                "duration_api_ms": 1,
+                "is_error": stopped,
+                "num_turns": 1,
+                "session_id": "s",
+                "result": "done",
+                "deferred_tool_use": first
                 and {"id": first.id, "name": PREFIX + first.tool, "input": first.arguments},
             }
-        )  # fmt: skip
+        )
 
     async def _do(self, call: Call) -> tuple[str, str]:
         """How a call ended, and what the model gets."""

@@ -41,14 +41,19 @@ class Agent:
         try:
             if tool in TYPES:
                 approved = await workflow.execute_activity(
-                    "signoff_approve", args=[tool, arguments], start_to_close_timeout=timedelta(days=400),
-                    heartbeat_timeout=None if webhook else timedelta(seconds=30), retry_policy=POLICY,
-                )  # fmt: skip
+                    "signoff_approve",
+                    args=[tool, arguments],
+                    start_to_close_timeout=timedelta(days=400),
+                    heartbeat_timeout=None if webhook else timedelta(seconds=30),
+                    retry_policy=POLICY,
+                )
                 arguments = approved["arguments"]
             done = await workflow.execute_activity(
-                "tool", args=[tool, arguments], start_to_close_timeout=timedelta(minutes=1),
+                "tool",
+                args=[tool, arguments],
+                start_to_close_timeout=timedelta(minutes=1),
                 retry_policy=RetryPolicy(maximum_attempts=1),
-            )  # fmt: skip
+            )
         except ActivityError as error:
             cause = error.cause
             return f"The call was not run. {cause.message if isinstance(cause, ApplicationError) else cause}"
@@ -90,10 +95,14 @@ class Temporal(Harness):
             return str(getattr(self.tools, tool)(**arguments))
 
         return Worker(
-            self._client_of(handle), task_queue=handle.id, workflows=[Agent],
-            activities=[self.approvals.approve, call], workflow_runner=UnsandboxedWorkflowRunner(),
-            graceful_shutdown_timeout=timedelta(0), max_heartbeat_throttle_interval=timedelta(seconds=1),
-        )  # fmt: skip
+            self._client_of(handle),
+            task_queue=handle.id,
+            workflows=[Agent],
+            activities=[self.approvals.approve, call],
+            workflow_runner=UnsandboxedWorkflowRunner(),
+            graceful_shutdown_timeout=timedelta(0),
+            max_heartbeat_throttle_interval=timedelta(seconds=1),
+        )
 
     def _client_of(self, handle: Any) -> Any:
         return handle._client

@@ -75,10 +75,13 @@ async def test_people_see_what_a_shell_call_does(server: Server, order: str) -> 
     server.reject()
     call = ResponseFunctionShellToolCall.model_validate(
         {
-            "type": "shell_call", "id": "i", "call_id": order, "status": "completed",
+            "type": "shell_call",
+            "id": "i",
+            "call_id": order,
+            "status": "completed",
             "action": {"commands": [f"rm {order}"], "timeout_ms": 1000, "max_output_length": None},
         }
-    )  # fmt: skip
+    )
     agent = Agent(name="Shop", model=Calls(call), tools=[ShellTool(executor=execute, needs_approval=True)])
     stored = (await Runner.run(agent, "Go.", run_config=CONFIG)).to_state().to_string()
     state = await Approvals().decide(await RunState.from_string(agent, stored))
@@ -112,10 +115,14 @@ async def test_people_see_the_text_of_a_custom_tool(server: Server, order: str, 
 @pytest.mark.parametrize(
     "arguments",
     [
-        '{"order": "A", "amount": 1, "amount": 1000}', '{"order": "A", "amount": NaN}', "[1]", "null", "no JSON",
+        '{"order": "A", "amount": 1, "amount": 1000}',
+        '{"order": "A", "amount": NaN}',
+        "[1]",
+        "null",
+        "no JSON",
         '[["order", "A"], ["amount", 1]]',
     ],
-)  # fmt: skip
+)
 async def test_a_call_without_clear_arguments_is_not_run(server: Server, order: str, arguments: str) -> None:
     ran: list[Any] = []
 

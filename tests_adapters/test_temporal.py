@@ -36,10 +36,13 @@ async def test_a_request_ends_with_its_workflow(
 @pytest.mark.parametrize(
     "correlation_id",
     [
-        "temporal:", "temporal:null", "temporal:[1, 2]", 'temporal:["default", "a", "b", 1]',
+        "temporal:",
+        "temporal:null",
+        "temporal:[1, 2]",
+        'temporal:["default", "a", "b", 1]',
         'temporal:["default", "a", "b", "1"]',
     ],
-)  # fmt: skip
+)
 async def test_a_request_of_another_program_wakes_nothing(server: Server, correlation_id: str) -> None:
     temporal, approvals = await connected(), Approvals(webhook=True)
     given = {

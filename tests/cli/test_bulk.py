@@ -15,10 +15,19 @@ def task_id(number: int) -> str:
 
 def task(number: int, form: str = "f1", **more: Any) -> dict[str, Any]:
     told = {
-        "task_id": task_id(number), "intent_id": task_id(number)[:-4] + "0000", "intent_type": "intent.refund.v1",
-        "state": "open", "title": "Pay the refund?", "payload": {"amount": number}, "risk": "low", "strength": "link",
-        "stage": 1, "revision": 1, "digest": DIGEST, "allowed_outcomes": ["approved", "rejected"],
-    }  # fmt: skip
+        "task_id": task_id(number),
+        "intent_id": task_id(number)[:-4] + "0000",
+        "intent_type": "intent.refund.v1",
+        "state": "open",
+        "title": "Pay the refund?",
+        "payload": {"amount": number},
+        "risk": "low",
+        "strength": "link",
+        "stage": 1,
+        "revision": 1,
+        "digest": DIGEST,
+        "allowed_outcomes": ["approved", "rejected"],
+    }
     return {**told, **({"bulk_form": form} if form else {}), **more}
 
 

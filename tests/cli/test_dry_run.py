@@ -23,11 +23,26 @@ pytestmark = pytest.mark.windows
 
 TASK = "0198c0de-0000-7000-8000-000000000002"
 OPEN = {
-    "task_id": TASK, "intent_id": INTENT, "intent_type": "a.b.v1", "state": "open", "task_type": "approval",
-    "title": "Ship it?", "allowed_outcomes": ["approved", "rejected"], "outcomes": [], "payload": {"n": 1},
-    "digest": "ab" * 32, "revision": 1, "stage": 1, "stages": 1, "risk": "low", "bulk_form": "x",
-    "required_strength": "key", "comment_required": False, "requester": {"id": "svc"}, "votes": [],
-}  # fmt: skip
+    "task_id": TASK,
+    "intent_id": INTENT,
+    "intent_type": "a.b.v1",
+    "state": "open",
+    "task_type": "approval",
+    "title": "Ship it?",
+    "allowed_outcomes": ["approved", "rejected"],
+    "outcomes": [],
+    "payload": {"n": 1},
+    "digest": "ab" * 32,
+    "revision": 1,
+    "stage": 1,
+    "stages": 1,
+    "risk": "low",
+    "bulk_form": "x",
+    "required_strength": "key",
+    "comment_required": False,
+    "requester": {"id": "svc"},
+    "votes": [],
+}
 ANN = {"id": "per_ann", "email": "ann@acme.example", "roles": ["approver"], "absences": []}
 READ: dict[str, Any] = {
     f"/v1/tasks/{TASK}": {"task": OPEN},
@@ -56,9 +71,13 @@ COMMANDS = (
     "teams set sre -m ann@acme.example", "workspaces create lab", "workspaces rename lab",
 )  # fmt: skip
 BY_SERVER = (
-    "apply -f -", "workflows apply -", "people remove ann@acme.example", "teams remove sre",
-    "policies remove prod", "workflows remove a.b.v1",
-)  # fmt: skip
+    "apply -f -",
+    "workflows apply -",
+    "people remove ann@acme.example",
+    "teams remove sre",
+    "policies remove prod",
+    "workflows remove a.b.v1",
+)
 AT_A_TERMINAL = "tasks next"  # it asks for an outcome first
 ASKS = ("agents kill", "approve", "cancel", "revoke", "erase", "reject", "revise", "submit", "withdraw")
 

@@ -125,8 +125,14 @@ def test_no_cell_is_a_formula_or_moves_the_cursor() -> None:
     cells = [cell for [cell] in csv.reader(io.StringIO(out.getvalue()))][1:]
     assert [cell[0] for cell in cells[: len(formulas)]] == ["'"] * len(formulas)
     assert cells[len(formulas) : -2] == [
-        "\\x1b]0;x\\x07", "\\x9b2J", "\\r=cmd()", "a\\u202eb", "two\nlines", "a;=cmd()", "-5",
-    ]  # fmt: skip
+        "\\x1b]0;x\\x07",
+        "\\x9b2J",
+        "\\r=cmd()",
+        "a\\u202eb",
+        "two\nlines",
+        "a;=cmd()",
+        "-5",
+    ]
     assert json.loads(cells[-2]) == {"y": texts}
     assert cells[-1] == ""
     assert '"a;=cmd()"' in out.getvalue()
@@ -158,20 +164,38 @@ def test_no_secret_is_in_the_bundle(sh: Shell) -> None:
         "SIGNOFF_WEBHOOK_SECRET": "pl4nted-webhook-secret-of-forty-characters",
         "SIGNOFF_SLACK_BOT_TOKEN": "xoxb-1111111111-pl4ntedslack",
     }
-    log = "\n".join([
-        f"connecting with {value}" for value in planted.values()
-    ] + ["authorization: Bearer pl4nted.bearer.0123456789", f"key {sh.live.owner_key} used", "pl4nted-db alone",
-         '{"password": "pl4nted-json"}', "pl4nted-smtp alone",
-         "-----BEGIN PRIVATE KEY-----", "pl4ntedkey1", "pl4ntedkey2", "-----END PRIVATE KEY-----",
-         "GET /login/pl4nted-sign-in-link?next=/ 200", "GET /t/pl4nted_task_link 200"])  # fmt: skip
+    log = "\n".join(
+        [f"connecting with {value}" for value in planted.values()]
+        + [
+            "authorization: Bearer pl4nted.bearer.0123456789",
+            f"key {sh.live.owner_key} used",
+            "pl4nted-db alone",
+            '{"password": "pl4nted-json"}',
+            "pl4nted-smtp alone",
+            "-----BEGIN PRIVATE KEY-----",
+            "pl4ntedkey1",
+            "pl4ntedkey2",
+            "-----END PRIVATE KEY-----",
+            "GET /login/pl4nted-sign-in-link?next=/ 200",
+            "GET /t/pl4nted_task_link 200",
+        ]
+    )
     (sh.folder / "server.log").write_text(log, encoding="utf-8")
     environ = {**planted, "SIGNOFF_URL": sh.live.url, "SIGNOFF_API_KEY": sh.live.owner_key}
     send_secret(sh)
     sh("support-bundle", "--file", "bundle.zip", "--log", "server.log", "--log", "missing.log", **environ)
     with zipfile.ZipFile(sh.folder / "bundle.zip") as bundle:
         texts = {name: bundle.read(name).decode() for name in bundle.namelist()}
-    assert {"README.txt", "versions.json", "settings.json", "server.json", "doctor.json", "metrics.txt",
-            "logs/1-server.log", "logs/2-missing.log"} == set(texts)  # fmt: skip
+    assert {
+        "README.txt",
+        "versions.json",
+        "settings.json",
+        "server.json",
+        "doctor.json",
+        "metrics.txt",
+        "logs/1-server.log",
+        "logs/2-missing.log",
+    } == set(texts)
     for name, text in texts.items():
         assert "pl4nted" not in text, (name, text)
         assert sh.live.owner_key not in text, name

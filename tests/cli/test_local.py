@@ -18,10 +18,16 @@ pytestmark = pytest.mark.windows
 
 def test_config_show_masks_secrets_and_says_where_values_come_from(run: Run) -> None:
     result = run(
-        "config", "show", "--origin", "--json", "--port", "9000",
-        SIGNOFF_WEBHOOK_SECRET="hunter2", SIGNOFF_WEBHOOK_URL="https://hooks.example/",
+        "config",
+        "show",
+        "--origin",
+        "--json",
+        "--port",
+        "9000",
+        SIGNOFF_WEBHOOK_SECRET="hunter2",
+        SIGNOFF_WEBHOOK_URL="https://hooks.example/",
         SIGNOFF_DATABASE_URL="postgresql://ann:hunter2@db/gate",
-    )  # fmt: skip
+    )
     assert "hunter2" not in result.output
     shown = {row["name"]: row for row in json.loads(result.stdout)}
     assert set(shown) == {row.name for row in rows()} | {"url", "api_key"}
@@ -92,8 +98,13 @@ def test_a_backup_never_overwrites(run: Run, tmp_path: Path) -> None:
     assert result.exit_code == ExitCode.CONFLICT
     assert (tmp_path / "copy.db").read_text() == "precious"
     assert set(db.commands) == {
-        "migrate", "backup", "restore", "signin-link", "owner-key", "add-workspace",
-    }  # fmt: skip
+        "migrate",
+        "backup",
+        "restore",
+        "signin-link",
+        "owner-key",
+        "add-workspace",
+    }
 
 
 def test_migrate_then_backup_of_a_new_folder(run: Run, tmp_path: Path) -> None:

@@ -85,9 +85,14 @@ def test_a_program_that_plays_the_terminal_decides_nothing_of_high_risk(
     mine, theirs = pty.openpty()
     os.write(mine, b"y\ny\nyes\n")
     process = subprocess.Popen(
-        [sys.executable, "-m", "signoff.cli", "tasks", "approve", task_id], cwd=sh.folder, env=environment(**ann),
-        stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True,
-    )  # fmt: skip
+        [sys.executable, "-m", "signoff.cli", "tasks", "approve", task_id],
+        cwd=sh.folder,
+        env=environment(**ann),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        start_new_session=True,
+    )
     os.close(theirs)
     screen = b""
     while True:

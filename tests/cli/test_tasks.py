@@ -214,11 +214,22 @@ def test_the_end_of_an_intents_id_stands_for_the_task_it_waits_for(run: Run, stu
 
 def test_what_runs_after_a_yes_is_shown_before_it_is_given(run: Run, stub: Stub) -> None:
     steps = [
-        {"step_id": "apply", "kind": "agent", "after": ["yes"], "agent": "agent://x/y/runner",
-         "input": {"command": "DROP TABLE users"}},
-        {"step_id": "tell", "kind": "notify", "after": ["yes", "no"], "to": ["ann"], "message": "Done\x1b[2J."},
+        {
+            "step_id": "apply",
+            "kind": "agent",
+            "after": ["yes"],
+            "agent": "agent://x/y/runner",
+            "input": {"command": "DROP TABLE users"},
+        },
+        {
+            "step_id": "tell",
+            "kind": "notify",
+            "after": ["yes", "no"],
+            "to": ["ann"],
+            "message": "Done\x1b[2J.",
+        },
         {"step_id": "clean", "kind": "agent", "after": ["no", "silence"], "agent": "agent://x/y/cleaner"},
-    ]  # fmt: skip
+    ]
     stub.on("GET", PATH, task(next_steps=steps))
     stub.on("POST", f"{PATH}/answer", task("closed", **DECIDED))
     assert "DROP TABLE users" in run("tasks", "get", TASK).stdout

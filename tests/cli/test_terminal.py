@@ -323,7 +323,7 @@ def test_next_is_the_task_that_is_due_first_among_those_that_wait_for_me(run: Ru
         numbered(4, due_at="2026-03-02T08:00:00Z", risk="high"),
         numbered(5, due_at="2026-03-01T10:00:00Z", votes=mine),
         numbered(6, due_at="2026-03-01T10:00:00Z", snoozed=later),
-    )  # fmt: skip
+    )
     done = run("tasks", "next", "-o", "id")
     assert (done.exit_code, done.stdout, done.stderr) == (0, f"{TASK[:-1]}4\n", "")
     assert stub.asked[1].query["mine"] == "true"
@@ -418,8 +418,13 @@ def test_every_command_is_described_for_programs(run: Run) -> None:
     assert set(found) == {" ".join(("signoff", *words)) for words, _ in every_command(main, ())}
     approve = found["signoff tasks approve"]
     assert approve["arguments"] == [{"name": "TASK...", "required": False, "repeatable": True}]
-    assert {"names": ["--comment", "-m"], "takes_value": True, "choices": [], "repeatable": False,
-            "help": "Reason, recorded in the history."} in approve["options"]  # fmt: skip
+    assert {
+        "names": ["--comment", "-m"],
+        "takes_value": True,
+        "choices": [],
+        "repeatable": False,
+        "help": "Reason, recorded in the history.",
+    } in approve["options"]
     assert "task_id" in approve["fields"]
     assert "signoff tasks next" in run("commands").stdout
 

@@ -121,10 +121,17 @@ def intents(*found: dict[str, Any]) -> Answer:
 
 def message(**more: Any) -> dict[str, Any]:
     return {
-        "message_id": "m1", "kind": "task.opened", "channel": "webhook", "target": "https://hooks.example",
-        "state": "sent", "summary": "", "attempts": 1, "called_at": "2030-01-31T09:00:00Z",
-        "at": "2030-01-31T09:00:01Z", **more,
-    }  # fmt: skip
+        "message_id": "m1",
+        "kind": "task.opened",
+        "channel": "webhook",
+        "target": "https://hooks.example",
+        "state": "sent",
+        "summary": "",
+        "attempts": 1,
+        "called_at": "2030-01-31T09:00:00Z",
+        "at": "2030-01-31T09:00:01Z",
+        **more,
+    }
 
 
 def test_logs_show_attempts_the_error_and_the_next_attempt(run: Run, stub: Stub) -> None:

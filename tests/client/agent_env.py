@@ -17,12 +17,21 @@ LIMIT = 60.0  # a guard against hanging
 def held(number: int = 1, token: int = 7, **more: Any) -> dict[str, Any]:
     """A delivery after it was claimed."""
     return {
-        "delivery_id": f"d{number}", "intent_id": INTENT, "intent_type": TYPE, "step_id": "validate",
-        "attempt": 1, "token": token, "lease_seconds": 30, "payload": {"n": number},
+        "delivery_id": f"d{number}",
+        "intent_id": INTENT,
+        "intent_type": TYPE,
+        "step_id": "validate",
+        "attempt": 1,
+        "token": token,
+        "lease_seconds": 30,
+        "payload": {"n": number},
         "input": {"strict": True},
-        "previous_results": {"plan": {"rows": 3}}, "idempotency_key": f"{INTENT}:{number}",
-        "requester": {"kind": "person", "id": "per_rita"}, "deadline_at": "2026-03-02T09:00:00Z", **more,
-    }  # fmt: skip
+        "previous_results": {"plan": {"rows": 3}},
+        "idempotency_key": f"{INTENT}:{number}",
+        "requester": {"kind": "person", "id": "per_rita"},
+        "deadline_at": "2026-03-02T09:00:00Z",
+        **more,
+    }
 
 
 class AgentEnv:

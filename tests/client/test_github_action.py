@@ -17,10 +17,15 @@ from signoff.testing import Answer, Server
 FOLDER = Path(__file__).parents[2] / "clients" / "github-action"
 TYPE = "intent.github.deploy.v1"
 RUN = {
-    "GITHUB_REPOSITORY": "acme/shop", "GITHUB_SHA": "abc", "GITHUB_REF": "refs/heads/main",
-    "GITHUB_WORKFLOW": "release", "GITHUB_JOB": "deploy", "GITHUB_ACTOR": "rita", "GITHUB_ACTION": "__gate",
+    "GITHUB_REPOSITORY": "acme/shop",
+    "GITHUB_SHA": "abc",
+    "GITHUB_REF": "refs/heads/main",
+    "GITHUB_WORKFLOW": "release",
+    "GITHUB_JOB": "deploy",
+    "GITHUB_ACTOR": "rita",
+    "GITHUB_ACTION": "__gate",
     "GITHUB_RUN_ATTEMPT": "1",
-}  # fmt: skip
+}
 
 
 def _step() -> dict[str, Any]:

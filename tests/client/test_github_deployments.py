@@ -158,9 +158,14 @@ async def test_an_approval_opens_the_environment(server: Server, github: GitHub)
     [task] = asked(server, 1)
     assert task.title == "Deploy acme/shop to production?"
     assert task.payload == {
-        "repository": "acme/shop", "environment": "production", "commit": "5f0c1b7e", "ref": "main", "deployment": 1,
-        "actor": "rita", "callback": event(github, 1)["deployment_callback_url"],
-    }  # fmt: skip
+        "repository": "acme/shop",
+        "environment": "production",
+        "commit": "5f0c1b7e",
+        "ref": "main",
+        "deployment": 1,
+        "actor": "rita",
+        "callback": event(github, 1)["deployment_callback_url"],
+    }
     server.approve(TYPE, "Fine.")
     await until(lambda: github.told)
     path = "/repos/acme/shop/actions/runs/1/deployment_protection_rule"

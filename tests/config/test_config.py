@@ -85,11 +85,18 @@ def test_no_default_depends_on_another_setting_but_the_two_that_say_so() -> None
 @pytest.mark.parametrize(
     "url",
     [
-        "https://tools.example/signoff", "https://tools.example/?a=b", "https://ann:hunter2@tools.example",
-        "tools.example", "ftp://tools.example", "https://", "https://tools.example:banana", "https://a b.example",
-        "https://tools.example#x", "https://ann:hun#ter2@x.example",
+        "https://tools.example/signoff",
+        "https://tools.example/?a=b",
+        "https://ann:hunter2@tools.example",
+        "tools.example",
+        "ftp://tools.example",
+        "https://",
+        "https://tools.example:banana",
+        "https://a b.example",
+        "https://tools.example#x",
+        "https://ann:hun#ter2@x.example",
     ],
-)  # fmt: skip
+)
 def test_a_base_url_that_could_not_work_is_refused_at_the_start(url: str) -> None:
     with pytest.raises(Invalid) as refused:
         load({"base_url": url}, {})
@@ -100,11 +107,16 @@ def test_a_base_url_that_could_not_work_is_refused_at_the_start(url: str) -> Non
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("allowed_hosts", "https://a.example"), ("allowed_hosts", "a.example/x"), ("allowed_hosts", "*.example"),
-        ("trusted_proxies", "proxy.example"), ("trusted_proxies", "0.0.0.0/0"), ("trusted_proxies", "::/0"),
-        ("trusted_proxies", "10.0.0.0/99"), ("session_lifetime", "1m"),
+        ("allowed_hosts", "https://a.example"),
+        ("allowed_hosts", "a.example/x"),
+        ("allowed_hosts", "*.example"),
+        ("trusted_proxies", "proxy.example"),
+        ("trusted_proxies", "0.0.0.0/0"),
+        ("trusted_proxies", "::/0"),
+        ("trusted_proxies", "10.0.0.0/99"),
+        ("session_lifetime", "1m"),
     ],
-)  # fmt: skip
+)
 def test_who_is_believed_and_by_which_name_is_said_exactly(name: str, text: str) -> None:
     with pytest.raises(Invalid) as refused:
         load({name: text}, {})
@@ -112,12 +124,18 @@ def test_who_is_believed_and_by_which_name_is_said_exactly(name: str, text: str)
 
 
 MALFORMED = [
-    "postgresql://app@inst:Tr0ub4dor@127.0.0.1:23060/db", "postgresql://app:Tr0ub4dor#x@db.example:5432/x",
-    "postgresql://app:Tr0ub4dor/x@db.example:5432/x", "postgresql://app:Tr0ub4dor?x@db.example:5432/x",
-    "postgresql://app:Tr0ub4dor[x@db.example/x", "postgresql://app:Tr0ub4dor x@db/x",
-    "postgresql://app:Tr0ub4dor%@db/x", "postgresql://app:1/Tr0ub4dor@db/x", "postgresql://app:Tr0ub4dor",
-    "other://app:Tr0ub4dor@db/x", "Tr0ub4dor",
-]  # fmt: skip
+    "postgresql://app@inst:Tr0ub4dor@127.0.0.1:23060/db",
+    "postgresql://app:Tr0ub4dor#x@db.example:5432/x",
+    "postgresql://app:Tr0ub4dor/x@db.example:5432/x",
+    "postgresql://app:Tr0ub4dor?x@db.example:5432/x",
+    "postgresql://app:Tr0ub4dor[x@db.example/x",
+    "postgresql://app:Tr0ub4dor x@db/x",
+    "postgresql://app:Tr0ub4dor%@db/x",
+    "postgresql://app:1/Tr0ub4dor@db/x",
+    "postgresql://app:Tr0ub4dor",
+    "other://app:Tr0ub4dor@db/x",
+    "Tr0ub4dor",
+]
 OF = {"database": "postgresql", "smtp_url": "smtp", "webhook_url": "https"}
 
 

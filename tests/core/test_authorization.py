@@ -35,9 +35,14 @@ from tests.core.asking import asking, refusal, review
 OTHER_SERVICE = Actor(ActorKind.SERVICE, "sa_other", WORKSPACE, sponsors=("per_otto",))
 NOBODY = person("nils")
 SUBMIT = c.Submit(
-    id="i", workspace=WORKSPACE, type="t", requester=Requester(ActorKind.SERVICE, "sa_ci"), plan=gate(),
-    plan_digest="p", payload_digest="d",
-)  # fmt: skip
+    id="i",
+    workspace=WORKSPACE,
+    type="t",
+    requester=Requester(ActorKind.SERVICE, "sa_ci"),
+    plan=gate(),
+    plan_digest="p",
+    payload_digest="d",
+)
 
 
 def code(actor: Actor, command: c.Command, story: Story | None) -> str:

@@ -370,9 +370,15 @@ def test_an_unknown_field_that_asks_for_people_is_named_where_nobody_is_asked(wo
 
 FLAT: dict[str, Any] = {"intent_type": "intent.change.v1", "change": "x"}
 DATA: dict[str, Any] = {
-    "team": "sre", "owner": "ann@acme.example", "requested_by": "ann@acme.example", "role": "dba",
-    "approval_id": "a", "change_policy": "x", "human_readable": True, "strength": 3,
-}  # fmt: skip
+    "team": "sre",
+    "owner": "ann@acme.example",
+    "requested_by": "ann@acme.example",
+    "role": "dba",
+    "approval_id": "a",
+    "change_policy": "x",
+    "human_readable": True,
+    "strength": 3,
+}
 
 
 @pytest.mark.parametrize(
@@ -408,9 +414,19 @@ _ODD_TEXTS = (
 )  # fmt: skip
 _ODD = st.none() | st.integers(-1, 2) | st.sampled_from(_ODD_TEXTS)
 _NAMED = st.sampled_from(
-    ["intent_type", "to_agent", "from_agent", "reply_to", "max_delivery_attempts", "payload", "correlation_id",
-     "toAgent", "human_task", "approver"]
-)  # fmt: skip
+    [
+        "intent_type",
+        "to_agent",
+        "from_agent",
+        "reply_to",
+        "max_delivery_attempts",
+        "payload",
+        "correlation_id",
+        "toAgent",
+        "human_task",
+        "approver",
+    ]
+)
 
 
 def _outcome(body: dict[str, Any], *, checked: bool) -> Any:

@@ -37,13 +37,22 @@ def test_an_agent_and_then_a_gate() -> None:
     scenario = compiled(
         {**CHECK, "step_deadline_seconds": 120},
         {
-            **SIGN, "requires_approval": True, "step_deadline_seconds": 3600, "remind_after_seconds": 300,
+            **SIGN,
+            "requires_approval": True,
+            "step_deadline_seconds": 3600,
+            "remind_after_seconds": 300,
             "human_task": {"title": "Ship it?", "description": "All checks passed."},
         },
-        intent=intent(payload={"target": "db"}, max_delivery_attempts=5, deadline_at="2030-01-01T00:00:00Z",
-                      reply_to="initiator://me"),
-        title="Change approval", description="Demo", idempotency_key="k-1",
-    )  # fmt: skip
+        intent=intent(
+            payload={"target": "db"},
+            max_delivery_attempts=5,
+            deadline_at="2030-01-01T00:00:00Z",
+            reply_to="initiator://me",
+        ),
+        title="Change approval",
+        description="Demo",
+        idempotency_key="k-1",
+    )
     assert scenario == Scenario(
         scenario_id="change-approval.demo.v1",
         intent_type="intent.change.v1",
@@ -104,8 +113,13 @@ def test_a_retry_and_a_pushed_agent() -> None:
         "delivery_mode": "http",
         "callback_url": "https://x.example/intent",
     }
-    step = {"step_id": "s", "assigned_to": "hook", "tool_id": "tool.agent.task.v1", "input": {"a": 1},
-            "retry": {"max_retries": "2", "retry_delay_seconds": 5}}  # fmt: skip
+    step = {
+        "step_id": "s",
+        "assigned_to": "hook",
+        "tool_id": "tool.agent.task.v1",
+        "input": {"a": 1},
+        "retry": {"max_retries": "2", "retry_delay_seconds": 5},
+    }
     assert only(step, agents=[hook]) == AgentStep(
         id="s", agent="hook", input={"a": 1}, max_retries=2, retry_delay=seconds(5), push=True
     )
@@ -168,10 +182,18 @@ def test_all_problems_are_collected_one_a_step() -> None:
         intent={"payload": [], "deadline_at": "soon", "max_delivery_attempts": "many"},
     )
     assert [error.split(": ")[0] for error in errors] == [
-        "agents[1].role", "agents[2].address", "agents[3].callback_url", "humans[0].role",
-        "intent.max_delivery_attempts", "workflow.steps[0].step_id", "steps.check.retry", "steps.x.tool_id",
-        "intent.type", "intent.payload", "intent.deadline_at",
-    ]  # fmt: skip
+        "agents[1].role",
+        "agents[2].address",
+        "agents[3].callback_url",
+        "humans[0].role",
+        "intent.max_delivery_attempts",
+        "workflow.steps[0].step_id",
+        "steps.check.retry",
+        "steps.x.tool_id",
+        "intent.type",
+        "intent.payload",
+        "intent.deadline_at",
+    ]
 
 
 def test_compiling_raises_the_first_problem() -> None:
@@ -195,9 +217,16 @@ def test_unknown_fields_are_warnings_with_a_suggestion() -> None:
 
 
 MEANT = [
-    {"depends_on": ["sign"]}, {"gate": True}, {"manual": "yes"}, {"confirm": True}, {"when": "approved"},
-    {"type": "gate"}, {"mode": "dry_run"}, {"dependsOn": "sign"}, {"skip": True},
-]  # fmt: skip
+    {"depends_on": ["sign"]},
+    {"gate": True},
+    {"manual": "yes"},
+    {"confirm": True},
+    {"when": "approved"},
+    {"type": "gate"},
+    {"mode": "dry_run"},
+    {"dependsOn": "sign"},
+    {"skip": True},
+]
 
 
 @pytest.mark.parametrize("said", MEANT)
@@ -263,12 +292,20 @@ human_tasks = json_objects(
 )
 bundle_steps = json_objects(
     {
-        "step_id": words, "assigned_to": words, "requires_approval": st.booleans(), "human_task": human_tasks,
-        "step_deadline_seconds": numbers, "remind_after_seconds": numbers, "max_reminders": st.integers(0, 9),
-        "escalate_to": words, "on_success": words, "on_failure": words,
-        "config": json_objects({"seconds": numbers}), **kinds,
+        "step_id": words,
+        "assigned_to": words,
+        "requires_approval": st.booleans(),
+        "human_task": human_tasks,
+        "step_deadline_seconds": numbers,
+        "remind_after_seconds": numbers,
+        "max_reminders": st.integers(0, 9),
+        "escalate_to": words,
+        "on_success": words,
+        "on_failure": words,
+        "config": json_objects({"seconds": numbers}),
+        **kinds,
     }
-)  # fmt: skip
+)
 bundles = json_objects(
     {
         "agents": st.lists(json_objects({"role": words, "address": words}), max_size=3),

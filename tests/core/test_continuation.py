@@ -172,9 +172,16 @@ def test_everybody_who_wanted_changes_was_asked_again_and_said_nothing() -> None
 
 
 SWEEP = AgentStep(
-    id="tell", agent="agent://acme/prod/validator", deadline=minutes(5), max_attempts=1, on_success="end",
-    on_failure="end", on_failure_as="success", on_timeout="end", on_timeout_as="success",
-)  # fmt: skip
+    id="tell",
+    agent="agent://acme/prod/validator",
+    deadline=minutes(5),
+    max_attempts=1,
+    on_success="end",
+    on_failure="end",
+    on_failure_as="success",
+    on_timeout="end",
+    on_timeout_as="success",
+)
 
 
 def test_a_failure_that_is_declared_harmless_takes_back_no_no() -> None:

@@ -35,9 +35,14 @@ def test_a_decision_says_what_those_said_who_made_it_and_not_the_others() -> Non
     result = dict(story.intent.results["approve"])
     assert result.pop("decided_at").startswith("2026-03-02T09:00")
     assert result == {
-        "outcome": "approved", "ending": "approved", "approved": True, "ticket": "OPS-1", "comment": "go",
-        "decided_by": third.id, "via": "api",
-    }  # fmt: skip
+        "outcome": "approved",
+        "ending": "approved",
+        "approved": True,
+        "ticket": "OPS-1",
+        "comment": "go",
+        "decided_by": third.id,
+        "via": "api",
+    }
 
 
 def test_whoever_comes_after_silence_hears_of_that_and_not_of_an_earlier_decision() -> None:

@@ -111,9 +111,19 @@ def requests(draw: st.DrawFn) -> HumanStep:
 def as_policy(step: HumanStep) -> Policy:
     task = step.task
     return Policy(
-        task.stages, task.self_approval, task.remind, task.escalate, step.deadline, task.deadline_in_hours,
-        task.fallback, task.fallback_outcome, "", task.hours, task.strength, task.risk,
-    )  # fmt: skip
+        task.stages,
+        task.self_approval,
+        task.remind,
+        task.escalate,
+        step.deadline,
+        task.deadline_in_hours,
+        task.fallback,
+        task.fallback_outcome,
+        "",
+        task.hours,
+        task.strength,
+        task.risk,
+    )
 
 
 # -- a judge of its own: who could pass it with whose yes, by counting

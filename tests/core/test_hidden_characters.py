@@ -83,15 +83,24 @@ def test_of_a_bundle_all_that_is_a_warning() -> None:
         "humans": [{"role": "ops", "contact": "ops@acme.example"}],
         "workflow": {
             "steps": [
-                {"step_id": "ask", "assigned_to": "ops", "requires_approval": True,
-                 "human_task": {"title": "Refund {amount}?", "task_type": "form"}},
-                {"step_id": "tell", "tool_id": "tool.internal.notification", "assigned_to": "ops",
-                 "requires_approval": False, "input": {"message": "{{intent_id}} is done"}},
+                {
+                    "step_id": "ask",
+                    "assigned_to": "ops",
+                    "requires_approval": True,
+                    "human_task": {"title": "Refund {amount}?", "task_type": "form"},
+                },
+                {
+                    "step_id": "tell",
+                    "tool_id": "tool.internal.notification",
+                    "assigned_to": "ops",
+                    "requires_approval": False,
+                    "input": {"message": "{{intent_id}} is done"},
+                },
                 {"step_id": "odd", "tool_id": "tool.nope", "assigned_to": "somebody"},
             ]
         },
         "intent": {"type": "a.b.v1"},
-    }  # fmt: skip
+    }
     errors, warnings = validate_scenario(bundle)
     assert errors == []
     said = "\n".join(warnings)

@@ -184,8 +184,11 @@ def test_a_list_is_compared_by_its_elements() -> None:
     ]
     doubled = {"before": [{"id": 1, "n": 1}, {"id": 1, "n": 2}], "after": [{"id": 1, "n": 3}]}
     assert [leaf.change for leaf in group({"p": doubled}, opened=True).leaves] == [
-        "same", "changed", "removed", "removed",
-    ]  # fmt: skip
+        "same",
+        "changed",
+        "removed",
+        "removed",
+    ]
 
 
 def test_true_is_not_one_and_an_object_is_not_a_text() -> None:
@@ -202,8 +205,10 @@ def test_what_did_not_change_is_folded_first_and_counted() -> None:
     before = {f"k{n}": n for n in range(60)}
     found = group({"config": {"before": before, "after": {**before, "k50": "new"}}}, opened=False)
     assert [(leaf.label, leaf_text(leaf)) for leaf in found.leaves] == [
-        ("…", "50 unchanged values"), ("config.k50", "50 → new"), ("…", "9 unchanged values"),
-    ]  # fmt: skip
+        ("…", "50 unchanged values"),
+        ("config.k50", "50 → new"),
+        ("…", "9 unchanged values"),
+    ]
     assert found.folded
     many = {**{f"a{n}": n for n in range(60)}, "limit": {"before": 1, "after": 2}}
     shown = group(many, opened=False)
@@ -251,9 +256,14 @@ def test_each_value_has_its_kind_and_its_text() -> None:
     value = {"yes": True, "none": None, "n": 1.5, "short": "x", "long": "x" * 81, "empty": {}, "list": []}
     found = {leaf.path: (leaf.kind, leaf.text) for leaf in leaves(value)}
     assert found == {
-        "yes": ("bool", "true"), "none": ("null", "null"), "n": ("number", "1.5"), "short": ("text", "x"),
-        "long": ("block", "x" * 81), "empty": ("text", "{}"), "list": ("text", "[]"),
-    }  # fmt: skip
+        "yes": ("bool", "true"),
+        "none": ("null", "null"),
+        "n": ("number", "1.5"),
+        "short": ("text", "x"),
+        "long": ("block", "x" * 81),
+        "empty": ("text", "{}"),
+        "list": ("text", "[]"),
+    }
     assert show({"a": [1]}) == '{\n  "a": [\n    1\n  ]\n}'
     [changed] = group({"n": {"old": 1, "new": "one"}}, opened=True).leaves
     assert changed.kind == "text"
@@ -283,8 +293,9 @@ def test_what_stays_in_a_changed_object_is_shown_as_it_is() -> None:
     }
     mixed = {"login": {"before": [{"password": "hunter1"}, 1], "after": [{"password": "hunter1"}, 2]}}
     assert [(leaf.before, leaf.text) for leaf in group(mixed, opened=True).leaves] == [
-        (None, "hunter1"), ("1", "2"),
-    ]  # fmt: skip
+        (None, "hunter1"),
+        ("1", "2"),
+    ]
 
 
 def test_a_shortened_name_is_shown_in_full_but_not_in_messages() -> None:

@@ -41,10 +41,15 @@ def test_of_a_person_only_what_is_said_is_said() -> None:
 
 def test_everything_that_can_be_said_of_a_person() -> None:
     wish = person(
-        name="Ann", roles=["approver", "admin"], active=False, addresses={"email": "ann@else.example"},
-        zone="Europe/Berlin", hours={"zone": "UTC"}, preferences={"channels": ["email"]},
+        name="Ann",
+        roles=["approver", "admin"],
+        active=False,
+        addresses={"email": "ann@else.example"},
+        zone="Europe/Berlin",
+        hours={"zone": "UTC"},
+        preferences={"channels": ["email"]},
         absences=[{"from": "2026-03-02", "until": "2026-03-06T12:00:00Z", "delegate": "otto@acme.example"}],
-    )  # fmt: skip
+    )
     assert (wish.name, wish.roles, wish.active) == ("Ann", ("approver", "admin"), False)
     assert (wish.addresses, wish.zone, wish.hours) == (
         {"email": "ann@else.example"},
@@ -94,9 +99,14 @@ def test_a_team_has_members_and_may_take_turns() -> None:
     turns = {"zone": "Europe/Berlin"}
     told = {"order": ["b", "a"], "handover": "fri 17:30", "zone": "UTC", "anchor": "2026-03-06"}
     made = compile_manifest(
-        {"teams": {"dba": {"members": ["a", "b"]}, "on": {"members": ["a"], "rotation": turns},
-                   "off": {"members": ["a", "b"], "rotation": told}}}
-    )  # fmt: skip
+        {
+            "teams": {
+                "dba": {"members": ["a", "b"]},
+                "on": {"members": ["a"], "rotation": turns},
+                "off": {"members": ["a", "b"], "rotation": told},
+            }
+        }
+    )
     plain, monday, friday = made.teams
     assert (plain.name, plain.members, plain.rotation) == ("dba", ("a", "b"), None)
     assert monday.rotation is not None

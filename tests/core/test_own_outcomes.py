@@ -115,11 +115,16 @@ def test_a_form_may_have_only_a_yes_because_its_fields_may_say_no() -> None:
 @pytest.mark.parametrize(
     ("word", "meaning"),
     [
-        ("approved", Meaning.APPROVES), (" Approve ", Meaning.APPROVES), ("OK", Meaning.APPROVES), ("no",
-        Meaning.REJECTS),
-        ("denied", Meaning.REJECTS), ("changes_requested", Meaning.REQUESTS_CHANGES), ("blue", None), ("", None),
+        ("approved", Meaning.APPROVES),
+        (" Approve ", Meaning.APPROVES),
+        ("OK", Meaning.APPROVES),
+        ("no", Meaning.REJECTS),
+        ("denied", Meaning.REJECTS),
+        ("changes_requested", Meaning.REQUESTS_CHANGES),
+        ("blue", None),
+        ("", None),
     ],
-)  # fmt: skip
+)
 def test_what_everybody_reads_a_word_as(word: str, meaning: Meaning | None) -> None:
     assert usual_meaning(word) is meaning
 

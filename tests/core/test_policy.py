@@ -167,10 +167,18 @@ def test_working_hours_and_what_is_counted_in_them() -> None:
 # -- put on a step
 
 STRICT = Policy(
-    stages=(Stage(("team:dba",), 2),), self_approval=False, remind=Reminders(HOUR, HOUR, 3),
-    escalate=(Escalation(HOUR, ("per_x",)),), deadline=8 * HOUR, hours=Hours("UTC"), deadline_in_hours=True,
-    strength=Strength.SESSION, risk=Risk.HIGH, goto="tell", goto_as="success",
-)  # fmt: skip
+    stages=(Stage(("team:dba",), 2),),
+    self_approval=False,
+    remind=Reminders(HOUR, HOUR, 3),
+    escalate=(Escalation(HOUR, ("per_x",)),),
+    deadline=8 * HOUR,
+    hours=Hours("UTC"),
+    deadline_in_hours=True,
+    strength=Strength.SESSION,
+    risk=Risk.HIGH,
+    goto="tell",
+    goto_as="success",
+)
 
 
 def test_a_step_under_a_policy_has_what_the_policy_says() -> None:

@@ -15,11 +15,18 @@ from signoff.core.policy.policy import TASK_FIELDS, Policy, PolicySource
 HOUR = timedelta(hours=1)
 DAYS, NIGHTS = Hours("UTC"), Hours("Asia/Tokyo")
 BASE = Policy(
-    stages=(Stage(("team:dba", "team:sre"), 2, 2), Stage(("role:owner",))), self_approval=None,
-    remind=Reminders(HOUR, HOUR), escalate=(Escalation(2 * HOUR, ("role:owner", "per_x")),), deadline=8 * HOUR,
-    fallback=Fallback.OUTCOME, fallback_outcome="approved", hours=DAYS, deadline_in_hours=True,
-    strength=Strength.SESSION, risk=Risk.MEDIUM,
-)  # fmt: skip
+    stages=(Stage(("team:dba", "team:sre"), 2, 2), Stage(("role:owner",))),
+    self_approval=None,
+    remind=Reminders(HOUR, HOUR),
+    escalate=(Escalation(2 * HOUR, ("role:owner", "per_x")),),
+    deadline=8 * HOUR,
+    fallback=Fallback.OUTCOME,
+    fallback_outcome="approved",
+    hours=DAYS,
+    deadline_in_hours=True,
+    strength=Strength.SESSION,
+    risk=Risk.MEDIUM,
+)
 CALM = replace(BASE, fallback=Fallback.EXPIRE, fallback_outcome="", escalate=())
 
 # field -> (the policy before, what makes it weaker, what makes it stricter): one change of one field each.
@@ -132,13 +139,27 @@ def test_what_a_request_weakens_is_merged_away(name: str, change: Change) -> Non
 def test_the_stricter_of_both_holds_field_by_field() -> None:
     policy = compile_policy({"approve": {"any": "team:dba"}, "deadline": "8h"})
     asked = TaskSpec(
-        stages=(Stage(("per_x",), 3, 2),), self_approval=False, remind=Reminders(HOUR, HOUR), risk=Risk.HIGH,
-        escalate=(Escalation(HOUR, ("per_x",)),), hours=DAYS, deadline_in_hours=True,
-    )  # fmt: skip
+        stages=(Stage(("per_x",), 3, 2),),
+        self_approval=False,
+        remind=Reminders(HOUR, HOUR),
+        risk=Risk.HIGH,
+        escalate=(Escalation(HOUR, ("per_x",)),),
+        hours=DAYS,
+        deadline_in_hours=True,
+    )
     merged = merge_stricter(RequestSettings(asked, HOUR), policy)
     assert merged == {
-        "stages": (Stage(("team:dba",), 3, 1),), "self_approval": False, "remind": Reminders(HOUR, HOUR),
-        "escalate": (), "deadline": HOUR, "fallback": Fallback.EXPIRE, "fallback_outcome": "", "hours": None,
-        "deadline_in_hours": False, "strength": Strength.SESSION, "risk": Risk.HIGH,
-        "edits": Edits.PROPOSE, "digest": None,
-    }  # fmt: skip
+        "stages": (Stage(("team:dba",), 3, 1),),
+        "self_approval": False,
+        "remind": Reminders(HOUR, HOUR),
+        "escalate": (),
+        "deadline": HOUR,
+        "fallback": Fallback.EXPIRE,
+        "fallback_outcome": "",
+        "hours": None,
+        "deadline_in_hours": False,
+        "strength": Strength.SESSION,
+        "risk": Risk.HIGH,
+        "edits": Edits.PROPOSE,
+        "digest": None,
+    }

@@ -141,9 +141,14 @@ def _step(chance: random.Random, step: str, ids: list[str], declared: dict[str, 
     )
     fallback = {"expired": Fallback.EXPIRE, "rejected": Fallback.REJECT}.get(says.silence, Fallback.OUTCOME)
     task = TaskSpec(
-        type=TaskType.REVIEW, outcomes=WORDS, own=own, stages=(Stage(),) * chance.choice((1, 1, 1, 2)),
-        fallback=fallback, fallback_outcome=says.silence if fallback is Fallback.OUTCOME else "", risk=Risk.LOW,
-    )  # fmt: skip
+        type=TaskType.REVIEW,
+        outcomes=WORDS,
+        own=own,
+        stages=(Stage(),) * chance.choice((1, 1, 1, 2)),
+        fallback=fallback,
+        fallback_outcome=says.silence if fallback is Fallback.OUTCOME else "",
+        risk=Risk.LOW,
+    )
     return HumanStep(id=step, task=task, on_changes=chance.choice([None, *targets]), **routes)
 
 
@@ -318,10 +323,15 @@ class Correspondence:
         mine = [vote.number for vote in task.votes if (vote.person, vote.at_stage) == (who.id, task.stage)]
         some = self.chance.choice
         answer = c.Answer(
-            some(("approved", "approved", "rejected", "changes_requested")), some((0, task.step_run)), some(("x", "y")),
-            stage=some((None, task.stage)), revision=some((None, task.revision)), digest=some((None, task.digest)),
-            number=some((None, max([0, *mine]) + 1)), shown=self.read[who.id],
-        )  # fmt: skip
+            some(("approved", "approved", "rejected", "changes_requested")),
+            some((0, task.step_run)),
+            some(("x", "y")),
+            stage=some((None, task.stage)),
+            revision=some((None, task.revision)),
+            digest=some((None, task.digest)),
+            number=some((None, max([0, *mine]) + 1)),
+            shown=self.read[who.id],
+        )
         if self.counted(who, answer):
             self.sent.append(Sent(who, answer, place, self.read[who.id]))
 

@@ -89,10 +89,16 @@ def test_the_rerun_starts_there_asks_nobody_and_is_not_run_again() -> None:
     story = failed()
     begun = carried(story)
     submit = c.Submit(
-        id=rerun_id(story.intent), workspace=story.intent.workspace, type=story.intent.type,
-        requester=story.intent.requester, plan=story.plan, plan_digest="p" * 64, payload_digest="d" * 64,
-        carried=begun, carried_until=START + timedelta(days=7),
-    )  # fmt: skip
+        id=rerun_id(story.intent),
+        workspace=story.intent.workspace,
+        type=story.intent.type,
+        requester=story.intent.requester,
+        plan=story.plan,
+        plan_digest="p" * 64,
+        payload_digest="d" * 64,
+        carried=begun,
+        carried_until=START + timedelta(days=7),
+    )
     again = Story(story.plan)
     change = again._apply(SERVICE, submit, None)
     assert happened(change) == ["Created", "RerunStarted", "Offered"]

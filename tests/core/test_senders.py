@@ -26,9 +26,23 @@ CI = "agent://acme/prod/ci"
 def agent(mode: str, *patterns: str) -> Account:
     entries = tuple(SenderPattern(f"snd_{at}", pattern) for at, pattern in enumerate(patterns))
     return Account(
-        "sa_1", "ws", "agent", "bot", "bot", "agent://acme/prod/bot", "", "", "stream", "", "", "active", "",
-        NOON, NOON, senders=Senders(mode, entries),
-    )  # fmt: skip
+        "sa_1",
+        "ws",
+        "agent",
+        "bot",
+        "bot",
+        "agent://acme/prod/bot",
+        "",
+        "",
+        "stream",
+        "",
+        "",
+        "active",
+        "",
+        NOON,
+        NOON,
+        senders=Senders(mode, entries),
+    )
 
 
 def accepted(agent: Account, sender: str, claimed: str = "") -> bool:

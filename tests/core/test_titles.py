@@ -283,9 +283,14 @@ def test_an_object_may_be_an_amount() -> None:
 
 def test_a_notification_gets_the_values_when_it_is_sent() -> None:
     asks = Notification(
-        kind=NotificationKind.TASK_OPENED, intent="i", workspace="w", seq=1, at=datetime(2026, 3, 1, tzinfo=UTC),
-        intent_type="intent.pay.refund.v1", title="Pay {amount}?",
-    )  # fmt: skip
+        kind=NotificationKind.TASK_OPENED,
+        intent="i",
+        workspace="w",
+        seq=1,
+        at=datetime(2026, 3, 1, tzinfo=UTC),
+        intent_type="intent.pay.refund.v1",
+        title="Pay {amount}?",
+    )
     assert with_values(asks, b'{"amount": 5, "currency": "EUR"}').title == "Pay “5 EUR”?"
     assert with_values(asks, b"").title == "Pay [amount]?"
     plain = replace(asks, title="Pay?")

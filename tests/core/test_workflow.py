@@ -22,29 +22,38 @@ MIGRATION: dict[str, Any] = {
     "max_revisions": 2,
     "steps": [
         {
-            "id": "validate", "agent": "infra-validator", "deadline": "5m", "input": {"strict": True},
-            "max_attempts": 5, "retry": {"max": 2, "delay": "10s"}, "on_failure": "tell",
+            "id": "validate",
+            "agent": "infra-validator",
+            "deadline": "5m",
+            "input": {"strict": True},
+            "max_attempts": 5,
+            "retry": {"max": 2, "delay": "10s"},
+            "on_failure": "tell",
             "on_timeout": "tell",
         },
         {
             "id": "approve",
             "human": {
-                "type": "review", "title": "Ship the migration?", "description": "Two\nlines.",
+                "type": "review",
+                "title": "Ship the migration?",
+                "description": "Two\nlines.",
                 "approvers": ["Ann@acme.example", "role:approver", "person:bob@acme.example", "per_7"],
                 "comment_required": True,
                 "form": {"type": "object", "properties": {"window": {"type": "string"}}},
                 "notify": "slack:#ops",
                 "remind": {"after": "5m", "every": "30m", "at_most": 5},
                 "escalate": [
-                    {"after": "30m", "to": ["bob@acme.example"]}, {"after": "2h", "to": "role:owner"},
+                    {"after": "30m", "to": ["bob@acme.example"]},
+                    {"after": "2h", "to": "role:owner"},
                 ],
             },
-            "deadline": "8h", "on_changes": "validate",
+            "deadline": "8h",
+            "on_changes": "validate",
         },
         {"id": "pause", "delay": "10m", "on_success": "end"},
         {"id": "tell", "notify": {"to": "ops@acme.example", "message": "It failed."}},
     ],
-}  # fmt: skip
+}
 
 
 def step(**fields: Any) -> dict[str, Any]:
@@ -78,10 +87,16 @@ def test_the_whole_template() -> None:
     assert template.plan.source == "workflow"
     assert template.plan.max_revisions == 2
     assert validate == AgentStep(
-        id="validate", agent="infra-validator", deadline=timedelta(minutes=5), input={"strict": True},
-        max_attempts=5, max_retries=2, retry_delay=timedelta(seconds=10), on_failure="tell",
+        id="validate",
+        agent="infra-validator",
+        deadline=timedelta(minutes=5),
+        input={"strict": True},
+        max_attempts=5,
+        max_retries=2,
+        retry_delay=timedelta(seconds=10),
+        on_failure="tell",
         on_timeout="tell",
-    )  # fmt: skip
+    )
     assert approve == HumanStep(
         id="approve",
         deadline=timedelta(hours=8),

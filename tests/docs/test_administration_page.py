@@ -26,8 +26,13 @@ def run(live: Live, folder: Path, commands: str) -> str:
         "SIGNOFF_DATA": str(live.data),
     }
     done = subprocess.run(
-        ["sh", "-e", "-c", commands], env=environment, cwd=folder, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        ["sh", "-e", "-c", commands],
+        env=environment,
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, (commands, done.stdout, done.stderr)
     return done.stdout
 

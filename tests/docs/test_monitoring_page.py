@@ -22,8 +22,13 @@ def test_the_key_that_its_commands_create_reads_the_metrics(tmp_path: Path) -> N
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         environment = {**os.environ, "PATH": path, "SIGNOFF_URL": live.url, "SIGNOFF_API_KEY": live.owner_key}
         done = subprocess.run(
-            ["sh", "-e", "-c", commands], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            ["sh", "-e", "-c", commands],
+            env=environment,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr
         [key] = re.findall(r"sgn_person_\w+", done.stdout)
         with urlopen(Request(f"{live.url}/metrics", headers={"authorization": f"Bearer {key}"})) as answer:

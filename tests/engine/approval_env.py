@@ -63,9 +63,14 @@ class ApprovalEnv:
         plan, self.warnings = freeze(asking, self.directory, side)
         requester = Requester(ActorKind.SERVICE, "sa_ci", persons=side)
         command = c.Submit(
-            id=new_intent_id(1_700_000_000_000, b"0123456789"), workspace=WORKSPACE, type="t.v1", requester=requester,
-            plan=plan, plan_digest="p" * 64, payload_digest="0" * 64,
-        )  # fmt: skip
+            id=new_intent_id(1_700_000_000_000, b"0123456789"),
+            workspace=WORKSPACE,
+            type="t.v1",
+            requester=requester,
+            plan=plan,
+            plan_digest="p" * 64,
+            payload_digest="0" * 64,
+        )
         self.apply(Actor(ActorKind.SERVICE, "sa_ci", WORKSPACE, sponsors=side), command)
 
     def apply(self, actor: Actor, command: c.Command) -> None:

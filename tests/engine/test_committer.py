@@ -217,8 +217,14 @@ async def test_a_whole_approval_fits_into_one_batch(env: EngineEnv) -> None:
     assert isinstance(late, Conflict)
     assert (late.code, late.details["decided_by"]) == ("already_decided", ANN.id)
     assert await env.happened(intent.id) == [
-        "Created", "Offered", "Reported", "TaskOpened", "Answered", "Decided", "Completed",
-    ]  # fmt: skip
+        "Created",
+        "Offered",
+        "Reported",
+        "TaskOpened",
+        "Answered",
+        "Decided",
+        "Completed",
+    ]
     assert await env.findings() == []
 
 

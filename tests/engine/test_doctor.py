@@ -124,9 +124,16 @@ async def test_a_row_that_says_something_else_than_its_events_is_found(
 
 @pytest.mark.parametrize(
     ("column", "value"),
-    [("wake_at", "null"), ("wake_at", "wake_at + 60000000"), ("status", "'DELIVERED'"), ("waiting", "null"),
-     ("type", "'intent.other.v1'"), ("requester", "'per_eve'"), ("workspace", "'ws_other'")],
-)  # fmt: skip
+    [
+        ("wake_at", "null"),
+        ("wake_at", "wake_at + 60000000"),
+        ("status", "'DELIVERED'"),
+        ("waiting", "null"),
+        ("type", "'intent.other.v1'"),
+        ("requester", "'per_eve'"),
+        ("workspace", "'ws_other'"),
+    ],
+)
 async def test_a_column_that_does_not_match_the_state_is_found(
     env: EngineEnv, patients: Patients, column: str, value: str
 ) -> None:

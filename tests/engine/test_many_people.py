@@ -46,9 +46,22 @@ def test_a_directory_with_another_part_says_what_one_read_anew_would_say() -> No
     for name in names:
         getattr(before, name)
     bot = Account(
-        "sa_1", WORKSPACE, ActorKind.AGENT.value, "bot", "bot", "agent://acme/prod/bot", "", "", "poll", "", "",
-        "active", "per_1", START, START,
-    )  # fmt: skip
+        "sa_1",
+        WORKSPACE,
+        ActorKind.AGENT.value,
+        "bot",
+        "bot",
+        "agent://acme/prod/bot",
+        "",
+        "",
+        "poll",
+        "",
+        "",
+        "active",
+        "per_1",
+        START,
+        START,
+    )
     parts: tuple[dict[str, Any], ...] = (
         {"people": {**before.people, "per_0": person(77)}},
         {"teams": {"t1": Team("t1", ("per_9",))}},
@@ -57,9 +70,16 @@ def test_a_directory_with_another_part_says_what_one_read_anew_would_say() -> No
         {"policies": {}},
     )
     for part in parts:
-        other, fresh = before.but(**part), Snapshot(SPACE, *(
-            part.get(name, getattr(before, name)) for name in ("by_address", "by_name", "people", "workflows", "teams")
-        ))  # fmt: skip
+        other, fresh = (
+            before.but(**part),
+            Snapshot(
+                SPACE,
+                *(
+                    part.get(name, getattr(before, name))
+                    for name in ("by_address", "by_name", "people", "workflows", "teams")
+                ),
+            ),
+        )
         assert [getattr(other, name) for name in names] == [getattr(fresh, name) for name in names], part
         assert other.membership.active_people == fresh.active_people
 

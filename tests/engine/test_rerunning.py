@@ -74,9 +74,14 @@ async def test_a_digest_of_an_earlier_release_which_names_no_visit_still_proves_
     source, facts = await failed(env)
     opened = next(fact.event for fact in facts if isinstance(fact.event, e.TaskOpened))
     parts = {
-        "intent": source.id, "type": source.type, "payload": source.payload_digest, "plan": source.plan_digest,
-        "step": "approve", "revision": 1, "results": {"validate": {"n": 1}},
-    }  # fmt: skip
+        "intent": source.id,
+        "type": source.type,
+        "payload": source.payload_digest,
+        "plan": source.plan_digest,
+        "step": "approve",
+        "revision": 1,
+        "results": {"validate": {"n": 1}},
+    }
     said = msgspec.json.encode(parts, order="sorted")
     earlier = hashlib.sha256(b"signoff/envelope/v1\0" + said).hexdigest()
     other = hashlib.sha256(b"signoff/envelope/v1\0" + said.replace(b'"n":1', b'"n":2')).hexdigest()

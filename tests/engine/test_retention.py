@@ -233,9 +233,17 @@ async def _put(env: EngineEnv, *rows: OutboxRow, waits: str = "") -> None:
         if row.target == ANN.id:
             at = row.due_at if row.id == waits else env.clock.now()
             message = Message(
-                id=row.id, workspace=WORKSPACE, intent_id=row.intent, visit=1, seq=1, kind="task_opened",
-                person=ANN.id, channel=row.channel, at=at, called_at=env.clock.now(),
-            )  # fmt: skip
+                id=row.id,
+                workspace=WORKSPACE,
+                intent_id=row.intent,
+                visit=1,
+                seq=1,
+                kind="task_opened",
+                person=ANN.id,
+                channel=row.channel,
+                at=at,
+                called_at=env.clock.now(),
+            )
             await env.store.messages.end([], (), [message])
             await env.store.write((PUT_OUTGOING, dict(zip(OUTBOX.columns, outgoing_row(row), strict=True))))
 

@@ -73,9 +73,14 @@ class GatewayEnv:
 
     @asynccontextmanager
     async def client(
-        self, transport: str = "inside", mode: str = "auto", who: str = "agent", upstream: str = "auto",
-        more: dict[str, Any] | None = None, **changes: Any,
-    ) -> AsyncIterator[Client]:  # fmt: skip
+        self,
+        transport: str = "inside",
+        mode: str = "auto",
+        who: str = "agent",
+        upstream: str = "auto",
+        more: dict[str, Any] | None = None,
+        **changes: Any,
+    ) -> AsyncIterator[Client]:
         async with (
             self.gateway(transport, mode, who, upstream, **changes) as server,
             Client(server, mode=mode, **(more or {})) as client,

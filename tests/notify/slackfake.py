@@ -207,17 +207,28 @@ class FakeSlack:
         channel, _, ts = place.partition(":")
         self.events += 1
         said = {
-            "type": "message", "user": account, "text": text, "channel": channel, "thread_ts": ts,
-            "ts": f"1900000000.{self.events:06}", "team": TEAM, **event,
-        }  # fmt: skip
+            "type": "message",
+            "user": account,
+            "text": text,
+            "channel": channel,
+            "thread_ts": ts,
+            "ts": f"1900000000.{self.events:06}",
+            "team": TEAM,
+            **event,
+        }
         body = {"type": "event_callback", "team_id": TEAM, "event_id": f"Ev{self.events}", "event": said}
         return json.dumps(body).encode()
 
     def typed(self, text: str, account: str, team: str = TEAM) -> bytes:
         return urlencode(
-            {"command": "/signoff", "text": text, "team_id": team, "user_id": account,
-             "response_url": f"{self.hooks}{account}"}
-        ).encode()  # fmt: skip
+            {
+                "command": "/signoff",
+                "text": text,
+                "team_id": team,
+                "user_id": account,
+                "response_url": f"{self.hooks}{account}",
+            }
+        ).encode()
 
 
 def signed(body: bytes, at: float, secret: str = SECRET) -> dict[str, str]:

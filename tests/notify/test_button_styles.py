@@ -18,9 +18,15 @@ def message(grave: bool) -> PersonalMessage:
         MessageAnswer("rejected", "Reject", danger=True, grave=grave),
     )
     return PersonalMessage(
-        id="1", kind=NotificationKind.TASK_OPENED, at=datetime(2026, 3, 1, tzinfo=UTC), to="ann@acme.example",
-        thread="t", headline="A decision is needed", question="Run it?", choices=answers,
-    )  # fmt: skip
+        id="1",
+        kind=NotificationKind.TASK_OPENED,
+        at=datetime(2026, 3, 1, tzinfo=UTC),
+        to="ann@acme.example",
+        thread="t",
+        headline="A decision is needed",
+        question="Run it?",
+        choices=answers,
+    )
 
 
 def styles(card: Any) -> list[str]:

@@ -29,10 +29,17 @@ PAYLOAD: dict[str, Any] = {
 def message(payload: dict[str, Any]) -> PersonalMessage:
     found = render_payload(msgspec.json.encode(payload), {})
     return PersonalMessage(
-        id="1", kind=NotificationKind.TASK_OPENED, at=datetime(2026, 3, 1, tzinfo=UTC), to="ann@acme.example",
-        thread="t", headline="A decision is needed", question="Run it?", asked_by="ci", leaves=found.leaves,
+        id="1",
+        kind=NotificationKind.TASK_OPENED,
+        at=datetime(2026, 3, 1, tzinfo=UTC),
+        to="ann@acme.example",
+        thread="t",
+        headline="A decision is needed",
+        question="Run it?",
+        asked_by="ci",
+        leaves=found.leaves,
         rest=found.rest,
-    )  # fmt: skip
+    )
 
 
 def test_a_mail_shows_hunks_and_what_it_leaves_out() -> None:

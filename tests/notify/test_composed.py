@@ -164,9 +164,15 @@ def test_what_is_cut_says_how_much_is_left() -> None:
 
 
 def composed(
-    story: Story, kind: NotificationKind, who: str = "per_ann", answers: tuple[Fact, ...] = (),
-    old: dict[int, bytes] | None = None, payload: bytes = b"{}", teams: dict[str, Team] | None = None, **fields: Any,
-) -> PersonalMessage:  # fmt: skip
+    story: Story,
+    kind: NotificationKind,
+    who: str = "per_ann",
+    answers: tuple[Fact, ...] = (),
+    old: dict[int, bytes] | None = None,
+    payload: bytes = b"{}",
+    teams: dict[str, Team] | None = None,
+    **fields: Any,
+) -> PersonalMessage:
     people = {
         f"per_{name}": Person(
             f"per_{name}", WORKSPACE, f"{name}@acme.example", name.title(), ("approver",), START
@@ -270,9 +276,14 @@ def test_comments_and_texts_are_masked_in_every_message() -> None:
     said = composed(story, NotificationKind.COMMENTED, "per_rita", (story.facts[-1].fact,), by="per_otto")
     story.do(c.Answer("rejected", comment=secret), ANN)
     end = composed(
-        story, NotificationKind.DECIDED, "per_otto", answered(story), by="per_ann", ending="rejected",
+        story,
+        NotificationKind.DECIDED,
+        "per_otto",
+        answered(story),
+        by="per_ann",
+        ending="rejected",
         outcome="rejected",
-    )  # fmt: skip
+    )
     texts = (
         composed(asking(title=secret), NotificationKind.TASK_OPENED),
         said,
@@ -360,9 +371,15 @@ def test_who_answers_for_themselves_answers_for_nobody_else() -> None:
     ):
         given = replace(vote, event=replace(vote.event, principal=principal))
         end = composed(
-            story, NotificationKind.DECIDED, "per_rita", (given,), by="per_ann", ending="approved", via="api",
+            story,
+            NotificationKind.DECIDED,
+            "per_rita",
+            (given,),
+            by="per_ann",
+            ending="approved",
+            via="api",
             outcome="approved",
-        )  # fmt: skip
+        )
         assert fact(end, "By")[0].startswith(said)
 
 

@@ -155,19 +155,36 @@ async def test_what_an_agent_writes_is_data_in_every_message_and_stops_none(
 async def test_no_part_of_a_letter_can_stop_it(text: str, clock: FixedClock) -> None:
     """This includes lone surrogates, which the API refuses."""
     message = PersonalMessage(
-        id="1", kind=NotificationKind.TASK_OPENED, at=clock.now(), to="ann@acme.example", thread="t", headline="Asked",
-        question=text, facts=(("Says it is", text),), asked_by=text, quoted=text, quoted_by="They say",
-        leaves=(Leaf(path=text, text=text),), reports=(Leaf(path=text, text=text),),
-        link=f"{BASE}/t/x", link_label="Look",
-    )  # fmt: skip
+        id="1",
+        kind=NotificationKind.TASK_OPENED,
+        at=clock.now(),
+        to="ann@acme.example",
+        thread="t",
+        headline="Asked",
+        question=text,
+        facts=(("Says it is", text),),
+        asked_by=text,
+        quoted=text,
+        quoted_by="They say",
+        leaves=(Leaf(path=text, text=text),),
+        reports=(Leaf(path=text, text=text),),
+        link=f"{BASE}/t/x",
+        link_label="Look",
+    )
     mail = message_from_bytes(compose(message, parse_smtp("smtp://h?from=a@b.example")), policy=default)
     shown = [mail["Subject"], *(part.get_content() for part in mail.iter_parts())]  # type: ignore[attr-defined]
     json.dumps(card := render_card(message)).encode()
     shown += [card["text"], *texts(card["blocks"])]
     notification = Notification(
-        kind=NotificationKind.MESSAGE, intent="019cadc6-9a80-7e70-8d66-926d58fb0000", workspace="ws", seq=1,
-        at=clock.now(), intent_type=text, text=text, called=text,
-    )  # fmt: skip
+        kind=NotificationKind.MESSAGE,
+        intent="019cadc6-9a80-7e70-8d66-926d58fb0000",
+        workspace="ws",
+        seq=1,
+        at=clock.now(),
+        intent_type=text,
+        text=text,
+        called=text,
+    )
     Console(shown.append).show([notification])
     for one in shown:
         one.encode()
@@ -179,11 +196,25 @@ def test_no_part_of_a_mail_is_markup(clock: FixedClock) -> None:
     text = '<b onclick="x">a</b> &amp; <a href="javascript:x">'
     leaf = Leaf(path=text, text=text)
     message = PersonalMessage(
-        id="1", kind=NotificationKind.DECIDED, at=clock.now(), to="ann@acme.example", thread="t", headline=text,
-        question=text, facts=((text, text),), asked_by=text, quoted=text, quoted_by=text, closing=text,
-        leaves=(leaf, replace(leaf, before=text, change="changed")), given=(leaf,), reports=(leaf,),
-        link=f'{BASE}/t/x"onclick="x', link_label=text, rest=1,
-    )  # fmt: skip
+        id="1",
+        kind=NotificationKind.DECIDED,
+        at=clock.now(),
+        to="ann@acme.example",
+        thread="t",
+        headline=text,
+        question=text,
+        facts=((text, text),),
+        asked_by=text,
+        quoted=text,
+        quoted_by=text,
+        closing=text,
+        leaves=(leaf, replace(leaf, before=text, change="changed")),
+        given=(leaf,),
+        reports=(leaf,),
+        link=f'{BASE}/t/x"onclick="x',
+        link_label=text,
+        rest=1,
+    )
     page = as_html(message)
     tags = Tags(page)
     assert tags.found <= OURS | {"i"}

@@ -132,14 +132,21 @@ async def test_only_what_the_bot_connector_signed_for_this_bot_is_believed(
             "a key for another channel": it.fake.token("k2"),
             "a key that nobody published": it.fake.token("k9"),
             "a published name and another key": jwt.encode(
-                {"iss": "https://api.botframework.com", "aud": APP, "exp": now + 60, "serviceurl": it.fake.service},
-                key_of("k9"), "RS256", {"kid": "k1"},
+                {
+                    "iss": "https://api.botframework.com",
+                    "aud": APP,
+                    "exp": now + 60,
+                    "serviceurl": it.fake.service,
+                },
+                key_of("k9"),
+                "RS256",
+                {"kid": "k1"},
             ),
             "unsigned": jwt.encode({"aud": APP, "exp": now + 60}, None, "none", {"kid": "k1"}),
             "symmetric": jwt.encode({"aud": APP, "exp": now + 60}, "x" * 32, "HS256", {"kid": "k1"}),
             "changed": f"{head}.{claims[:-2]}AA.{signature}",
             "no kid": jwt.encode({"aud": APP, "exp": now + 60}, key_of("k1"), "RS256"),
-        }  # fmt: skip
+        }
         for what, token in wrong.items():
             assert (await it.sends(press, token))[0] == 401, what
         for changed in (

@@ -171,12 +171,22 @@ async def test_a_crowd_of_failing_mails_hides_no_failing_webhook(store: Store, c
         await store.write((PUT_OUTGOING, dict(zip(OUTBOX.columns, outgoing_row(row), strict=True))))
         mails = [
             Message(
-                id=f"m{n}", workspace=WORKSPACE, intent_id=intent.id, visit=1, seq=1, kind="task.opened",
-                person="per_ann", channel="email", state=WAITING, attempts=1, error="451", at=now + SECOND,
+                id=f"m{n}",
+                workspace=WORKSPACE,
+                intent_id=intent.id,
+                visit=1,
+                seq=1,
+                kind="task.opened",
+                person="per_ann",
+                channel="email",
+                state=WAITING,
+                attempts=1,
+                error="451",
+                at=now + SECOND,
                 called_at=now,
             )
             for n in range(600)
-        ]  # fmt: skip
+        ]
         await store.messages.end([], [], mails)
         for n in range(600):
             mail = OutboxRow(

@@ -110,9 +110,14 @@ async def test_what_is_no_comment_of_a_known_person_is_not_recorded(store: Store
         [(_, said)] = await slack.say(card, "x" * 5001, "U0ANN")
         assert "at most 5,000 characters" in said
         nothing: list[dict[str, Any]] = [
-            {"bot_id": "B1"}, {"subtype": "message_changed"}, {"thread_ts": "1600000000.000001"}, {"thread_ts": ""},
-            {"text": "  "}, {"user": ""}, {"type": "reaction_added"},
-        ]  # fmt: skip
+            {"bot_id": "B1"},
+            {"subtype": "message_changed"},
+            {"thread_ts": "1600000000.000001"},
+            {"thread_ts": ""},
+            {"text": "  "},
+            {"user": ""},
+            {"type": "reaction_added"},
+        ]
         for event in nothing:
             assert await slack.say(card, "hm", "U0ANN", **event) == [], event
         twice = slack.fake.replied(card, "once", "U0ANN")

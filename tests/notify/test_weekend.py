@@ -121,9 +121,16 @@ async def killed_while_sending(database: str, server: SmtpSink, at: datetime, fo
     server.hold = asyncio.Event()
     server.arrived.clear()
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.notify.fixed_clock_server", database, server.url, at.isoformat(), str(folder),
-        cwd=Path(__file__).parents[2], env=environment(),
-    )  # fmt: skip
+        sys.executable,
+        "-m",
+        "tests.notify.fixed_clock_server",
+        database,
+        server.url,
+        at.isoformat(),
+        str(folder),
+        cwd=Path(__file__).parents[2],
+        env=environment(),
+    )
     try:
         async with asyncio.timeout(120):
             await server.arrived.wait()

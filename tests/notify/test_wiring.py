@@ -168,9 +168,15 @@ async def test_the_command_line_shows_what_became_of_each_message(tmp_path: Path
                         await it.outbox.once()
             environment = os.environ | {"SIGNOFF_URL": it.base_url, "SIGNOFF_API_KEY": key}
             shell = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "signoff.cli", "tasks", "messages", task, env=environment,
+                sys.executable,
+                "-m",
+                "signoff.cli",
+                "tasks",
+                "messages",
+                task,
+                env=environment,
                 stdout=asyncio.subprocess.PIPE,
-            )  # fmt: skip
+            )
             out, _ = await shell.communicate()
         assert shell.returncode == 0
         assert "failed" in out.decode()

@@ -115,9 +115,18 @@ async def test_rows_are_met_in_one_order_whoever_saves_them() -> None:
     people = People(cast("Database", seen))
     plans = [Plan(steps=(AgentStep(id=name, agent=AGENT),)) for name in "abc"]
     rows: list[Struct] = [
-        replace(ANN, id="per_b"), ANN, Team("b", (), None, "wsp_1", NOON), Team("a", (), None, "wsp_1", NOON),
-        SPACE, workflow(1), workflow(1, type="intent.b.v1"), KEY, BOT, change("x", workspace="wsp_2"), change("y"),
-    ]  # fmt: skip
+        replace(ANN, id="per_b"),
+        ANN,
+        Team("b", (), None, "wsp_1", NOON),
+        Team("a", (), None, "wsp_1", NOON),
+        SPACE,
+        workflow(1),
+        workflow(1, type="intent.b.v1"),
+        KEY,
+        BOT,
+        change("x", workspace="wsp_2"),
+        change("y"),
+    ]
     await people.save(rows, plans)
     await people.save(rows[::-1], plans[::-1])
     assert [text for text, _ in seen.told[0]] == [text for text, _ in seen.told[1]]

@@ -26,9 +26,19 @@ async def test_messages_lose_where_they_went_and_those_that_wait_are_deleted(sto
     for person in ("per_ann", "per_otto"):
         row = OutboxRow(person, WS, INTENT, 0, OutboxKind.TEST, "email", person, b"{}", NOON)
         message = Message(
-            id=person, workspace=WS, intent_id=INTENT, visit=0, seq=0, kind="test", person=person, channel="email",
-            at=NOON, called_at=NOON, reference=f"ref-{person}", error=f"no {person}",
-        )  # fmt: skip
+            id=person,
+            workspace=WS,
+            intent_id=INTENT,
+            visit=0,
+            seq=0,
+            kind="test",
+            person=person,
+            channel="email",
+            at=NOON,
+            called_at=NOON,
+            reference=f"ref-{person}",
+            error=f"no {person}",
+        )
         await store.write((REPLY, {"workspace": WS, "actor": person, "body": b"{}", "at": 1}))
         await store.messages.start(row, message, NOON - SECOND)
     assert await store.erasures.messages(WS, "per_ann") == 1
@@ -44,9 +54,18 @@ async def test_an_address_is_replaced_as_a_value_and_as_a_key(store: Store) -> N
     await store.directory.add_workspace(SPACE)
     said = {"people": {"ann@x.example": {"cc": ["Ann@X.example", "otto@x.example"]}}, "note": "account-7"}
     change = DirectoryChange(
-        id="chg_1", workspace=WS, at=NOON, actor_kind="person", actor_id="per_o", via="api", kind="policy",
-        name="p", subject="policy:p", before="", after=msgspec.json.encode(said).decode(),
-    )  # fmt: skip
+        id="chg_1",
+        workspace=WS,
+        at=NOON,
+        actor_kind="person",
+        actor_id="per_o",
+        via="api",
+        kind="policy",
+        name="p",
+        subject="policy:p",
+        before="",
+        after=msgspec.json.encode(said).decode(),
+    )
     await store.people.save([change, replace(change, id="chg_2", after='{"to": "otto@x.example"}')])
     addresses = {"ann@x.example": "per_ann", "account-7": "per_ann"}
     assert await store.erasures.records(WS, "person:per_ann", addresses, "Ann") == 1
@@ -70,9 +89,18 @@ async def test_a_card_is_found_by_its_channel_and_the_id_that_the_provider_knows
     ):
         row = OutboxRow(id, WS, INTENT, seq, OutboxKind.TEST, channel, "per_ann", b"{}", NOON)
         message = Message(
-            id=id, workspace=WS, intent_id=INTENT, visit=step_run, seq=seq, kind="task.opened", person="per_ann",
-            channel=channel, at=NOON, called_at=NOON, reference=reference,
-        )  # fmt: skip
+            id=id,
+            workspace=WS,
+            intent_id=INTENT,
+            visit=step_run,
+            seq=seq,
+            kind="task.opened",
+            person="per_ann",
+            channel=channel,
+            at=NOON,
+            called_at=NOON,
+            reference=reference,
+        )
         await store.messages.start(row, message, NOON - SECOND)
     found = [
         await store.messages.by_reference(channel, reference)
@@ -92,9 +120,18 @@ async def test_an_address_means_the_person_who_was_last_removed_with_it(store: S
 
     def entry(number: int, who: str, kind: str, after: str) -> DirectoryChange:
         return DirectoryChange(
-            id=f"chg_{number}", workspace=WS, at=NOON, actor_kind="person", actor_id="per_o", via="api", kind=kind,
-            name="ann@x.example", subject=f"{'person' if kind == 'person' else kind}:{who}", before="{}", after=after,
-        )  # fmt: skip
+            id=f"chg_{number}",
+            workspace=WS,
+            at=NOON,
+            actor_kind="person",
+            actor_id="per_o",
+            via="api",
+            kind=kind,
+            name="ann@x.example",
+            subject=f"{'person' if kind == 'person' else kind}:{who}",
+            before="{}",
+            after=after,
+        )
 
     rows = [
         ("per_1", "person", ""),
@@ -114,9 +151,18 @@ async def test_addresses_and_accounts_are_found_as_they_were_written(store: Stor
     person = {"email": "ann@x.example", "addresses": {"sms": "+49 1"}}
     linked = {"account": "U0ANN", "team": "T1"}
     change = DirectoryChange(
-        id="chg_1", workspace=WS, at=NOON, actor_kind="person", actor_id="per_o", via="api", kind="person",
-        name="ann@x.example", subject="person:per_ann", before="", after=msgspec.json.encode(person).decode(),
-    )  # fmt: skip
+        id="chg_1",
+        workspace=WS,
+        at=NOON,
+        actor_kind="person",
+        actor_id="per_o",
+        via="api",
+        kind="person",
+        name="ann@x.example",
+        subject="person:per_ann",
+        before="",
+        after=msgspec.json.encode(person).decode(),
+    )
     chat = replace(change, id="chg_2", kind="slack", name="p", after=msgspec.json.encode(linked).decode())
     await store.people.save([change, chat])
     found = await store.erasures.addresses(WS, "person:per_ann")

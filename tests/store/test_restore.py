@@ -134,10 +134,16 @@ async def test_what_is_no_whole_copy_is_refused_and_nothing_is_changed(
     text = tmp_path / "text"
     text.write_text("hello")
     wrong = {
-        newer: "schema_newer", other: "not_a_backup", torn: "backup_damaged", short: "backup_damaged",
-        text: "backup_damaged", last: "backup_damaged", theirs: "not_a_backup",
-        tmp_path / "nowhere": "backup_missing", crashed.database: "backup_is_database",
-    }  # fmt: skip
+        newer: "schema_newer",
+        other: "not_a_backup",
+        torn: "backup_damaged",
+        short: "backup_damaged",
+        text: "backup_damaged",
+        last: "backup_damaged",
+        theirs: "not_a_backup",
+        tmp_path / "nowhere": "backup_missing",
+        crashed.database: "backup_is_database",
+    }
     for file, code in wrong.items():
         with pytest.raises(Refused) as refused:
             restore(crashed.database, file, "before")

@@ -75,5 +75,10 @@ def signoff(
     """Run one CLI command in a folder without a terminal; returns its output."""
     return subprocess.run(
         [sys.executable, "-m", "signoff.cli", *arguments],
-        cwd=folder, env=environment(**variables), input=input, capture_output=True, text=True, timeout=180,
-    )  # fmt: skip
+        cwd=folder,
+        env=environment(**variables),
+        input=input,
+        capture_output=True,
+        text=True,
+        timeout=180,
+    )

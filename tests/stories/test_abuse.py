@@ -86,24 +86,48 @@ def test_a_body_that_hides_its_size_is_refused_and_one_without_end_is_cut_off(li
 
 GOOD: dict[str, dict[str, Any]] = {
     "/v1/intents": {
-        "intent_type": "intent.odd.v1", "to_agent": "odd", "reply_to": "r", "correlation_id": "c", "from_agent": "f",
-        "deadline_at": "2090-01-01T00:00:00Z", "payload": {"a": 1}, "max_delivery_attempts": 3,
+        "intent_type": "intent.odd.v1",
+        "to_agent": "odd",
+        "reply_to": "r",
+        "correlation_id": "c",
+        "from_agent": "f",
+        "deadline_at": "2090-01-01T00:00:00Z",
+        "payload": {"a": 1},
+        "max_delivery_attempts": 3,
         "remind_after_seconds": 60,
-        "human_task": {"title": "t", "description": "d", "task_type": "approval", "assignees": ["role:owner"],
-                       "allowed_outcomes": ["approved", "rejected"], "form_schema": {"type": "object"}},
+        "human_task": {
+            "title": "t",
+            "description": "d",
+            "task_type": "approval",
+            "assignees": ["role:owner"],
+            "allowed_outcomes": ["approved", "rejected"],
+            "form_schema": {"type": "object"},
+        },
     },
     "/v1/intents/{gate}/resume": {"task_result": {"outcome": "odd", "comment": "c"}, "reason": "r"},
     "/v1/intents/{gate}/resolve": {"status": "odd", "result": {}, "error": {"code": "c", "message": "m"}},
     "/v1/tasks/{gate}/answer": {"outcome": "odd", "comment": "c", "data": {}, "revision": 7, "digest": "d"},
     "/v1/agents/odd/deliveries/claim": {"limit": 1, "lease_seconds": 30, "holder": "h", "wait_seconds": 0},
-    "/v1/service-accounts": {"name": "odd", "display_name": "d", "description": "x", "delivery_mode": "stream"},
+    "/v1/service-accounts": {
+        "name": "odd",
+        "display_name": "d",
+        "description": "x",
+        "delivery_mode": "stream",
+    },
     "/v1/keys": {"person": "odd@b.example", "name": "n", "roles": ["member"], "expires_in_seconds": 60},
     "/v1/workflows?dry_run=true": {
-        "workflow": "odd", "intent_type": "intent.odd.v1", "max_revisions": 5,
-        "steps": [{"id": "a", "agent": "odd", "deadline": "5m", "retry": {"max": 2, "delay": "30s"}},
-                  {"id": "b", "human": {"type": "approval", "approvers": ["role:owner"], "remind": {"after": "5m"}}}],
+        "workflow": "odd",
+        "intent_type": "intent.odd.v1",
+        "max_revisions": 5,
+        "steps": [
+            {"id": "a", "agent": "odd", "deadline": "5m", "retry": {"max": 2, "delay": "30s"}},
+            {
+                "id": "b",
+                "human": {"type": "approval", "approvers": ["role:owner"], "remind": {"after": "5m"}},
+            },
+        ],
     },
-}  # fmt: skip
+}
 ODD: list[Any] = [
     "nul\0inside", "", " ", "\u202e\x07", "x" * 3000, "../../x", "'; drop table intents; --", -1, 2**53 - 1, 1e308,
     True, None, [], {}, [[{}]], "9999-12-31T23:59:59Z", {f"k{n}": n for n in range(300)},

@@ -31,20 +31,36 @@ def bundle(agent: str, **intent: Any) -> dict[str, Any]:
         "scenario_id": "durable-execution-human-approval.demo.v1",
         "title": "A change that waits for a person",
         "agents": [
-            {"role": "checker", "address": agent, "display_name": "Checker", "delivery_mode": "stream",
-             "create_if_missing": True}
+            {
+                "role": "checker",
+                "address": agent,
+                "display_name": "Checker",
+                "delivery_mode": "stream",
+                "create_if_missing": True,
+            }
         ],
         "humans": [{"role": "operator", "display_name": "Operations"}],
         "workflow": {
             "steps": [
-                {"step_id": "check", "tool_id": "tool.agent.task.v1", "assigned_to": "checker",
-                 "step_deadline_seconds": 120, "requires_approval": False},
-                {"step_id": "signoff", "tool_id": "tool.approval.human_signoff", "assigned_to": "operator",
-                 "requires_approval": True, "remind_after_seconds": 600, "max_reminders": 2},
+                {
+                    "step_id": "check",
+                    "tool_id": "tool.agent.task.v1",
+                    "assigned_to": "checker",
+                    "step_deadline_seconds": 120,
+                    "requires_approval": False,
+                },
+                {
+                    "step_id": "signoff",
+                    "tool_id": "tool.approval.human_signoff",
+                    "assigned_to": "operator",
+                    "requires_approval": True,
+                    "remind_after_seconds": 600,
+                    "max_reminders": 2,
+                },
             ]
         },
         "intent": {"type": "intent.demo.change.v1", "payload": CHANGE} | intent,
-    }  # fmt: skip
+    }
 
 
 def test_four_lines_go_through_validation_and_a_persons_yes(axp: AxpEnv) -> None:
@@ -70,9 +86,14 @@ def test_four_lines_go_through_validation_and_a_persons_yes(axp: AxpEnv) -> None
     assert (done["result"]["outcome"], done["result"]["steps"]["validate"]["passed"]) == ("approved", True)
     story = [event["event_type"] for event in initiator.list_intent_events(intent_id)["events"]]
     assert story == [
-        "intent.created", "intent.delivered", "intent.in_progress", "intent.human_task_assigned",
-        "intent.answered", "intent.in_progress", "intent.completed",
-    ]  # fmt: skip
+        "intent.created",
+        "intent.delivered",
+        "intent.in_progress",
+        "intent.human_task_assigned",
+        "intent.answered",
+        "intent.in_progress",
+        "intent.completed",
+    ]
 
 
 def test_a_persons_no_ends_it_failed_and_says_so(axp: AxpEnv) -> None:

@@ -69,9 +69,14 @@ async def test_it_is_in_force_when_the_server_first_answers_and_a_second_start_c
         assert directory.policies["prod.change"].name == "prod.change@1"
         assert directory.workflows["migrate.v1"].name == "migrate"
         assert "checker" in directory.by_name
-    wanted = [("person", "dora@acme.example"), ("person", "bob@acme.example"), ("team", "dba"),
-              ("policy", "prod.change"), ("workflow", "migrate.v1"),
-              ("agent", "agent://local/default/checker")]  # fmt: skip
+    wanted = [
+        ("person", "dora@acme.example"),
+        ("person", "bob@acme.example"),
+        ("team", "dba"),
+        ("policy", "prod.change"),
+        ("workflow", "migrate.v1"),
+        ("agent", "agent://local/default/checker"),
+    ]
     recorded = await changes(settings.database)
     assert recorded == [("system", "file", kind, name) for kind, name in wanted]
     async with running(settings, quiet):

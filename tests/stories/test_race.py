@@ -142,9 +142,16 @@ class Race:
         words = ["tasks", "approve" if outcome(n) == "approved" else "reject", self.task, "--yes"]
         env = os.environ | {"SIGNOFF_URL": self.url, "SIGNOFF_API_KEY": self.web.keys[f"m{n}"]}
         shell = await asyncio.create_subprocess_exec(
-            sys.executable, "-c", AT_THE_START, *words, env=env, cwd=self.folder,
-            stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-        )  # fmt: skip
+            sys.executable,
+            "-c",
+            AT_THE_START,
+            *words,
+            env=env,
+            cwd=self.folder,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
         assert shell.stdout is not None
         await shell.stdout.readline()
         self.gate.ready()

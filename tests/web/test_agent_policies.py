@@ -135,9 +135,13 @@ async def test_what_cannot_be_enforced_is_refused_by_name(
 async def test_a_limit_by_day_and_hour_refuses_new_requests(web: WebEnv) -> None:
     answer = await set_limits(web, max_intents_per_day=3, max_intents_per_hour=2)
     assert answer["policy"] == {
-        "max_intents_per_day": 3, "max_intents_per_hour": 2, "action_on_breach": "block",
-        "intents_this_hour": 0, "intents_today": 0, "cost_today_usd": 0.0,
-    }  # fmt: skip
+        "max_intents_per_day": 3,
+        "max_intents_per_hour": 2,
+        "action_on_breach": "block",
+        "intents_this_hour": 0,
+        "intents_today": 0,
+        "cost_today_usd": 0.0,
+    }
     for _ in range(2):
         assert (await send(web)).status == 200
     refused = await send(web)
@@ -220,9 +224,13 @@ async def test_metrics_are_summed_and_shown(web: WebEnv) -> None:
     shown = (await web.get("/v1/mesh/agents/validator", "ann"))["agent"]
     assert (shown["intents_period"], shown["cost_period"]) == (4, 0.75)
     assert shown["metrics"] == {
-        "intents_total": 4, "intents_succeeded": 2, "intents_failed": 1, "avg_latency_ms": 15.0,
-        "cost_usd": 0.75, "reported_at": shown["metrics"]["reported_at"],
-    }  # fmt: skip
+        "intents_total": 4,
+        "intents_succeeded": 2,
+        "intents_failed": 1,
+        "avg_latency_ms": 15.0,
+        "cost_usd": 0.75,
+        "reported_at": shown["metrics"]["reported_at"],
+    }
     for path in ("/v1/agents/validator", "/v1/mesh/agents/validator"):
         assert (await web.get(path, "agent"))["agent"]["metrics"]["intents_total"] == 4, "itself"
         assert "metrics" not in (await web.get(path, "ci"))["agent"], "another program"

@@ -140,12 +140,16 @@ BUNDLE: dict[str, Any] = {
     "workflow": {
         "steps": [
             {"step_id": "check", "tool_id": "tool.nope", "assigned_to": "checker"},
-            {"step_id": "ask", "tool_id": "tool.approval.human_signoff", "requires_approval": True,
-             "human_task": {"title": "May we?", "notify_email": "outsider@elsewhere.example"}},
+            {
+                "step_id": "ask",
+                "tool_id": "tool.approval.human_signoff",
+                "requires_approval": True,
+                "human_task": {"title": "May we?", "notify_email": "outsider@elsewhere.example"},
+            },
         ]
     },
     "intent": {"type": "a.b.v1", "payload": {}},
-}  # fmt: skip
+}
 
 
 async def test_validate_warns_of_what_apply_warns_of(web: WebEnv) -> None:

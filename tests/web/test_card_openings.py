@@ -36,8 +36,13 @@ async def test_a_page_that_is_opened_is_recorded_once_in_ten_minutes(web: WebEnv
         await ann.get(f"/tasks/{task_id}")
     [one] = await views(web, intent_id)
     assert (one["task_id"], one["person"], one["name"], one["channel"], one["times"], one["unfolded"]) == (
-        task_id, "per_ann", "Ann", "web", 1, False,
-    )  # fmt: skip
+        task_id,
+        "per_ann",
+        "Ann",
+        "web",
+        1,
+        False,
+    )
     web.clock.move(TEN)
     await ann.get(f"/tasks/{task_id}?open=1")
     [one] = await views(web, intent_id)

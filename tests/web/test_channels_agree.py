@@ -382,11 +382,21 @@ async def test_no_other_route_takes_a_decision(web: WebEnv, route: str) -> None:
     it = await gate(web, "ann")
     acts = ("answer", "approve", "decide") if "{act}" in path else ("",)
     names = {
-        "intent_id": it.intent_id, "task_id": it.task_id, "delivery_id": it.task_id, "approval_id": it.task_id,
-        "address:path": "validator", "name": "sre", "person_id": "per_ann", "proposal_id": it.task_id,
-        "account_id": it.task_id, "key_id": it.task_id, "token": it.task_id, "workspace_id": "current",
-        "entry_id:path": "*", "session_id": it.task_id[:16],
-    }  # fmt: skip
+        "intent_id": it.intent_id,
+        "task_id": it.task_id,
+        "delivery_id": it.task_id,
+        "approval_id": it.task_id,
+        "address:path": "validator",
+        "name": "sre",
+        "person_id": "per_ann",
+        "proposal_id": it.task_id,
+        "account_id": it.task_id,
+        "key_id": it.task_id,
+        "token": it.task_id,
+        "workspace_id": "current",
+        "entry_id:path": "*",
+        "session_id": it.task_id[:16],
+    }
     for act in acts:
         there = path
         for name, value in {**names, "act": act}.items():

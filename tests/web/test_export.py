@@ -34,8 +34,12 @@ async def test_the_exported_manifest_applied_changes_nothing(web: WebEnv) -> Non
     assert planned.status == 200, planned.text
     assert {change["action"] for change in planned["changes"]} == {"unchanged"}
     assert {change["kind"] for change in planned["changes"]} == {
-        "workspace", "person", "team", "policy", "workflow",
-    }  # fmt: skip
+        "workspace",
+        "person",
+        "team",
+        "policy",
+        "workflow",
+    }
 
 
 async def test_the_exported_manifest_changes_nothing_after_people_left(web: WebEnv) -> None:

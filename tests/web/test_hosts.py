@@ -82,10 +82,17 @@ async def test_a_foreign_origin_is_refused_whatever_the_host_says(web: WebEnv) -
 @pytest.mark.parametrize(
     ("netloc", "name"),
     [
-        ("Signoff.Example:443", "signoff.example"), ("127.8.9.1", "localhost"), ("[::1]:80", "localhost"),
-        ("[2001:db8::1]", "[2001:db8::1]"), ("a/b", ""), ("a@b", ""), ("", ""), ("a:b", ""), ("[::1", ""),
+        ("Signoff.Example:443", "signoff.example"),
+        ("127.8.9.1", "localhost"),
+        ("[::1]:80", "localhost"),
+        ("[2001:db8::1]", "[2001:db8::1]"),
+        ("a/b", ""),
+        ("a@b", ""),
+        ("", ""),
+        ("a:b", ""),
+        ("[::1", ""),
     ],
-)  # fmt: skip
+)
 def test_what_a_host_is_called(netloc: str, name: str) -> None:
     assert name_of(netloc) == name
 

@@ -24,9 +24,16 @@ async def test_each_decision_is_one_line(web: WebEnv, caplog: pytest.LogCaptureF
     await web.answer(task, "approved", "ann", comment=COMMENT)
     [line] = lines(caplog, "signoff.decisions")
     assert line == {
-        "intent": intent, "task": task, "step": "approve", "outcome": "approved", "ending": "approved",
-        "policy": "", "actor": "per_ann", "via": "api", "event": line["event"],
-    }  # fmt: skip
+        "intent": intent,
+        "task": task,
+        "step": "approve",
+        "outcome": "approved",
+        "ending": "approved",
+        "policy": "",
+        "actor": "per_ann",
+        "via": "api",
+        "event": line["event"],
+    }
     assert f"task {task} ended approved: outcome 'approved' by per_ann over api" in caplog.text
     assert COMMENT not in caplog.text
     assert "prod-postgres-main" not in caplog.text

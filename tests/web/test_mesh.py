@@ -57,8 +57,13 @@ async def test_an_agent_that_was_not_seen_for_three_minutes_is_unreachable(web: 
     answer = await web.get("/v1/mesh/agents?limit=1")
     assert len(answer["agents"]) == 1
     assert answer["summary"] == {
-        "total": 2, "healthy": 1, "degraded": 0, "unreachable": 1, "killed": 0, "unknown": 0,
-    }  # fmt: skip
+        "total": 2,
+        "healthy": 1,
+        "degraded": 0,
+        "unreachable": 1,
+        "killed": 0,
+        "unknown": 0,
+    }
 
 
 async def test_an_agent_counts_as_seen_for_less_than_three_minutes(web: WebEnv) -> None:

@@ -121,8 +121,15 @@ async def test_a_request_that_waited_for_news_has_no_duration(web: WebEnv) -> No
 async def test_only_those_who_may_read_everything_read_it_unless_it_is_open(web: WebEnv) -> None:
     await web.join("adam", "admin")
     for who, status in {
-        "oscar": 200, "adam": 200, "aud": 200, "ann": 403, "rita": 403, "agent": 403, "ci": 403, "": 401,
-    }.items():  # fmt: skip
+        "oscar": 200,
+        "adam": 200,
+        "aud": 200,
+        "ann": 403,
+        "rita": 403,
+        "agent": 403,
+        "ci": 403,
+        "": 401,
+    }.items():
         assert (await web.get("/metrics", who)).status == status, who
     web.state.settings = replace(web.state.settings, open_metrics=True)
     assert (await web.get("/metrics", "")).status == 200

@@ -18,9 +18,15 @@ ODD: list[Any] = [
 HOURS = {"zone": "Europe/Berlin", "days": "mon-fri", "from": "08:00", "to": "18:00"}
 AWAY = {"from": "2026-01-01", "until": "2026-02-01T00:00:00Z", "delegate": "otto@acme.example"}
 PERSON = {
-    "name": "Ann", "roles": ["member"], "active": True, "addresses": {"email": "a@b.example"},
-    "zone": "Pacific/Kiritimati", "hours": HOURS, "absences": [AWAY], "preferences": {"channels": ["email"]},
-}  # fmt: skip
+    "name": "Ann",
+    "roles": ["member"],
+    "active": True,
+    "addresses": {"email": "a@b.example"},
+    "zone": "Pacific/Kiritimati",
+    "hours": HOURS,
+    "absences": [AWAY],
+    "preferences": {"channels": ["email"]},
+}
 TEAM = {
     "members": ["ann@acme.example"],
     "rotation": {
@@ -31,10 +37,16 @@ TEAM = {
     },
 }
 POLICY = {
-    "approve": [{"any": ["role:owner"], "need": 1, "reject_after": 1}], "self_approval": False,
-    "remind": {"after": "5m", "every": "5m", "at_most": 2}, "escalate": [{"after": "1h", "to": ["role:owner"]}],
-    "deadline": "8h", "on_timeout": "expire", "hours": {**HOURS, "deadline": True}, "strength": "link", "risk": "low",
-}  # fmt: skip
+    "approve": [{"any": ["role:owner"], "need": 1, "reject_after": 1}],
+    "self_approval": False,
+    "remind": {"after": "5m", "every": "5m", "at_most": 2},
+    "escalate": [{"after": "1h", "to": ["role:owner"]}],
+    "deadline": "8h",
+    "on_timeout": "expire",
+    "hours": {**HOURS, "deadline": True},
+    "strength": "link",
+    "risk": "low",
+}
 ROWS: dict[str, tuple[str, Any, tuple[str, ...]]] = {
     "/v1/people/per_ann": ("PATCH", PERSON, ("/people", "/people/per_ann")),
     "/v1/teams/sre": ("PUT", TEAM, ("/teams", "/teams/sre")),
@@ -70,10 +82,16 @@ async def test_an_odd_value_is_taken_or_refused_and_what_was_taken_is_shown(web:
 async def test_a_number_beyond_what_json_holds_is_refused_in_every_query(web: WebEnv, number: str) -> None:
     intent, _ = await web.ask()
     for path in (
-        "/v1/intents?limit=", "/v1/tasks?limit=", "/v1/agents?limit=", "/v1/changes?limit=", "/v1/proposals?limit=",
-        f"/v1/intents/{intent}/events?since=", f"/v1/intents/{intent}/events/stream?since=",
-        f"/v1/intents/{intent}/events/stream?wait_seconds=", "/v1/agents/validator/intents?since=",
-    ):  # fmt: skip
+        "/v1/intents?limit=",
+        "/v1/tasks?limit=",
+        "/v1/agents?limit=",
+        "/v1/changes?limit=",
+        "/v1/proposals?limit=",
+        f"/v1/intents/{intent}/events?since=",
+        f"/v1/intents/{intent}/events/stream?since=",
+        f"/v1/intents/{intent}/events/stream?wait_seconds=",
+        "/v1/agents/validator/intents?since=",
+    ):
         answer = await web.get(path + number, "agent" if "validator" in path else "oscar")
         assert answer.status == 422, path
         assert answer.json["error"]["field"] in ("limit", "since", "wait_seconds")

@@ -47,9 +47,15 @@ UNNAMED = [
     ("/v1/tasks/{id}/answer", {"outcome": "approved"}),
 ]
 READS = [
-    "/v1/me/tasks", "/v1/tasks", "/v1/tasks/{id}", "/v1/intents/{id}", "/v1/intents", "/v1/intents/{id}/events",
-    "/v1/intents/{id}/events/stream?wait_seconds=1", "/v1/inbox/{id}",
-]  # fmt: skip
+    "/v1/me/tasks",
+    "/v1/tasks",
+    "/v1/tasks/{id}",
+    "/v1/intents/{id}",
+    "/v1/intents",
+    "/v1/intents/{id}/events",
+    "/v1/intents/{id}/events/stream?wait_seconds=1",
+    "/v1/inbox/{id}",
+]
 
 
 @pytest.mark.parametrize(("path", "body"), UNNAMED)
@@ -234,10 +240,16 @@ async def test_an_approval_with_two_answers_is_refused(web: WebEnv, body: dict[s
 
 
 @pytest.mark.parametrize("who", ["ann", "oscar", "rita"])
-@pytest.mark.parametrize("body", [
-    {"outcome": "approved"}, {"outcome": "approve"}, {"decision": "approved"}, {"approved": True},
-    {"outcome": "rejected", "why": "no"},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"outcome": "approved"},
+        {"outcome": "approve"},
+        {"decision": "approved"},
+        {"approved": True},
+        {"outcome": "rejected", "why": "no"},
+    ],
+)
 async def test_a_persons_answer_before_the_task_is_open_is_no_agents_result(
     web: WebEnv, who: str, body: dict[str, Any]
 ) -> None:

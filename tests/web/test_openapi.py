@@ -132,14 +132,20 @@ def test_times_are_marked_as_times() -> None:
 @pytest.mark.parametrize(
     ("words", "of"),
     [
-        (fields.STATUSES, Status), (fields.WAITING_REASONS, Waiting), (fields.ENDINGS, Ending),
-        (fields.ACTORS, ActorKind), (fields.RISKS, Risk), (fields.STRENGTHS, Strength),
-        (fields.TASK_TYPES, TaskType), (fields.EVENT_TYPES, EVENT_TYPES), (fields.DELIVERY_MODES, DELIVERY_MODES),
+        (fields.STATUSES, Status),
+        (fields.WAITING_REASONS, Waiting),
+        (fields.ENDINGS, Ending),
+        (fields.ACTORS, ActorKind),
+        (fields.RISKS, Risk),
+        (fields.STRENGTHS, Strength),
+        (fields.TASK_TYPES, TaskType),
+        (fields.EVENT_TYPES, EVENT_TYPES),
+        (fields.DELIVERY_MODES, DELIVERY_MODES),
         (SCHEMAS["MeResponse"]["properties"]["unlisted_types"]["enum"], UNLISTED),
         (SCHEMAS["OutcomeOut"]["properties"]["means"]["enum"], MEANS),
         (SCHEMAS["ContactOut"]["properties"]["kind"]["enum"], ContactKind),
     ],
-)  # fmt: skip
+)
 def test_enumerations_are_those_of_the_rules(words: Any, of: Any) -> None:
     assert [*words] == [str(one) for one in of]
 
@@ -190,17 +196,30 @@ def test_a_limit_is_named_only_where_it_can_be_reached() -> None:
     streams = {row.name for row in ENDPOINTS if row.media == "text/event-stream"}
     assert limited("too_many_streams") == {*streams, "claimDeliveries"}
     assert limited("too_many_open") == {
-        "createIntent", "retryIntent", "rerunIntentStep", "applyScenario", "applyScenarioBundle",
-    }  # fmt: skip
+        "createIntent",
+        "retryIntent",
+        "rerunIntentStep",
+        "applyScenario",
+        "applyScenarioBundle",
+    }
     for operation in OPERATIONS.values():
         named = operation.get("x-error-codes", {})
         assert ("429" in named) == ("429" in operation["responses"]), operation["operationId"]
 
 
 # Of these parts of the source, and why no operation answers with them.
-RULES = ("core/intent/", "engine/admin/accounts.py", "engine/admin/apply_manifest.py", "engine/admin/proposals.py",
-         "engine/bulk_answers.py", "engine/identity/device_logins.py", "engine/rerun.py", "engine/planning/",
-         "web/api/", "web/axp/")  # fmt: skip
+RULES = (
+    "core/intent/",
+    "engine/admin/accounts.py",
+    "engine/admin/apply_manifest.py",
+    "engine/admin/proposals.py",
+    "engine/bulk_answers.py",
+    "engine/identity/device_logins.py",
+    "engine/rerun.py",
+    "engine/planning/",
+    "web/api/",
+    "web/axp/",
+)
 OF_OTHERS = {
     "bulk_not_allowed": "what became of one task, in the response to the whole act",
     "not_equal": "the same",
@@ -242,13 +261,20 @@ def test_the_edition_for_older_generators_uses_only_what_3_0_has() -> None:
         assert "$ref" not in part or len(part) == 1, where
     key = made["components"]["schemas"]["CreateKey"]["properties"]
     assert key["expires_in_seconds"] == {
-        "description": "How long the key is valid, in seconds; by default it does not expire.", "type": "number",
-        "minimum": 0, "exclusiveMinimum": True, "maximum": 315360000, "nullable": True, "example": 2592000,
-    }  # fmt: skip
+        "description": "How long the key is valid, in seconds; by default it does not expire.",
+        "type": "number",
+        "minimum": 0,
+        "exclusiveMinimum": True,
+        "maximum": 315360000,
+        "nullable": True,
+        "example": 2592000,
+    }
     assert made["components"]["schemas"]["ReportRequest"]["properties"]["error"] == {
-        "description": "The error, if it failed.", "nullable": True, "type": "object",
+        "description": "The error, if it failed.",
+        "nullable": True,
+        "type": "object",
         "allOf": [{"$ref": "#/components/schemas/AgentError"}],
-    }  # fmt: skip
+    }
 
 
 async def test_both_editions_are_served_as_they_are_checked_in(web: WebEnv) -> None:

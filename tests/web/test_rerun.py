@@ -16,9 +16,15 @@ GATE = {"id": "ask", "human": {"title": "May we?", "approvers": ["ann@acme.examp
 def flow(**act: Any) -> dict[str, Any]:
     draft = {"id": "draft", "agent": "validator"}
     return {
-        "workflow": "w", "intent_type": TYPE,
-        "steps": [draft, GATE, {"id": "act", "agent": "validator", **act}, {"id": "after", "agent": "validator"}],
-    }  # fmt: skip
+        "workflow": "w",
+        "intent_type": TYPE,
+        "steps": [
+            draft,
+            GATE,
+            {"id": "act", "agent": "validator", **act},
+            {"id": "after", "agent": "validator"},
+        ],
+    }
 
 
 async def work(web: WebEnv, body: dict[str, Any]) -> dict[str, Any]:

@@ -54,7 +54,14 @@ def _message(payload: dict[str, Any], web: WebEnv) -> PersonalMessage:
     found = render_payload(msgspec.json.encode(payload), {})
     assert found.whole
     return PersonalMessage(
-        id="1", kind=NotificationKind.TASK_OPENED, at=web.clock.now(), to="ann@acme.example", thread="t",
+        id="1",
+        kind=NotificationKind.TASK_OPENED,
+        at=web.clock.now(),
+        to="ann@acme.example",
+        thread="t",
         headline="Asked",
-        question="Pay?", leaves=found.leaves, link="http://h/t/x", link_label="Look",
-    )  # fmt: skip
+        question="Pay?",
+        leaves=found.leaves,
+        link="http://h/t/x",
+        link_label="Look",
+    )

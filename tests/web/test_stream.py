@@ -332,10 +332,18 @@ async def parts(web: WebEnv, path: str, who: str) -> list[bytes]:
     """A stream's body in the chunks in which it was passed to the connection."""
     target, _, query = path.partition("?")
     scope = {
-        "type": "http", "method": "GET", "path": target, "raw_path": target.encode(), "query_string": query.encode(),
-        "headers": [(b"host", b"signoff.test"), (b"x-api-key", web.keys[who].encode())], "client": ("127.0.0.1", 1),
-        "http_version": "1.1", "scheme": "http", "server": ("signoff.test", 80), "root_path": "",
-    }  # fmt: skip
+        "type": "http",
+        "method": "GET",
+        "path": target,
+        "raw_path": target.encode(),
+        "query_string": query.encode(),
+        "headers": [(b"host", b"signoff.test"), (b"x-api-key", web.keys[who].encode())],
+        "client": ("127.0.0.1", 1),
+        "http_version": "1.1",
+        "scheme": "http",
+        "server": ("signoff.test", 80),
+        "root_path": "",
+    }
     got: list[bytes] = []
     asked = iter([{"type": "http.request", "body": b"", "more_body": False}])
 

@@ -26,11 +26,18 @@ LENIENT_BODIES = {
     "POST /v1/msteams/actions",
 }
 LENIENT_QUERIES = {
-    "GET /docs", "GET /docs/style.css", "GET /health", "GET /metrics", "GET /openapi-3.0.json", "GET /openapi.json",
+    "GET /docs",
+    "GET /docs/style.css",
+    "GET /health",
+    "GET /metrics",
+    "GET /openapi-3.0.json",
+    "GET /openapi.json",
     "GET /ready",
     "GET /v1/health",
-    "POST /v1/slack/actions", "POST /v1/telegram/actions", "POST /v1/msteams/actions",
-}  # fmt: skip
+    "POST /v1/slack/actions",
+    "POST /v1/telegram/actions",
+    "POST /v1/msteams/actions",
+}
 
 
 def named(row: Endpoint) -> str:
@@ -209,11 +216,18 @@ async def test_a_bulk_cancel_cancels_what_its_filter_names_and_no_more(web: WebE
 @pytest.mark.parametrize(
     "body",
     [
-        {"status": ["WAITING"]}, {"dryrun": True}, {"correlation_id": ""}, {"correlation_id": None},
-        {"status_filter": []}, {"status_filter": [""]}, {"intent_type": 5}, {"q": ""}, {"dry_run": "no"},
+        {"status": ["WAITING"]},
+        {"dryrun": True},
+        {"correlation_id": ""},
+        {"correlation_id": None},
+        {"status_filter": []},
+        {"status_filter": [""]},
+        {"intent_type": 5},
+        {"q": ""},
+        {"dry_run": "no"},
         {"older_than_hours": None},
     ],
-)  # fmt: skip
+)
 async def test_a_bulk_cancel_refuses_what_would_widen_it(web: WebEnv, body: dict[str, Any]) -> None:
     answer = await web.post("/v1/intents/bulk-cancel", body, "oscar")
     assert answer.status == 422

@@ -223,9 +223,14 @@ async def furnished(web: WebEnv) -> dict[str, list[str]]:
     document = {
         "teams": {"hush-team": {"members": ["ann@acme.example"]}},
         "policies": {"hush-policy": policy},
-        "workflows": [{"workflow": "hush-flow", "intent_type": "intent.hush.v1",
-                       "steps": [{"id": "approve", "human": {"policy": "hush-policy", "title": "Hush?"}}]}],
-    }  # fmt: skip
+        "workflows": [
+            {
+                "workflow": "hush-flow",
+                "intent_type": "intent.hush.v1",
+                "steps": [{"id": "approve", "human": {"policy": "hush-policy", "title": "Hush?"}}],
+            }
+        ],
+    }
     await applied(web, document)
     payload = {"secretly": "hush-payload"}
     intent = await web.send(intent_type="intent.hush.v1", payload=payload, correlation_id="hush-correlation")
@@ -307,8 +312,20 @@ def addresses(path: str, named: dict[str, list[str]]) -> list[str]:
 
 async def rows_of_home(web: WebEnv) -> dict[str, list[Any]]:
     """Every row of acme/prod in each table with a workspace."""
-    tables = ("intents", "people", "accounts", "keys", "workflows", "teams", "policies", "changes", "proposals",
-              "sessions", "worklist", "messages")  # fmt: skip
+    tables = (
+        "intents",
+        "people",
+        "accounts",
+        "keys",
+        "workflows",
+        "teams",
+        "policies",
+        "changes",
+        "proposals",
+        "sessions",
+        "worklist",
+        "messages",
+    )
     store = web.env.store
     found = {
         t: sorted(map(repr, await store.read(f"select * from {t} where workspace = :w", w=HOME)))

@@ -9,10 +9,15 @@ GUARDED: dict[str, Any] = {
     "intent_type": "intent.guarded.v1",
     "steps": [
         {"id": "check", "agent": "validator"},
-        {"id": "ok", "human": {"title": "Drop the table?", "policy": {
-            "approve": [{"any": ["ann@acme.example", "otto@acme.example"]}], "risk": "high"}}},
+        {
+            "id": "ok",
+            "human": {
+                "title": "Drop the table?",
+                "policy": {"approve": [{"any": ["ann@acme.example", "otto@acme.example"]}], "risk": "high"},
+            },
+        },
     ],
-}  # fmt: skip
+}
 
 
 async def gate(web: WebEnv, checked: dict[str, Any] | None = None, **policy: Any) -> str:

@@ -153,10 +153,21 @@ async def test_the_card_says_who_was_told_and_what_came_of_it(web: WebEnv) -> No
     rows = [("per_otto", "email", "sent", 1), ("per_ann", "slack", "failed", 3)]
     for number, (person, channel, state, attempts) in enumerate(rows):
         values = {
-            "shard": shard(intent_id), "id": f"m{number}", "workspace": HOME, "intent_id": intent_id, "visit": 2,
-            "seq": 4, "kind": "task.opened", "person": person, "channel": channel, "state": state, "reference": "",
-            "attempts": attempts, "error": "", "at": 0,
-        }  # fmt: skip
+            "shard": shard(intent_id),
+            "id": f"m{number}",
+            "workspace": HOME,
+            "intent_id": intent_id,
+            "visit": 2,
+            "seq": 4,
+            "kind": "task.opened",
+            "person": person,
+            "channel": channel,
+            "state": state,
+            "reference": "",
+            "attempts": attempts,
+            "error": "",
+            "at": 0,
+        }
         names = ", ".join(values)
         marks = ", ".join(f":{name}" for name in values)
         await web.env.store.write((f"insert into messages ({names}) values ({marks})", values))

@@ -30,9 +30,16 @@ async def command(url: str, folder: Path, *words: str) -> Process:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("SIGNOFF_")}
     environ |= {"XDG_CONFIG_HOME": str(folder / "config"), "HOME": str(folder)}
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "signoff.cli", *words, stdin=asyncio.subprocess.DEVNULL, stdout=PIPE, stderr=PIPE,
-        env=environ, cwd=folder,
-    )  # fmt: skip
+        sys.executable,
+        "-m",
+        "signoff.cli",
+        *words,
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=PIPE,
+        stderr=PIPE,
+        env=environ,
+        cwd=folder,
+    )
 
 
 async def code_of(terminal: Process) -> str:

@@ -147,8 +147,9 @@ async def test_absences_that_are_over_do_not_add_up_until_no_more_can_be_planned
     assert (await ann.post("/people/per_ann/back", start="2026-03-10T00:00:00+00:00")).status == 404
     [shown] = [p for p in (await web.get("/v1/people", "ann"))["people"] if p["id"] == "per_ann"]
     assert [away["from"][:10] for away in shown["absences"]] == [
-        "2026-03-01", *(f"2026-03-{day}" for day in range(11, 20)),
-    ]  # fmt: skip
+        "2026-03-01",
+        *(f"2026-03-{day}" for day in range(11, 20)),
+    ]
 
 
 async def test_nobody_makes_themselves_more_or_changes_others(web: WebEnv) -> None:

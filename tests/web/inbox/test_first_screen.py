@@ -48,9 +48,15 @@ async def test_the_card_says_each_thing_once(web: WebEnv) -> None:
     before, _, rest = text.partition(" Your decision ")
     card = before + rest.partition(" Propose this change ")[2]  # the forms hold the values again
     for said in (
-        "prod-postgres-main", "add_index_users_email", "drop index concurrently users_email", "1,840,221", "passed",
-        "high risk", "Oscar Lind", "I have not tried it",
-    ):  # fmt: skip
+        "prod-postgres-main",
+        "add_index_users_email",
+        "drop index concurrently users_email",
+        "1,840,221",
+        "passed",
+        "high risk",
+        "Oscar Lind",
+        "I have not tried it",
+    ):
         assert card.count(said) == 1, (said, card)
     assert "1840221" not in card
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from signoff.cli.contexts import read_contexts
+from signoff.cli.contexts import change_contexts, read_contexts
 from signoff.cli.failures import CommandFailed, ExitCode
 from tests.cli.conftest import Run
 from tests.client.stub import Answer, Stub, refused, stub_server
@@ -183,3 +183,9 @@ def test_the_origin_of_server_and_key_is_shown(run: Run, stub: Stub) -> None:
     found = {row["name"]: row for row in rows}
     assert found["url"] == {"name": "url", "value": stub.url, "origin": "context prod"}
     assert found["api_key"] == {"name": "api_key", "value": "********", "origin": "context prod"}
+
+
+def test_a_folder_that_cannot_be_written_is_named(settings_folder: Path) -> None:
+    settings_folder.write_text("a file, so nothing can be stored in it")
+    with pytest.raises(CommandFailed, match=f"{settings_folder} is not a writable folder"):
+        change_contexts(lambda known: known)

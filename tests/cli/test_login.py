@@ -131,7 +131,7 @@ def test_where_no_key_can_be_written_none_is_created(
     blocked.write_text("a file, so nothing can be stored in it")
     done = run("login", stub.url, "--no-browser", **NOTHING)
     assert (done.exit_code, stub.asked) == (ExitCode.FAILURE, [])
-    assert "Cannot store the key in" in done.stderr
+    assert "Cannot store contexts in" in done.stderr
 
 
 def test_a_link_to_the_file_of_contexts_stays_a_link(run: Run, stub: Stub, settings_folder: Path) -> None:

@@ -105,7 +105,19 @@ def test_patterns_are_made_canonical(said: str, pattern: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "said", ["", "/*", "agent://*", "a*", "acme/p*/ci", "acme/prod/ci/*", "*/prod/ci", "acme/*/*"]
+    "said",
+    [
+        "",
+        "/*",
+        "agent://*",
+        "a*",
+        "acme/p*/ci",
+        "acme/prod/ci/*",
+        "*/prod/ci",
+        "acme/*/*",
+        "worker?x=1",
+        "two words",
+    ],
 )
 def test_other_patterns_are_refused(said: str) -> None:
     with pytest.raises(Invalid) as refused:

@@ -181,3 +181,8 @@ async def test_an_auditor_reads_and_does_nothing_else(web: WebEnv) -> None:
         ("/v1/workflows", {"workflow": "w", "intent_type": "a.b.v1", "steps": [{"id": "p", "delay": "1s"}]}),
     ]:
         assert (await web.post(path, body, "aud")).status == 403, path
+
+
+async def test_a_key_for_a_malformed_agent_names_the_field(web: WebEnv) -> None:
+    refused = await web.post("/v1/keys", {"agent": "a b/c"}, "oscar")
+    assert (refused.status, refused["error"]["field"]) == (422, "agent")

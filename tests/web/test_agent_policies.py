@@ -201,6 +201,19 @@ async def test_registering_it_again_lifts_no_restriction(web: WebEnv) -> None:
     assert (await web.get(COST, "oscar"))["policy"]["max_intents_per_day"] == 1
 
 
+async def test_another_spelling_of_its_name_registers_the_same_agent_again(web: WebEnv) -> None:
+    await set_limits(web, max_intents_per_day=1)
+    account = (await web.get("/v1/agents/validator"))["agent"]["id"]
+    await web.call("DELETE", f"/v1/service-accounts/{account}", None, "oscar")
+    again = await web.post("/v1/service-accounts", {"name": "Validator"}, "oscar")
+    assert (again.status, again["service_account"]["id"]) == (200, account)
+    assert (await web.get(COST, "oscar"))["policy"]["max_intents_per_day"] == 1
+    await web.call("DELETE", f"/v1/service-accounts/{account}", None, "oscar")
+    service = await web.post("/v1/keys", {"service": "Validator"}, "oscar")
+    assert (service.status, service.code) == (422, "address_taken")
+    assert "an agent that was removed" in service["error"]["message"]
+
+
 async def test_the_change_log_says_who_restricted_it(web: WebEnv) -> None:
     await set_mode(web, "denylist", "stranger")
     await set_limits(web, max_intents_per_day=7)

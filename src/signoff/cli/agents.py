@@ -147,8 +147,10 @@ def set_limits(
         "max_cost_per_day_usd": cost_per_day,
     }
     given = {name: value for name, value in asked.items() if value is not None}
-    if bool(given) is unlimited:
+    if not given and not unlimited:
         raise click.UsageError("Name at least one limit, or --none.")
+    if given and unlimited:
+        raise click.UsageError("--none removes all limits and cannot be combined with a limit.")
     _show_limits(session, "PUT", agent, given)
 
 

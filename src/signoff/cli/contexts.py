@@ -94,7 +94,7 @@ def refuse_unwritable() -> None:
     if not present.is_dir() or not os.access(present, os.W_OK | os.X_OK):
         raise CommandFailed(
             ExitCode.FAILURE,
-            f"Cannot store the key in {wanted}: {present} is not a writable folder.",
+            f"Cannot store contexts in {wanted}: {present} is not a writable folder.",
             hint="Make it a writable folder, or set XDG_CONFIG_HOME to another one.",
         )
 
@@ -144,6 +144,7 @@ def change_contexts(change: Callable[[Contexts], Contexts]) -> Contexts:
     """Apply ``change`` to the contexts in the file now, and write them, with mode 0600 from the start. Commands in
     several terminals do so one after the other, so that none of them loses what another one has stored.
     """
+    refuse_unwritable()
     folder = contexts_folder()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with _locked(folder):

@@ -75,9 +75,10 @@ def limit_reached(agent: str, limits: AgentLimits, used: Usage, now: datetime) -
         most = limits.cost_per_day / MICROS
         reached = f"has reported a cost of {used.dollars:.2f} USD today; its limit is {most:.2f} USD"
     elif limits.per_day and used.given >= limits.per_day:
-        reached = f"has been given {limits.per_day} requests today, which is its limit"
+        reached = f"has been given {_requests(used.given)} today; its limit is {limits.per_day}"
     else:
-        reached, again = f"has been given {limits.per_hour} requests this hour, which is its limit", hour
+        reached = f"has been given {_requests(used.this_hour)} this hour; its limit is {limits.per_hour}"
+        again = hour
     left = max(1, min(_AGAIN, round((again - now).total_seconds())))
     return TooMany(
         "agent_limit_reached",
@@ -85,3 +86,7 @@ def limit_reached(agent: str, limits: AgentLimits, used: Usage, now: datetime) -
         retry_after=left,
         hint=f"An owner or an admin can change its limits: signoff agents set-limits {agent}",
     )
+
+
+def _requests(number: int) -> str:
+    return "1 request" if number == 1 else f"{number} requests"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import Struct
 from msgspec.structs import replace
 
-from signoff.core.directory.agent_address import SCHEME, canonical, parts_of, written
+from signoff.core.directory.agent_address import SCHEME, canonical, parts_of, slug, written
 from signoff.core.errors import Conflict, Forbidden, Invalid, NotFound
 
 if TYPE_CHECKING:
@@ -86,6 +86,7 @@ def pattern_of(text: str, organization: str, workspace: str) -> str:
     if plain == ANY:
         return ANY
     if ANY not in plain:
+        _refuse_other_name(plain)
         return canonical(plain, organization, workspace, field="sender_pattern")
     places = plain.removesuffix(_REST) if plain.endswith(_REST) else ANY
     if ANY in places or not 1 <= len(parts_of(written(places, "sender_pattern"))) <= 2:
@@ -96,6 +97,18 @@ def pattern_of(text: str, organization: str, workspace: str) -> str:
             hint="Write an address, agent://organization/workspace/*, agent://organization/*, or *.",
         )
     return SCHEME + written(places).removeprefix(SCHEME) + _REST
+
+
+def _refuse_other_name(text: str) -> None:
+    """Raise Invalid if the name of an address would not be the bare name that was written, but one built from it."""
+    parts = parts_of(written(text, "sender_pattern"))
+    if len(parts) == 1 and (built := slug(parts[0], "sender_pattern")) != parts[0].lower():
+        raise Invalid(
+            "validation_error",
+            f"sender_pattern: {parts[0][:64]!r} is not the name part of an address.",
+            field="sender_pattern",
+            hint=f"Use lower case letters, digits, '.', '_' and '-', for example {built}.",
+        )
 
 
 def refuse_sender(agent: "Account | None", sender: Iterable[str], claimed: Iterable[str]) -> None:

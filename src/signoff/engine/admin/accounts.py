@@ -29,6 +29,7 @@ from signoff.notify.outbound.post import refuse_uncallable
 from signoff.store.store import Store
 
 _RESTRICTIONS: Final = ("killed_at", "killed_by", "senders", "limits")
+_KINDS: Final = {ActorKind.AGENT.value: "an agent", ActorKind.SERVICE.value: "a service"}
 DELIVERY_MODES: Final = ("stream", "poll", "http", "inbox")
 
 
@@ -82,6 +83,14 @@ class Accounts:
             return taken, False
         if taken is not None:
             raise Invalid("address_taken", f"{address} is taken.", field="name", hint="Choose another name.")
+        known = known or await self._rows.account_by_address(actor.workspace, address)
+        if known is not None and known.kind != kind.value:
+            raise Invalid(
+                "address_taken",
+                f"{address} is the address of {_KINDS[known.kind]} that was removed.",
+                field="name",
+                hint="Choose another name.",
+            )
         account = self._new_account(actor, kind, name, address, fields)
         if known is None:
             await self._save(actor, None, account, since={})

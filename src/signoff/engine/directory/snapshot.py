@@ -156,14 +156,14 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
             return full
         return self._by_last_part.get(full.rpartition("/")[2]) or full
 
-    def registered(self, address: str) -> Account | None:
+    def registered(self, address: str, field: str = "to_agent") -> Account | None:
         """The account with exactly this name or address: an agent of another workspace with the same name does not
-        match.
+        match. Raises Invalid naming ``field`` for text that cannot be an address.
         """
-        return self.by_address.get(self._spelled(address))
+        return self.by_address.get(self._spelled(address, field))
 
-    def _spelled(self, address: str) -> str:
-        full = canonical(address, self.workspace.organization, self.workspace.name)
+    def _spelled(self, address: str, field: str = "to_agent") -> str:
+        full = canonical(address, self.workspace.organization, self.workspace.name, field=field)
         if full in self.by_address:
             return full
         short = full.rpartition("/")[2]

@@ -60,6 +60,10 @@ class DirectoryTables:
         where = "workspace = :workspace and kind = :account_kind and name = :name"
         return await fetch_one(self._db, Account, where, workspace=workspace, account_kind=kind, name=name)
 
+    async def account_by_address(self, workspace: str, address: str) -> Account | None:
+        where = "workspace = :workspace and address = :address"
+        return await fetch_one(self._db, Account, where, workspace=workspace, address=address)
+
     async def accounts(self, workspace: str, kind: str | None = None) -> list[Account]:
         if kind is None:
             return await fetch(

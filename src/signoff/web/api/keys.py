@@ -70,7 +70,7 @@ async def _holder(call: Call, wanted: wire.keys.CreateKey) -> Account | Person:
             )
         return person
     if wanted.agent is not None:
-        known = (await directory_of(call)).registered(wanted.agent)
+        known = (await directory_of(call)).registered(wanted.agent, "agent")
         if known is not None and known.kind == ActorKind.AGENT.value:
             return known
         return (await call.state.accounts.add_account(call.actor, ActorKind.AGENT, wanted.agent))[0]

@@ -75,7 +75,7 @@ async def _limits(call: Call, account: Account) -> CostPolicyResponse:
             max_intents_per_hour=limits.per_hour or ABSENT,
             max_intents_per_day=limits.per_day or ABSENT,
             max_cost_per_day_usd=limits.cost_per_day / MICROS or ABSENT,
-            intents_this_hour=used.this_hour if used.hour == now.hour else 0,
+            intents_this_hour=used.this_hour if used.hour >= now.hour else 0,
             intents_today=used.given,
             cost_today_usd=used.dollars,
         ),

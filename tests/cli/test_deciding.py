@@ -106,7 +106,7 @@ def test_a_dry_run_names_people_by_their_addresses(applied: Shell) -> None:
     assert "per_" not in shown
     assert "per_" not in sh("apply", "-f", "less.yaml", "--check", code=ExitCode.FAILURE)
     sh("people", "remove", "ann@acme.example", code=ExitCode.USAGE)
-    assert "members[0]: ann@acme.example → " in sh.remarks
+    assert "members #1: ann@acme.example → " in sh.remarks
 
 
 def test_a_team_loses_nothing_unasked(applied: Shell) -> None:

@@ -77,6 +77,80 @@ def test_no_key_reads_as_the_path_of_another() -> None:
     assert [leaf.text for leaf in changed_leaves(old, {**old, "a": {"b": 7}})] == ["7"]
 
 
+def test_a_list_reads_as_people_count() -> None:
+    order = {"items": [{"price": {"net": 1}}, {"price": {"net": 2}}], "grid": [[True], [None]]}
+    found = {leaf.path: leaf.label for leaf in leaves({"order": order})}
+    assert found == {
+        "order.items[0].price.net": "order.items #1 price.net",
+        "order.items[1].price.net": "order.items #2 price.net",
+        "order.grid[0][0]": "order.grid #1 #1",
+        "order.grid[1][0]": "order.grid #2 #1",
+    }
+    assert [leaf.label for leaf in leaves([{"a": 1}])] == ["#1 a"]
+
+
+@pytest.mark.parametrize(("items", "text"), [(["eu-1", "us 2"], "eu-1, us 2"), ([1, 2.5, 3], "1, 2.5, 3")])
+def test_a_list_of_short_values_is_one_line(items: list[Any], text: str) -> None:
+    [leaf] = leaves({"regions": items})
+    assert (leaf.path, leaf.text, leaf.label) == ("regions", text, f"regions ({len(items)} items)")
+    [leaf] = group({"x": {"before": {}, "after": {"regions": items}}}, opened=False).leaves
+    assert (leaf.before, leaf.text, leaf.items) == (NEW, text, len(items))
+
+
+@pytest.mark.parametrize(
+    "items",
+    [
+        ["one"],
+        ["a, b", "c"],
+        ["a", 1],
+        [True, False],
+        ["a", ""],
+        ["a", " b"],
+        ["a", "b\nc"],
+        ["x" * 81, "y"],
+        ["x" * 79] * 4,
+        list(range(201)),
+        ["https://a.example", "b"],
+        ["2026-07-01T22:30:00Z", "b"],
+        ["a", ["b"]],
+    ],
+)
+def test_of_any_other_list_each_item_has_a_line(items: list[Any]) -> None:
+    found = list(leaves({"regions": items}))
+    assert [leaf.label.split()[:2] for leaf in found] == [
+        ["regions", f"#{number}"] for number in range(1, len(items) + 1)
+    ]
+
+
+def test_a_list_with_a_secret_shows_which_item_is_hidden() -> None:
+    found = group({"hosts": ["db1", "token=hunter2hunter2"]}, opened=False).leaves
+    assert [leaf.masked for leaf in found] == [False, True]
+    assert "hunter2" not in repr(found)
+
+
+KEYS = st.text(st.sampled_from('ab.[]"#01 \u2026(items)\uff03'), max_size=6) | st.sampled_from(
+    ["a #1", "a (2 items)", "a #1 b", "#1", '"#1"', "a[0]", '"a'.strip()]
+)
+VALUES = st.recursive(
+    st.sampled_from(["x", "y, z", "y", 1]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(KEYS, VALUES, max_size=5))
+def test_no_two_values_read_alike(payload: dict[str, Any]) -> None:
+    found = list(leaves(payload))
+    labels = [leaf.label for leaf in found]
+    assert len(set(labels)) == len(labels)
+
+
+@given(st.dictionaries(KEYS, VALUES, max_size=3), st.dictionaries(KEYS, VALUES, max_size=3))
+def test_different_payloads_never_look_the_same(one: dict[str, Any], two: dict[str, Any]) -> None:
+    seen = [[(leaf.label, leaf.kind, leaf.text) for leaf in leaves(payload)] for payload in (one, two)]
+    assert (seen[0] == seen[1]) == (show(one) == show(two))
+
+
 def signs(leaf: Leaf) -> list[tuple[str, str]]:
     assert leaf.diff is not None
     return [(line.sign, line.text) for line in leaf.diff.lines]

@@ -38,7 +38,7 @@ async def test_what_is_proposed_is_shown_with_why_it_takes_two_and_confirmed_by_
         "Proposed by Otto through the API",
         "policy guarded: stage 1 needs 1 instead of 2",
         "policy guarded: the requester may decide it",
-        "source.approve[0].need before: 2 → after: 1",
+        "source.approve #1 need before: 2 → after: 1",
         "It is applied immediately, confirmed by both of you.",
     ):
         assert said in page.text, said

@@ -15,9 +15,10 @@ from msgspec.structs import replace
 
 from signoff.core.text.amounts import money_text, number_text
 from signoff.core.text.hunks import TextDiff, as_text, counts, text_diff, unified_diff
-from signoff.core.text.json_paths import full_member_path, item_path, member_path
+from signoff.core.text.json_paths import full_member_path, item_path, member_path, readable_path
 from signoff.core.text.masking import masked
 from signoff.core.text.text_diff import Work, same_lines
+from signoff.core.text.times import moment_of
 
 LONGEST: Final = 600
 MOST_LINES: Final = 12
@@ -39,13 +40,14 @@ _PLAIN: Final = msgspec.json.Encoder()
 _SORTED: Final = msgspec.json.Encoder(order="sorted")
 _NEVER_MASKED: Final = ("bool", "null", "number")
 _WORDY: Final = 80  # a longer text is compared line by line
+_LONGEST_LIST: Final = 200
 
 
 class Leaf(msgspec.Struct, frozen=True, kw_only=True):
     """One value. ``change``: "" outside a difference, else ``same``, ``changed``, ``added`` or ``removed``.
     ``before``: the earlier value. ``diff``: the difference line by line, if the value is long. ``hidden``: how many
-    of its characters are hidden. ``fields``: how many collapsed values this leaf stands for. masked: whether it is
-    hidden, completely or partly, because it is a secret.
+    of its characters are hidden. ``fields``: how many collapsed values this leaf stands for. ``items``: how many items
+    the text has, if the value is a list. masked: whether it is hidden, completely or partly, because it is a secret.
     """
 
     path: str
@@ -56,12 +58,16 @@ class Leaf(msgspec.Struct, frozen=True, kw_only=True):
     change: str = ""
     hidden: int = 0
     fields: int = 0
+    items: int = 0
     masked: bool = False
 
     @property
     def label(self) -> str:
-        """The path; or a word, if the whole payload is one value, or for collapsed values."""
-        return self.path or ("…" if self.fields else "value")
+        """The path as people read it; or a word, if the whole payload is one value, or for collapsed values. A list on
+        one line has its length, so that it differs from a text with commas.
+        """
+        name = readable_path(self.path) or ("…" if self.fields else "value")
+        return f"{name} ({self.items} items)" if self.items else name
 
     @property
     def secretly(self) -> bool:
@@ -144,6 +150,9 @@ class _Reader:
         elif isinstance(value, Mapping) and value:
             yield from self._members(value, shown, path, named)
         elif isinstance(value, list) and value:
+            if (line := _list_line(value)) and _same(value, shown):
+                yield Leaf(path=path, text=line, items=len(value))
+                return
             for index, item in enumerate(value):
                 yield from self.leaves(item, shown[index], item_path(path, index))
         else:
@@ -249,6 +258,27 @@ def _money(value: Any, shown: Any) -> str:
     members say, so nothing is lost.
     """
     return money_text(value) or "" if _same(value, shown) else ""
+
+
+def _list_line(values: Sequence[Any]) -> str:
+    """A list of several short texts, or of numbers, on one line; "" for any other list. Links and moments have a line
+    each, because pages show more with them.
+    """
+    if not 1 < len(values) <= _LONGEST_LIST:
+        return ""
+    texts = all(isinstance(item, str) for item in values)
+    if not texts and not all(isinstance(item, int | float) and not isinstance(item, bool) for item in values):
+        return ""
+    if texts and not all(map(_fits_a_line, values)):
+        return ""
+    line = ", ".join(map(show, values))
+    return line if len(line) <= _LONGEST_LIST else ""
+
+
+def _fits_a_line(text: str) -> bool:
+    """Whether a text is recognized between commas."""
+    plain = 0 < len(text) <= _WORDY and "," not in text and text.split() == text.split(" ")
+    return plain and "://" not in text and moment_of(text) is None
 
 
 def _pairs(value: Mapping[str, Any]) -> dict[str, str]:

@@ -1,15 +1,18 @@
-"""Paths of the values of a JSON document, and the paths in which two documents differ. Standard library only: the
-command line uses it without the server's libraries.
+"""Paths of the values of a JSON document, for programs and as people read them, and the paths in which two documents
+differ. Standard library only: the command line uses it without the server's libraries.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from signoff.core.text.hidden_characters import short_path
+from signoff.core.text.hidden_characters import CUT, short_path
 
 _ABSENT = object()
 _UNLIKE_A_NAME: Final = frozenset('.["')
+_PART: Final = re.compile(r'\[(\d+)\]|"(?:[^"\\]|\\.)*"|[^."\[]+|\.')
+_LIKE_AN_ITEM: Final = re.compile(r"[#\uFE5F\uFF03]\s*\d|\(\d+ items\)$")
 
 
 def member_path(path: str, key: str) -> str:
@@ -28,6 +31,28 @@ def full_member_path(path: str, key: str) -> str:
 def item_path(path: str, index: int) -> str:
     """The path of a list's item."""
     return short_path(f"{path}[{index}]")
+
+
+def readable_path(path: str) -> str:
+    """``items #1 price`` for ``items[0].price``: a path as people count. Two paths never read alike: a key that looks
+    like a numbered item is quoted. A shortened path is left unchanged, because its parts are not complete.
+    """
+    if CUT in path:
+        return path
+    read, after_item = "", False
+    for part in _PART.finditer(path):
+        if part[1]:
+            read, after_item = f"{read}{' ' if read else ''}#{int(part[1]) + 1}", True
+        elif part[0] == ".":
+            read, after_item = f"{read}{' ' if after_item else '.'}", False
+        else:
+            name = json.dumps(part[0], ensure_ascii=False) if _reads_as_item(part[0]) else part[0]
+            read, after_item = f"{read}{name}", False
+    return read
+
+
+def _reads_as_item(name: str) -> bool:
+    return name[0] != '"' and _LIKE_AN_ITEM.search(name) is not None
 
 
 def changed_paths(before: Any, after: Any, path: str = "") -> Iterator[str]:

@@ -121,7 +121,7 @@ def render_payload(
     for found in (list(_brief(asked_for, _masked(asked_for))), given, reported):
         fits = _fitting(found, most, room) if not rest else []
         most, rest = most - len(fits), rest + len(found) - len(fits)
-        room -= sum(len(leaf.path) + len(leaf_text(leaf)) for leaf in fits)
+        room -= sum(len(leaf.label) + len(leaf_text(leaf)) for leaf in fits)
         kept.append(fits)
     asked, besides, texts = kept
     hidden = any(plain != covered for _, plain, covered in brought)
@@ -131,7 +131,7 @@ def render_payload(
 def _difference(leaf: Leaf) -> str:
     """One changed value on one line, before and after; for a long one only how much has changed."""
     difference = counts(leaf.diff) if leaf.diff is not None else " ".join(leaf_text(leaf).split())
-    return f"{leaf.path}: {cut(difference, _LONGEST_CHANGE)}"
+    return f"{leaf.label}: {cut(difference, _LONGEST_CHANGE)}"
 
 
 def _brief(value: Any, covered: Any, path: str = "") -> Iterator[Leaf]:
@@ -149,9 +149,9 @@ def _fitting(found: list[Leaf], most: int, room: int) -> list[Leaf]:
     for leaf in found[: max(0, most)]:
         text = leaf_text(leaf)
         longest = _LONGEST_DIFF if leaf.diff is not None else _LONGEST_LEAF
-        fits = min(longest, max(0, room - len(leaf.path)))
+        fits = min(longest, max(0, room - len(leaf.label)))
         part = text[:fits]
-        if (text and not part) or len(leaf.path) > room:
+        if (text and not part) or len(leaf.label) > room:
             break
         if len(text) <= fits:  # the whole text, with changed lines marked
             hidden = leaf.diff.hidden if leaf.diff is not None else 0
@@ -159,7 +159,7 @@ def _fitting(found: list[Leaf], most: int, room: int) -> list[Leaf]:
         else:
             hidden = len(text) - len(part) + (leaf.diff.hidden if leaf.diff is not None else 0)
             kept.append(replace(leaf, text=part, before=None, diff=None, change="", hidden=hidden))
-        room -= len(leaf.path) + len(part)
+        room -= len(leaf.label) + len(part)
     return kept
 
 

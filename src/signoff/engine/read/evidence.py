@@ -86,9 +86,9 @@ def effects(
             if name not in _OF_EFFECT or len(leaf.text) > _LONGEST_EFFECT or is_secret(leaf.path):
                 continue
             if name in AFFECTED:
-                touches.append(EffectClaim(leaf.path, leaf.text, source))
+                touches.append(EffectClaim(leaf.label, leaf.text, source))
             else:
-                undo.append(EffectClaim(leaf.path, leaf.text, source))
+                undo.append(EffectClaim(leaf.label, leaf.text, source))
     return _merged(touches), _merged(undo)
 
 
@@ -157,7 +157,7 @@ def warnings_for(
 
 def can_be_undone(fact: EffectClaim) -> str:
     """How a claim answers "Can it be undone?": Yes, No, or "" if that is unclear."""
-    yes = "false" if fact.label.rpartition(".")[2].lower() == "irreversible" else "true"
+    yes = "false" if fact.label.replace(" ", ".").rpartition(".")[2].lower() == "irreversible" else "true"
     return {"true": "No", "false": "No", yes: "Yes"}.get(fact.text, "")
 
 

@@ -261,7 +261,7 @@ def _comparable(leaf: Leaf) -> bool:
 
 
 def _key(leaf: Leaf) -> tuple[str, str, str | None, TextDiff | None]:
-    return leaf.path, leaf.text, leaf.before, leaf.diff
+    return leaf.label, leaf.text, leaf.before, leaf.diff
 
 
 async def _shown(

@@ -192,6 +192,24 @@ def test_a_watch_names_who_acted_while_it_goes_on_waiting(sh: Shell) -> None:
     assert not re.search(r"human_task_assigned +by ", watched), watched
 
 
+def test_a_request_names_the_people_it_still_waits_for(sh: Shell) -> None:
+    people = [f"board{n}@acme.example" for n in range(5)]
+    for person in people:
+        sh("people", "add", person, "--name", person.split("@")[0].capitalize(), "--role", "approver")
+    sh("teams", "set", "board", *(part for person in people for part in ("--member", person)))
+    both = {"any": ["team:board", "role:owner"], "need": 2}
+    sh.ask("POST", "/v1/policies", {"name": "cli-board", "policy": {"approve": [both]}})
+    step = {"id": "ask", "human": {"title": "Buy it?", "policy": "cli-board"}}
+    with Client(sh.live.url, sh.live.owner_key) as client:
+        client.apply_workflow({"workflow": "buy", "intent_type": "intent.cli.buy.v1", "steps": [step]})
+        intent_id = client.send_intent({"intent_type": "intent.cli.buy.v1"})
+    assert re.search(r"waits for +Board0, Board1, Board2 and 3 more \(", sh("intents", "get", intent_id))
+    sh("tasks", "approve", intent_id, "--yes")
+    told = sh("intents", "get", intent_id)
+    assert re.search(r"waits for +Board0, Board1, Board2 and 2 more \(team:board, role:owner\)\n", told), told
+    assert re.search(r"answered +approved by Owner", told)
+
+
 def test_watching_a_step_tells_how_the_request_ended(sh: Shell) -> None:
     ask = {"id": "ask", "human": {"title": "Drop it?"}, "on_success": "end", "on_failure": "tell"}
     tell = {"id": "tell", "notify": {"to": ["role:owner"], "message": "It was refused."}}

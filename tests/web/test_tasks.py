@@ -317,6 +317,25 @@ async def test_the_story_of_a_task_is_the_same_open_and_folded(web: WebEnv) -> N
     assert (await web.get("/v1/tasks", "ann"))["tasks"] == [after]
 
 
+async def test_what_a_request_waits_for_follows_its_stages_reassignments_and_revisions(web: WebEnv) -> None:
+    stages = (Stage(("per_ann",)), Stage(("per_otto", "per_emma")))
+    intent = await web.env.submit(
+        gate(HumanStep(id="approve", task=TaskSpec(stages=stages))), await web.actor("rita")
+    )
+    task_id, seen = intent.id[:-4] + "0001", []
+    for act in (
+        lambda: web.answer(task_id),
+        lambda: web.post(f"/v1/tasks/{task_id}/reassign", {"to": ["emma@acme.example"]}, "oscar"),
+        lambda: web.post(f"/v1/tasks/{task_id}/revise", {"payload": {"n": 2}}, "emma"),
+    ):
+        assert (answer := await act()).status == 200, answer.text
+        read = (await web.get(f"/v1/intents/{intent.id}", "oscar"))["intent"]["pending_with"]["name"]
+        events = (await web.get(f"/v1/intents/{intent.id}/events", "oscar"))["events"]
+        assert events[-1]["pending_with"]["name"] == read
+        seen.append(read)
+    assert seen == ["per_otto, per_emma", "emma@acme.example", "per_ann"]
+
+
 async def test_an_agent_cannot_say_who_decided(web: WebEnv) -> None:
     liar = {
         "outcome": "rejected",

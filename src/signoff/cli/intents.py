@@ -237,8 +237,10 @@ def _lines(session: Remote, intent: Mapping[str, Any]) -> list[str]:
         lines += block(label.removesuffix("_at"), out.cell(at)) if at else []
     pending = intent.get("pending_with")
     if isinstance(pending, Mapping):
-        lines += block("waits for", pending.get("name") or pending.get("ref"))
-        lines += _votes(session, intent)
+        asked = pending.get("name") or pending.get("ref")
+        human = intent.get("waiting_reason") == "WAITING_FOR_HUMAN"
+        lines += block("waits for", (_waits_for(session, intent, asked) if human else "") or asked)
+        lines += _votes(session, intent) if human else []
     for label in ("decided_by", "via", "comment", "payload", "result", "error"):
         lines += block(label.replace("_", " "), intent.get(label))
         if label == "payload" and intent.get("payload_deleted"):
@@ -246,12 +248,28 @@ def _lines(session: Remote, intent: Mapping[str, Any]) -> list[str]:
     return lines
 
 
+def _waits_for(session: Remote, intent: Mapping[str, Any], asked: object) -> str:
+    """The people who may answer and have not yet done so, and by which entries they are asked; "" if this key may not
+    see that.
+    """
+    from signoff.client.errors import SignoffError
+
+    with suppress(SignoffError):
+        made = session.client.tasks.explain(str(intent.get("intent_id")))
+        names = [
+            str(one.get("name") or one.get("person"))
+            for one in made.get("may_decide") or ()
+            if not one.get("voted")
+        ]
+        more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+        return f"{', '.join(names[:_NAMED])}{more} ({asked})" if names else ""
+    return ""
+
+
 def _votes(session: Remote, intent: Mapping[str, Any]) -> list[str]:
     """Who has already answered the open task; nothing if this key may not see that."""
     from signoff.client.errors import SignoffError
 
-    if intent.get("waiting_reason") != "WAITING_FOR_HUMAN":
-        return []
     with suppress(SignoffError):
         task = session.client.tasks.get(str(intent.get("intent_id")))
         return [
@@ -262,6 +280,7 @@ def _votes(session: Remote, intent: Mapping[str, Any]) -> list[str]:
     return []
 
 
+_NAMED = 3  # people, on one line
 _COLUMNS = (
     Column("ID", lambda intent: short_id(intent.get("intent_id")), whole=True),
     Column("STATUS", state),

@@ -9,7 +9,7 @@ from typing import Any, Final
 from signoff.core.ids import step_run_id
 from signoff.core.intent import events as e
 from signoff.core.intent.advance import Change
-from signoff.core.intent.model import FINAL, Intent, Status, Waiting
+from signoff.core.intent.model import FINAL, Intent, Status, Task, Waiting
 from signoff.core.intent.result import result_of
 from signoff.core.intent.states import EFFECTS, Effect, effect_of
 from signoff.core.plan.plan import HumanStep
@@ -52,6 +52,8 @@ class EventWalker:
         self.pending: PendingWith | None = None
         self.seq = 0
         self._asked = TaskSpec()
+        self._level = self._stage = 0
+        self._assigned: tuple[str, ...] = ()
 
     @property
     def over(self) -> bool:
@@ -106,15 +108,33 @@ class EventWalker:
 
     def _turn(self, event: e.Event, place: Effect) -> None:
         """Set who has to act after this event."""
-        if isinstance(event, e.Offered):
-            self.pending = PendingWith(type="agent", ref=event.agent, name=event.agent)
-        elif isinstance(event, e.TaskOpened):
-            self._asked = self._spec(event.step)
-            self.pending = asked_people(self._asked, 0)
-        elif isinstance(event, e.Escalated):
-            self.pending = asked_people(self._asked, event.level)
-        elif self.status is not Status.WAITING and place.status not in _HELD:
-            self.pending = None
+        match event:
+            case e.Offered():
+                self.pending = PendingWith(type="agent", ref=event.agent, name=event.agent)
+            case e.TaskOpened():
+                self._ask(self._spec(event.step))
+            case e.StagePassed():
+                self._ask(self._asked, stage=event.stage)
+            case e.Reassigned():
+                self._ask(self._asked, self._level, self._stage, event.to)
+            case e.Revised():  # the first stage starts again
+                self._ask(self._asked, assigned=self._assigned if self._stage == 0 else ())
+            case e.Escalated():
+                self._ask(self._asked, event.level, self._stage, self._assigned)
+            case _ if self.status is not Status.WAITING and place.status not in _HELD:
+                self.pending = None
+            case _:
+                pass
+
+    def start_from(self, intent: Intent) -> None:
+        """Continue from a state instead of from the first fact."""
+        self.status, self.waiting, self.pending = intent.status, intent.waiting, pending(intent)
+        if isinstance(task := intent.open, Task):
+            self._ask(self._spec(task.step), task.escalated, task.stage, task.assigned)
+
+    def _ask(self, spec: TaskSpec, level: int = 0, stage: int = 0, assigned: tuple[str, ...] = ()) -> None:
+        self._asked, self._level, self._stage, self._assigned = spec, level, stage, assigned
+        self.pending = asked_people(spec, level, stage, assigned)
 
     def _spec(self, step_id: str) -> TaskSpec:
         step = self.intent.plan.by_id[step_id]
@@ -180,8 +200,7 @@ def last_event_of(change: Change) -> EventOut | None:
         return None
     trail = EventWalker(change.after)
     if change.before is not None:
-        trail.status, trail.waiting = change.before.status, change.before.waiting
-        trail.pending = pending(change.before)
+        trail.start_from(change.before)
     for sealed in change.facts[:-1]:
         trail.follow(sealed.fact)
     return trail.show(change.facts[-1].fact, result=False)

@@ -177,9 +177,11 @@ def pending(intent: Intent) -> PendingWith:
     match intent.open:
         case Delivery(agent=agent):
             return PendingWith(type="agent", ref=agent, name=agent)
-        case Task(step=step_id, escalated=level):
-            step = intent.plan.by_id[step_id]
-            return asked_people(step.task, level) if isinstance(step, HumanStep) else _core()
+        case Task() as task:
+            step = intent.plan.by_id[task.step]
+            if not isinstance(step, HumanStep):
+                return _core()
+            return asked_people(step.task, task.escalated, task.stage, task.assigned)
         case Delay() | None:
             return _core()
 
@@ -188,9 +190,11 @@ def _core() -> PendingWith:
     return PendingWith(type="internal", ref=CORE, name="agent_core")
 
 
-def asked_people(spec: TaskSpec, level: int) -> PendingWith:
-    """The approvers asked at this escalation level; 0 means those who were asked first."""
-    first = (spec.holder,) if spec.holder else spec.stages[0].approvers
+def asked_people(spec: TaskSpec, level: int, stage: int = 0, assigned: tuple[str, ...] = ()) -> PendingWith:
+    """The approvers asked at this escalation level of a stage; level 0 means those who were asked first, or to whom the
+    stage was reassigned.
+    """
+    first = assigned or ((spec.holder,) if spec.holder else spec.stages[stage].approvers)
     names = spec.escalate[level - 1].to if level else first
     text = ", ".join(names) or "approvers"
     return PendingWith(type="human", ref=text, name=text)

@@ -53,6 +53,12 @@ async def test_equal_tasks_are_offered_and_decided_with_one_press(web: WebEnv) -
         assert (vote["via"], vote["comment"]) == ("web", "routine")
 
 
+async def test_moments_of_similar_tasks_stand_in_the_readers_zone_too(web: WebEnv) -> None:
+    assert (await web.call("PATCH", "/v1/people/per_ann", {"zone": "Europe/Berlin"}, "oscar")).status == 200
+    _, page, _ = await opened(web, 2, starts="2026-07-01T22:30:00Z")
+    assert "starts 2026-07-01T22:30:00Z 2 Jul 2026, 00:30 CEST" in page.text
+
+
 async def test_only_the_selected_are_decided_and_the_others_stay_on_the_page(web: WebEnv) -> None:
     ann, page, tasks = await opened(web, 3)
     cleared = tasks[1]["task_id"]

@@ -21,6 +21,15 @@ async def test_a_moment_in_a_payload_also_stands_in_the_readers_zone(web: WebEnv
     assert "until 2026-07-02 never 2026-02-31T10:00:00Z Automatic checks" in text
 
 
+async def test_both_sides_of_a_change_stand_in_the_readers_zone(web: WebEnv) -> None:
+    assert (await web.call("PATCH", "/v1/people/per_ann", {"zone": "Europe/Berlin"}, "oscar")).status == 200
+    change = {"start": {"before": "2026-07-01T22:30:00Z", "after": "2026-01-02T08:00:00+05:00"}, "n": 1}
+    intent_id = await web.send(human_task={"title": "May we?"}, intent_type="a.b.v1", payload=change)
+    text = (await (await reader(web, "ann")).get(f"/tasks/{intent_id[:-4]}0001")).text
+    assert "before: 2026-07-01T22:30:00Z 2 Jul 2026, 00:30 CEST" in text
+    assert "after: 2026-01-02T08:00:00+05:00 2 Jan 2026, 04:00 CET" in text
+
+
 async def test_who_would_propose_a_change_is_told_to_show_everything_first(web: WebEnv) -> None:
     hint = "Show everything that is hidden or collapsed before you propose a change."
     for payload, hidden in (({"n": 1}, False), ({"api_token": "sk_live_abcdef0123456789"}, True)):

@@ -97,6 +97,41 @@ def test_what_the_intake_lets_pass_no_reader_of_documents_finds_fault_with(raw: 
     assert flaw(value) is None
 
 
+NUMBERS: Final = st.from_regex(
+    r"-?(0|[1-9][0-9]{0,19})([.][0-9]{1,18})?([eE][+-]?[0-9]{1,18})?", fullmatch=True
+)
+
+
+@given(st.lists(NUMBERS, min_size=1, max_size=6), st.sampled_from([",", " , ", ',"1234567890123456789",']))
+def test_an_integer_is_refused_only_if_it_is_too_large_however_long_the_others_are(
+    numbers: list[str], between: str
+) -> None:
+    integers = [int(number) for number in numbers if number.removeprefix("-").isdigit()]
+    try:
+        json_intake.parse(f"[{between.join(numbers)}]".encode())
+    except Malformed as refusal:
+        code = refusal.code
+    else:
+        code = ""
+    if code != "number_out_of_range":  # a float
+        assert code == ("integer_out_of_range" if any(abs(one) > 2**53 - 1 for one in integers) else "")
+
+
+@pytest.mark.parametrize(
+    ("raw", "key"),
+    [
+        ('{"a": 1, "b": 2, "c": 3, "b": 4, "a": 5}', "b"),
+        ('{"a": 1, "b": 2, "b": 3}', "b"),
+        ('{"a": 1, "a": 2, "b": 3, "c": 4}', "a"),
+        ('{"a": {"b": 1, "c": 2, "c": 3}, "a": 1}', "c"),
+    ],
+)
+def test_the_first_duplicate_is_named(raw: str, key: str) -> None:
+    with pytest.raises(Malformed) as refused:
+        json_intake.parse(raw.encode())
+    assert refused.value.field == key
+
+
 def _dump_pairs(pairs: list[tuple[str, Any]], ascii_only: bool) -> str:
     return "{" + ", ".join(f"{json.dumps(k, ensure_ascii=ascii_only)}: {v}" for k, v in pairs) + "}"
 

@@ -70,11 +70,10 @@ def unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
     """For ``object_pairs_hook``: the members; raises DuplicateKeyError."""
     members = dict(pairs)
     if len(members) != len(pairs):
-        seen: set[str] = set()
-        for key, _ in pairs:
-            if key in seen:
-                raise DuplicateKeyError(key)
-            seen.add(key)
+        # a dict keeps the order of first occurrences, so the two lists of keys first differ at the first duplicate
+        keys = [key for key, _ in pairs]
+        differ = (key for kept, key in zip(members, keys, strict=False) if kept != key)
+        raise DuplicateKeyError(next(differ, keys[len(members)]))
     return members
 
 

@@ -223,7 +223,7 @@ func checkedURL(text, source string) (string, error) {
 	}
 	if !sound {
 		shown := fmt.Sprintf("%q (%s)", text, source)
-		if strings.Contains(text, "@") { // it may contain a password
+		if strings.Contains(text, "@") || strings.Contains(text, "sgn_") { // it may contain a password, or be a key
 			shown = "The address in " + source
 		}
 		return "", unconfigured("%s is not a URL such as http://127.0.0.1:8100.", shown)

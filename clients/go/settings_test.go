@@ -87,6 +87,7 @@ func TestSettingsThatCannotBeUsedAreNamed(t *testing.T) {
 		{ptr("ftp://a.example"), ptr("k"), environ(), folder, "is not a URL"},
 		{ptr("http://user:hunter2@a.example"), ptr("k"), environ(), folder, "contains a user name"},
 		{ptr("hunter2@a.example"), ptr("k"), environ(), folder, "The address in the option WithURL is not a URL"},
+		{ptr("sgn_service_AbC_hunter2"), ptr("k"), environ(), folder, "The address in the option WithURL is not a URL"},
 		{ptr("http://a.example?x=1"), ptr("k"), environ(), folder, "is not a URL"},
 		{ptr("http://a.example:65536"), ptr("k"), environ(), folder, "is not a URL"},
 		{ptr("http://a.example:0"), ptr("k"), environ(), folder, "is not a URL"},

@@ -313,3 +313,25 @@ def every_command(
             yield from every_command(command, (*above, name))
         elif command is not None:
             yield (*above, name), command
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("tasks", "list", "--key-file", "KEY"),
+        ("tasks", "list", "--context", "KEY"),
+        ("tasks", "list", "--url", "KEY"),
+        ("tasks", "get", "KEY"),
+        ("tasks", "list", "KEY"),
+        ("login", "KEY"),
+        ("KEY",),
+    ],
+)
+def test_an_error_does_not_repeat_a_key_that_was_passed_in_the_wrong_place(
+    run: Run, words: tuple[str, ...]
+) -> None:
+    key = "sgn_person_TNXyWgKeF2GN_9aBcDeFgHiJkLmNoPqRs"
+    done = run(*(key if word == "KEY" else word for word in words), SIGNOFF_API_KEY="other")
+    assert done.exit_code != 0
+    assert done.stderr.startswith("error: ")
+    assert key not in done.output + done.stderr

@@ -108,8 +108,9 @@ def test_a_broken_file_is_named_not_passed_over(tmp_path: Path, content: str) ->
 
 
 @pytest.mark.parametrize(
-    "url", ["127.0.0.1:8100", "ftp://a", "http://", "http://a:x", "file:///etc", "http://a b", "http://a?x=1"]
-)
+    "url", ["127.0.0.1:8100", "ftp://a", "http://", "http://a:x", "file:///etc", "http://a b", "http://a?x=1",
+     "http://a..b", f"http://{'a' * 64}.example", f"http://{'é' * 64}.example"]
+)  # fmt: skip
 def test_an_address_that_is_none_is_refused(url: str, tmp_path: Path) -> None:
     with pytest.raises(NotConfigured, match="is not a URL"):
         find_settings(url, "key", environ={}, folder=tmp_path)
@@ -118,6 +119,13 @@ def test_an_address_that_is_none_is_refused(url: str, tmp_path: Path) -> None:
 def test_a_password_in_the_address_is_refused_and_not_repeated(tmp_path: Path) -> None:
     with pytest.raises(NotConfigured, match="user name") as caught:
         find_settings("https://ann:hunter2@signoff.example", "key", environ={}, folder=tmp_path)
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["sgn_service_AbC_hunter2", "ftp://sgn_service_AbC_hunter2"])
+def test_a_key_in_place_of_the_address_is_not_repeated(url: str, tmp_path: Path) -> None:
+    with pytest.raises(NotConfigured, match="The address in SIGNOFF_URL is not a URL") as caught:
+        find_settings(environ={"SIGNOFF_URL": url, "SIGNOFF_API_KEY": HERE}, folder=tmp_path)
     assert "hunter2" not in str(caught.value)
 
 

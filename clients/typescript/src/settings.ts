@@ -77,8 +77,8 @@ function checkedUrl(given: string, source: string): string {
   }
   const sound = parts && ["http:", "https:"].includes(parts.protocol) && !/[\s?#\p{C}]/u.test(url) && parts.port !== "0";
   if (!sound) {
-    // A text with an @ may contain a password.
-    const shown = url.includes("@") ? `The address in ${source}` : `${JSON.stringify(url)} (${source})`;
+    // A text with an @ may contain a password; a key may have been passed in its place.
+    const shown = url.includes("@") || url.includes("sgn_") ? `The address in ${source}` : `${JSON.stringify(url)} (${source})`;
     throw new NotConfigured(`${shown} is not a URL such as http://127.0.0.1:8100.`);
   }
   return url;

@@ -112,6 +112,7 @@ describe("settings", () => {
     "an empty key": { url: "http://127.0.0.1:1", apiKey: "" },
     "no address": { url: "127.0.0.1:8100", apiKey: "k" },
     "another scheme": { url: "ftp://127.0.0.1", apiKey: "k" },
+    "a key in place of the address": { url: "sgn_service_AbC_k3y", apiKey: "k" },
     "a query": { url: "http://127.0.0.1/?a=b", apiKey: "k" },
     "a key of two lines": { url: "http://127.0.0.1:1", apiKey: "k3y\nx-admin: 1" },
   })) {

@@ -11,7 +11,7 @@ import click
 
 from signoff.cli.text_safety import visible, visible_lines
 from signoff.core.errors import Conflict, Forbidden, Invalid, Malformed, NotFound, Refused, Unauthenticated
-from signoff.core.text.masking import MASK, mask_text, starred
+from signoff.core.text.masking import MASK, mask_text, mask_tokens, starred
 
 if TYPE_CHECKING:
     from signoff.client.errors import SignoffError
@@ -75,11 +75,13 @@ class CommandFailed(Exception):
     request_id: str = ""
 
     def lines(self) -> list[str]:
-        """The lines for stderr, escaped because they contain text from servers and files."""
-        first, *rest = visible_lines(self.what)
+        """The lines for stderr, escaped because they contain text from servers and files, and without keys: errors
+        quote arguments, and a key may have been passed in place of an address, a file or an id.
+        """
+        first, *rest = visible_lines(mask_tokens(self.what, starred))
         lines = [f"error: {first}", *(f"  {line}" for line in rest)]
         if self.hint:
-            lines += [f"  {line}" for line in visible_lines(self.hint)]
+            lines += [f"  {line}" for line in visible_lines(mask_tokens(self.hint, starred))]
         if self.request_id:
             lines.append(f"  request: {visible(self.request_id)}")
         return lines

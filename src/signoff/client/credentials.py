@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from signoff.client.errors import NotConfigured
 
 FILE_NAME: Final = "credentials.json"
+_KEY: Final = "sgn_"  # how every key begins
 
 
 @dataclass(frozen=True)
@@ -170,6 +171,7 @@ def checked_url(url: str, source: str) -> str:
         parts = urlsplit(url)
         sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
         sound = sound and url.isprintable() and not {" ", "?", "#"} & set(url)
+        sound = sound and _is_host(parts.hostname or "")
     except ValueError:
         sound = False
     if sound and parts.username is not None:
@@ -177,10 +179,20 @@ def checked_url(url: str, source: str) -> str:
             f"The address in {source} contains a user name, which messages would show: remove it."
         )
     if not sound:
-        # text with an @ may contain a password
-        shown = f"The address in {source}" if "@" in url else f"{url!r} ({source})"
+        # text with an @ may contain a password; a key may have been passed in its place
+        secret = "@" in url or _KEY in url
+        shown = f"The address in {source}" if secret else f"{url!r} ({source})"
         raise NotConfigured(f"{shown} is not a URL such as http://127.0.0.1:8100.")
     return url
+
+
+def _is_host(name: str) -> bool:
+    """Whether no part between dots is empty or too long to be looked up. Raises ValueError if its letters cannot be
+    part of a name.
+    """
+    if not name.isascii():
+        name = name.encode("idna").decode()
+    return all(0 < len(part) < 64 for part in name.removesuffix(".").split("."))
 
 
 def _checked_key(key: str) -> str:

@@ -141,6 +141,11 @@ def mask_text(text: str, hide: Hide = bracketed) -> str:
         )
     text = _HEADER.sub(lambda found: (found[1] or found[3]) + _once(found[2] or found[4], hide), text)
     text = _SCHEME.sub(lambda found: found[1] + found[2] + hide(found[3]), text)
+    return mask_tokens(text, hide)
+
+
+def mask_tokens(text: str, hide: Hide = bracketed) -> str:
+    """The text with every key and token that is recognized by its form alone masked, and nothing else."""
     return _SHAPE.sub(lambda found: hide(found[0]), text)
 
 

@@ -125,6 +125,8 @@ test("the example: an agent validates a change, a person approves, it completes"
   const env = { ...process.env, SIGNOFF_URL: live.url, SIGNOFF_API_KEY: live.ownerKey };
   const applied = spawnSync(PYTHON, ["-m", "signoff.cli", "workflows", "apply", join(folder, "workflow.yaml")], { env, encoding: "utf8" });
   assert.equal(applied.status, 0, applied.stderr);
+  const installed = spawnSync("npm", ["install", "--offline", "--no-package-lock", "--no-audit"], { cwd: join(folder, "typescript"), encoding: "utf8" });
+  assert.equal(installed.status, 0, installed.stderr); // in a clone the client is taken from there
   const run = (name: string) => spawn(process.execPath, [join(import.meta.dirname, `../example/${name}.js`)], { env, stdio: ["ignore", "pipe", "pipe"] });
   const agent = run("agent");
   const said: string[] = [];

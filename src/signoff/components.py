@@ -51,6 +51,7 @@ from signoff.engine.loop import Loop
 from signoff.engine.metrics import IN_FLIGHT, LOOPS, QUEUED, STREAMS, Metrics, Snapshot
 from signoff.engine.off_loop import Aside
 from signoff.engine.planning.planner import Planner
+from signoff.engine.read.lists import Lists
 from signoff.engine.read.totals import ServiceTotals
 from signoff.engine.read.view import View
 from signoff.engine.rerun import Reruns
@@ -245,6 +246,7 @@ class Components:
             aside=self.aside,
             engine=self.engine,
             view=view,
+            lists=Lists(self.store, self.aside),
             reruns=Reruns(self.engine, view),
             keys=self.keys,
             directory=self.directory,

@@ -9,7 +9,8 @@ import pytest
 
 from signoff.core.intent.worklist import everything, mine, of_my_teams
 from signoff.engine.commit.recent import RecentCommits
-from signoff.engine.read.view import START, View
+from signoff.engine.read.lists import START, Lists
+from signoff.engine.read.view import View
 from signoff.store.store import Store
 from signoff.store.tables.intents import Intents
 from signoff.store.transaction import Filter, Stored
@@ -42,16 +43,16 @@ def anything(stored: Stored) -> bool:
 async def cost(web: WebEnv) -> dict[str, tuple[int, int]]:
     """(statements, rows) of each list for a person with few tasks."""
     reads, ann = CountedReads(web.env.store), await web.actor("ann")
-    view = View(reads, RecentCommits(alone=True))  # type: ignore[arg-type]
+    lists = Lists(reads)  # type: ignore[arg-type]
     calls: dict[str, Callable[[], Any]] = {
-        "badge": lambda: view.count_mine(ann, 100),
-        "inbox": lambda: view.worklist(ann, mine(ann), anything, START, 30),
-        "oldest first": lambda: view.worklist(ann, mine(ann), anything, START, 30, by_age=True),
-        "teams": lambda: view.worklist(ann, of_my_teams(ann), anything, START, 30),
-        "everything": lambda: view.worklist(ann, everything(ann), anything, START, 5),
-        "me/tasks": lambda: view.walk_tasks(ann, "", anything, 200, mine(ann), bare=True),
-        "mine, searched": lambda: view.walk_tasks(ann, "", lambda one: False, 50, mine(ann)),
-        "tasks": lambda: view.walk_tasks(ann, "", anything, 5),
+        "badge": lambda: lists.count_mine(ann, 100),
+        "inbox": lambda: lists.worklist(ann, mine(ann), anything, START, 30),
+        "oldest first": lambda: lists.worklist(ann, mine(ann), anything, START, 30, by_age=True),
+        "teams": lambda: lists.worklist(ann, of_my_teams(ann), anything, START, 30),
+        "everything": lambda: lists.worklist(ann, everything(ann), anything, START, 5),
+        "me/tasks": lambda: lists.walk_tasks(ann, "", anything, 200, mine(ann), bare=True),
+        "mine, searched": lambda: lists.walk_tasks(ann, "", lambda one: False, 50, mine(ann)),
+        "tasks": lambda: lists.walk_tasks(ann, "", anything, 5),
     }
     found: dict[str, tuple[int, int]] = {}
     for name, call in calls.items():
@@ -103,7 +104,7 @@ async def test_answered_tasks_are_read_together_however_many_there_are(web: WebE
     async def read() -> tuple[int, int]:
         reads, ann = CountedReads(web.env.store), await web.actor("ann")
         view = View(reads, RecentCommits(alone=True))  # type: ignore[arg-type]
-        found = await view.page(ann, Filter(workspace=ann.workspace, limit=200))
+        found = await Lists(reads).page(ann, Filter(workspace=ann.workspace, limit=200))
         reads.statements = 0
         histories = await view.last_decided(ann, found)
         assert all(one and one.decided and list(one.votes) == ["per_ann"] for one in histories)

@@ -37,6 +37,7 @@ from signoff.engine.identity.sessions import Sessions
 from signoff.engine.metrics import Metrics, Snapshot
 from signoff.engine.off_loop import Aside
 from signoff.engine.planning.planner import Planner
+from signoff.engine.read.lists import Lists
 from signoff.engine.read.totals import ServiceTotals
 from signoff.engine.read.view import View
 from signoff.engine.rerun import Reruns
@@ -98,6 +99,7 @@ class AppState(msgspec.Struct, kw_only=True):
 
     engine: Engine
     view: View
+    lists: Lists
     keys: Keys
     directory: DirectoryCache
     planner: Planner

@@ -96,7 +96,7 @@ async def _page(call: Call, limit: int) -> list[Stored]:
         oldest_first=True,
         limit=limit,
     )
-    return await call.state.view.page(call.actor, wanted)
+    return await call.state.lists.page(call.actor, wanted)
 
 
 def _since(call: Call) -> str:

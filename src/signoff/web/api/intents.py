@@ -26,8 +26,9 @@ from signoff.core.text.hidden_characters import shows
 from signoff.engine.commit.jobs import CommandSource
 from signoff.engine.off_loop import SHORT
 from signoff.engine.planning.planner import Submission
+from signoff.engine.read.lists import LOOKED_AT
 from signoff.engine.read.search import fits, search_terms
-from signoff.engine.read.view import LOOKED_AT, Seen
+from signoff.engine.read.view import Seen
 from signoff.store.transaction import Filter, Stored
 from signoff.web.axp.resume import meaning, refuse_no
 from signoff.web.http import bodies, json_intake
@@ -125,7 +126,7 @@ async def page(call: Call) -> IntentsResponse:
         limit=LOOKED_AT if words else limit,
     )
     display = (await directory_of(call)).display
-    walked = await call.state.view.walk(call.actor, wanted, lambda one: fits(one, words, display), limit)
+    walked = await call.state.lists.walk(call.actor, wanted, lambda one: fits(one, words, display), limit)
     await record_shown(call, *(stored.intent for stored in walked.found))
     return IntentsResponse(
         intents=[intent_out(s.intent, s.payload) for s in walked.found], next_cursor=maybe(walked.last)
@@ -348,7 +349,7 @@ async def bulk_cancel(call: Call) -> BulkCancelResponse:
         possible = not stored.intent.final and allowed(call.actor, command, stored.intent)
         return possible and fits(stored, words, display)
 
-    walked = await call.state.view.walk(call.actor, wanted, chosen, request.limit)
+    walked = await call.state.lists.walk(call.actor, wanted, chosen, request.limit)
     found = [stored.intent.id for stored in walked.found]
     if request.dry_run:
         return BulkCancelResponse(dry_run=True, would_cancel=len(found), canceled=0, intent_ids=found)

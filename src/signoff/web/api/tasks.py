@@ -27,11 +27,12 @@ from signoff.core.text import json_value
 from signoff.core.text.json_diff import Leaf
 from signoff.engine.bulk_answers import BulkTarget, bulk_form
 from signoff.engine.commit.jobs import Done, Idempotency
+from signoff.engine.read.lists import DecidedPosition, decided_position
 from signoff.engine.read.revisions import RevisionChange, SinceApproved, changes, since_approved
 from signoff.engine.read.search import fits, search_terms
 from signoff.engine.read.task_filters import NAMES, task_filter
 from signoff.engine.read.task_history import task_history
-from signoff.engine.read.view import DecidedPosition, Seen, SeenTask, decided_position
+from signoff.engine.read.view import Seen, SeenTask
 from signoff.store.transaction import Filter, Stored
 from signoff.web.http import bodies, json_intake
 from signoff.web.http.call import Call, IdempotentReply
@@ -99,7 +100,7 @@ async def page(call: Call) -> TasksResponse:
     if state == "closed":
         return await _closed_page(call, matches, limit, display)
     search = wanted_tasks.among(call.actor, worklist.mine if call.flag("mine") else None)
-    walked = await call.state.view.walk_tasks(call.actor, cursor_of(call), matches, limit, search)
+    walked = await call.state.lists.walk_tasks(call.actor, cursor_of(call), matches, limit, search)
     return TasksResponse(tasks=await _shown(call, walked.found, display), next_cursor=maybe(walked.last))
 
 
@@ -115,7 +116,7 @@ async def _closed_page(
     )
     tasks: list[TaskOut] = []
     for _ in range(_ROUNDS):  # who has answered a closed task is only known when it is rendered
-        page = await call.state.view.decided(call.actor, wanted, matches, after, limit - len(tasks))
+        page = await call.state.lists.decided(call.actor, wanted, matches, after, limit - len(tasks))
         tasks += await _shown(call, page.found, display)
         after = page.last
         if after is None or len(tasks) >= limit:  # the next page continues where this one stopped
@@ -374,7 +375,7 @@ async def mine(call: Call) -> MyTasksResponse:
         return True
 
     search = worklist.mine(actor) if actor.kind is ActorKind.PERSON else worklist.requested(actor)
-    walk = partial(call.state.view.walk_tasks, actor, "", keep, _MOST_MINE, search)
+    walk = partial(call.state.lists.walk_tasks, actor, "", keep, _MOST_MINE, search)
     found = (await walk(bare=True)).found
     if any(map(names_fields, found)):  # payloads are read only for such titles
         found = (await walk()).found

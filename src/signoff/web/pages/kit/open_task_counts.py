@@ -51,5 +51,5 @@ class OpenTaskCounts:
         return str(count) if count else ""
 
     async def _count(self, actor: Actor) -> str:
-        count = await self._state.view.count_mine(actor, _MOST_COUNTED + 1)
+        count = await self._state.lists.count_mine(actor, _MOST_COUNTED + 1)
         return f"{_MOST_COUNTED}+" if count > _MOST_COUNTED else str(count or "")

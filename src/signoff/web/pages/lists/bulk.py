@@ -24,7 +24,7 @@ from signoff.engine.bulk_answers import BulkTarget, Outcome, bulk_form, cautions
 from signoff.engine.commit.jobs import Done
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.read.answer_buttons import AnswerButton, answer_buttons
-from signoff.engine.read.view import START
+from signoff.engine.read.lists import START
 from signoff.store.transaction import Stored
 from signoff.web.http import query as queries
 from signoff.web.http.call import Page
@@ -174,7 +174,7 @@ async def _alike(request: PageRequest, form: str) -> Equal:
     if not _FORM.fullmatch(form):
         return Equal()
     actor = request.actor
-    found = await request.state.view.worklist(
+    found = await request.state.lists.worklist(
         actor, mine(actor), lambda stored: bulk_form(stored) == form, START, MOST
     )
     return await _equal(request, found.found, more=found.last is not None)

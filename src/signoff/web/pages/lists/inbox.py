@@ -26,9 +26,9 @@ from signoff.core.text.subject import subject
 from signoff.engine.bulk_answers import bulk_form
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.read.evidence import masked_text
+from signoff.engine.read.lists import LOOKED_AT, START, DecidedPosition, WorklistPosition, decided_position
 from signoff.engine.read.search import fits, stands_in
 from signoff.engine.read.task_filters import NAMES, task_filter
-from signoff.engine.read.view import LOOKED_AT, START, DecidedPosition, WorklistPosition, decided_position
 from signoff.store.transaction import Filter, Stored
 from signoff.web.http.call import Page
 from signoff.web.pages.kit.handler import PageRequest
@@ -178,7 +178,7 @@ async def _open(
         return not wanted.words or _fits(stored, _row(stored, step, directory), wanted.words)
 
     search = only.among(actor, _SEARCHES[wanted.view]) or everything(actor)
-    page = await request.state.view.worklist(
+    page = await request.state.lists.worklist(
         actor, search, keep, wanted.after, _OPEN, by_age=wanted.sort == "age"
     )
     size = sum(len(one.payload) for one in page.found)
@@ -201,7 +201,7 @@ async def next_for(request: PageRequest) -> InboxEntry | None:
     """The reader's open task with the nearest deadline, which is offered after an answer."""
     directory = await request.state.directory.of(request.actor.workspace)
     actor = request.actor
-    page = await request.state.view.worklist(actor, mine(actor), lambda stored: True, START, 1)
+    page = await request.state.lists.worklist(actor, mine(actor), lambda stored: True, START, 1)
     return next((entry for one in page.found for entry in _entries(one, actor, directory)), None)
 
 
@@ -213,7 +213,7 @@ async def _done(
         return entry is not None and _fits(stored, entry, words)
 
     wanted = Filter(workspace=request.actor.workspace, type=kind)
-    page = await request.state.view.decided(request.actor, wanted, keep, after, _PAGE)
+    page = await request.state.lists.decided(request.actor, wanted, keep, after, _PAGE)
     return [entry for one in page.found if (entry := _closed(one, directory))], page.last
 
 
@@ -325,7 +325,7 @@ async def intents(request: PageRequest) -> Page:
         before=before,
         limit=LOOKED_AT if words else _PAGE,
     )
-    walked = await request.state.view.walk(
+    walked = await request.state.lists.walk(
         request.actor, wanted, lambda one: fits(one, words, directory.display), _PAGE
     )
     lines = await request.state.aside.run(

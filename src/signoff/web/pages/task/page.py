@@ -94,7 +94,7 @@ async def load_task_context(
         reader=reader,
         now=request.state.clock.now(),
         messages=await request.state.view.messages(reader, intent.id, found.history.step_run),
-        earlier=[stored.intent for stored in await request.state.view.page(reader, wanted)],
+        earlier=[stored.intent for stored in await request.state.lists.page(reader, wanted)],
         opened=opened,
         workers=await request.state.workers.of(intent.workspace),
     )

@@ -9,10 +9,10 @@ from msgspec.structs import replace
 from signoff.core.directory.actors import AbsentPerson, Actor
 from signoff.core.errors import Conflict, Forbidden, Invalid
 from signoff.core.intent import commands as c
-from signoff.core.intent.answering_rights import answer_right, answered_by, waits_for
+from signoff.core.intent.answering_rights import answer_right, answered_by, later_stages, waits_for
 from signoff.core.intent.decide import decide
 from signoff.core.intent.events import Commented
-from signoff.core.intent.model import Delegation, Status
+from signoff.core.intent.model import Delegation, Status, Task
 from signoff.core.intent.task_commands import already_decided, nothing_open
 from signoff.core.intent.transition import Transition
 from signoff.core.plan.plan import DelayStep
@@ -578,3 +578,12 @@ def test_where_nothing_is_open_it_is_said_where_the_request_is() -> None:
     assert "step 'validate' is still with an agent." in nothing_open(gates.intent).message
     nowhere = replace(gates.intent, open=None)
     assert "here: the intent is waiting for something else." in nothing_open(nowhere).message
+
+
+def test_later_stages_are_those_whose_approvers_include_the_person() -> None:
+    stages = (Stage(("per_ann", "per_otto")), Stage(("per_otto",)), Stage(("role:approver",)))
+    story = asking(*stages)
+    task = story.intent.open
+    assert isinstance(task, Task)
+    seen = [later_stages(one, story.intent, task) for one in (ANN, OTTO, AGENT)]
+    assert seen == [(3,), (2, 3), ()]

@@ -12,6 +12,7 @@ from signoff.core.plan.wording import (
     ended,
     from_workflow,
     label,
+    later_stages_text,
     on_expiry_text,
     outcome_text,
     question,
@@ -202,3 +203,16 @@ def test_a_custom_outcome_is_shown_by_its_label() -> None:
     assert ended(Ending.APPROVED, "canary", spec) == "Canary first (approved)"
     assert outcome_text(spec, "canary") == "Canary first"
     assert outcome_text(spec, "changes_requested") == "changes requested"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [
+        ((2,), "Stage 2 asks"),
+        ((2, 4), "Stages 2 and 4 ask"),
+        ((2, 3, 4), "Stages 2, 3 and 4 ask"),
+        ((2, 3, 4, 5, 6), "Stages 2, 3, 4 and 2 more ask"),
+    ],
+)
+def test_later_stages_are_named_or_counted(numbers: tuple[int, ...], text: str) -> None:
+    assert later_stages_text(numbers) == text

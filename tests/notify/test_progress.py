@@ -79,6 +79,15 @@ async def test_a_stage_that_passed_is_on_the_cards_of_the_stage_before(
         assert (theirs.edits, actions(theirs)) == (0, DECIDE)
 
 
+async def test_a_message_says_which_later_stages_ask_its_reader(store: Store, clock: FixedClock) -> None:
+    plan = asked(stages=(Stage(("per_ann", "per_otto"), 1), Stage(("per_otto",), 1), Stage(("per_otto",), 1)))
+    async with slack_env(store, clock) as slack:
+        await slack.messaging.submit(plan)
+        await slack.messaging.carry()
+        assert "Stage: 1 of 3\n" in f"{slack.card('U0ANN').text}\n"
+        assert "Stage: 1 of 3; stages 2 and 3 ask you too" in slack.card("U0OTTO").text
+
+
 async def test_votes_in_a_row_end_in_the_last_state_and_a_stale_card_never_wins(
     store: Store, clock: FixedClock
 ) -> None:

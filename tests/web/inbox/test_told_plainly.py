@@ -147,6 +147,18 @@ async def test_who_is_not_in_the_present_stage_is_not_called_asked_again(web: We
     assert "not among those" not in page
 
 
+async def test_a_card_says_which_later_stages_ask_the_reader(web: WebEnv) -> None:
+    otto = ["otto@acme.example"]
+    task_id = await staged(web, ANN, otto, ANN, [*ANN, *otto])
+    ann, theirs = await reader(web, "ann"), await reader(web, "otto")
+    assert "Stages 3 and 4 ask you too, as things stand." in (await ann.get(f"/tasks/{task_id}")).text
+    assert "Stages 2 and 4 ask you too, as things stand." in (await theirs.get(f"/tasks/{task_id}")).text
+    await ann.decide(task_id, "approved")
+    assert "Stage 4 asks you too, as things stand." in (await theirs.get(f"/tasks/{task_id}")).text
+    alone = await staged(web, ANN, otto)
+    assert "as things stand" not in (await ann.get(f"/tasks/{alone}")).text
+
+
 async def test_a_stage_that_is_not_the_last_says_nothing_about_later_ones(web: WebEnv) -> None:
     task_id = await staged(web, ANN, ["otto@acme.example", "role:owner"], ANN)
     ann = await reader(web, "ann")

@@ -169,3 +169,16 @@ def waits_for(actor: Actor, intent: Intent, task: Task) -> bool:
     does not matter whether a stronger sign-in is required.
     """
     return actor.id not in answered_by(task) and answer_right(actor, intent, task) is not None
+
+
+def later_stages(actor: Actor, intent: Intent, task: Task) -> tuple[int, ...]:
+    """The later stages of the task, counted from 1, that would ask this person as things stand."""
+    ahead = range(task.stage + 1, len(spec_of(intent, task).stages))
+    begun = replace(
+        task, assigned=(), pinned_members={}, asked_delegates={}, delegations=(), escalated=0, reached_at=()
+    )
+    return tuple(
+        number + 1
+        for number in ahead
+        if answer_right(actor, intent, replace(begun, stage=number)) is not None
+    )

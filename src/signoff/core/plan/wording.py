@@ -2,7 +2,7 @@
 pages, in mail, in chat and in the terminal, and never contain the requester's text.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
@@ -24,6 +24,7 @@ from signoff.core.text import json_value
 from signoff.core.text.describe import printable
 
 Payload = Mapping[str, Any] | bytes | None  # parsed or as stored; None if there is none
+_MOST_STAGES: Final = 3  # named in one sentence
 # The text for a custom outcome.
 MEANT: Final = {
     Ending.APPROVED: "approved",
@@ -134,6 +135,16 @@ def label(spec: TaskSpec, word: str) -> str:
             BUILT_IN[word].label if word in BUILT_IN else word.replace("_", " ").capitalize()
         )
     return BUILT_IN[word].label if word in BUILT_IN else f"Answer “{word}”"
+
+
+def later_stages_text(numbers: Sequence[int]) -> str:
+    """``Stage 2 asks``, ``Stages 2 and 4 ask``; many are counted after the first three."""
+    if len(numbers) == 1:
+        return f"Stage {numbers[0]} asks"
+    named = [str(number) for number in numbers[:_MOST_STAGES]]
+    more = len(numbers) - len(named)
+    last = f"{more} more" if more else named.pop()
+    return f"Stages {', '.join(named)} and {last} ask"
 
 
 def outcome_text(spec: TaskSpec, outcome: str) -> str:

@@ -315,7 +315,7 @@ class MessageComposer:
         ]
         yield "Checked", ", ".join(verdicts) or "nothing has been checked automatically"
         able = self._approvers.of(self._intent, task, self._directory, now)
-        yield from open_task_facts(self._intent, task, self._directory, person, able)
+        yield from open_task_facts(self._intent, task, self._directory, person, able, now)
         yield "Requested by", self._requester()
         if self._intent.requester.claimed:
             yield "Calls itself", f"{self._intent.requester.claimed} (not verified)"

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
-from signoff.core.intent.answering_rights import answered_by, stage_now
+from signoff.core.intent.answering_rights import answered_by, later_stages, stage_now
 from signoff.core.intent.model import Intent, Task, spec_of
 from signoff.core.intent.quorum import count, counts_toward_quorum, voting_seat
 from signoff.core.plan.task_types import Meaning, TaskSpec, Trait
-from signoff.core.plan.wording import outcome_text
+from signoff.core.plan.wording import later_stages_text, outcome_text
 from signoff.engine.directory.contact_schedule import EligiblePerson, who_may_decide
 from signoff.engine.directory.snapshot import Snapshot
 
@@ -44,12 +44,20 @@ def asks_still(task: Task, person: str, able: Sequence[EligiblePerson]) -> bool:
 
 
 def open_task_facts(
-    intent: Intent, task: Task, directory: Snapshot, person: str, able: Sequence[EligiblePerson]
+    intent: Intent,
+    task: Task,
+    directory: Snapshot,
+    person: str,
+    able: Sequence[EligiblePerson],
+    now: datetime,
 ) -> Iterator[Fact]:
     """What the others have done and may do, and why ``person`` is asked."""
     spec = spec_of(intent, task)
     if len(spec.stages) > 1:
-        yield "Stage", f"{task.stage + 1} of {len(spec.stages)}"
+        actor = directory.actor(person, now)
+        later = later_stages(actor, intent, task) if actor is not None else ()
+        too = f"; {later_stages_text(later).lower()} you too" if later else ""
+        yield "Stage", f"{task.stage + 1} of {len(spec.stages)}{too}"
     yield from _votes(intent, task, spec, directory)
     own = next((one for one in able if one.person == person), None)
     if own is not None:

@@ -7,13 +7,13 @@ from typing import Final
 import msgspec
 
 from signoff.core.directory.actors import Actor
-from signoff.core.intent.answering_rights import answer_right, asked, stage_now
+from signoff.core.intent.answering_rights import answer_right, asked, later_stages, stage_now
 from signoff.core.intent.model import Task
 from signoff.core.intent.quorum import count
 from signoff.core.intent.upcoming import ContactKind
 from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.task_types import Trait
-from signoff.core.plan.wording import from_workflow, outcome_text
+from signoff.core.plan.wording import from_workflow, later_stages_text, outcome_text
 from signoff.core.policy.fields import stage_text
 from signoff.engine.directory.contact_schedule import (
     ContactSchedule,
@@ -99,6 +99,8 @@ def reasons(known: TaskContext, step: HumanStep) -> tuple[str, ...]:
     if task is not None:
         found.append(_part(known.reader, known, task))
         found.append(_quorum(known, step, task))
+        if later := later_stages(known.reader, known.intent, task):
+            found.append(f"{later_stages_text(later)} you too, as things stand.")
     return tuple(text for text in found if text)
 
 

@@ -237,3 +237,13 @@ async def test_a_restricted_agent_is_removed_by_admins_only(web: WebEnv, restric
     assert (await web.call(method, where, body, "oscar")).status == 200
     assert refused(await web.call("DELETE", path, None, "ci")) == (403, "admin_required")
     assert (await web.call("DELETE", path, None, "oscar")).status == 200
+    assert (await web.post("/v1/service-accounts", {"name": "agent://other/robot"}, "ci")).status == 200
+    for address, meant in (
+        ("agent://acme/prod/robot", "agent://acme/prod/robot"),
+        ("robot", "agent://acme/prod/robot"),
+        ("agent://other/robot", "agent://other/robot"),
+    ):
+        sent = await web.post("/v1/intents", {"intent_type": PLAIN, "to_agent": address, "payload": {}})
+        assert sent.status == 200, sent.text
+        intent = await web.get(f"/v1/intents/{sent['intent_id']}")
+        assert intent["intent"]["to_agent"] == meant

@@ -177,6 +177,11 @@ class Account(Struct, frozen=True):
     senders: Senders | None = None
     limits: AgentLimits | None = None
 
+    @property
+    def restricted(self) -> bool:
+        """Whether an admin has killed the agent, or limited its senders or its work."""
+        return self.killed_at is not None or self.senders is not None or self.limits is not None
+
 
 class ApiKey(Struct, frozen=True):
     """A key of one actor; ``sak_…``. Only the secret's hash is stored. ``created_by``: a person's id, or "";

@@ -175,8 +175,8 @@ class Accounts:
         return await retry_on_conflict(attempt, lambda: self._directory.forget(actor.workspace))
 
     async def remove_account(self, actor: Actor, account_id: str) -> Account:
-        """Revoke an account and all its keys. An agent that an admin has restricted is removed by admins only: requests
-        to a removed agent's address go to another agent of that name, which has no restrictions.
+        """Revoke an account and all its keys. An agent that an admin has restricted is removed by admins only; its
+        address then means no other agent (``Snapshot.withheld``).
         """
 
         async def attempt() -> Account:

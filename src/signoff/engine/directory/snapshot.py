@@ -84,7 +84,8 @@ def listed_key(person: Person) -> tuple[bool, str, str]:
 
 class Snapshot(msgspec.Struct, frozen=True, dict=True):
     """One workspace's directory at one point in time. ``discreet``: whether hints must not name anybody; ``ended``: the
-    last versions of removed policies and workflows, by kind and name.
+    last versions of removed policies and workflows, by kind and name; ``withheld``: the addresses of removed agents
+    that were restricted, which mean no other agent.
     """
 
     workspace: Workspace
@@ -96,6 +97,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
     policies: dict[str, NamedPolicy] = {}
     discreet: bool = False
     ended: dict[tuple[str, str], int] = {}
+    withheld: frozenset[str] = frozenset()
 
     def but(self, **parts: Any) -> "Snapshot":
         """The snapshot with some parts replaced. Values derived from the other parts are kept; otherwise, applying a
@@ -147,12 +149,19 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
 
     def resolve(self, address: str) -> str:
         """The canonical address for ``address`` in this workspace; an unknown address is its own canonical form. An
-        address of another workspace means the agent here with that name, if there is exactly one.
+        address of another workspace means the agent here with that name, if there is exactly one. The address of a
+        removed agent that was restricted means no other agent: otherwise a service that registers one would
+        lift the restriction.
 
         Raises Invalid(``invalid_agent_address``) for text that cannot be an address.
         """
         full = self._spelled(address)
-        if full in self.by_address or is_internal(full) or not full.startswith(SCHEME):
+        if (
+            full in self.by_address
+            or full in self.withheld
+            or is_internal(full)
+            or not full.startswith(SCHEME)
+        ):
             return full
         return self._by_last_part.get(full.rpartition("/")[2]) or full
 
@@ -164,7 +173,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
 
     def _spelled(self, address: str, field: str = "to_agent") -> str:
         full = canonical(address, self.workspace.organization, self.workspace.name, field=field)
-        if full in self.by_address:
+        if full in self.by_address or full in self.withheld:
             return full
         short = full.rpartition("/")[2]
         known = self.by_name.get(address) or (self.by_name.get(short) if full.startswith(self._own) else None)
@@ -451,7 +460,8 @@ class DirectoryCache:
         # The number of the last change is the same, so nothing has changed.
         if held is not None and held[1].workspace == found:
             return now, held[1]
-        accounts = [a for a in await rows.accounts(workspace, None) if a.status != "revoked"]
+        known = await rows.accounts(workspace, None)
+        accounts = [a for a in known if a.status != "revoked"]
         named: dict[str, dict[str, Account]] = {}
         for account in accounts:
             for name in (account.name, account.slug, account.address.rpartition("/")[2]):
@@ -477,6 +487,7 @@ class DirectoryCache:
             teams={team.name: team for team in await self._store.people.teams(workspace)},
             policies=policies,
             ended=ended,
+            withheld=frozenset(a.address for a in known if a.status == "revoked" and a.restricted),
         )
         return now, snapshot
 

@@ -8,6 +8,7 @@ from functools import partial
 
 from signoff.store.opening import open_store
 from signoff.store.store import Store
+from signoff.store.tables.intents import FORGOTTEN_TOGETHER
 from signoff.store.transaction import Locks, SentDelivery, Writes
 from tests.conftest import FixedClock
 from tests.store.samples import (
@@ -58,10 +59,20 @@ async def test_what_is_not_up_for_taking_any_more_is_not_unread(store: Store, cl
     await store.transact(Locks(ids=(one.id,)), leave(move(leased(one))))
     await rows.redeliver(WS, AGENT, [two.id])
     assert await rows.unread(WS, AGENT, 100, SETTLED) == [], "it has a new place in the stream"
-    assert (
-        await store.read("select count(*) from unread where workspace = :workspace", workspace=WS) == [(0,)]
-        or True
-    )
+
+
+async def test_rows_of_finished_deliveries_are_deleted_together_and_those_of_others_kept(
+    store: Store, clock: FixedClock
+) -> None:
+    open_still, *finished = await submit(store, *(ready() for _ in range(FORGOTTEN_TOGETHER + 1)))
+    await send(store, *((one.id, 2 * at) for at, one in enumerate((open_still, *finished), 1)))
+    clock.move(SETTLED)
+    for at, one in enumerate(finished, 1):
+        await store.transact(Locks(ids=(one.id,)), leave(move(leased(one))))
+        left = [open_still.id, *(other.id for other in finished[at:])]
+        assert await store.intents.unread(WS, AGENT, 100, SETTLED) == sorted(left)
+        kept = at if at < FORGOTTEN_TOGETHER else 0
+        assert await store.read("select count(*) from unread") == [(len(left) + kept,)]
 
 
 async def test_another_server_and_a_restarted_one_know_it_too(own_url: str, clock: FixedClock) -> None:

@@ -26,6 +26,9 @@ from signoff.store.transaction import EventRow, Filter, Stored
 # have just read.
 PLANS_KEPT: Final = timedelta(days=1)
 _SHOWN: Final = 1000
+# Rows of deliveries that are not claimable any more are deleted together, because agents reconnect after each
+# delivery, and their streams would wait for a commit each time.
+FORGOTTEN_TOGETHER: Final = 16
 _TOGETHER: Final = 4000
 _MOVED: Final = 50
 # How many keys one statement looks under. So there are few distinct statements, each prepared once.
@@ -228,11 +231,13 @@ class Intents:
     async def unread(self, workspace: str, agent: str, since: int, settled: timedelta) -> list[str]:
         """Claimable, unread intents that were sent up to cursor ``since``, at least ``settled`` ago."""
         rows = await self._db.read(sql.SHOWN, workspace=workspace, agent=agent, limit=_SHOWN)
-        if not rows:
+        over = [row[0] for row in rows if not row[3]]
+        if len(over) >= FORGOTTEN_TOGETHER:
+            await self._forget_shown(workspace, agent, over)
+        if not (sent := [row for row in rows if row[3] and row[1] <= since]):
             return []
-        await self._forget_shown(workspace, agent, [row[0] for row in rows if not row[3]])
         before = micros(await self._db.now() - settled)
-        return [row[0] for row in rows if row[3] and row[1] <= since and row[2] <= before]
+        return [row[0] for row in sent if row[2] <= before]
 
     async def _forget_shown(self, workspace: str, agent: str, ids: list[str]) -> None:
         if ids:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from msgspec.structs import replace
 
+from signoff.core.directory.actors import Actor
 from signoff.core.errors import Conflict, Invalid, Refused
 from signoff.core.intent import commands as c
 from signoff.core.intent import events as e
@@ -30,8 +31,9 @@ from signoff.core.plan.task_types import (
 )
 from signoff.core.policy.fields import compile_policy, why_relaxed
 from signoff.core.policy.policy import applied
-from tests.builders import AGENT, ANN, OTTO, START, SYSTEM, Story, approve, gate, minutes, validate
+from tests.builders import AGENT, ANN, OTTO, START, SYSTEM, Story, approve, gate, minutes, person, validate
 
+EMMA = person("emma", "approver")
 TELL = NotifyStep(id="tell", to=("per_ann",), message="It was not approved.", on_success="end")
 SILENT = TaskSpec(fallback=Fallback.OUTCOME, fallback_outcome="approved", risk=Risk.LOW)
 REVIEW = TaskSpec(type=TaskType.REVIEW, outcomes=("approved", "changes_requested", "rejected"))
@@ -365,6 +367,62 @@ def test_silence_approves_nothing_that_somebody_has_rejected() -> None:
     changed.do(c.Answer("approved"), ANN)
     changed.tick(minutes(500))
     assert ended(changed) == (Status.COMPLETED, Ending.EXPIRED, "")
+
+
+def objected() -> Story:
+    """Ann has rejected the first revision of a task whose expiry approves, and two of three must reject it."""
+    three = Stage(approvers=("per_ann", "per_otto", "per_emma"), need=2, reject_after=2)
+    review = replace(SILENT, type=REVIEW.type, outcomes=REVIEW.outcomes, stages=(three,))
+    story = Story(gate(validate(), approve(task=review))).validated()
+    story.do(c.Answer("rejected"), ANN)
+    return story
+
+
+def revised(story: Story, by: Actor = OTTO) -> Story:
+    story.do(c.Revise(f"sha256:{story.intent.revision}"), by)
+    return story
+
+
+def test_an_expiry_approves_no_revision_after_a_rejection_of_an_earlier_one() -> None:
+    story = revised(revised(objected()), EMMA)
+    assert (story.task.votes, story.intent.objected_by) == ((), ("per_ann",))
+    story.tick(minutes(500))
+    assert ended(story) == (Status.FAILED, Ending.EXPIRED, "step_timeout")
+
+
+def test_an_expiry_approves_after_the_person_who_rejected_has_approved() -> None:
+    story = revised(objected())
+    story.do(c.Answer("approved"), ANN)
+    assert ended_at_deadline(story) == (Status.COMPLETED, Ending.EXPIRED, "")
+    revised_again = revised(objected())
+    revised_again.do(c.Answer("approved"), ANN)
+    assert revised(revised_again, EMMA).intent.objected_by == ()
+
+
+def test_repeated_work_does_not_void_a_rejection() -> None:
+    three = Stage(approvers=("per_ann", "per_otto", "per_emma"), need=1, reject_after=2)
+    review = replace(SILENT, type=REVIEW.type, outcomes=REVIEW.outcomes, stages=(three,))
+    story = Story(gate(validate(), approve(task=review))).validated()
+    story.do(c.Answer("rejected"), ANN)
+    story.do(c.Answer("changes_requested", comment="rename it"), OTTO)
+    assert story.validated().intent.objected_by == ("per_ann",)
+    assert ended_at_deadline(story) == (Status.FAILED, Ending.EXPIRED, "step_timeout")
+
+
+def test_an_expiry_does_not_approve_after_a_rejection_in_an_earlier_task_that_expired() -> None:
+    three = Stage(approvers=("per_ann", "per_otto", "per_emma"), need=2, reject_after=2)
+    expires = replace(SILENT, stages=(three,), fallback=Fallback.EXPIRE, fallback_outcome="")
+    second = approve(id="second", task=SILENT, on_success="end")
+    story = asked(second, task=expires, on_timeout="second", on_timeout_as="success")
+    story.do(c.Answer("rejected"), ANN)
+    story.tick(minutes(500))
+    assert story.intent.objected_by == ("per_ann",)
+    assert ended_at_deadline(story) == (Status.FAILED, Ending.EXPIRED, "step_timeout")
+
+
+def ended_at_deadline(story: Story) -> tuple[Status, Ending | None, str]:
+    story.tick(minutes(500))
+    return ended(story)
 
 
 @pytest.mark.parametrize(

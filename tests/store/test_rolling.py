@@ -24,6 +24,7 @@ ADDITIONS = (
 )
 # Rows that are derived from others and written again in the same transaction.
 REFILLED = {(26, "delete from worklist")}
+NOTHING = "select 1"  # a driver refuses an empty script; the rows are rebuilt by code
 # Migrations before which all servers have to be stopped, with the reason.
 STOPPING: dict[int, str] = {
     33: "the shard becomes part of the keys, and an older server's inserts name the former keys",
@@ -42,7 +43,10 @@ def test_a_migration_only_adds(dialect: str) -> None:
             continue
         for statement in statements(migration.script):
             added = any(re.fullmatch(pattern, statement, re.IGNORECASE) for pattern in ADDITIONS)
-            assert added or (migration.version, statement) in REFILLED, (migration.version, statement)
+            assert added or statement == NOTHING or (migration.version, statement) in REFILLED, (
+                migration.version,
+                statement,
+            )
             if " not null" in statement and statement.startswith("alter table"):
                 assert " default " in statement, "an older server inserts rows without it"
 

@@ -15,9 +15,10 @@ from signoff.core.intent.hash_chain import unseal
 from signoff.core.plan.plan import Plan
 from signoff.store.rows import Row, decided_rows, intent_of, readable, state_of, worklist_rows
 
-REFOLDED: Final = frozenset({"setbacks"})
+REFOLDED: Final = frozenset({"setbacks", "objections"})
 LISTED: Final = frozenset({"worklist", "relisted"})
 DECIDED: Final = frozenset({"decided"})
+LEFT_BY_EVENTS: Final = ("setback", "changes_requested_by", "objected_by")
 PAGE: Final = 200
 
 OPEN: Final = """
@@ -34,17 +35,19 @@ SAVE: Final = "update intents set state = :state where id = :id and shard = :sha
 
 
 def in_flight(row: Row, plans: dict[str, Plan]) -> bool:
-    """Whether a step has already ended, and so may have left a setback."""
-    return intent_of(row, plans).step_runs > 1
+    """Whether a step has ended or a revision was made, so that events may have left a setback or objections."""
+    intent = intent_of(row, plans)
+    return intent.step_runs > 1 or intent.revision > 1
 
 
 def rebuilt(row: Row, events: Sequence[Row], plans: dict[str, Plan]) -> bytes | None:
-    """The state with the setback that the intent's events imply; None if the row already has it."""
+    """The state with the setback and objections that the intent's events imply; None if the row already has them."""
     intent = intent_of(row, plans)
     now = fold((unseal(body, private) for body, private in events), intent.plan)
-    if (now.setback, now.changes_requested_by) == (intent.setback, intent.changes_requested_by):
+    left = {name: getattr(now, name) for name in LEFT_BY_EVENTS}
+    if all(getattr(intent, name) == value for name, value in left.items()):
         return None
-    return state_of(replace(intent, setback=now.setback, changes_requested_by=now.changes_requested_by))
+    return state_of(replace(intent, **left))
 
 
 def entries(rows: Sequence[Row], plans: dict[str, Plan]) -> list[Row]:

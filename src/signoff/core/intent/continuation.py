@@ -23,6 +23,7 @@ from signoff.core.plan.task_types import (
     Fallback,
     Meaning,
     Risk,
+    Vote,
     expiry_approves,
     required_answer,
 )
@@ -140,17 +141,51 @@ def _objected(intent: Intent, step: HumanStep) -> bool:
     """Whether an approval by expiry would ignore a rejection, a failed check, a risk that a check found, or something
     that the task requires.
     """
-    task, results = intent.open, checked(intent, step.id).all  # also those of earlier revisions
-    if isinstance(task, Task) and task.step == step.id:
-        votes = (vote for vote in task.votes if vote.at_stage == task.stage)
-        if any(vote.meaning is not Meaning.APPROVES for vote in votes):
-            return True
+    results = checked(intent, step.id).all  # also those of earlier revisions
     return (
-        required_answer(step.task) != ""
+        _outstanding(intent, step)
+        or required_answer(step.task) != ""
         # an approval without a person is only for low risk
         or worst_risk(step.task.risk, results)[0] is not Risk.LOW
         or any(verdict_of(result) == "failed" for result in results.values())
     )
+
+
+def _outstanding(intent: Intent, step: HumanStep) -> bool:
+    """Whether somebody rejected this stage, an earlier revision or an earlier task, and has not approved since."""
+    task, objected = intent.open, set(intent.objected_by)
+    if isinstance(task, Task) and task.step == step.id:
+        for vote in task.votes:
+            if vote.meaning is Meaning.APPROVES:
+                objected.discard(_voter(vote))
+            elif vote.at_stage == task.stage:
+                objected.add(_voter(vote))
+    return bool(objected)
+
+
+def objections(intent: Intent, event: e.Revised | e.Decided) -> tuple[str, ...]:
+    """The people who voted against an earlier revision or task, and have neither approved nor been outvoted by a
+    decision since. ``intent``: its state before the event, with the votes that the event voids.
+
+    A decision to repeat the work, or that nobody made, outvotes nobody.
+    """
+    followed = {Meaning.APPROVES}
+    if isinstance(event, e.Decided):
+        if event.ending in (Ending.APPROVED, Ending.REJECTED):
+            return ()
+        if event.ending is Ending.SUPERSEDED:
+            followed.add(event.meaning)
+    objected = dict.fromkeys(intent.objected_by)
+    for vote in intent.open.votes if isinstance(intent.open, Task) else ():
+        objected.pop(_voter(vote), None)
+        if vote.meaning not in followed:
+            objected[_voter(vote)] = None
+    return tuple(objected)
+
+
+def _voter(vote: Vote) -> str:
+    """The person whose vote it is, which a delegate may have cast."""
+    return vote.principal or vote.person
 
 
 def _expiring(step: HumanStep) -> HumanStep:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from signoff.core.intent import events as e
-from signoff.core.intent.continuation import Decisive, continuation
+from signoff.core.intent.continuation import Decisive, continuation, objections
 from signoff.core.intent.model import Delay, Delegation, Delivery, DeliveryState, Intent, Snoozing, Task
 from signoff.core.intent.states import effect_of
 from signoff.core.plan.plan import Plan
@@ -373,6 +373,7 @@ def _revised(event: e.Revised, intent: Intent, fact: e.Fact) -> Changes:
         "payload_digest": event.payload_digest,
         side: tuple(dict.fromkeys((*getattr(intent, side), *joins))),
         "by_admin": intent.by_admin or event.by_admin,
+        "objected_by": objections(intent, event),
     }
 
 
@@ -403,6 +404,7 @@ def _decided(event: e.Decided, intent: Intent, fact: e.Fact) -> Changes:
         "revisions": intent.revisions + (event.meaning is Meaning.REQUESTS_CHANGES),
         # work that is repeated after requested changes is reported for a new revision
         "revision": intent.revision + (event.meaning is Meaning.REQUESTS_CHANGES),
+        "objected_by": objections(intent, event),
         **_left(intent, event),
     }
 
@@ -462,7 +464,7 @@ def _controls_patched(event: e.ControlsPatched, intent: Intent, fact: e.Fact) ->
 
 
 def _end() -> Changes:
-    return {"open": None, "setback": None, "changes_requested_by": ()}
+    return {"open": None, "setback": None, "changes_requested_by": (), "objected_by": ()}
 
 
 @_on(e.Completed)

@@ -146,8 +146,9 @@ OpenStep = Delivery | Task | Delay
 class Intent(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, kw_only=True):
     """A durable request, stored as one row. ``seq`` and ``head``: the end of its hash chain; ``setback``: the failure
     that it ends with unless a person approves first; ``changes_requested_by``: the steps whose approvers requested
-    changes and were not asked again since; ``delegates``, ``self_approval``, ``by_admin``: as in ``Created``;
-    ``reported``: the revision that each agent's result was produced for.
+    changes and were not asked again since; ``objected_by``: as returned by ``objections``; ``delegates``,
+    ``self_approval``, ``by_admin``: as in ``Created``; ``reported``: the revision that each agent's result was produced
+    for.
     """
 
     id: str
@@ -183,6 +184,7 @@ class Intent(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, kw_only=
     fault: Failure | None = None
     setback: Failure | None = None
     changes_requested_by: tuple[str, ...] = msgspec.field(default=(), name="wanted")
+    objected_by: tuple[str, ...] = ()
     reminded: int = 0
     generation: int = 0
     controls: dict[str, Any] = {}

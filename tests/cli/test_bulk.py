@@ -42,7 +42,7 @@ def result(number: int, **more: Any) -> dict[str, Any]:
     return {"task_id": task_id(number), "recorded": not more, "decided": False, **more}
 
 
-def test_several_tasks_are_shown_and_answered_in_one_act(run: Run, stub: Stub) -> None:
+def test_several_tasks_are_shown_and_answered_together(run: Run, stub: Stub) -> None:
     for number in (1, 2):
         stub.on("GET", f"/v1/tasks/{task_id(number)}", Answer({"ok": True, "task": task(number)}))
     stub.on("POST", "/v1/tasks/answers", done(result(1), result(2)))
@@ -54,7 +54,7 @@ def test_several_tasks_are_shown_and_answered_in_one_act(run: Run, stub: Stub) -
     assert stub.asked[-1].body == {"outcome": "approved", "comment": "routine", "tasks": named}
 
 
-def test_without_a_terminal_nothing_is_decided_without_yes(run: Run, stub: Stub) -> None:
+def test_bulk_answer_without_a_terminal_requires_the_yes_option(run: Run, stub: Stub) -> None:
     stub.on("GET", "/v1/tasks", Answer({"ok": True, "tasks": [task(1), task(2)]}))
     ended = run("tasks", "reject", "--all", "--type", "intent.refund.v1", input="y\n")
     assert ended.exit_code == ExitCode.USAGE
@@ -62,7 +62,7 @@ def test_without_a_terminal_nothing_is_decided_without_yes(run: Run, stub: Stub)
     assert stub.seen("POST", "/v1/tasks/answers") == []
 
 
-def test_all_that_match_are_answered_in_acts_of_a_hundred(run: Run, stub: Stub) -> None:
+def test_all_matching_tasks_are_answered_in_batches_of_a_hundred(run: Run, stub: Stub) -> None:
     tasks = [task(number) for number in range(1, 131)]
     stub.on("GET", "/v1/tasks", Answer({"ok": True, "tasks": [*tasks, task(131, "")]}))
     stub.on("POST", "/v1/tasks/answers", done(result(1)), done(result(2)))
@@ -73,7 +73,7 @@ def test_all_that_match_are_answered_in_acts_of_a_hundred(run: Run, stub: Stub) 
     assert stub.seen("GET", "/v1/tasks")[0].query["q"] == "refund"
 
 
-def test_what_was_refused_is_told_and_the_command_ends_6(run: Run, stub: Stub) -> None:
+def test_refused_tasks_are_listed_and_the_exit_code_is_6(run: Run, stub: Stub) -> None:
     stub.on("GET", "/v1/tasks", Answer({"ok": True, "tasks": [task(1), task(2)]}))
     late = result(
         2, code="stale_revision", message="What you were shown\x1b[2J is no longer what is being decided."
@@ -85,7 +85,7 @@ def test_what_was_refused_is_told_and_the_command_ends_6(run: Run, stub: Stub) -
     assert "1 of 2 were refused; the others were recorded." in ended.stderr
 
 
-def test_nothing_is_called_recorded_if_all_were_refused(run: Run, stub: Stub) -> None:
+def test_output_does_not_say_recorded_if_every_task_was_refused(run: Run, stub: Stub) -> None:
     stub.on("GET", "/v1/tasks", Answer({"ok": True, "tasks": [task(1), task(2)]}))
     late = [result(number, code="stale_revision", message="It has changed.") for number in (1, 2)]
     stub.on("POST", "/v1/tasks/answers", done(*late))
@@ -94,7 +94,7 @@ def test_nothing_is_called_recorded_if_all_were_refused(run: Run, stub: Stub) ->
     assert "error: 2 of 2 were refused; nothing was recorded." in ended.stderr
 
 
-def test_tasks_that_are_not_equal_are_not_sent(run: Run, stub: Stub) -> None:
+def test_tasks_that_differ_are_not_sent_as_one_bulk_answer(run: Run, stub: Stub) -> None:
     stub.on(
         "GET", "/v1/tasks", Answer({"ok": True, "tasks": [task(1), task(2), task(3, "f2", title="Other?")]})
     )
@@ -105,7 +105,7 @@ def test_tasks_that_are_not_equal_are_not_sent(run: Run, stub: Stub) -> None:
     assert stub.seen("POST", "/v1/tasks/answers") == []
 
 
-def test_options_that_would_have_no_effect_are_refused(run: Run, stub: Stub) -> None:
+def test_options_without_effect_are_refused(run: Run, stub: Stub) -> None:
     for arguments in (
         [],
         [task_id(1), "--all"],
@@ -118,19 +118,19 @@ def test_options_that_would_have_no_effect_are_refused(run: Run, stub: Stub) -> 
     assert stub.asked == []
 
 
-def test_nothing_to_decide_is_said(run: Run, stub: Stub) -> None:
+def test_approve_all_without_open_tasks_exits_with_not_found(run: Run, stub: Stub) -> None:
     stub.on("GET", "/v1/tasks", Answer({"ok": True, "tasks": [task(1, "")]}))
     assert run("tasks", "approve", "--all", "--yes").exit_code == ExitCode.NOT_FOUND
 
 
-def test_a_server_that_refuses_the_whole_act_is_heard(run: Run, stub: Stub) -> None:
+def test_refusal_of_the_whole_bulk_answer_is_reported(run: Run, stub: Stub) -> None:
     stub.on("GET", "/v1/tasks", Answer({"ok": True, "tasks": [task(1)]}))
     stub.on("POST", "/v1/tasks/answers", refused(403, "person_required", message="Only a person can decide."))
     ended = run("tasks", "approve", "--all", "--yes")
     assert (ended.exit_code, "Only a person can decide." in ended.stderr) == (ExitCode.FORBIDDEN, True)
 
 
-def test_a_change_is_approved_in_the_same_act_where_the_policy_allows_it(run: Run, stub: Stub) -> None:
+def test_change_and_approval_are_sent_as_one_answer_where_the_policy_allows_it(run: Run, stub: Stub) -> None:
     path = f"/v1/tasks/{task_id(1)}"
     stub.on("GET", path, Answer({"ok": True, "task": task(1, edits="propose")}))
     arguments = ("tasks", "revise", task_id(1), "--payload", '{"amount": 5}', "--approve", "--yes")
@@ -147,7 +147,7 @@ def test_a_change_is_approved_in_the_same_act_where_the_policy_allows_it(run: Ru
     assert stub.asked[-1].body == {"payload": {"amount": 5}, "digest": DIGEST, "outcome": "approved"}
 
 
-def test_the_filters_go_to_the_server(run: Run, stub: Stub) -> None:
+def test_list_filters_are_sent_to_the_server(run: Run, stub: Stub) -> None:
     stub.on("GET", "/v1/tasks", Answer({"ok": True, "tasks": []}))
     filters = {"risk": "low", "team": "sre", "requester": "ci", "workflow": "refund"}
     words = [word for name, value in filters.items() for word in (f"--{name}", value)]

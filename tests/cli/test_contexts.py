@@ -44,7 +44,7 @@ def listed(run: Run, stub: Stub, *more: str, **environ: str | None) -> tuple[int
     return done.exit_code, done.stderr
 
 
-def test_login_checks_the_key_and_keeps_it_in_a_file_that_only_its_owner_reads(
+def test_login_checks_the_key_and_stores_it_in_a_file_readable_by_its_owner_only(
     run: Run, stub: Stub, settings_folder: Path
 ) -> None:
     login(run, stub)
@@ -57,7 +57,7 @@ def test_login_checks_the_key_and_keeps_it_in_a_file_that_only_its_owner_reads(
     assert key_sent(stub) == KEY
 
 
-def test_a_key_that_is_refused_is_not_stored(run: Run, stub: Stub, settings_folder: Path) -> None:
+def test_refused_key_is_not_stored(run: Run, stub: Stub, settings_folder: Path) -> None:
     stub.on("GET", "/v1/me", refused(401, "invalid_platform_api_key"))
     done = run("login", stub.url, input=f"{KEY}\n", **NOTHING)
     assert done.exit_code == ExitCode.UNAUTHENTICATED
@@ -73,7 +73,7 @@ def test_a_key_that_is_refused_is_not_stored(run: Run, stub: Stub, settings_fold
         (("login", "https://signoff.example"), "", "No API key was given."),
     ],
 )
-def test_a_login_that_cannot_work_is_refused_without_a_request(
+def test_login_with_invalid_arguments_is_refused_without_a_request(
     run: Run, words: tuple[str, ...], typed: str, said: str
 ) -> None:
     done = run(*words, input=typed, **NOTHING)
@@ -82,7 +82,7 @@ def test_a_login_that_cannot_work_is_refused_without_a_request(
     assert "hunter2@" not in done.stderr
 
 
-def test_contexts_are_listed_used_and_removed_and_never_show_a_key(run: Run, stub: Stub) -> None:
+def test_contexts_are_listed_selected_and_removed_without_showing_a_key(run: Run, stub: Stub) -> None:
     with stub_server() as other:
         login(run, stub)
         login(run, other, "test", "sgn_person_test_other")
@@ -103,7 +103,9 @@ def test_contexts_are_listed_used_and_removed_and_never_show_a_key(run: Run, stu
         assert run("context", "use", "prod").exit_code == ExitCode.NOT_FOUND
 
 
-def test_options_win_over_the_environment_and_that_over_the_context_in_use(run: Run, stub: Stub) -> None:
+def test_options_override_the_environment_and_the_environment_overrides_the_context(
+    run: Run, stub: Stub
+) -> None:
     login(run, stub)
     with stub_server() as other:
         assert listed(run, other, SIGNOFF_URL=other.url, SIGNOFF_API_KEY="sgn_env")[0] == 0
@@ -122,7 +124,7 @@ def test_options_win_over_the_environment_and_that_over_the_context_in_use(run: 
         assert listed(run, other, "--url", other.url, "--context", "prod")[0] == ExitCode.USAGE
 
 
-def test_a_contexts_key_goes_to_no_other_address(run: Run, stub: Stub) -> None:
+def test_key_of_a_context_is_sent_to_no_other_address(run: Run, stub: Stub) -> None:
     login(run, stub)
     with stub_server() as other:
         assert listed(run, other, "--url", other.url)[0] == ExitCode.UNAUTHENTICATED
@@ -131,7 +133,7 @@ def test_a_contexts_key_goes_to_no_other_address(run: Run, stub: Stub) -> None:
     assert key_sent(stub) == KEY
 
 
-def test_a_server_that_was_started_here_is_nearer_than_the_context_in_use(
+def test_local_server_takes_precedence_over_the_selected_context(
     run: Run, stub: Stub, tmp_path: Path
 ) -> None:
     login(run, stub)
@@ -147,7 +149,7 @@ def test_a_server_that_was_started_here_is_nearer_than_the_context_in_use(
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '{"contexts": {"x": {}}}', "\xff"])
-def test_a_damaged_file_is_said_and_never_overwritten(
+def test_damaged_contexts_file_is_reported_and_not_overwritten(
     run: Run, settings_folder: Path, stub: Stub, text: str
 ) -> None:
     path = settings_folder / "signoff" / "contexts.json"
@@ -161,7 +163,7 @@ def test_a_damaged_file_is_said_and_never_overwritten(
     assert path.read_bytes() == text.encode("latin-1")
 
 
-def test_a_file_that_others_can_read_is_refused(run: Run, stub: Stub, settings_folder: Path) -> None:
+def test_contexts_file_that_others_can_read_is_refused(run: Run, stub: Stub, settings_folder: Path) -> None:
     login(run, stub)
     (settings_folder / "signoff" / "contexts.json").chmod(0o644)
     code, said = listed(run, stub)
@@ -170,7 +172,7 @@ def test_a_file_that_others_can_read_is_refused(run: Run, stub: Stub, settings_f
         read_contexts(os.environ)
 
 
-def test_a_name_is_not_silently_given_to_another_server(run: Run, stub: Stub) -> None:
+def test_existing_context_name_is_not_reassigned_to_another_server(run: Run, stub: Stub) -> None:
     login(run, stub)
     done = run("login", "https://other.example", "--name", "prod", input=f"{KEY}\n", **NOTHING)
     assert done.exit_code == ExitCode.CONFLICT

@@ -55,7 +55,7 @@ def press(link: str, button: str) -> None:
             assert answer.status_code == 303, answer.text
 
 
-def test_a_file_is_shown_then_applied_after_a_yes_and_the_second_time_nothing_changes(sh: Shell) -> None:
+def test_apply_shows_the_changes_asks_and_changes_nothing_the_second_time(sh: Shell) -> None:
     assert "+ create policy prod" in sh("apply", "-f", "who.yaml", "--dry-run")
     sh("apply", "-f", "who.yaml", code=ExitCode.USAGE)  # nobody can be asked here
     assert sh("apply", "-f", "who.yaml", "--yes") == "applied: 6 changed"
@@ -64,7 +64,7 @@ def test_a_file_is_shown_then_applied_after_a_yes_and_the_second_time_nothing_ch
     assert sh.json("teams", "list")[0]["rotation"]["on_call"]
 
 
-def test_people_are_added_changed_and_away(applied: Shell) -> None:
+def test_people_are_added_changed_and_marked_absent(applied: Shell) -> None:
     sh = applied
     assert "added: cem@acme.example" in sh(
         "people", "add", "cem@acme.example", "--name", "Cem", "--role", "member"
@@ -109,7 +109,7 @@ def test_a_dry_run_names_people_by_their_addresses(applied: Shell) -> None:
     assert "members #1: ann@acme.example → " in sh.remarks
 
 
-def test_a_team_loses_nothing_unasked(applied: Shell) -> None:
+def test_removing_a_team_member_asks_for_confirmation(applied: Shell) -> None:
     sh = applied
     sh("teams", "set", "sre", "-m", "ann@acme.example", code=ExitCode.USAGE)  # nobody can be asked here
     assert "bob@acme.example leaves the team." in sh.remarks
@@ -125,7 +125,7 @@ def test_a_team_loses_nothing_unasked(applied: Shell) -> None:
     sh("teams", "set", "sre", "-m", ann, "-m", "bob@acme.example", *turns)  # nothing is lost: no question
 
 
-def test_a_role_is_not_taken_unasked_from_somebody_with_open_tasks(applied: Shell) -> None:
+def test_removing_a_role_from_a_person_with_open_tasks_asks_for_confirmation(applied: Shell) -> None:
     sh = applied
     sh("people", "set", "bob@acme.example", "--role", "member")  # no open task asks him
     sh("people", "set", "bob@acme.example", "--role", "approver", "--role", "member")
@@ -137,7 +137,7 @@ def test_a_role_is_not_taken_unasked_from_somebody_with_open_tasks(applied: Shel
     assert sh.json("people", "list")[0]["roles"] == ["member"]
 
 
-def test_a_task_is_explained_handed_over_talked_about_watched_and_taken_back(applied: Shell) -> None:
+def test_task_is_explained_delegated_commented_watched_and_withdrawn(applied: Shell) -> None:
     sh = applied
     intent_id = sh("intents", "send", "--type", "intent.mig.v1", "--payload", "{}", "-o", "id")
     explained = sh("policies", "explain", intent_id)
@@ -167,7 +167,7 @@ def test_a_task_is_explained_handed_over_talked_about_watched_and_taken_back(app
     sh("intents", "watch", intent_id, code=ExitCode.WITHDRAWN)
 
 
-def test_a_task_is_taken_and_what_it_asks_is_changed_with_the_difference_shown(applied: Shell) -> None:
+def test_task_is_marked_as_reviewed_and_revised_with_the_difference_shown(applied: Shell) -> None:
     sh = applied
     asked = '{"limit": 30, "where": {"db": "main", "table": "users"}}'
     intent_id = sh("intents", "send", "--type", "intent.mig.v1", "--payload", asked, "-o", "id")
@@ -189,7 +189,7 @@ def test_a_task_is_taken_and_what_it_asks_is_changed_with_the_difference_shown(a
     assert sh.json("tasks", "get", intent_id)["payload"]["where"]["db"] == "copy"
 
 
-def test_in_a_protected_workspace_another_admin_confirms_what_loosens_who_decides(applied: Shell) -> None:
+def test_relaxation_in_a_protected_workspace_is_confirmed_by_another_admin(applied: Shell) -> None:
     sh = applied
     sh("people", "set", "bob@acme.example", "--role", "admin", "--role", "approver")
     bob = sh.json("keys", "create", "--person", "bob@acme.example")["api_key"]

@@ -21,22 +21,22 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return program
 
 
-def test_a_program_on_the_path_is_typed_by_its_name(program: Path) -> None:
+def test_command_of_a_program_on_the_path_is_its_name(program: Path) -> None:
     assert typed("up", Path(".signoff"), str(program), str(program.parent)) == "signoff up"
 
 
-def test_one_elsewhere_as_it_was_called(program: Path) -> None:
+def test_command_of_a_program_off_the_path_is_the_path_it_was_called_by(program: Path) -> None:
     called = os.path.relpath(program)
     assert typed("up", Path(".signoff").absolute(), called, "/nowhere") == f"{called} up"
     assert typed("up", Path(".signoff"), called, "/usr/bin:/bin") == f"{called} up"
 
 
-def test_a_data_folder_of_another_name_is_said(program: Path) -> None:
+def test_command_names_a_data_folder_other_than_the_default(program: Path) -> None:
     said = typed("tasks list", Path("my data"), str(program), str(program.parent))
     assert said == "SIGNOFF_DATA='my data' signoff tasks list"
 
 
-def test_a_module_is_typed_as_one_and_that_works(tmp_path: Path) -> None:
+def test_command_of_a_module_is_python_dash_m_and_runs(tmp_path: Path) -> None:
     said = typed("version", Path(".signoff"), "signoff/cli/__main__.py", str(tmp_path))
     assert said == f"{sys.executable} -m signoff.cli version"
     ended = subprocess.run(said, shell=True, capture_output=True, text=True, check=True, timeout=180)

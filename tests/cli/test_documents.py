@@ -11,7 +11,7 @@ from signoff.cli.failures import CommandFailed, ExitCode
 pytestmark = pytest.mark.windows
 
 
-def test_json_and_yaml_say_the_same(tmp_path: Path) -> None:
+def test_json_and_yaml_are_read_alike(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text('{"on": "2026-01-01", "steps": [{"id": "x", "n": 1.5}], "yes": null}')
     (tmp_path / "a.yaml").write_text("on: 2026-01-01\nsteps:\n  - {id: x, n: 1.5}\nyes:\n")
     assert read_document(tmp_path / "a.yaml") == read_document(str(tmp_path / "a.json"))
@@ -33,13 +33,15 @@ def test_json_and_yaml_say_the_same(tmp_path: Path) -> None:
         ("- a\n", True, "does not contain an object"),
     ],
 )
-def test_what_is_not_one_clear_object_is_refused(text: str, yaml: bool, complaint: str) -> None:
+def test_document_that_is_not_one_unambiguous_object_is_refused(
+    text: str, yaml: bool, complaint: str
+) -> None:
     with pytest.raises(CommandFailed, match=complaint) as stopped:
         parse(text, "the file", yaml=yaml)
     assert stopped.value.code is ExitCode.USAGE
 
 
-def test_an_option_holds_json_or_names_a_file(tmp_path: Path) -> None:
+def test_inline_option_takes_json_or_a_file_name(tmp_path: Path) -> None:
     (tmp_path / "p.json").write_text('{"a": 1}')
     assert read_inline('{"a": 1}', "--payload") == read_inline(f"@{tmp_path / 'p.json'}", "--payload")
 
@@ -53,26 +55,26 @@ def found(text: str, *ids: str) -> str:
     return find_id(text, "intent", lambda: [{known: known for known in ids}])
 
 
-def test_a_full_id_is_taken_as_it_is_and_nothing_is_asked() -> None:
+def test_full_id_is_used_without_a_lookup() -> None:
     assert find_id(NEW.upper(), "intent", lambda: pytest.fail("asked")) == NEW
 
 
 @pytest.mark.parametrize("text", ["a1b2c3d40000", "a1b2c3d4", "A1B2C3D4", "0198c0de-aaaa", "0198c0deaaaa70"])
-def test_a_unique_beginning_or_end_is_enough(text: str) -> None:
+def test_unique_beginning_or_end_of_an_id_is_resolved(text: str) -> None:
     assert found(text, NEW, OLD) == NEW
 
 
-def test_what_a_table_shows_can_be_typed_back() -> None:
+def test_short_id_from_a_table_is_resolved() -> None:
     assert found(short_id(TASK), NEW, OLD, TASK) == TASK
 
 
-def test_an_ambiguous_id_lists_what_it_fits() -> None:
+def test_ambiguous_id_lists_its_candidates() -> None:
     with pytest.raises(CommandFailed, match=f"(?s){NEW}.*{OLD}") as stopped:
         found("0198c0de", NEW, OLD)
     assert stopped.value.code is ExitCode.USAGE
 
 
-def test_an_unknown_id_is_not_found_and_nonsense_is_usage() -> None:
+def test_unknown_id_is_not_found_and_malformed_id_is_a_usage_error() -> None:
     with pytest.raises(CommandFailed) as missing:
         found("ffff", NEW)
     assert missing.value.code is ExitCode.NOT_FOUND
@@ -82,7 +84,7 @@ def test_an_unknown_id_is_not_found_and_nonsense_is_usage() -> None:
         assert wrong.value.code is ExitCode.USAGE
 
 
-def test_form_fields_have_the_types_of_the_form() -> None:
+def test_form_fields_are_converted_to_the_types_of_the_form() -> None:
     schema = {
         "properties": {
             "n": {"type": "integer"},
@@ -107,7 +109,7 @@ def test_form_fields_have_the_types_of_the_form() -> None:
         "password: hunter2\t\n\t- x\n",
     ],
 )  # fmt: skip
-def test_what_is_wrong_with_a_document_is_said_without_its_text(text: str) -> None:
+def test_document_error_does_not_quote_the_document(text: str) -> None:
     said = ""
     try:
         parse(text, "file.yaml", yaml=True)
@@ -164,6 +166,6 @@ def test_what_is_wrong_with_a_document_is_said_without_its_text(text: str) -> No
         "omap",
     ],
 )
-def test_a_document_that_would_grow_without_end_is_refused(text: str, yaml: bool, complaint: str) -> None:
+def test_document_that_expands_without_bound_is_refused(text: str, yaml: bool, complaint: str) -> None:
     with pytest.raises(CommandFailed, match=complaint):
         parse(text, "the file", yaml=yaml)

@@ -91,16 +91,14 @@ def changing(group: click.Group, path: str = "") -> Iterator[tuple[str, Changing
             yield f"{path}{name}", command
 
 
-def test_every_command_that_changes_something_is_tried_here() -> None:
+def test_every_changing_command_is_covered_here() -> None:
     tried = {" ".join(written.split()[:2]) for written in (*COMMANDS, *BY_SERVER)} | {AT_A_TERMINAL}
     assert tried == {name if " " in name else f"{name} -f" for name, _ in changing(main)}
     assert sum(command.judged for _, command in changing(main)) == len(BY_SERVER)
 
 
 @pytest.mark.parametrize("written", COMMANDS)
-def test_a_dry_run_sends_nothing_and_prints_what_the_real_run_sends(
-    run: Run, stub: Stub, written: str
-) -> None:
+def test_dry_run_sends_nothing_and_prints_what_the_real_run_sends(run: Run, stub: Stub, written: str) -> None:
     for path, body in READ.items():
         stub.on("GET", path, Answer({"ok": True} | body))
     arguments, document = written.split(), '{"scenario_id": "s"}'
@@ -124,7 +122,7 @@ def test_a_dry_run_sends_nothing_and_prints_what_the_real_run_sends(
 
 
 @pytest.mark.parametrize("written", BY_SERVER)
-def test_where_the_server_has_a_dry_run_it_says_what_would_change(run: Run, stub: Stub, written: str) -> None:
+def test_dry_run_uses_the_servers_own_dry_run_where_there_is_one(run: Run, stub: Stub, written: str) -> None:
     change = {"action": "remove", "kind": "team", "name": "sre", "fields": []}
     stub.on("POST", "/v1/apply", Answer({"ok": True, "dry_run": True, "changed": True, "changes": [change]}))
     flow = {"name": "w", "intent_type": "a.b.v1", "version": "1"}
@@ -137,7 +135,7 @@ def test_where_the_server_has_a_dry_run_it_says_what_would_change(run: Run, stub
     assert ("- remove team sre" if "/v1/apply" in sent(stub)[0].path else "would change") in done.stdout
 
 
-def test_a_person_reads_the_request_and_that_nothing_was_sent(run: Run, stub: Stub) -> None:
+def test_dry_run_prints_the_request_and_that_nothing_was_sent(run: Run, stub: Stub) -> None:
     stub.on("GET", f"/v1/tasks/{TASK}", Answer({"ok": True, "task": OPEN}))
     done = run("tasks", "approve", TASK, "-m", "fine", "--dry-run")
     assert done.stdout.startswith(f"POST /v1/tasks/{TASK}/answer\n{{\n")
@@ -146,14 +144,14 @@ def test_a_person_reads_the_request_and_that_nothing_was_sent(run: Run, stub: St
     assert "Ship it?" in done.stderr  # the card, as before a real answer
 
 
-def test_a_dry_run_masks_secrets_as_every_other_output_does(run: Run, stub: Stub) -> None:
+def test_dry_run_masks_secrets(run: Run, stub: Stub) -> None:
     payload = '{"api_token": "sk_live_abcdef0123456789"}'
     done = run("intents", "send", "--type", "a.b.v1", "--to", "bot", "--payload", payload, "--dry-run")
     assert "api_token" in done.stdout
     assert "sk_live" not in done.output
 
 
-def test_of_several_requests_a_dry_run_prints_each(run: Run, stub: Stub) -> None:
+def test_dry_run_prints_each_of_several_requests(run: Run, stub: Stub) -> None:
     many = [OPEN | {"task_id": f"0198c0de-0000-7000-8000-{n:012}", "bulk_form": "x"} for n in range(150)]
     stub.on("GET", "/v1/tasks", Answer({"ok": True, "tasks": many}))
     done = run("tasks", "approve", "--all", "--limit", "150", "--dry-run", "-o", "jsonl")
@@ -162,12 +160,12 @@ def test_of_several_requests_a_dry_run_prints_each(run: Run, stub: Stub) -> None
     assert sent(stub) == []
 
 
-def test_a_mistake_is_found_before_anything_is_printed(run: Run, stub: Stub) -> None:
+def test_mistake_is_reported_before_the_dry_run_prints_anything(run: Run, stub: Stub) -> None:
     done = run("teams", "set", "sre", "-m", "ann@acme.example", "--zone", "Europe/Berlin", "--dry-run")
     assert (done.exit_code, done.stdout) == (ExitCode.USAGE, "")
 
 
-def test_a_command_that_only_reads_cannot_change_anything(stub: Stub) -> None:
+def test_read_only_command_cannot_send_a_changing_request(stub: Stub) -> None:
     """A changing request from a command that is declared as reading raises an error and is not sent."""
 
     @click.command("list", cls=RemoteCommand)
@@ -192,14 +190,14 @@ def test_a_command_that_only_reads_cannot_change_anything(stub: Stub) -> None:
         "db add-workspace acme/lab --owner ann@acme.example",
     ],
 )
-def test_a_command_that_cannot_say_what_it_would_do_refuses_it_by_name(run: Run, written: str) -> None:
+def test_command_without_a_dry_run_refuses_the_option_by_name(run: Run, written: str) -> None:
     done = run(*written.split(), "--dry-run")
     assert done.exit_code == ExitCode.USAGE
     assert " has no dry run: " in done.stderr
     assert "--dry-run" not in run(*written.split()[: 2 if written.startswith("db") else 1], "--help").stdout
 
 
-def test_a_real_server_has_nothing_to_record(live: Live) -> None:
+def test_dry_run_changes_nothing_on_a_real_server(live: Live) -> None:
     sh = Shell(live)
     task = sh.asked()
     before = sh.json("tasks", "get", task), sh.json("changes", "list"), sh.json("people", "list")

@@ -31,7 +31,7 @@ def given(sh: Shell, document: dict[str, Any], name: str = "who.json") -> str:
     return name
 
 
-def test_the_drift_of_a_manifest_is_an_exit_code_and_a_diff(sh: Shell) -> None:
+def test_check_reports_drift_from_a_manifest_by_exit_code_and_diff(sh: Shell) -> None:
     sh("apply", "-f", given(sh, MANIFEST), "--yes")
     assert sh("apply", "-f", given(sh, MANIFEST), "--check") == "No differences."
     changed = {**MANIFEST, "policies": {"prod": {**MANIFEST["policies"]["prod"], "deadline": "4h"}}}
@@ -49,13 +49,13 @@ def test_the_drift_of_a_manifest_is_an_exit_code_and_a_diff(sh: Shell) -> None:
     ]
 
 
-def test_what_was_exported_is_what_is_there(sh: Shell) -> None:
+def test_exported_manifest_has_no_differences(sh: Shell) -> None:
     sh("apply", "-f", given(sh, MANIFEST), "--yes")
     (sh.folder / "exported.json").write_text(sh("export", "manifest"), encoding="utf-8")
     assert sh("apply", "-f", "exported.json", "--check", "--exact") == "No differences."
 
 
-def test_an_exact_comparison_takes_names_as_the_server_does(sh: Shell) -> None:
+def test_exact_comparison_matches_names_as_the_server_does(sh: Shell) -> None:
     """Names of teams and policies are case-sensitive; people can be named in several ways."""
     sh("apply", "-f", given(sh, MANIFEST), "--yes")
     ann, prod = MANIFEST["people"]["ann@acme.example"], MANIFEST["policies"]["prod"]
@@ -69,7 +69,7 @@ def test_an_exact_comparison_takes_names_as_the_server_does(sh: Shell) -> None:
     sh("apply", "-f", given(sh, gone), "--yes")
 
 
-def test_an_exact_comparison_finds_what_a_person_got_since(sh: Shell) -> None:
+def test_exact_comparison_reports_fields_that_the_file_omits(sh: Shell) -> None:
     """Applying a file leaves an omitted field unchanged, but an exact comparison reports the difference."""
     sh("apply", "-f", given(sh, MANIFEST), "--yes")
     (sh.folder / "exported.json").write_text(sh("export", "manifest"), encoding="utf-8")
@@ -116,7 +116,7 @@ def test_requests_and_histories_are_exported_without_secrets(sh: Shell) -> None:
     assert not [cell for line in csv.reader(listed) for cell in line if cell[:1] in ("=", "+", "@")]
 
 
-def test_no_cell_is_a_formula_or_moves_the_cursor() -> None:
+def test_no_csv_cell_is_a_formula_or_contains_control_characters() -> None:
     formulas = ("=cmd()", "+1", "-1+1", "@sum", "\t=cmd()", "\n=cmd()", " =cmd()", "\uff1dcmd()")
     texts = [*formulas, "\x1b]0;x\x07", "\x9b2J", "\r=cmd()", "a\u202eb", "two\nlines", "a;=cmd()"]
     out = io.StringIO()
@@ -139,12 +139,12 @@ def test_no_cell_is_a_formula_or_moves_the_cursor() -> None:
     assert not [character for character in "\x1b\x07\x9b\u202e\t\r" if character in out.getvalue()]
 
 
-def test_hashed_bytes_are_not_escaped_into_a_cell(sh: Shell) -> None:
+def test_hashed_bytes_are_refused_as_csv(sh: Shell) -> None:
     sh("export", "audit", "--bodies", "--format", "csv", code=2)
     assert "--format ndjson" in sh.remarks
 
 
-def test_entries_are_removed_and_a_persons_text_is_erased(sh: Shell) -> None:
+def test_entries_are_removed_and_the_text_of_a_person_is_erased(sh: Shell) -> None:
     sh("apply", "-f", given(sh, MANIFEST), "--yes")
     sh("teams", "remove", "dba", "--yes", code=6)  # the policy names it
     assert "policy prod" in sh.remarks
@@ -156,7 +156,7 @@ def test_entries_are_removed_and_a_persons_text_is_erased(sh: Shell) -> None:
     assert "ann@acme.example" not in sh("changes", "list", "--json")
 
 
-def test_no_secret_is_in_the_bundle(sh: Shell) -> None:
+def test_support_bundle_contains_no_secret(sh: Shell) -> None:
     planted = {
         "SIGNOFF_DATABASE_URL": "postgresql://signoff:pl4nted-db@127.0.0.1:1/none",
         "SIGNOFF_SMTP_URL": "smtp://mailer:pl4nted%2Dsmtp@127.0.0.1:1",
@@ -208,7 +208,7 @@ def test_no_secret_is_in_the_bundle(sh: Shell) -> None:
     sh("support-bundle", "--file", "bundle.zip", code=6)
 
 
-def test_the_bundle_is_written_even_if_nothing_answers(sh: Shell) -> None:
+def test_support_bundle_is_written_if_the_server_does_not_respond(sh: Shell) -> None:
     sh(
         "support-bundle",
         "--file",

@@ -28,33 +28,33 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_nothing_that_moves_or_hides_reaches_the_terminal(text: str) -> None:
+def test_control_and_hidden_characters_are_escaped_in_the_terminal(text: str) -> None:
     for shown in (visible(text), *visible_lines(text), safe_json({"k": text, text: 1})):
         assert all(c.isprintable() for c in shown), ascii(shown)
         assert not [c for c in shown if hidden(c)], ascii(shown)
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_json_reads_back_as_it_was(text: str) -> None:
+def test_escaped_json_decodes_to_the_same_value(text: str) -> None:
     assert json.loads(safe_json({"k": [text]}, indent=2)) == {"k": [text]}
 
 
-def test_ordinary_text_stays_itself() -> None:
+def test_ordinary_text_is_unchanged() -> None:
     for text in ["Add index users_email", "Über 10 €", "承認してください", "نعم", "👍 e\u0301"]:
         assert visible(text) == text
         assert safe_json(text) == f'"{text}"'
 
 
-def test_one_line_stays_one_line_and_several_stay_several() -> None:
+def test_line_breaks_are_escaped_on_one_line_and_kept_in_several() -> None:
     assert visible("a\nb\tc\r") == "a\\nb\\tc\\r"
     assert visible_lines("a\r\nb\rc\n") == ["a", "b\\rc", ""]
 
 
-def test_what_is_hidden_is_named_by_its_code() -> None:
+def test_hidden_characters_are_shown_as_their_code() -> None:
     assert visible("\x1b[0m\u202e\U000e0041") == "\\x1b[0m\\u202e\\U000e0041"
 
 
-def test_width_counts_columns_not_characters() -> None:
+def test_width_counts_columns_rather_than_characters() -> None:
     assert [width(text) for text in ("abc", "承認", "e\u0301")] == [3, 4, 1]
     assert clip("abcdef", 4) == "abc…"
     assert clip("承認して", 5) == "承認…"

@@ -42,7 +42,7 @@ def sh(live: Live) -> Shell:
     return Shell(live)
 
 
-def test_up_says_where_it_is_and_writes_credentials_for_the_owner_alone(live: Live) -> None:
+def test_up_prints_its_address_and_writes_credentials_for_the_owner_alone(live: Live) -> None:
     said = live.log.read_text()
     assert re.search(rf"Address +{live.url}\n", said)
     assert re.search(rf"Inbox +{live.url}/\n", said)
@@ -56,7 +56,7 @@ def test_up_says_where_it_is_and_writes_credentials_for_the_owner_alone(live: Li
     assert live.owner_key not in said
 
 
-def test_up_refuses_a_folder_and_a_port_that_are_taken(sh: Shell, tmp_path: Path) -> None:
+def test_up_refuses_a_folder_or_port_in_use(sh: Shell, tmp_path: Path) -> None:
     folder = signoff(sh.folder, "up", "--port", "0")
     port = signoff(tmp_path, "up", "--port", str(sh.live.port))
     for refused, why in ((folder, "Another server is using"), (port, f"127.0.0.1:{sh.live.port}")):
@@ -65,7 +65,7 @@ def test_up_refuses_a_folder_and_a_port_that_are_taken(sh: Shell, tmp_path: Path
         assert why in refused.stderr
 
 
-def test_up_ends_well_on_ctrl_c(tmp_path: Path) -> None:
+def test_up_exits_cleanly_on_ctrl_c(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "signoff.cli", "up", "--port", "0"]
     with subprocess.Popen(
         command, cwd=tmp_path, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -87,7 +87,7 @@ def test_up_ends_well_on_ctrl_c(tmp_path: Path) -> None:
     assert not (tmp_path / ".signoff" / "signoff.db-wal").exists()
 
 
-def test_keys_are_made_for_one_holder_and_end_with_their_revocation(sh: Shell) -> None:
+def test_key_belongs_to_one_holder_and_ends_when_it_is_revoked(sh: Shell) -> None:
     for option, holder, address in (
         ("--agent", "cli-agent", "agent://local/default/cli-agent"),
         ("--person", "ann@acme.example", "ann@acme.example"),
@@ -105,7 +105,7 @@ def test_keys_are_made_for_one_holder_and_end_with_their_revocation(sh: Shell) -
     sh("keys", "create", "--agent", "a", "--service", "b", code=2)
 
 
-def test_intents_are_sent_found_followed_canceled_and_repeated(sh: Shell) -> None:
+def test_intents_are_sent_listed_followed_canceled_and_retried(sh: Shell) -> None:
     parts = ("--type", "intent.cli.one.v1", "--to", "cli-runner", "--payload", '{"n": 1}')
     intent_id = sh("intents", "send", *parts)
     found = sh.json("intents", "get", intent_id[-12:-4])
@@ -124,7 +124,7 @@ def test_intents_are_sent_found_followed_canceled_and_repeated(sh: Shell) -> Non
     sh("intents", "send", "--type", "not a type", code=2)
 
 
-def test_a_task_is_read_approved_and_proved_through_the_channel_cli(sh: Shell) -> None:
+def test_task_is_read_approved_and_verified_with_channel_cli(sh: Shell) -> None:
     intent_id = sh.asked(title="Pay \u202e 9 euros?")
     task = next(task for task in sh.json("tasks", "list", "--mine") if task["intent_id"] == intent_id)
     shown = sh("tasks", "get", task["task_id"])
@@ -149,7 +149,7 @@ def test_a_task_is_read_approved_and_proved_through_the_channel_cli(sh: Shell) -
     assert (proved["verified"], proved["problem"], len(proved["head"])) == (True, "", 64)
 
 
-def test_a_no_and_silence_end_a_watch_with_codes_of_their_own(sh: Shell) -> None:
+def test_watch_exits_with_different_codes_for_rejection_and_expiry(sh: Shell) -> None:
     intent_id = sh.asked()
     sh("tasks", "reject", intent_id, "--yes", "-m", "no")
     sh("intents", "watch", intent_id, code=10)
@@ -160,7 +160,7 @@ def test_a_no_and_silence_end_a_watch_with_codes_of_their_own(sh: Shell) -> None
 
 
 @pytest.mark.parametrize(("changed", "code"), [({"rows": True}, 15), ({"rows": 1}, 0)])
-def test_a_changed_payload_is_told_from_the_one_that_was_sent(
+def test_watch_tells_a_changed_payload_from_the_one_that_was_sent(
     sh: Shell, changed: dict[str, object], code: int
 ) -> None:
     kind = f"intent.cli.changed{code}.v1"
@@ -178,7 +178,7 @@ def test_a_changed_payload_is_told_from_the_one_that_was_sent(
     sh("intents", "send", "--type", kind, "--watch", "--unchanged", code=2)
 
 
-def test_a_watch_names_who_acted_while_it_goes_on_waiting(sh: Shell) -> None:
+def test_watch_prints_who_answered_while_it_continues(sh: Shell) -> None:
     stages = [{"any": ["role:owner"]}, {"any": ["role:owner"]}]
     sh.ask("POST", "/v1/policies", {"name": "cli-twice", "policy": {"approve": stages}})
     step = {"id": "ask", "human": {"title": "Twice?", "policy": "cli-twice"}}
@@ -210,7 +210,7 @@ def test_a_request_names_the_people_it_still_waits_for(sh: Shell) -> None:
     assert re.search(r"answered +approved by Owner", told)
 
 
-def test_watching_a_step_tells_how_the_request_ended(sh: Shell) -> None:
+def test_watching_a_step_run_reports_the_ending_of_the_request(sh: Shell) -> None:
     ask = {"id": "ask", "human": {"title": "Drop it?"}, "on_success": "end", "on_failure": "tell"}
     tell = {"id": "tell", "notify": {"to": ["role:owner"], "message": "It was refused."}}
     with Client(sh.live.url, sh.live.owner_key) as client:
@@ -227,7 +227,7 @@ def test_watching_a_step_tells_how_the_request_ended(sh: Shell) -> None:
             assert (result.intent_id, result.status, result.ending) == (intent_id, "FAILED", "rejected")
 
 
-def test_a_form_is_filled_in_field_by_field(sh: Shell) -> None:
+def test_form_is_filled_in_field_by_field(sh: Shell) -> None:
     form = {"type": "object", "required": ["rows"], "properties": {"rows": {"type": "integer"}}}
     intent_id = sh.asked(task_type="form", form_schema=form)
     sh("tasks", "submit", intent_id, "--yes", "-f", "rows=many", code=2)
@@ -245,7 +245,7 @@ def test_scenarios_are_validated_and_applied(sh: Shell) -> None:
     sh("scenarios", "apply", "wrong.json", code=2)
 
 
-def test_an_agent_is_killed_and_resumed(sh: Shell) -> None:
+def test_agent_is_killed_and_resumed(sh: Shell) -> None:
     sh("keys", "create", "--agent", "rogue")
     assert sh("agents", "kill", "rogue", "--yes") == "killed: agent://local/default/rogue"
     [found] = [one for one in sh.json("agents", "list") if one["name"] == "rogue"]
@@ -263,7 +263,7 @@ def test_an_agent_is_killed_and_resumed(sh: Shell) -> None:
     sh("agents", "kill", "nobody", "--yes", code=5)
 
 
-def test_an_agents_senders_and_limits_are_set_and_shown(sh: Shell) -> None:
+def test_senders_and_limits_of_an_agent_are_set_and_shown(sh: Shell) -> None:
     sh("keys", "create", "--agent", "bounded")
     bot = "agent://local/default/bounded"
     assert sh("agents", "senders", "bounded") == f"{bot}: open"
@@ -294,7 +294,7 @@ def test_workflows_are_applied_from_files(sh: Shell) -> None:
     sh("workflows", "apply", "-", input=json.dumps({"workflow": "x", "steps": []}), code=2)
 
 
-def test_doctor_config_version_and_completion(sh: Shell) -> None:
+def test_doctor_config_version_and_completion_work(sh: Shell) -> None:
     checks = sh.json("doctor")
     found = {check["subject"]: check["level"] for check in checks}
     assert found == {
@@ -314,7 +314,7 @@ def test_doctor_config_version_and_completion(sh: Shell) -> None:
     assert "_SIGNOFF_COMPLETE=bash_complete" in sh("completion", "bash")
 
 
-def test_a_database_that_only_the_server_knows_is_no_problem(sh: Shell, tmp_path: Path) -> None:
+def test_doctor_warns_if_only_the_server_knows_the_database(sh: Shell, tmp_path: Path) -> None:
     """The folder has a key but no database, as after ``signoff up --database postgresql://...``."""
     key = tmp_path / "credentials.json"
     key.write_bytes((sh.live.data / key.name).read_bytes())
@@ -329,7 +329,7 @@ def test_a_database_that_only_the_server_knows_is_no_problem(sh: Shell, tmp_path
 
 
 @pytest.mark.parametrize("key", [{}, {"SIGNOFF_API_KEY": "sk_other"}])
-def test_a_database_that_may_not_be_the_servers_is_named(sh: Shell, key: dict[str, str]) -> None:
+def test_doctor_warns_of_a_database_that_may_belong_to_another_server(sh: Shell, key: dict[str, str]) -> None:
     """The database comes from the folder, the server from SIGNOFF_URL."""
     dead = {"SIGNOFF_URL": "http://127.0.0.1:9", **key}
     checks = json.loads(sh("doctor", "--json", code=1, **dead))
@@ -345,7 +345,7 @@ def test_a_database_that_may_not_be_the_servers_is_named(sh: Shell, key: dict[st
     assert [one["level"] for one in named if one["subject"] == "database"] == ["ok"]
 
 
-def test_a_database_is_migrated_backed_up_and_examined(sh: Shell, tmp_path: Path) -> None:
+def test_database_is_migrated_backed_up_and_checked(sh: Shell, tmp_path: Path) -> None:
     sh("db", "migrate", "--data", str(tmp_path))
     assert (tmp_path / "signoff.db").is_file()
     intent_id = sh.asked()
@@ -364,7 +364,7 @@ def test_a_database_is_migrated_backed_up_and_examined(sh: Shell, tmp_path: Path
         copy.stop()
 
 
-def test_without_a_server_or_a_key_the_next_step_is_said(sh: Shell, tmp_path: Path) -> None:
+def test_missing_server_or_key_is_reported_with_the_next_step(sh: Shell, tmp_path: Path) -> None:
     nowhere = signoff(tmp_path, "intents", "list", HOME=str(tmp_path), XDG_CONFIG_HOME=str(tmp_path))
     assert nowhere.returncode == 4
     assert "signoff up" in nowhere.stderr

@@ -16,7 +16,7 @@ from tests.cli.conftest import Run
 pytestmark = pytest.mark.windows
 
 
-def test_config_show_masks_secrets_and_says_where_values_come_from(run: Run) -> None:
+def test_config_show_masks_secrets_and_shows_the_origin_of_values(run: Run) -> None:
     result = run(
         "config",
         "show",
@@ -41,25 +41,25 @@ def test_config_show_masks_secrets_and_says_where_values_come_from(run: Run) -> 
     assert shown["api_key"] == {"name": "api_key", "value": MASK, "origin": "SIGNOFF_API_KEY"}
 
 
-def test_an_unknown_setting_in_the_environment_is_a_warning(run: Run) -> None:
+def test_unknown_setting_in_the_environment_is_a_warning(run: Run) -> None:
     result = run("config", "show", SIGNOFF_PROT="1")
     assert result.exit_code == 0
     assert result.stderr == "warning: SIGNOFF_PROT is not a setting. Did you mean SIGNOFF_PORT?\n"
     assert "SIGNOFF_PROT" not in result.stdout
 
 
-def test_a_table_for_people_has_an_origin_only_when_asked_for(run: Run) -> None:
+def test_config_table_shows_origins_only_on_request(run: Run) -> None:
     assert run("config", "show").stdout.splitlines()[0].split() == ["SETTING", "VALUE"]
     assert run("config", "show", "--origin").stdout.splitlines()[0].split() == ["SETTING", "VALUE", "ORIGIN"]
 
 
-def test_every_setting_but_the_secret_is_a_flag_of_up() -> None:
+def test_every_setting_except_secrets_is_a_flag_of_up() -> None:
     named = {option.name for option in up.params if isinstance(option, click.Option)}
     assert named == {row.name for row in rows() if not row.secret} | {"open_browser"}
     assert [option.name for option in flags("database", "data")] == ["data", "database"]
 
 
-def test_the_banner_tells_address_inbox_database_and_how_to_stop(tmp_path: Path) -> None:
+def test_banner_shows_address_inbox_database_and_how_to_stop(tmp_path: Path) -> None:
     config = Config(data=tmp_path, database="postgresql://ann:hunter2@db/gate")
     assert "credentials.json" not in banner(config, "http://127.0.0.1:8100")  # there is none
     (tmp_path / "credentials.json").write_text('{"url": "http://x", "api_key": "k"}')
@@ -74,7 +74,7 @@ def test_the_banner_tells_address_inbox_database_and_how_to_stop(tmp_path: Path)
         assert part in text
 
 
-def test_a_link_that_signs_in_stands_in_the_banner_only_where_it_was_given() -> None:
+def test_banner_shows_a_sign_in_link_only_if_there_is_one() -> None:
     url = "http://127.0.0.1:8100"
     assert "signoff db signin-link EMAIL" in banner(Config(), url)
     elsewhere = banner(Config(data=Path("/srv/a b")), url)
@@ -86,13 +86,13 @@ def test_a_link_that_signs_in_stands_in_the_banner_only_where_it_was_given() -> 
     assert f"{url}/login/token   signs you in, once" in banner(Config(), url, f"{url}/login/token")
 
 
-def test_a_server_behind_a_public_address_says_where_it_listens() -> None:
+def test_banner_of_a_server_with_a_base_url_shows_where_it_listens() -> None:
     url = "https://signoff.example"
     assert "Listens   127.0.0.1:8101" in banner(Config(base_url=url, port=8101), url)
     assert "Listens" not in banner(Config(), "http://127.0.0.1:8100")
 
 
-def test_a_backup_never_overwrites(run: Run, tmp_path: Path) -> None:
+def test_backup_does_not_overwrite_a_file(run: Run, tmp_path: Path) -> None:
     (tmp_path / "copy.db").write_text("precious")
     result = run("db", "backup", "copy.db")
     assert result.exit_code == ExitCode.CONFLICT
@@ -107,7 +107,7 @@ def test_a_backup_never_overwrites(run: Run, tmp_path: Path) -> None:
     }
 
 
-def test_migrate_then_backup_of_a_new_folder(run: Run, tmp_path: Path) -> None:
+def test_new_folder_is_migrated_and_backed_up(run: Run, tmp_path: Path) -> None:
     migrated = run("db", "migrate", "--data", "gate", "-o", "id")
     assert (migrated.exit_code, migrated.stdout) == (0, "sqlite:///gate/signoff.db\n")
     copied = run("db", "backup", "--data", "gate", "copy.db")

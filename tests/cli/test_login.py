@@ -45,7 +45,7 @@ PENDING = Answer({"status": "pending"})
 ALLOWED = Answer({"status": "allowed", "api_key": KEY, "key_id": "sak_1"})
 
 
-def test_it_shows_the_page_and_the_code_and_stores_the_key_unseen(
+def test_login_shows_page_and_code_and_stores_the_key_without_printing_it(
     run: Run, stub: Stub, settings_folder: Path
 ) -> None:
     started(stub, PENDING, Answer({}, 503), refused(429, "slow_down"), ALLOWED)
@@ -63,7 +63,7 @@ def test_it_shows_the_page_and_the_code_and_stores_the_key_unseen(
     assert KEY not in {one.headers["x-api-key"] for one in asked}
 
 
-def test_quiet_still_shows_the_code(run: Run, stub: Stub) -> None:
+def test_quiet_login_still_shows_the_code(run: Run, stub: Stub) -> None:
     started(stub, ALLOWED)
     done = run("login", stub.url, "--no-browser", "-q", **NOTHING)
     assert "WDJB-MJHT" in done.stderr
@@ -78,7 +78,7 @@ def test_quiet_still_shows_the_code(run: Run, stub: Stub) -> None:
         (refused(422, "validation_error"), ExitCode.USAGE, "validation_error"),
     ],
 )
-def test_what_ends_it(
+def test_failed_login_exits_with_the_code_of_its_reason(
     run: Run, stub: Stub, settings_folder: Path, answer: Answer, code: ExitCode, said: str
 ) -> None:
     started(stub, answer)
@@ -88,13 +88,13 @@ def test_what_ends_it(
     assert not settings_folder.exists()
 
 
-def test_it_gives_up_when_the_code_has_expired(run: Run, stub: Stub) -> None:
+def test_login_ends_when_the_code_has_expired(run: Run, stub: Stub) -> None:
     started(stub, PENDING, life=1)
     done = run("login", stub.url, "--no-browser", **NOTHING)
     assert (done.exit_code, "not allowed in time" in done.stderr) == (ExitCode.TIMEOUT, True)
 
 
-def test_an_older_server_is_told_from_a_denial(run: Run, stub: Stub) -> None:
+def test_server_without_device_login_is_told_from_a_denial(run: Run, stub: Stub) -> None:
     stub.on("POST", START, refused(404, "not_found"))
     done = run("login", stub.url, "--no-browser", **NOTHING)
     assert done.exit_code == ExitCode.NOT_FOUND
@@ -102,14 +102,14 @@ def test_an_older_server_is_told_from_a_denial(run: Run, stub: Stub) -> None:
 
 
 @pytest.mark.parametrize("uri", ["file:///etc/passwd", "javascript:alert(1)", "--help", "http://a b/"])
-def test_only_the_address_of_a_page_is_shown_and_opened(run: Run, stub: Stub, uri: str) -> None:
+def test_login_shows_and_opens_only_http_addresses(run: Run, stub: Stub, uri: str) -> None:
     started(stub, ALLOWED, uri=uri)
     done = run("login", stub.url, "--browser", **NOTHING)
     assert done.exit_code == ExitCode.UNAUTHENTICATED
     assert "is not a URL" in done.stderr
 
 
-def test_without_a_place_for_the_key_nothing_is_started(
+def test_login_without_a_place_for_the_key_sends_no_request(
     run: Run, stub: Stub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("XDG_CONFIG_HOME")
@@ -119,7 +119,7 @@ def test_without_a_place_for_the_key_nothing_is_started(
 
 
 @pytest.mark.parametrize("in_the_way", ["the folder", "where a link leads"])
-def test_where_no_key_can_be_written_none_is_created(
+def test_login_sends_no_request_if_the_key_cannot_be_written(
     run: Run, stub: Stub, settings_folder: Path, in_the_way: str
 ) -> None:
     started(stub, ALLOWED)
@@ -134,7 +134,7 @@ def test_where_no_key_can_be_written_none_is_created(
     assert "Cannot store contexts in" in done.stderr
 
 
-def test_a_link_to_the_file_of_contexts_stays_a_link(run: Run, stub: Stub, settings_folder: Path) -> None:
+def test_symbolic_link_to_the_contexts_file_is_kept(run: Run, stub: Stub, settings_folder: Path) -> None:
     """If the contexts file is a symbolic link, the new key is written to its target only."""
     kept, link = settings_folder / "kept" / "contexts.json", settings_folder / "signoff" / "contexts.json"
     for folder in (kept.parent, link.parent):
@@ -151,14 +151,14 @@ def test_a_link_to_the_file_of_contexts_stays_a_link(run: Run, stub: Stub, setti
     assert [one.name for one in kept.parent.iterdir()] == ["contexts.json"]
 
 
-def test_a_key_and_a_browser_contradict_each_other(run: Run, stub: Stub) -> None:
+def test_key_option_and_browser_option_exclude_each_other(run: Run, stub: Stub) -> None:
     for more in (("--with-key",), ("--key-file", "-")):
         done = run("login", stub.url, "--no-browser", *more, input=KEY, **NOTHING)
         assert done.exit_code == ExitCode.USAGE
     assert stub.asked == []
 
 
-def test_the_browser_is_opened_if_there_is_one(
+def test_login_opens_the_browser_if_there_is_one(
     run: Run, stub: Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     opened = tmp_path / "opened"
@@ -174,14 +174,16 @@ def test_the_browser_is_opened_if_there_is_one(
     assert "was opened in your browser" in done.stderr
 
 
-def test_without_a_display_no_browser_takes_the_terminal() -> None:
+def test_no_browser_is_opened_without_a_display() -> None:
     assert not has_browser({}, "linux")
     assert has_browser({"DISPLAY": ":0"}, "linux")
     assert has_browser({}, "darwin")
     assert not has_browser({"SSH_CONNECTION": "192.0.2.1 1 192.0.2.2 22"}, "darwin")
 
 
-def test_what_other_terminals_stored_meanwhile_is_kept(run: Run, stub: Stub, settings_folder: Path) -> None:
+def test_login_keeps_changes_that_other_terminals_made_meanwhile(
+    run: Run, stub: Stub, settings_folder: Path
+) -> None:
     """Signing in to two servers at once keeps both keys, and restores none that was removed."""
     contexts = settings_folder / "signoff" / "contexts.json"
 
@@ -203,7 +205,7 @@ def test_what_other_terminals_stored_meanwhile_is_kept(run: Run, stub: Stub, set
     assert set(json.loads(contexts.read_text())["contexts"]) == {"staging", "prod"}
 
 
-def test_terminals_that_store_at_the_same_time_wait_for_each_other(settings_folder: Path) -> None:
+def test_concurrent_writers_of_the_contexts_file_take_turns(settings_folder: Path) -> None:
     """Concurrent writers read each other's changes, so none is lost."""
     names = [f"server-{number}" for number in range(8)]
     together = Barrier(len(names))
@@ -217,7 +219,9 @@ def test_terminals_that_store_at_the_same_time_wait_for_each_other(settings_fold
     assert set(read_contexts().known) == set(names)
 
 
-def test_what_was_stored_while_a_removal_was_confirmed_is_kept(stub: Stub, settings_folder: Path) -> None:
+def test_context_stored_during_the_confirmation_of_a_removal_is_kept(
+    stub: Stub, settings_folder: Path
+) -> None:
     def add(name: str) -> None:
         change_contexts(lambda found: found.with_context(Context(name, f"https://{name}.example", KEY)))
 
@@ -231,7 +235,7 @@ def test_what_was_stored_while_a_removal_was_confirmed_is_kept(stub: Stub, setti
     assert set(read_contexts().known) == {"meanwhile"}
 
 
-def test_a_key_that_may_be_lost_is_not_called_denied(run: Run, stub: Stub) -> None:
+def test_login_whose_key_may_be_lost_is_not_reported_as_denied(run: Run, stub: Stub) -> None:
     started(stub, Answer({}, 503), refused(410, "login_expired"))
     done = run("login", stub.url, "--no-browser", **NOTHING)
     assert done.exit_code == ExitCode.TIMEOUT
@@ -239,6 +243,6 @@ def test_a_key_that_may_be_lost_is_not_called_denied(run: Run, stub: Stub) -> No
     assert "not allowed in time" not in done.stderr
 
 
-def test_a_duration_without_end_is_bounded(run: Run, stub: Stub) -> None:
+def test_oversized_duration_from_the_server_is_bounded(run: Run, stub: Stub) -> None:
     started(stub, ALLOWED, life=10**400)
     assert run("login", stub.url, "--no-browser", **NOTHING).exit_code == 0

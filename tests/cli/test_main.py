@@ -38,7 +38,7 @@ def test_help_names_every_command(run: Run) -> None:
 
 
 @pytest.mark.parametrize(("name", "target"), NAMES)
-def test_every_command_is_there_and_explains_itself(run: Run, name: str, target: str) -> None:
+def test_every_command_exists_and_has_help(run: Run, name: str, target: str) -> None:
     module, _, attribute = target.partition(":")
     command = getattr(import_module(module), attribute)
     assert isinstance(command, click.Command)
@@ -80,14 +80,14 @@ def test_every_command_is_there_and_explains_itself(run: Run, name: str, target:
         (["config", "show", "--data", ""], "--data is empty"),
     ],
 )
-def test_a_mistake_ends_with_2_and_says_what_to_do(run: Run, words: list[str], hint: str) -> None:
+def test_usage_error_exits_with_2_and_names_the_next_step(run: Run, words: list[str], hint: str) -> None:
     result = run(*words)
     assert (result.exit_code, result.stdout) == (ExitCode.USAGE, "")
     assert hint in result.stderr
     assert result.stderr.startswith("error: ")
 
 
-def test_without_a_command_the_help_goes_to_stderr(run: Run) -> None:
+def test_help_without_a_command_goes_to_stderr(run: Run) -> None:
     result = run()
     assert (result.exit_code, result.stdout) == (ExitCode.USAGE, "")
     assert result.stderr.startswith("Usage: signoff")
@@ -105,14 +105,14 @@ def test_without_a_command_the_help_goes_to_stderr(run: Run) -> None:
         (Answer(b"<html>", 502), ExitCode.FAILURE),
     ],
 )
-def test_a_refusal_has_its_exit_code(run: Run, stub: Stub, answer: Answer, code: ExitCode) -> None:
+def test_each_refusal_has_its_exit_code(run: Run, stub: Stub, answer: Answer, code: ExitCode) -> None:
     stub.on("GET", "/v1/workflows", answer)
     result = run("workflows", "list")
     assert (result.exit_code, result.stdout) == (code, "")
     assert result.stderr.startswith("error: ")
 
 
-def test_a_refusal_shows_the_hint_and_the_request(run: Run, stub: Stub) -> None:
+def test_refusal_shows_the_hint_and_the_request_id(run: Run, stub: Stub) -> None:
     stub.on(
         "GET",
         "/v1/workflows",
@@ -121,14 +121,14 @@ def test_a_refusal_shows_the_hint_and_the_request(run: Run, stub: Stub) -> None:
     assert run("workflows", "list").stderr == "error: No\\x1b[2J.\n  Ask Ann.\n  request: req_7\n"
 
 
-def test_nothing_listening_names_the_address_and_the_next_command(run: Run, stub: Stub) -> None:
+def test_unreachable_server_error_names_the_address_and_the_next_command(run: Run, stub: Stub) -> None:
     stub.stop()
     result = run("tasks", "list")
     assert result.exit_code == ExitCode.UNREACHABLE
     assert result.stderr == f"error: Nothing is listening at {stub.url}.\n  Start it with: signoff up\n"
 
 
-def test_that_nothing_listens_is_said_without_a_password_in_the_address(run: Run, stub: Stub) -> None:
+def test_unreachable_server_error_hides_a_password_in_the_address(run: Run, stub: Stub) -> None:
     stub.stop()
     address = stub.url.replace("://", "://ann:hunter2@")
     result = run("tasks", "list", SIGNOFF_URL=address)
@@ -136,7 +136,7 @@ def test_that_nothing_listens_is_said_without_a_password_in_the_address(run: Run
     assert "Nothing is listening at http://ann:********@" in result.stderr
 
 
-def test_that_nothing_listens_comes_before_the_missing_key(run: Run, stub: Stub) -> None:
+def test_unreachable_server_is_reported_before_a_missing_key(run: Run, stub: Stub) -> None:
     stub.stop()
     result = run("tasks", "list", SIGNOFF_API_KEY=None)
     assert (result.exit_code, "Nothing is listening" in result.stderr) == (ExitCode.UNREACHABLE, True)
@@ -144,13 +144,13 @@ def test_that_nothing_listens_comes_before_the_missing_key(run: Run, stub: Stub)
     assert run("tasks", "list", SIGNOFF_API_KEY=None).exit_code == ExitCode.UNAUTHENTICATED
 
 
-def test_without_server_or_key_it_says_where_it_looked(run: Run) -> None:
+def test_missing_settings_error_names_the_places_searched(run: Run) -> None:
     result = run("tasks", "list", SIGNOFF_URL=None, SIGNOFF_API_KEY=None)
     assert result.exit_code == ExitCode.UNAUTHENTICATED
     assert "signoff up" in result.stderr
 
 
-def test_a_key_may_come_from_a_file(run: Run, stub: Stub, tmp_path: Path) -> None:
+def test_key_is_read_from_a_file(run: Run, stub: Stub, tmp_path: Path) -> None:
     (tmp_path / "key").write_text("sgn_service_other\n")
     stub.on("GET", "/v1/workflows", Answer({"workflows": []}))
     assert run("workflows", "list", "--key-file", "key").exit_code == 0
@@ -162,7 +162,7 @@ def test_a_key_may_come_from_a_file(run: Run, stub: Stub, tmp_path: Path) -> Non
     )
 
 
-def test_our_own_refusals_keep_their_hint() -> None:
+def test_refusals_of_the_client_keep_their_hint() -> None:
     stop = stopped(Invalid("invalid_setting", "port: 'x' is not a number.", hint="Write 8100."))
     assert stop is not None
     assert (stop.code, stop.what, stop.hint) == (
@@ -177,13 +177,13 @@ def test_our_own_refusals_keep_their_hint() -> None:
     assert [stop and stop.code for stop in taken] == [ExitCode.CONFLICT, ExitCode.FAILURE]
 
 
-def test_ctrl_c_is_130() -> None:
+def test_ctrl_c_exits_with_130() -> None:
     stop = stopped(KeyboardInterrupt())
     assert stop is not None
     assert stop.code is ExitCode.INTERRUPTED
 
 
-def test_a_bug_is_one_sentence_and_a_traceback_only_when_asked_for() -> None:
+def test_bug_is_reported_in_one_sentence_with_a_traceback_on_request_only() -> None:
     bug = ZeroDivisionError("by \x1b zero, smtp://ann:hunter2@mail, invalid literal: 'p4ssw0rd@127.0.0.1'")
     assert stopped(bug) is None
     assert unexpected(bug, {})[0] == "internal error (ZeroDivisionError)."
@@ -194,16 +194,16 @@ def test_a_bug_is_one_sentence_and_a_traceback_only_when_asked_for() -> None:
     assert "p4ssw0rd" not in last
 
 
-def test_what_a_server_says_cannot_forge_lines() -> None:
+def test_text_from_the_server_cannot_forge_lines() -> None:
     lines = CommandFailed(ExitCode.FAILURE, "first\nerror: forged", "hint\nmore", "r\nq").lines()
     assert lines == ["error: first", "  error: forged", "  hint", "  more", "  request: r\\nq"]
 
 
-def test_version_is_one_line(run: Run) -> None:
+def test_version_is_printed_on_one_line(run: Run) -> None:
     assert re.fullmatch(r"signoff \d+\.\d+\.\d+\n", run("--version").stdout)
 
 
-def test_help_starts_without_the_sdk_and_the_server() -> None:
+def test_help_imports_neither_sdk_nor_server() -> None:
     code = "import sys\nfrom signoff.cli.main import main\ntry: main(['--help'])\nexcept SystemExit: pass\n"
     loaded = python("-c", code + "print(*sorted(sys.modules), file=sys.stderr)").stderr.split()
     assert "click" in loaded
@@ -220,7 +220,9 @@ def test_help_starts_without_the_sdk_and_the_server() -> None:
         (["mcp"], "mcp", "mcp"),
     ],
 )
-def test_a_missing_part_says_exactly_what_to_install(words: list[str], missing: str, part: str) -> None:
+def test_missing_extra_is_reported_with_the_command_that_installs_it(
+    words: list[str], missing: str, part: str
+) -> None:
     without = (
         f"import sys\nsys.modules[{missing!r}] = None\nfrom signoff.cli.main import main\nmain({words!r})\n"
     )
@@ -233,7 +235,7 @@ def test_a_missing_part_says_exactly_what_to_install(words: list[str], missing: 
     )
 
 
-def test_doctor_without_the_server_part_has_a_note_and_no_server_is_one_finding(tmp_path: Path) -> None:
+def test_doctor_without_the_server_package_prints_a_note_and_one_error(tmp_path: Path) -> None:
     (tmp_path / ".signoff").mkdir()
     code = (
         f"import os, sys\nos.chdir({str(tmp_path)!r})\nos.environ['HOME'] = {str(tmp_path)!r}\n"
@@ -250,7 +252,7 @@ def test_doctor_without_the_server_part_has_a_note_and_no_server_is_one_finding(
     assert "signoff up" in found[0]["next"]
 
 
-def test_a_reader_that_goes_away_is_no_traceback() -> None:
+def test_closed_pipe_prints_no_traceback() -> None:
     reader, writer = os.pipe()
     os.close(reader)
     command = [sys.executable, "-m", "signoff.cli", "config", "show"]
@@ -262,12 +264,12 @@ def test_a_reader_that_goes_away_is_no_traceback() -> None:
     assert (ended.returncode, ended.stderr) == (ExitCode.FAILURE, "")
 
 
-def test_the_command_is_the_program() -> None:
+def test_console_script_is_the_program() -> None:
     assert main.name == "signoff"
     assert python("-m", "signoff.cli", "completion", "zsh").stdout.startswith("#compdef signoff")
 
 
-def test_an_encoding_that_lacks_a_character_gets_its_escape_and_json_stays_json(tmp_path: Path) -> None:
+def test_unencodable_character_is_escaped_and_json_stays_valid(tmp_path: Path) -> None:
     name = "\u043a\u043b\u044e\u0447-\U0001f511"
     environ = {**os.environ, "PYTHONPATH": str(SRC), "PYTHONIOENCODING": "ascii", "SIGNOFF_DATA": name}
     command = [sys.executable, "-m", "signoff.cli", "config", "show"]
@@ -278,13 +280,13 @@ def test_an_encoding_that_lacks_a_character_gets_its_escape_and_json_stays_json(
     assert name in {row["value"] for row in json.loads(done.stdout)}
 
 
-def test_what_the_system_refuses_is_said_in_its_words() -> None:
+def test_os_error_is_reported_in_the_words_of_the_system() -> None:
     stop = stopped(OSError(28, "No space left on device"))
     assert stop is not None
     assert stop.lines() == ["error: No space left on device."]
 
 
-def test_no_option_takes_an_empty_word_for_not_said(run: Run) -> None:
+def test_empty_option_value_is_refused(run: Run) -> None:
     """An unset shell variable must not remove the digest from an answer or a filter from a bulk command."""
     tried = 0
     for words, command in every_command(main, ()):

@@ -30,19 +30,21 @@ OTHER = "0198c0de-0000-7000-8000-0000000b0000"
         ("tasks", "reassign", "0b0001", "team:sre", ""),
     ],
 )
-def test_an_empty_word_is_a_mistake_and_no_bug(run: Run, stub: Stub, command: tuple[str, ...]) -> None:
+def test_empty_argument_is_a_usage_error(run: Run, stub: Stub, command: tuple[str, ...]) -> None:
     result = run(*command)
     assert (result.exit_code, stub.asked) == (ExitCode.USAGE, [])
     assert "is empty." in result.stderr
     assert "bug" not in result.stderr
 
 
-def test_an_empty_holder_is_not_left_out(run: Run, stub: Stub) -> None:
+def test_empty_holder_is_refused(run: Run, stub: Stub) -> None:
     assert run("keys", "create", "--agent", "", "--service", "ci").exit_code == ExitCode.USAGE
     assert stub.asked == []
 
 
-def test_another_key_does_not_stand_in_for_an_empty_key_file(run: Run, stub: Stub, tmp_path: Path) -> None:
+def test_empty_key_file_is_refused_without_falling_back_to_another_key(
+    run: Run, stub: Stub, tmp_path: Path
+) -> None:
     (tmp_path / "key").write_text("\n")
     result = run("tasks", "list", "--key-file", "key")
     assert (result.exit_code, result.stderr, stub.asked) == (
@@ -67,15 +69,13 @@ def test_another_key_does_not_stand_in_for_an_empty_key_file(run: Run, stub: Stu
         ("mcp", "--port", "0", "--port", "1"),
     ],
 )
-def test_an_option_given_twice_is_refused_and_not_chosen_from(
-    run: Run, stub: Stub, command: tuple[str, ...]
-) -> None:
+def test_repeated_option_is_refused(run: Run, stub: Stub, command: tuple[str, ...]) -> None:
     result = run(*command)
     assert (result.exit_code, stub.asked) == (ExitCode.USAGE, [])
     assert "is given twice." in result.stderr
 
 
-def test_the_history_of_another_intent_proves_nothing(run: Run, stub: Stub) -> None:
+def test_verify_refuses_the_history_of_another_intent(run: Run, stub: Stub) -> None:
     trail = {"ok": True, "intent_id": OTHER, "seq": 0, "head": "", "verified": True, "events": []}
     stub.on("GET", f"/v1/intents/{INTENT}/audit", Answer(trail))
     result = run("audit", "verify", INTENT)
@@ -88,19 +88,19 @@ SCHEMA: dict[str, Any] = {
 }
 
 
-def test_a_field_that_may_be_empty_takes_plain_text() -> None:
+def test_form_field_that_allows_null_takes_plain_text() -> None:
     pairs = ("note=5 o'clock", "n=5", "free=x")
     assert form_data(pairs, SCHEMA) == {"note": "5 o'clock", "n": 5, "free": "x"}
     assert form_data(("note=null", "n=null"), SCHEMA) == {"note": None, "n": None}
 
 
 @pytest.mark.parametrize("text", ["NaN", "Infinity", "five", '{"a": 1, "a": 2}'])
-def test_what_is_no_json_is_no_number(text: str) -> None:
+def test_invalid_json_is_refused_as_a_number(text: str) -> None:
     with pytest.raises(CommandFailed, match="is not of type number or null"):
         form_data((f"n={text}",), SCHEMA)
 
 
-def test_what_is_followed_is_one_json_line_for_each(run: Run, stub: Stub) -> None:
+def test_followed_events_are_printed_as_one_json_line_each(run: Run, stub: Stub) -> None:
     stub.on("POST", "/v1/intents", Answer({"ok": True, "intent_id": INTENT}))
     stub.on("GET", f"/v1/intents/{INTENT}", intent("COMPLETED"))
     stub.on("GET", f"/v1/intents/{INTENT}/events/stream", Answer(chunks=[event(2, "COMPLETED")]))
@@ -111,7 +111,7 @@ def test_what_is_followed_is_one_json_line_for_each(run: Run, stub: Stub) -> Non
     assert [line["status"] for line in rest] == ["COMPLETED"]
 
 
-def test_the_inbox_is_watched_over_a_restart_of_the_server(run: Run, stub: Stub) -> None:
+def test_watch_continues_after_a_restart_of_the_server(run: Run, stub: Stub) -> None:
     task = {"task_id": OTHER, "intent_id": INTENT, "title": "Migrate?", "state": "open"}
     seen, away = Answer({"ok": True, "tasks": [task]}), refused(503, "stopping")
     stub.on("GET", "/v1/tasks", seen, away, away, Answer({"ok": True, "tasks": []}))
@@ -122,13 +122,13 @@ def test_the_inbox_is_watched_over_a_restart_of_the_server(run: Run, stub: Stub)
     assert result.stderr.count("still trying") == 1
 
 
-def test_an_inbox_that_was_never_seen_is_not_watched(run: Run, stub: Stub) -> None:
+def test_watch_fails_if_the_first_look_at_the_inbox_fails(run: Run, stub: Stub) -> None:
     stub.on("GET", "/v1/tasks", refused(503, "stopping"))
     assert run("tasks", "watch", "--looks", "3").exit_code == ExitCode.FAILURE
 
 
 @pytest.mark.parametrize("closed", [">&-", "2>&-", "<&-", "<&- >&- 2>&-"])
-def test_a_closed_stream_is_no_bug(closed: str, tmp_path: Path) -> None:
+def test_closed_stream_is_not_reported_as_a_bug(closed: str, tmp_path: Path) -> None:
     command = f"{sys.executable} -m signoff.cli agents list --url http://127.0.0.1:9 {closed}"
     environment = {**os.environ, "SIGNOFF_API_KEY": "sgn_person_x"}
     ended = subprocess.run(

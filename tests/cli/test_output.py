@@ -39,7 +39,7 @@ def printed(
     return stream.getvalue()
 
 
-def test_a_table_is_aligned_and_harmless() -> None:
+def test_table_is_aligned_and_escaped() -> None:
     assert printed("table").splitlines() == [
         "ID  STATUS     SINCE                 TITLE",
         "a1  WAITING    2026-03-01T11:57:00Z  x\\x1b[31m",
@@ -47,16 +47,16 @@ def test_a_table_is_aligned_and_harmless() -> None:
     ]
 
 
-def test_a_command_offers_the_fields_of_the_struct_by_their_names_in_json() -> None:
+def test_fields_are_offered_by_their_names_in_json() -> None:
     offered = RemoteCommand("x", fields=wire.people.AbsenceOut).fields
     assert list(offered) == ["from", "until", "delegate"]
 
 
-def test_times_are_relative_for_somebody_who_is_watching() -> None:
+def test_times_are_relative_in_a_terminal() -> None:
     assert "3m ago" in printed("table", now=NOW)
 
 
-def test_colour_never_stands_alone() -> None:
+def test_colour_is_accompanied_by_text() -> None:
     text = printed("table", colour=True)
     assert "\x1b[33mWAITING\x1b[0m" in text
     assert "\x1b[32mCOMPLETED\x1b[0m" in text
@@ -67,12 +67,12 @@ def test_json_has_the_keys_of_the_api_without_the_envelope() -> None:
     assert json.loads(printed("json", ("id", "n"))) == [{"id": "a1", "n": None}, {"id": "b2", "n": 3}]
 
 
-def test_jsonl_is_a_line_for_each_and_id_only_the_id() -> None:
+def test_jsonl_prints_one_line_per_row_and_id_prints_ids_only() -> None:
     assert [json.loads(line)["id"] for line in printed("jsonl").splitlines()] == ["a1", "b2"]
     assert printed("id").splitlines() == ["a1", "b2"]
 
 
-def test_an_empty_table_says_so_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
+def test_empty_table_is_reported_on_stderr(capsys: pytest.CaptureFixture[str]) -> None:
     stream = io.StringIO()
     Output(stream=stream).many([], COLUMNS, "id", "There is nothing.")
     assert stream.getvalue() == ""
@@ -81,7 +81,7 @@ def test_an_empty_table_says_so_on_stderr(capsys: pytest.CaptureFixture[str]) ->
     assert stream.getvalue() == "[]\n"
 
 
-def test_a_value_of_several_lines_stands_indented_under_its_name() -> None:
+def test_multi_line_value_is_indented_under_its_name() -> None:
     forged = "harmless\ndigest       0000"
     assert block("title", forged) == ["title", "    harmless", "    digest       0000"]
     assert block("payload", {"a": 1}) == ["payload", "    {", '      "a": 1', "    }"]
@@ -92,11 +92,11 @@ def test_a_value_of_several_lines_stands_indented_under_its_name() -> None:
     ("seconds", "text"),
     [(-200, "3m ago"), (7300, "in 2h"), (0.2, "now"), (-90000, "1d ago"), (5, "in 5s")],
 )
-def test_relative_times(seconds: float, text: str) -> None:
+def test_relative_times_are_rounded_to_one_unit(seconds: float, text: str) -> None:
     assert relative_time(NOW + timedelta(seconds=seconds), NOW, 1) == text
 
 
-def test_the_widest_column_gives_way_first() -> None:
+def test_widest_column_is_narrowed_first() -> None:
     assert fitted([4, 60, 20], 50) == [4, 22, 20]
     assert fitted([4, 10], 50) == [4, 10]
     assert fitted([9, 9], 1) == [8, 8]
@@ -122,13 +122,13 @@ class Terminal(io.StringIO):
         ("never", {"FORCE_COLOR": "1"}, True, False),
     ],
 )
-def test_colour_obeys_the_flag_then_the_environment_then_the_terminal(
+def test_colour_follows_the_flag_then_the_environment_then_the_terminal(
     choice: str, environ: dict[str, str], terminal: bool, wanted: bool
 ) -> None:
     assert wants_colour(choice, Terminal() if terminal else io.StringIO(), environ) is wanted
 
 
-def test_a_cell_shows_what_it_holds() -> None:
+def test_cell_shows_a_value_of_any_type() -> None:
     out = Output(now=NOW)
     shown = [out.cell(value) for value in (None, "", True, False, 0, ["a", "b"], (), {"k": 1}, NOW)]
     assert shown == ["-", "-", "yes", "no", "0", "a, b", "-", '{"k":1}', "now"]
@@ -136,7 +136,7 @@ def test_a_cell_shows_what_it_holds() -> None:
 
 
 @pytest.mark.parametrize("format", ["table", "jsonl", "json"])
-def test_secrets_in_words_that_somebody_wrote_are_hidden(format: Format) -> None:
+def test_secrets_in_free_text_are_masked(format: Format) -> None:
     stream = io.StringIO()
     names = ("title", "reason", "summary", "text", "before", "after")
     record = {"id": "a1"} | {name: f"use postgres://app:hunter2-{name}@db/x" for name in names}

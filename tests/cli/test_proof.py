@@ -62,7 +62,7 @@ def votes(sh: Shell, task_id: str) -> list[Any]:
     return list(sh.json("tasks", "get", task_id)["votes"])
 
 
-def test_a_subprocess_without_a_terminal_decides_nothing_of_high_risk(sh: Shell, ann: dict[str, str]) -> None:
+def test_subprocess_without_a_terminal_decides_no_high_risk_task(sh: Shell, ann: dict[str, str]) -> None:
     task_id = asked(sh)
     for flags in ((), ("--yes",)):
         sh("tasks", "approve", task_id, *flags, code=ExitCode.FORBIDDEN, input="y\n", **ann)
@@ -78,9 +78,7 @@ def test_a_subprocess_without_a_terminal_decides_nothing_of_high_risk(sh: Shell,
     assert votes(sh, everyday) == []
 
 
-def test_a_program_that_plays_the_terminal_decides_nothing_of_high_risk(
-    sh: Shell, ann: dict[str, str]
-) -> None:
+def test_program_with_a_pseudo_terminal_decides_no_high_risk_task(sh: Shell, ann: dict[str, str]) -> None:
     task_id = asked(sh)
     mine, theirs = pty.openpty()
     os.write(mine, b"y\ny\nyes\n")
@@ -109,7 +107,7 @@ def test_a_program_that_plays_the_terminal_decides_nothing_of_high_risk(
     assert votes(sh, task_id) == []
 
 
-def test_a_copied_credential_file_opens_the_pages_and_decides_nothing_of_high_risk(
+def test_copied_credentials_file_decides_no_high_risk_task(
     sh: Shell, ann: dict[str, str], tmp_path: Path
 ) -> None:
     task_id = asked(sh)
@@ -142,7 +140,7 @@ def decided_by_link(sh: Shell, link: str, task_id: str) -> httpx2.Response:
         return browser.post(f"{sh.live.url}/tasks/{task_id}", data={**said, "form_token": token_in(page)})
 
 
-def test_whoever_runs_the_server_makes_a_sign_in_link_that_works_once_and_is_on_record(sh: Shell) -> None:
+def test_operator_creates_a_single_use_sign_in_link_that_is_recorded(sh: Shell) -> None:
     task_id = asked(sh)
     database = {"SIGNOFF_DATABASE_URL": sh.live.database} if sh.live.database else {}
     link = sh("db", "signin-link", "Ann@ACME.example", **database)
@@ -162,7 +160,7 @@ def test_whoever_runs_the_server_makes_a_sign_in_link_that_works_once_and_is_on_
     sh("db", "signin-link", "nobody@acme.example", code=ExitCode.NOT_FOUND, **database)
 
 
-def test_doctor_and_explain_say_what_is_demanded_and_that_no_mail_is_sent(sh: Shell) -> None:
+def test_doctor_and_explain_report_the_required_sign_in_and_missing_mail(sh: Shell) -> None:
     database = {"SIGNOFF_DATABASE_URL": sh.live.database} if sh.live.database else {}
     found = {check["subject"]: check for check in json.loads(sh("doctor", "--json", **database))}
     assert found["sign-in"]["level"] == "warning"

@@ -19,7 +19,7 @@ pytestmark = pytest.mark.windows
 TASK = "0198c0de-0000-7000-8000-000000000002"
 
 
-def test_send_from_flags_prints_only_the_id(run: Run, stub: Stub) -> None:
+def test_send_prints_only_the_id(run: Run, stub: Stub) -> None:
     stub.on("POST", "/v1/intents", Answer({"ok": True, "intent_id": INTENT}))
     result = run(
         "intents",
@@ -39,14 +39,14 @@ def test_send_from_flags_prints_only_the_id(run: Run, stub: Stub) -> None:
     assert asked.headers["idempotency-key"] == "k"
 
 
-def test_what_the_sender_should_know_goes_to_stderr(run: Run, stub: Stub) -> None:
+def test_warnings_of_send_go_to_stderr(run: Run, stub: Stub) -> None:
     warning = "step 'agent': no agent is registered as agent://a/b/bot; it waits until one listens"
     stub.on("POST", "/v1/intents", Answer({"ok": True, "intent_id": INTENT, "warnings": [warning]}))
     result = run("intents", "send", "--type", "a.b.v1", "--to", "bot")
     assert (result.exit_code, result.stdout, result.stderr) == (0, INTENT + "\n", f"warning: {warning}\n")
 
 
-def test_send_from_standard_input_with_a_flag_on_top(run: Run, stub: Stub) -> None:
+def test_flag_overrides_a_field_of_the_document_on_standard_input(run: Run, stub: Stub) -> None:
     stub.on("POST", "/v1/intents", Answer({"ok": True, "intent_id": INTENT}))
     text = '{"intent_type": "a.b.v1", "to_agent": "bot"}'
     result = run("intents", "send", "-", "--to", "other", "--json", input=text)
@@ -54,13 +54,13 @@ def test_send_from_standard_input_with_a_flag_on_top(run: Run, stub: Stub) -> No
     assert stub.asked[0].body["to_agent"] == "other"
 
 
-def test_standard_input_may_be_yaml(run: Run, stub: Stub) -> None:
+def test_standard_input_is_read_as_yaml(run: Run, stub: Stub) -> None:
     stub.on("POST", "/v1/intents", Answer({"ok": True, "intent_id": INTENT}))
     run("intents", "send", "-", input="intent_type: a.b.v1\nto_agent: bot\n")
     assert stub.asked[0].body["to_agent"] == "bot"
 
 
-def test_list_prints_a_table_and_picks_fields(run: Run, stub: Stub) -> None:
+def test_list_prints_a_table_with_the_chosen_fields(run: Run, stub: Stub) -> None:
     found = {
         "intent_id": INTENT,
         "status": "WAITING",
@@ -75,21 +75,21 @@ def test_list_prints_a_table_and_picks_fields(run: Run, stub: Stub) -> None:
     assert run("intents", "list", "-o", "id").stdout == INTENT + "\n"
 
 
-def test_json_before_an_id_does_not_swallow_it(run: Run, stub: Stub) -> None:
+def test_json_flag_before_an_id_does_not_consume_the_id(run: Run, stub: Stub) -> None:
     stub.on("GET", f"/v1/intents/{INTENT}", intent("COMPLETED"))
     result = run("intents", "get", "--json", INTENT)
     assert json.loads(result.stdout)["status"] == "COMPLETED"
     assert json.loads(run("intents", "get", "--json", "status", INTENT).stdout) == {"status": "COMPLETED"}
 
 
-def test_a_shortened_id_is_looked_up(run: Run, stub: Stub) -> None:
+def test_short_id_is_looked_up(run: Run, stub: Stub) -> None:
     stub.on("GET", "/v1/intents", Answer({"ok": True, "intents": [{"intent_id": INTENT}]}))
     stub.on("GET", f"/v1/intents/{INTENT}", intent("COMPLETED"))
     assert run("intents", "get", "0198c0de").exit_code == 0
     assert run("intents", "get", "beef").exit_code == ExitCode.NOT_FOUND
 
 
-def test_get_shows_hostile_payloads_harmlessly(run: Run, stub: Stub) -> None:
+def test_get_escapes_hostile_payloads(run: Run, stub: Stub) -> None:
     stub.on(
         "GET",
         f"/v1/intents/{INTENT}",
@@ -125,7 +125,7 @@ def test_get_shows_hostile_payloads_harmlessly(run: Run, stub: Stub) -> None:
         ("COMPLETED", {"ending": "rejected"}, ExitCode.OK),
     ],
 )
-def test_a_watch_ends_as_the_intent_ends(
+def test_watch_exits_with_the_code_of_the_final_status(
     run: Run, stub: Stub, status: str, more: dict[str, Any], code: ExitCode
 ) -> None:
     stub.on("GET", f"/v1/intents/{INTENT}", intent(status, **more))
@@ -137,7 +137,7 @@ def test_a_watch_ends_as_the_intent_ends(
     assert ending({"status": status, **more}) is code
 
 
-def test_a_watch_that_takes_too_long_is_7_and_the_intent_goes_on(run: Run, stub: Stub) -> None:
+def test_watch_that_times_out_exits_with_7(run: Run, stub: Stub) -> None:
     stub.on("GET", f"/v1/intents/{INTENT}", intent("WAITING"))
     stub.on("GET", f"/v1/intents/{INTENT}/events", Answer({"events": []}))
     stub.on("GET", f"/v1/intents/{INTENT}/events/stream", Answer(chunks=[idle(0)]))
@@ -146,7 +146,7 @@ def test_a_watch_that_takes_too_long_is_7_and_the_intent_goes_on(run: Run, stub:
     assert f"signoff intents watch {INTENT}" in result.stderr
 
 
-def test_cancel_needs_a_yes_where_nobody_can_be_asked(run: Run, stub: Stub) -> None:
+def test_cancel_without_a_terminal_requires_the_yes_option(run: Run, stub: Stub) -> None:
     stub.on("GET", f"/v1/intents/{INTENT}", intent("WAITING"))
     stub.on("POST", f"/v1/intents/{INTENT}/resolve", intent("CANCELED"))
     assert run("intents", "cancel", INTENT, input="y\n").exit_code == ExitCode.USAGE
@@ -160,7 +160,7 @@ def test_retry_prints_the_new_id(run: Run, stub: Stub) -> None:
     assert run("intents", "retry", INTENT).stdout == TASK + "\n"
 
 
-def test_keys_create_prints_the_key_and_nothing_else(run: Run, stub: Stub) -> None:
+def test_keys_create_prints_only_the_key(run: Run, stub: Stub) -> None:
     made = {
         "kind": "agent",
         "address": "agent://local/default/bot",
@@ -173,7 +173,7 @@ def test_keys_create_prints_the_key_and_nothing_else(run: Run, stub: Stub) -> No
     assert json.loads(run("keys", "create", "--agent", "bot", "--json").stdout) == made
 
 
-def test_keys_list_and_revoke(run: Run, stub: Stub) -> None:
+def test_keys_are_listed_and_revoked(run: Run, stub: Stub) -> None:
     stub.on("GET", "/v1/keys", Answer({"ok": True, "keys": [{"key_id": "sak_1", "kind": "agent"}]}))
     stub.on("POST", "/v1/keys/sak_1/revoke", Answer({"ok": True}))
     assert run("keys", "list", "-o", "id").stdout == "sak_1\n"
@@ -181,7 +181,7 @@ def test_keys_list_and_revoke(run: Run, stub: Stub) -> None:
     assert run("keys", "revoke", "sak_1", "--yes").stdout == "revoked: sak_1\n"
 
 
-def test_scenarios_validate_fails_for_a_bundle_that_is_not_valid(run: Run, stub: Stub) -> None:
+def test_scenarios_validate_fails_for_an_invalid_bundle(run: Run, stub: Stub) -> None:
     told = {"ok": True, "valid": False, "errors": ["unknown tool_id: x"], "warnings": ["w"]}
     stub.on("POST", "/v1/scenarios/validate", Answer(told), Answer({"ok": True, "valid": True}))
     result = run("scenarios", "validate", "-", input="{}")
@@ -196,7 +196,7 @@ def test_scenarios_apply_prints_the_intent(run: Run, stub: Stub) -> None:
     assert (result.stdout, result.stderr) == (INTENT + "\n", "warning: odd\n")
 
 
-def test_workflows_are_all_read_before_the_first_is_applied(run: Run, stub: Stub) -> None:
+def test_all_workflow_files_are_read_before_the_first_is_applied(run: Run, stub: Stub) -> None:
     result = run("workflows", "apply", "-", "missing.json", input='{"workflow": "w"}')
     assert (result.exit_code, stub.asked) == (ExitCode.USAGE, [])
     flow = {"name": "w", "intent_type": "a.b.v1", "version": 2}
@@ -215,7 +215,7 @@ def test_agents_are_listed(run: Run, stub: Stub) -> None:
     assert run("agents", "list", "-o", "id").stdout == "agent://o/w/bot\n"
 
 
-def test_version_tells_the_servers_and_warns_when_they_do_not_fit(run: Run, stub: Stub) -> None:
+def test_version_shows_the_servers_version_and_warns_of_a_mismatch(run: Run, stub: Stub) -> None:
     stub.on("GET", "/health", Answer({"ok": True, "service": "signoff", "version": "9.0.0"}))
     result = run("version")
     assert f"server 9.0.0 at {stub.url}" in result.stdout
@@ -224,7 +224,7 @@ def test_version_tells_the_servers_and_warns_when_they_do_not_fit(run: Run, stub
     assert json.loads(run("version", "--json").stdout)["server"] == ""
 
 
-def test_doctor_says_what_is_wrong_and_what_is_allowed(run: Run, stub: Stub) -> None:
+def test_doctor_reports_problems_and_allowed_exceptions(run: Run, stub: Stub) -> None:
     me = {"ok": True, "actor": {"kind": "person", "name": "Ann"}, "workspace": "w", "organization": "o"}
     stub.on("GET", "/ready", Answer({"ok": True}))
     stub.on("GET", "/v1/me", Answer({**me, "self_approval": True}), refused(401, "key_revoked"))
@@ -245,7 +245,7 @@ def test_doctor_says_what_is_wrong_and_what_is_allowed(run: Run, stub: Stub) -> 
     ("setting", "level", "words"),
     [("alone", "note", "ends when a second person is added"), ("on", "warning", "only for trials")],
 )
-def test_doctor_says_which_self_approval_holds(
+def test_doctor_reports_which_self_approval_applies(
     run: Run, stub: Stub, setting: str, level: str, words: str
 ) -> None:
     me = {"ok": True, "actor": {"kind": "agent", "name": "a"}, "workspace": "w", "organization": "o"}
@@ -255,7 +255,7 @@ def test_doctor_says_which_self_approval_holds(
     assert (check["level"], words in check["found"]) == (level, True)
 
 
-def test_apply_applies_what_it_has_shown_or_shows_what_it_would_do_now(
+def test_apply_is_refused_if_the_directory_changed_after_the_preview(
     run: Run, stub: Stub, tmp_path: Path
 ) -> None:
     (tmp_path / "who.json").write_text("{}")
@@ -273,7 +273,7 @@ def test_apply_applies_what_it_has_shown_or_shows_what_it_would_do_now(
     assert result.stderr.index("+ create team sre") < result.stderr.index("~ change team sre (members)")
 
 
-def test_doctor_names_a_policy_that_the_server_cannot_use_any_more(run: Run, stub: Stub) -> None:
+def test_doctor_names_a_stored_policy_that_the_server_cannot_read(run: Run, stub: Stub) -> None:
     me = {"ok": True, "actor": {"kind": "service", "name": "ci"}, "workspace": "w", "organization": "o"}
     found = [{"name": "good"}, {"name": "old", "broken": "policies.old.until: unknown field\x1b[2J."}]
     stub.on("GET", "/ready", Answer({"ok": True}))
@@ -301,7 +301,7 @@ def test_doctor_names_a_policy_that_the_server_cannot_use_any_more(run: Run, stu
         ({}, "", ""),
     ],
 )
-def test_doctor_says_who_decides_what_has_no_workflow(
+def test_doctor_reports_who_decides_types_without_a_workflow(
     run: Run, stub: Stub, said: dict[str, Any], level: str, words: str
 ) -> None:
     me = {"ok": True, "actor": {"kind": "service", "name": "ci"}, "workspace": "w", "organization": "o"}
@@ -313,7 +313,7 @@ def test_doctor_says_who_decides_what_has_no_workflow(
     )
 
 
-def test_an_explanation_says_on_what_ground_the_policy_was_chosen() -> None:
+def test_explain_says_why_the_policy_was_chosen() -> None:
     assert explained({"policy": "two@1", "because": "amount is above 1000"})[0] == (
         "policy       two@1, because amount is above 1000"
     )
@@ -336,7 +336,7 @@ def sealed(*bodies: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def test_verify_hashes_the_history_again(run: Run, stub: Stub) -> None:
+def test_verify_recomputes_the_hash_chain(run: Run, stub: Stub) -> None:
     trail = sealed({"event": {"type": "created"}}, {"event": {"type": "completed"}})
     stub.on("GET", f"/v1/intents/{INTENT}/audit", Answer(trail))
     result = run("audit", "verify", INTENT)
@@ -344,7 +344,7 @@ def test_verify_hashes_the_history_again(run: Run, stub: Stub) -> None:
     assert "created" in run("audit", "show", INTENT).stdout
 
 
-def test_verify_does_not_take_the_servers_word() -> None:
+def test_verify_does_not_rely_on_the_servers_result() -> None:
     trail = sealed({"event": {"type": "created"}}, {"event": {"type": "completed"}})
     assert broken(trail) == ""
     changed = json.loads(json.dumps(trail))
@@ -356,7 +356,7 @@ def test_verify_does_not_take_the_servers_word() -> None:
     assert broken({"events": [], "head": ""}) == "it has no events"
 
 
-def test_a_history_that_does_not_prove_itself_ends_with_1(run: Run, stub: Stub) -> None:
+def test_verify_exits_with_1_for_a_broken_chain(run: Run, stub: Stub) -> None:
     stub.on("GET", f"/v1/intents/{INTENT}/audit", Answer({**sealed({"event": {}}), "head": "00"}))
     assert run("audit", "verify", INTENT).exit_code == ExitCode.FAILURE
     told = run("audit", "verify", INTENT, "--json")

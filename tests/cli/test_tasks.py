@@ -45,7 +45,7 @@ DECIDED = {
 }
 
 
-def test_approve_sends_the_revision_and_digest_that_it_showed(run: Run, stub: Stub) -> None:
+def test_approve_sends_the_revision_and_digest_that_were_shown(run: Run, stub: Stub) -> None:
     stub.on("GET", PATH, task())
     stub.on("POST", f"{PATH}/answer", task("closed", **DECIDED))
     result = run("tasks", "approve", TASK, "--yes", "--comment", "fine")
@@ -64,7 +64,7 @@ def test_approve_sends_the_revision_and_digest_that_it_showed(run: Run, stub: St
     assert result.stdout == f"{said}revision 3, digest {DIGEST}\n"
 
 
-def test_without_a_terminal_nothing_is_decided_without_yes(run: Run, stub: Stub) -> None:
+def test_approve_without_a_terminal_requires_the_yes_option(run: Run, stub: Stub) -> None:
     stub.on("GET", PATH, task())
     result = run("tasks", "approve", TASK, input="y\n")
     assert result.exit_code == ExitCode.USAGE
@@ -73,7 +73,7 @@ def test_without_a_terminal_nothing_is_decided_without_yes(run: Run, stub: Stub)
 
 
 @pytest.mark.parametrize("flags", [(), ("--yes",), ("--yes", "--digest", DIGEST)])
-def test_what_a_key_cannot_decide_is_said_at_once_with_the_page_where_it_is(
+def test_key_that_cannot_decide_is_refused_at_once_with_the_address_of_the_page(
     run: Run, stub: Stub, flags: tuple[str, ...]
 ) -> None:
     stub.on("GET", PATH, task(strength="session", risk="high"))
@@ -88,7 +88,7 @@ def test_what_a_key_cannot_decide_is_said_at_once_with_the_page_where_it_is(
 
 
 @pytest.mark.parametrize("risk", ["high", "critical"])
-def test_no_flag_says_yes_to_a_high_risk(run: Run, stub: Stub, risk: str) -> None:
+def test_no_option_confirms_a_high_risk_approval(run: Run, stub: Stub, risk: str) -> None:
     stub.on("GET", PATH, task(strength="link", risk=risk))
     result = run("tasks", "approve", TASK, "--yes")
     assert result.exit_code == ExitCode.USAGE
@@ -96,21 +96,21 @@ def test_no_flag_says_yes_to_a_high_risk(run: Run, stub: Stub, risk: str) -> Non
     assert stub.seen("POST", f"{PATH}/answer") == []
 
 
-def test_reject_and_its_comment(run: Run, stub: Stub) -> None:
+def test_reject_sends_the_comment(run: Run, stub: Stub) -> None:
     stub.on("GET", PATH, task())
     stub.on("POST", f"{PATH}/answer", task("closed", outcome="rejected"))
     assert run("tasks", "reject", TASK, "-y", "-m", "not now").exit_code == 0
     assert stub.asked[-1].body["outcome"] == "rejected"
 
 
-def test_a_decided_task_is_6_and_says_who(run: Run, stub: Stub) -> None:
+def test_approve_of_a_decided_task_exits_with_6_and_names_who_decided(run: Run, stub: Stub) -> None:
     stub.on("GET", PATH, task("closed", **DECIDED))
     result = run("tasks", "approve", TASK, "--yes")
     assert result.exit_code == ExitCode.CONFLICT
     assert "Already decided: approved by Ann at 2026-03-01T12:00:00Z via api." in result.stderr
 
 
-def test_being_second_by_a_moment_is_6_too(run: Run, stub: Stub) -> None:
+def test_approve_that_loses_a_race_exits_with_6(run: Run, stub: Stub) -> None:
     details = {
         "outcome": "rejected",
         "decided_by": "per_otto",
@@ -133,7 +133,7 @@ def test_being_second_by_a_moment_is_6_too(run: Run, stub: Stub) -> None:
     assert "Read it again" in stale.stderr
 
 
-def test_a_pinned_digest_must_be_the_one(run: Run, stub: Stub) -> None:
+def test_approve_refuses_a_digest_other_than_the_one_shown(run: Run, stub: Stub) -> None:
     stub.on("GET", PATH, task())
     stub.on("POST", f"{PATH}/answer", task("closed"))
     assert run("tasks", "approve", TASK, "--yes", "--digest", "cd" * 32).exit_code == ExitCode.CONFLICT
@@ -141,14 +141,14 @@ def test_a_pinned_digest_must_be_the_one(run: Run, stub: Stub) -> None:
     assert run("tasks", "approve", TASK, "--yes", "--digest", DIGEST).exit_code == 0
 
 
-def test_a_comment_that_is_required_is_asked_for_by_its_flag(run: Run, stub: Stub) -> None:
+def test_missing_required_comment_error_names_the_flag(run: Run, stub: Stub) -> None:
     stub.on("GET", PATH, task(comment_required=True))
     result = run("tasks", "approve", TASK, "--yes")
     assert result.exit_code == ExitCode.USAGE
     assert "--comment TEXT" in result.stderr
 
 
-def test_submit_sends_a_form_in_its_types(run: Run, stub: Stub) -> None:
+def test_submit_converts_form_fields_to_their_types(run: Run, stub: Stub) -> None:
     schema = {"properties": {"amount": {"type": "integer"}}}
     stub.on("GET", PATH, task(task_type="form", allowed_outcomes=["submitted"], form_schema=schema))
     stub.on("POST", f"{PATH}/answer", task("closed", outcome="submitted"))
@@ -158,21 +158,21 @@ def test_submit_sends_a_form_in_its_types(run: Run, stub: Stub) -> None:
     assert (sent["outcome"], sent["data"]) == ("submitted", {"why": "x", "amount": 5})
 
 
-def test_submit_wants_an_outcome_where_there_are_several(run: Run, stub: Stub) -> None:
+def test_submit_requires_an_outcome_if_there_are_several(run: Run, stub: Stub) -> None:
     stub.on("GET", PATH, task())
     result = run("tasks", "submit", TASK, "--yes")
     assert result.exit_code == ExitCode.USAGE
     assert "approved, rejected" in result.stderr
 
 
-def test_evidence_goes_where_the_server_looks_for_it(run: Run, stub: Stub) -> None:
+def test_evidence_is_sent_in_the_field_that_the_server_reads(run: Run, stub: Stub) -> None:
     stub.on("GET", PATH, task(evidence_required=True))
     stub.on("POST", f"{PATH}/answer", task("closed"))
     assert run("tasks", "approve", TASK, "-y", "--evidence", "ticket 7").exit_code == 0
     assert stub.asked[-1].body["data"] == {"evidence": "ticket 7"}
 
 
-def test_list_shows_a_task_in_one_harmless_line(run: Run, stub: Stub) -> None:
+def test_list_shows_each_task_on_one_escaped_line(run: Run, stub: Stub) -> None:
     answer = task()
     stub.on("GET", "/v1/tasks", Answer({"ok": True, "tasks": [answer.body["task"]]}))
     result = run("tasks", "list", "--mine")
@@ -187,7 +187,7 @@ def test_list_shows_a_task_in_one_harmless_line(run: Run, stub: Stub) -> None:
 APPROVE = ("tasks", "approve", TASK)
 
 
-def test_at_a_terminal_a_yes_is_asked_for(stub: Stub) -> None:
+def test_approve_in_a_terminal_asks_for_confirmation(stub: Stub) -> None:
     stub.on("GET", PATH, task())
     stub.on("POST", f"{PATH}/answer", task("closed", **DECIDED))
     code, screen = at_a_terminal(stub, APPROVE, [(b"[y/N]", b"y\n")])
@@ -196,7 +196,7 @@ def test_at_a_terminal_a_yes_is_asked_for(stub: Stub) -> None:
     assert len(stub.seen("POST", f"{PATH}/answer")) == 1
 
 
-def test_at_a_terminal_anything_but_yes_is_no(stub: Stub) -> None:
+def test_any_reply_other_than_yes_cancels_the_approval(stub: Stub) -> None:
     stub.on("GET", PATH, task())
     for keys in (b"\n", b"n\n", b"yep\n"):
         code, screen = at_a_terminal(stub, APPROVE, [(b"[y/N]", keys)])
@@ -205,14 +205,14 @@ def test_at_a_terminal_anything_but_yes_is_no(stub: Stub) -> None:
     assert stub.seen("POST", f"{PATH}/answer") == []
 
 
-def test_the_end_of_an_intents_id_stands_for_the_task_it_waits_for(run: Run, stub: Stub) -> None:
+def test_end_of_an_intent_id_resolves_to_its_open_task(run: Run, stub: Stub) -> None:
     stub.on("GET", "/v1/tasks", Answer({"ok": True, "tasks": [task().body["task"]]}))
     stub.on("GET", PATH, task())
     assert run("tasks", "get", "800000000000", "-o", "id").stdout == TASK + "\n"
     assert run("tasks", "get", "0198c0de", "-o", "id").stdout == TASK + "\n"
 
 
-def test_what_runs_after_a_yes_is_shown_before_it_is_given(run: Run, stub: Stub) -> None:
+def test_steps_after_approval_are_shown_before_the_confirmation(run: Run, stub: Stub) -> None:
     steps = [
         {
             "step_id": "apply",
@@ -240,7 +240,7 @@ def test_what_runs_after_a_yes_is_shown_before_it_is_given(run: Run, stub: Stub)
     assert "after no or silence" in shown
 
 
-def test_nobody_is_asked_about_what_they_were_not_shown(run: Run, stub: Stub) -> None:
+def test_quiet_approve_shows_the_task_unless_yes_is_given(run: Run, stub: Stub) -> None:
     stub.on("GET", PATH, task())
     asked = run("tasks", "approve", TASK, "--quiet")
     assert asked.exit_code == ExitCode.USAGE
@@ -249,9 +249,7 @@ def test_nobody_is_asked_about_what_they_were_not_shown(run: Run, stub: Stub) ->
     assert run("tasks", "approve", TASK, "--quiet", "--yes").stderr == ""
 
 
-def test_secrets_are_masked_in_text_in_json_and_on_the_card_that_an_answer_shows(
-    run: Run, stub: Stub
-) -> None:
+def test_secrets_are_masked_in_text_json_and_the_card(run: Run, stub: Stub) -> None:
     holding = {"db": {"password": "hunter2"}, "url": "postgresql://app:hunter2@db/x", "target": "prod"}
     stub.on("GET", PATH, task(payload=holding, previous_results={"check": {"headers": ["Bearer hunter2"]}}))
     stub.on("POST", f"{PATH}/answer", task("closed", payload=holding, **DECIDED))
@@ -276,7 +274,7 @@ CHANGING = {
 }
 
 
-def test_what_a_task_changes_is_shown_as_on_its_page(run: Run, stub: Stub) -> None:
+def test_changes_are_shown_as_on_the_page(run: Run, stub: Stub) -> None:
     stub.on("GET", PATH, task(payload=CHANGING, risk="medium"))
     stub.on("POST", f"{PATH}/answer", task("closed", **DECIDED))
     text = run("tasks", "get", TASK).stdout
@@ -295,7 +293,7 @@ def test_what_a_task_changes_is_shown_as_on_its_page(run: Run, stub: Stub) -> No
         assert "    config.k1: 1 (unchanged)\n" in shown
 
 
-def test_a_low_risk_is_decided_on_the_hunks_alone(run: Run, stub: Stub) -> None:
+def test_low_risk_task_is_decided_from_its_hunks(run: Run, stub: Stub) -> None:
     stub.on("GET", PATH, task(payload=CHANGING, risk="low"))
     stub.on("POST", f"{PATH}/answer", task("closed", **DECIDED))
     shown = run("tasks", "approve", TASK, "--yes").stderr
@@ -303,7 +301,7 @@ def test_a_low_risk_is_decided_on_the_hunks_alone(run: Run, stub: Stub) -> None:
     assert "line 2: value" not in shown
 
 
-def test_colours_mark_what_went_and_came_where_there_are_colours(run: Run, stub: Stub) -> None:
+def test_removed_and_added_lines_are_coloured(run: Run, stub: Stub) -> None:
     stub.on("GET", PATH, task(payload=CHANGING))
     coloured = run("tasks", "get", TASK, "--color", "always").stdout
     assert "\x1b[31m        - line 31: value\x1b[0m\n\x1b[32m        + line\\x1b 31\x1b[0m\n" in coloured
@@ -311,7 +309,7 @@ def test_colours_mark_what_went_and_came_where_there_are_colours(run: Run, stub:
     assert "\x1b" not in run("tasks", "get", TASK).stdout
 
 
-def test_a_revision_shows_long_values_by_their_lines(run: Run, stub: Stub) -> None:
+def test_revision_shows_long_values_as_line_differences(run: Run, stub: Stub) -> None:
     changed = [{"path": "sql", "before": "a\nb", "after": "a\nc"}, {"path": "new", "after": "x"}]
     stub.on("GET", PATH, task(changes=[{"from_revision": 1, "to_revision": 2, "changed": changed}]))
     text = run("tasks", "get", TASK).stdout
@@ -321,6 +319,6 @@ def test_a_revision_shows_long_values_by_their_lines(run: Run, stub: Stub) -> No
 @pytest.mark.parametrize(
     ("missing", "line"), [(2, "needed       2 more approvals"), (1, "needed       1 more approval")]
 )
-def test_a_task_says_how_many_approvals_it_needs(run: Run, stub: Stub, missing: int, line: str) -> None:
+def test_task_shows_how_many_approvals_it_needs(run: Run, stub: Stub, missing: int, line: str) -> None:
     stub.on("GET", PATH, task(approvals_missing=missing))
     assert line in run("tasks", "get", TASK).stdout.splitlines()

@@ -60,7 +60,7 @@ def table(width: int, rows: list[dict[str, Any]], columns: tuple[Column, ...]) -
 
 
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 120, 200])
-def test_an_id_is_never_cut_and_the_object_stands_in_the_list(width: int) -> None:
+def test_ids_are_never_cut_and_the_subject_is_a_column(width: int) -> None:
     rows = [open_task(title="Refund the customer of the order?" * 2), open_task(task_id=OTHER)]
     first, *lines = table(width, rows, TASK_COLUMNS)
     assert first.startswith("ID            TITLE")
@@ -71,7 +71,7 @@ def test_an_id_is_never_cut_and_the_object_stands_in_the_list(width: int) -> Non
         assert all(len(line) <= width for line in (first, *lines))
 
 
-def test_other_columns_are_left_out_before_a_text_becomes_unreadable() -> None:
+def test_columns_are_omitted_before_text_becomes_unreadable() -> None:
     row = open_task(
         title="T" * 60, risk="high", due_at="2026-03-01T20:00:00Z", opened_at="2026-03-01T10:00:00Z"
     )
@@ -81,7 +81,7 @@ def test_other_columns_are_left_out_before_a_text_becomes_unreadable() -> None:
     assert shown[3] == ["ID", "TITLE", "ABOUT"]
 
 
-def test_what_a_command_accepts_is_whole_in_every_table() -> None:
+def test_values_that_commands_accept_are_never_cut_in_tables() -> None:
     tables = 0
     for section in SECTIONS.values():
         for target, _ in section.values():
@@ -94,7 +94,7 @@ def test_what_a_command_accepts_is_whole_in_every_table() -> None:
     assert tables > 8
 
 
-def test_a_list_says_that_there_is_more(run: Run, stub: Stub) -> None:
+def test_truncated_list_says_that_there_are_more(run: Run, stub: Stub) -> None:
     stub.on("GET", "/v1/tasks", listing(open_task(), open_task(task_id=OTHER)))
     done = run("tasks", "list", "--limit", "1", "--json")
     assert (len(json.loads(done.stdout)), done.stderr) == (
@@ -107,7 +107,7 @@ def test_a_list_says_that_there_is_more(run: Run, stub: Stub) -> None:
 # -- colours
 
 
-def test_no_color_is_color_never(run: Run, stub: Stub) -> None:
+def test_no_color_equals_color_never(run: Run, stub: Stub) -> None:
     stub.on("GET", "/v1/tasks", listing(open_task()))
     assert "\x1b[" in run("tasks", "list", "--color", "always").stdout
     assert "\x1b[" in run("tasks", "list", FORCE_COLOR="1").stdout
@@ -151,7 +151,7 @@ def known(stub: Stub) -> dict[str, str]:
     return {"SIGNOFF_URL": stub.url, "SIGNOFF_API_KEY": "sgn_person_x", "SIGNOFF_COMPLETION_TIMEOUT": "60"}
 
 
-def test_each_shell_is_offered_ids_with_what_they_stand_for(stub: Stub) -> None:
+def test_completion_offers_ids_with_a_description_in_each_shell(stub: Stub) -> None:
     environ = known(stub)
     assert offered("bash", "signoff tasks approve ", **environ) == [
         f"plain,{TASK[-12:]}",
@@ -186,7 +186,7 @@ def test_each_shell_is_offered_ids_with_what_they_stand_for(stub: Stub) -> None:
         ("signoff tasks app", "approve"),
     ],
 )
-def test_ids_and_names_are_offered_wherever_a_command_takes_them(stub: Stub, words: str, first: str) -> None:
+def test_completion_offers_ids_and_names_for_every_command(stub: Stub, words: str, first: str) -> None:
     assert offered("bash", words, **known(stub))[:1] == [f"plain,{first}"]
 
 
@@ -210,7 +210,7 @@ def test_ids_and_names_are_offered_wherever_a_command_takes_them(stub: Stub, wor
         "a\\b",
     ],
 )
-def test_a_word_that_a_shell_does_not_take_as_it_is_is_not_offered(stub: Stub, shell: str, name: str) -> None:
+def test_completion_omits_words_that_the_shell_would_change(stub: Stub, shell: str, name: str) -> None:
     environ = {"SIGNOFF_URL": stub.url, "SIGNOFF_API_KEY": "sgn_x", "SIGNOFF_COMPLETION_TIMEOUT": "60"}
     stub.on("GET", "/v1/people", Answer({"people": [{"email": name}, {"email": "jürgen+x@a.example"}]}))
     said = offered(shell, "signoff people set ", **environ)
@@ -218,9 +218,7 @@ def test_a_word_that_a_shell_does_not_take_as_it_is_is_not_offered(stub: Stub, s
     assert not any(name.strip() in line for line in said)
 
 
-def test_a_server_that_is_away_slow_or_refuses_offers_nothing_and_prints_nothing(
-    stub: Stub, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_completion_prints_nothing_if_the_server_fails(stub: Stub, monkeypatch: pytest.MonkeyPatch) -> None:
     done = threading.Event()
 
     def slow(asked: Any) -> Answer:
@@ -247,7 +245,7 @@ def test_a_server_that_is_away_slow_or_refuses_offers_nothing_and_prints_nothing
     assert offered("bash", "signoff tasks get ", SIGNOFF_URL="", SIGNOFF_API_KEY="") == [""]
 
 
-def test_every_argument_that_names_something_has_a_completion() -> None:
+def test_every_argument_that_names_something_has_completion() -> None:
     plain = {
         "file",
         "files",
@@ -278,13 +276,13 @@ def test_every_argument_that_names_something_has_a_completion() -> None:
 @pytest.mark.parametrize(
     ("said", "seconds"), [("", 1.5), ("soon", 1.5), ("0.2", 0.2), ("-1", 0.01), ("1e9", 60.0)]
 )
-def test_how_long_completion_waits_is_a_setting_within_bounds(said: str, seconds: float) -> None:
+def test_completion_timeout_is_a_bounded_setting(said: str, seconds: float) -> None:
     assert complete.patience({"SIGNOFF_COMPLETION_TIMEOUT": said}) == seconds
     assert complete.patience({}) == 1.5
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_the_script_of_each_shell_asks_this_program(run: Run, shell: str) -> None:
+def test_completion_script_of_each_shell_calls_this_program(run: Run, shell: str) -> None:
     script = run("completion", shell).stdout
     assert f"_SIGNOFF_COMPLETE={shell}_complete" in script
 
@@ -301,7 +299,7 @@ def waiting(stub: Stub, *tasks: dict[str, Any]) -> None:
         stub.on("GET", f"/v1/tasks/{one['task_id']}", Answer({"ok": True, "task": one}))
 
 
-def test_next_is_the_task_that_is_due_first_among_those_that_wait_for_me(run: Run, stub: Stub) -> None:
+def test_next_is_the_callers_open_task_with_the_earliest_deadline(run: Run, stub: Stub) -> None:
     def numbered(number: int, **more: Any) -> dict[str, Any]:
         return open_task(task_id=f"{TASK[:-1]}{number}", opened_at=f"2026-03-01T10:0{number}:00Z", **more)
 
@@ -334,7 +332,7 @@ def test_next_is_the_task_that_is_due_first_among_those_that_wait_for_me(run: Ru
     )
 
 
-def test_next_offers_commands_that_can_be_pasted_for_every_outcome(run: Run, stub: Stub) -> None:
+def test_next_prints_a_pasteable_command_for_every_outcome(run: Run, stub: Stub) -> None:
     waiting(stub, open_task(allowed_outcomes=["approved", "ship_it"], comment_required=True))
     offered = run("tasks", "next").stderr
     assert f"  signoff tasks approve {TASK} -m TEXT\n" in offered
@@ -342,7 +340,7 @@ def test_next_offers_commands_that_can_be_pasted_for_every_outcome(run: Run, stu
     assert "|" not in offered, "pasted, it would be a pipe"
 
 
-def test_no_next_task_is_5(run: Run, stub: Stub) -> None:
+def test_next_without_a_task_exits_with_5(run: Run, stub: Stub) -> None:
     waiting(stub)
     done = run("tasks", "next")
     assert (done.exit_code, done.stdout, done.stderr) == (
@@ -352,7 +350,7 @@ def test_no_next_task_is_5(run: Run, stub: Stub) -> None:
     )
 
 
-def test_at_a_terminal_next_opens_the_card_and_asks(stub: Stub) -> None:
+def test_next_in_a_terminal_shows_the_card_and_asks(stub: Stub) -> None:
     waiting(stub, open_task())
     stub.on("POST", f"/v1/tasks/{TASK}/answer", task("closed", **DECIDED))
     asks = b"Answer with approved, rejected, or press Enter to skip it:"
@@ -364,7 +362,7 @@ def test_at_a_terminal_next_opens_the_card_and_asks(stub: Stub) -> None:
     assert at_a_terminal(stub, ["tasks", "next"], [(asks, b"sure\n")])[0] == ExitCode.USAGE
 
 
-def test_next_never_asks_for_what_a_key_cannot_decide(run: Run, stub: Stub) -> None:
+def test_next_does_not_ask_if_the_key_cannot_decide(run: Run, stub: Stub) -> None:
     waiting(stub, open_task(strength="session", risk="high"))
     done = run("tasks", "next")
     assert (done.exit_code, f"{stub.url}/tasks/{TASK}" in done.stderr) == (ExitCode.FORBIDDEN, True)
@@ -373,7 +371,7 @@ def test_next_never_asks_for_what_a_key_cannot_decide(run: Run, stub: Stub) -> N
 # -- receipts, the last intent, a look at the requests
 
 
-def test_a_withdrawal_has_a_receipt(run: Run, stub: Stub) -> None:
+def test_withdrawal_prints_a_receipt(run: Run, stub: Stub) -> None:
     stub.on("GET", f"/v1/tasks/{TASK}", task())
     receipt = {"said": "The request is withdrawn.", "next": "Everyone who was asked is notified."}
     stub.on(
@@ -389,7 +387,7 @@ def test_a_withdrawal_has_a_receipt(run: Run, stub: Stub) -> None:
     assert json.loads(run("tasks", "withdraw", TASK, "--yes", "--json").stdout)["receipt"] == receipt
 
 
-def test_last_is_the_intent_that_was_sent_last_to_this_server(run: Run, stub: Stub) -> None:
+def test_last_is_the_intent_most_recently_sent_to_this_server(run: Run, stub: Stub) -> None:
     assert run("intents", "get", "@last").exit_code == ExitCode.NOT_FOUND
     stub.on("POST", "/v1/intents", Answer({"ok": True, "intent_id": INTENT}))
     assert run("intents", "send", "--type", "a.b.v1").exit_code == 0
@@ -402,7 +400,7 @@ def test_last_is_the_intent_that_was_sent_last_to_this_server(run: Run, stub: St
     assert run("tasks", "get", "@last").exit_code == ExitCode.NOT_FOUND
 
 
-def test_verbose_shows_the_requests_and_no_key(run: Run, stub: Stub) -> None:
+def test_verbose_prints_requests_without_the_key(run: Run, stub: Stub) -> None:
     stub.on("GET", "/v1/tasks", Answer(listing().body, headers={"x-request-id": "req_7"}))
     for flag in ("-v", "--verbose", "--debug"):
         done = run("tasks", "list", "--search", "token=hunter2", flag)
@@ -413,7 +411,7 @@ def test_verbose_shows_the_requests_and_no_key(run: Run, stub: Stub) -> None:
         assert "sgn_person" not in done.stderr
 
 
-def test_every_command_is_described_for_programs(run: Run) -> None:
+def test_machine_readable_help_describes_every_command(run: Run) -> None:
     found = {one["command"]: one for one in json.loads(run("commands", "--json").stdout)}
     assert set(found) == {" ".join(("signoff", *words)) for words, _ in every_command(main, ())}
     approve = found["signoff tasks approve"]
@@ -429,7 +427,7 @@ def test_every_command_is_described_for_programs(run: Run) -> None:
     assert "signoff tasks next" in run("commands").stdout
 
 
-def test_the_guide_for_programs_names_what_there_is(run: Run) -> None:
+def test_guide_for_programs_names_existing_commands_only(run: Run) -> None:
     guide = run("commands", "--guide").stdout
     known = {" ".join(words) for words, _ in every_command(main, ())} | {
         name for section in SECTIONS.values() for name in section
@@ -445,14 +443,14 @@ def test_the_guide_for_programs_names_what_there_is(run: Run) -> None:
         assert word.split()[0] in MEANING[ExitCode(code)]
 
 
-def test_an_option_before_its_command_is_told_where_it_belongs(run: Run) -> None:
+def test_misplaced_option_error_names_its_place(run: Run) -> None:
     for words in (("--json", "tasks", "list"), ("tasks", "--json", "list")):
         done = run(*words)
         assert done.exit_code == ExitCode.USAGE
         assert "A command's options follow it: signoff tasks list --json" in done.stderr
 
 
-def test_a_watch_stops_at_a_status_or_an_event(run: Run, stub: Stub) -> None:
+def test_watch_until_stops_at_a_status_or_an_event(run: Run, stub: Stub) -> None:
     stub.on("GET", f"/v1/intents/{INTENT}", intent("WAITING"))
     chunks = [
         event(1, "CREATED", "created"),
@@ -502,15 +500,15 @@ ENDS: dict[ExitCode, Callable[[Stub], tuple[str, ...]]] = {
     ExitCode.UNDELIVERABLE: lambda stub: watched(stub, "FAILED", ending="undeliverable"),
 }
 ELSEWHERE = {
-    ExitCode.DECLINED: "test_at_a_terminal_anything_but_yes_is_no",
-    ExitCode.CHANGED: "test_a_changed_payload_is_told_from_the_one_that_was_sent",
-    ExitCode.TIMEOUT: "test_a_watch_that_takes_too_long_is_7_and_the_intent_goes_on",
-    ExitCode.INTERRUPTED: "test_ctrl_c_is_130",
+    ExitCode.DECLINED: "test_any_reply_other_than_yes_cancels_the_approval",
+    ExitCode.CHANGED: "test_watch_tells_a_changed_payload_from_the_one_that_was_sent",
+    ExitCode.TIMEOUT: "test_watch_that_times_out_exits_with_7",
+    ExitCode.INTERRUPTED: "test_ctrl_c_exits_with_130",
 }
 
 
 @pytest.mark.parametrize("code", ENDS)
-def test_a_command_ends_with_the_code_that_the_table_says(run: Run, stub: Stub, code: ExitCode) -> None:
+def test_command_exits_with_the_documented_code(run: Run, stub: Stub, code: ExitCode) -> None:
     assert run(*ENDS[code](stub)).exit_code == code
 
 

@@ -29,7 +29,9 @@ def message(state: str, summary: str) -> dict[str, Any]:
         ("waiting", "failed so far, 1 attempt: try later; will be retried", ExitCode.TIMEOUT),
     ],
 )
-def test_it_waits_for_the_result(run: Run, stub: Stub, state: str, summary: str, code: int) -> None:
+def test_test_message_command_waits_for_the_result(
+    run: Run, stub: Stub, state: str, summary: str, code: int
+) -> None:
     stub.on("POST", PATH, Answer({"ok": True, "message": message("waiting", "on its way")}))
     stub.on("GET", PATH, Answer({"ok": True, "messages": [message(state, summary)]}))
     result = run("people", "test-message", "per_ann", "--channel", "email", "--wait", "1")
@@ -38,7 +40,7 @@ def test_it_waits_for_the_result(run: Run, stub: Stub, state: str, summary: str,
     assert stub.asked[0].body == {"channel": "email"}
 
 
-def test_a_refusal_is_shown(run: Run, stub: Stub) -> None:
+def test_test_message_command_shows_a_refusal(run: Run, stub: Stub) -> None:
     stub.on("POST", PATH, refused(403, "admin_required"))
     result = run("people", "test-message", "per_ann")
     assert (result.exit_code, stub.asked[0].body) == (ExitCode.FORBIDDEN, {})

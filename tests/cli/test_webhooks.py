@@ -37,7 +37,7 @@ def secret(tmp_path: Path) -> str:
     return str(file)
 
 
-def test_its_events_are_those_that_webhooks_carry() -> None:
+def test_sample_events_are_those_that_webhooks_post() -> None:
     posted = {kind.value for kind in NotificationKind} - {
         kind.value for kind in (*PERSONAL_ONLY, NotificationKind.PUSH)
     }
@@ -48,7 +48,7 @@ def test_its_events_are_those_that_webhooks_carry() -> None:
 
 
 @pytest.mark.parametrize("event", _TYPES)
-def test_a_sample_is_signed_and_marked(run: Run, receiver: Stub, secret: str, event: str) -> None:
+def test_sample_is_signed_and_marked_as_a_test(run: Run, receiver: Stub, secret: str, event: str) -> None:
     receiver.on("POST", "/hook", Answer(status=204))
     done = run("webhooks", "trigger", event, "--to", f"{receiver.url}/hook", "--secret-file", secret)
     assert done.exit_code == 0, done.output
@@ -66,14 +66,14 @@ def test_a_sample_is_signed_and_marked(run: Run, receiver: Stub, secret: str, ev
 
 
 @pytest.mark.parametrize(("status", "code"), [(500, ExitCode.FAILURE), (302, ExitCode.FAILURE)])
-def test_what_the_receiver_answers_is_the_exit_code(run: Run, receiver: Stub, status: int, code: int) -> None:
+def test_exit_code_follows_the_receivers_response(run: Run, receiver: Stub, status: int, code: int) -> None:
     receiver.on("POST", "/hook", Answer(status=status, headers={"location": "http://192.0.2.1/"}))
     done = run("webhooks", "trigger", "task.opened", "--to", f"{receiver.url}/hook")
     assert (done.exit_code, f"HTTP {status}" in done.stdout) == (code, True)
     assert "webhook-signature" not in receiver.asked[0].headers
 
 
-def test_without_a_receiver(run: Run, receiver: Stub) -> None:
+def test_unreachable_receiver_is_reported(run: Run, receiver: Stub) -> None:
     receiver.stop()
     done = run("webhooks", "trigger", "task.opened", "--to", receiver.url)
     assert (done.exit_code, "no answer" in done.stdout) == (ExitCode.UNREACHABLE, True)
@@ -83,7 +83,7 @@ def test_without_a_receiver(run: Run, receiver: Stub) -> None:
 @pytest.mark.parametrize(
     "url", ["https://hooks.example/x", "http://10.0.0.1/", "http://127.0.0.1.evil.example/"]
 )
-def test_nothing_is_posted_to_another_machine(run: Run, stub: Stub, url: str) -> None:
+def test_samples_are_posted_to_this_machine_only(run: Run, stub: Stub, url: str) -> None:
     for words in (("trigger", "task.opened", "--to", url), ("listen", "--forward-to", url)):
         done = run("webhooks", *words)
         assert (done.exit_code, "only to this machine" in done.stderr) == (ExitCode.USAGE, True)
@@ -91,7 +91,7 @@ def test_nothing_is_posted_to_another_machine(run: Run, stub: Stub, url: str) ->
 
 
 @pytest.mark.parametrize("said", ["", "whsec_", "whsec_%%%", "hunter2"])
-def test_a_wrong_secret_is_refused_and_not_shown(run: Run, receiver: Stub, tmp_path: Path, said: str) -> None:
+def test_wrong_secret_is_refused_and_not_shown(run: Run, receiver: Stub, tmp_path: Path, said: str) -> None:
     (tmp_path / "wrong").write_text(said)
     done = run(
         "webhooks", "trigger", "message", "--to", receiver.url, "--secret-file", str(tmp_path / "wrong")
@@ -134,7 +134,7 @@ def message(**more: Any) -> dict[str, Any]:
     }
 
 
-def test_logs_show_attempts_the_error_and_the_next_attempt(run: Run, stub: Stub) -> None:
+def test_logs_show_attempts_the_error_and_the_time_of_the_next_attempt(run: Run, stub: Stub) -> None:
     stub.on("GET", "/v1/intents", intents({"id": INTENT}))
     failing = message(
         message_id="m2",
@@ -169,7 +169,7 @@ def news(seq: int, kind: str, at: str) -> dict[str, Any]:
     return {"id": f"{INTENT}.{seq}.0", "seq": seq, "type": kind, "title": f"T{seq}", "body": body}
 
 
-def test_it_forwards_each_once_goes_on_after_an_outage_and_ends_with_ctrl_c(
+def test_listen_forwards_each_event_once_and_survives_an_outage(
     stub: Stub, receiver: Stub, tmp_path: Path, secret: str
 ) -> None:
     """Earlier events are not repeated, and an outage between two polls loses no event."""
@@ -227,11 +227,11 @@ def test_it_forwards_each_once_goes_on_after_an_outage_and_ends_with_ctrl_c(
     assert Webhook(SECRET).verify(raw, asked.headers) == late["body"]
 
 
-def test_a_key_that_is_refused_ends_it(run: Run, stub: Stub) -> None:
+def test_listen_ends_if_the_key_is_refused(run: Run, stub: Stub) -> None:
     stub.on("GET", "/v1/intents", refused(401, "invalid_platform_api_key"))
     assert run("webhooks", "listen").exit_code == ExitCode.UNAUTHENTICATED
 
 
-def test_a_secret_without_a_receiver_has_no_effect(run: Run, stub: Stub, secret: str) -> None:
+def test_secret_without_a_receiver_is_refused(run: Run, stub: Stub, secret: str) -> None:
     done = run("webhooks", "listen", "--secret-file", secret)
     assert (done.exit_code, stub.asked) == (ExitCode.USAGE, [])

@@ -26,7 +26,7 @@ def receiver() -> Iterator[Stub]:
         yield stub
 
 
-def test_what_happens_from_now_on_is_posted_and_nothing_else(sh: Shell, receiver: Stub) -> None:
+def test_listen_posts_new_events_only(sh: Shell, receiver: Stub) -> None:
     receiver.on("POST", "/hook", Answer(status=204))
     sh.asked()  # before
     environ = {name: value for name, value in os.environ.items() if not name.startswith("SIGNOFF_")}

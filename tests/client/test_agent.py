@@ -14,7 +14,7 @@ from tests.client.stub import INTENT, Answer, Stub, refused
 pytestmark = pytest.mark.windows
 
 
-def test_a_plain_function_gets_the_delivery_and_its_result_is_reported(
+def test_plain_function_gets_the_delivery_and_its_result_is_reported(
     agent: Agent, agent_env: AgentEnv
 ) -> None:
     got: list[Delivery] = []
@@ -43,7 +43,7 @@ def test_a_plain_function_gets_the_delivery_and_its_result_is_reported(
     assert claimed["holder"]
 
 
-def test_an_async_function_runs_on_the_loop_and_none_is_an_empty_result(
+def test_async_function_runs_on_the_loop_and_none_is_an_empty_result(
     agent: Agent, agent_env: AgentEnv
 ) -> None:
     @agent.on("*")
@@ -54,7 +54,7 @@ def test_an_async_function_runs_on_the_loop_and_none_is_an_empty_result(
     assert work(agent, agent_env.reported) == {"token": 7, "result": {}}
 
 
-def test_the_function_of_the_type_comes_before_the_one_for_all(agent: Agent, agent_env: AgentEnv) -> None:
+def test_handler_of_the_type_takes_precedence_over_the_default(agent: Agent, agent_env: AgentEnv) -> None:
     agent.on("*")(lambda intent: {"by": "all"})
     agent.on(TYPE)(lambda intent: {"by": "type"})
     agent_env.offer(held())
@@ -118,7 +118,7 @@ def unsayable(intent: Delivery) -> dict[str, Any]:
         (unsayable, "invalid_result", "JSON", False),
     ],
 )
-def test_what_goes_wrong_is_reported(
+def test_exception_of_a_handler_is_reported_as_an_error(
     agent: Agent, agent_env: AgentEnv, function: Any, code: str, part: str, retryable: bool
 ) -> None:
     agent.on(TYPE)(function)
@@ -128,12 +128,12 @@ def test_what_goes_wrong_is_reported(
     assert part in error["message"]
 
 
-def test_an_intent_nobody_has_a_function_for_is_failed_not_held(agent: Agent, agent_env: AgentEnv) -> None:
+def test_intent_without_a_handler_fails(agent: Agent, agent_env: AgentEnv) -> None:
     agent_env.offer(held())
     assert work(agent, agent_env.reported)["error"]["code"] == "unknown_intent_type"
 
 
-def test_it_takes_no_more_than_it_can_do_at_a_time(agent: Agent, agent_env: AgentEnv) -> None:
+def test_agent_claims_no_more_than_its_concurrency(agent: Agent, agent_env: AgentEnv) -> None:
     both, release = threading.Barrier(3), threading.Event()
 
     @agent.on(TYPE)
@@ -156,7 +156,7 @@ def test_it_takes_no_more_than_it_can_do_at_a_time(agent: Agent, agent_env: Agen
     assert all(1 <= asked.body["limit"] <= 2 for asked in agent_env.stub.seen("POST", CLAIM))
 
 
-def test_the_lease_is_renewed_while_the_function_runs(stub: Stub, agent_env: AgentEnv) -> None:
+def test_lease_is_renewed_while_the_handler_runs(stub: Stub, agent_env: AgentEnv) -> None:
     agent = Agent("validator", url=stub.url, api_key=KEY, lease=0.3)
     renewed = threading.Event()
 
@@ -174,7 +174,7 @@ def test_the_lease_is_renewed_while_the_function_runs(stub: Stub, agent_env: Age
     assert stub.seen("POST", "/v1/deliveries/d1/renew")[0].body == {"token": 7, "lease_seconds": 0.3}
 
 
-def test_a_lost_lease_is_told_to_the_function_and_the_late_report_dropped(stub: Stub) -> None:
+def test_lost_lease_is_shown_to_the_handler_and_its_report_is_dropped(stub: Stub) -> None:
     stub.on("POST", "/v1/deliveries/d1/renew", refused(409, "stale_delivery"))
     stub.on("POST", "/v1/deliveries/d1/report", refused(409, "stale_delivery"))
     agent_env = AgentEnv(stub)
@@ -189,7 +189,7 @@ def test_a_lost_lease_is_told_to_the_function_and_the_late_report_dropped(stub: 
     assert len(stub.seen("POST", "/v1/deliveries/d1/report")) == 1
 
 
-def test_a_report_gets_through_a_restart_of_the_server(agent: Agent, agent_env: AgentEnv) -> None:
+def test_report_is_retried_during_a_restart_of_the_server(agent: Agent, agent_env: AgentEnv) -> None:
     restarted = threading.Event()
 
     def back() -> None:
@@ -207,7 +207,7 @@ def test_a_report_gets_through_a_restart_of_the_server(agent: Agent, agent_env: 
     assert restarted.wait(LIMIT)
 
 
-def test_a_result_the_server_cannot_take_fails_the_step(stub: Stub, agent: Agent) -> None:
+def test_result_that_the_server_refuses_fails_the_step(stub: Stub, agent: Agent) -> None:
     stub.on("POST", "/v1/deliveries/d1/report", refused(413, "too_large"), Answer({"ok": True}))
     agent_env = AgentEnv(stub)
     agent.on(TYPE)(lambda intent: {"big": 1})

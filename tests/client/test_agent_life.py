@@ -15,7 +15,7 @@ from tests.client.conftest import KEY
 from tests.client.stub import INTENT, Answer, Asked, Stub, refused
 
 
-def test_stopping_lets_running_functions_finish(agent: Agent, agent_env: AgentEnv) -> None:
+def test_stop_waits_for_running_handlers(agent: Agent, agent_env: AgentEnv) -> None:
     running, release = threading.Event(), threading.Event()
 
     @agent.on(TYPE)
@@ -35,7 +35,7 @@ def test_stopping_lets_running_functions_finish(agent: Agent, agent_env: AgentEn
     assert agent_env.reported()["result"] == {"finished": True}
 
 
-def test_what_outlives_the_grace_is_left_to_its_lease(stub: Stub, agent_env: AgentEnv) -> None:
+def test_handler_that_outlives_the_grace_period_is_left_to_its_lease(stub: Stub, agent_env: AgentEnv) -> None:
     agent = Agent("validator", url=stub.url, api_key=KEY, grace=0.0)
     running, release = threading.Event(), threading.Event()
 
@@ -51,7 +51,7 @@ def test_what_outlives_the_grace_is_left_to_its_lease(stub: Stub, agent_env: Age
     assert stub.seen("POST", "/v1/deliveries/d1/release") == []
 
 
-def test_what_was_claimed_but_not_started_is_given_back(stub: Stub, agent: Agent) -> None:
+def test_claimed_delivery_that_was_not_started_is_released(stub: Stub, agent: Agent) -> None:
     agent.on(TYPE)(lambda intent: {})
 
     def claimed_while_stopping(asked: Asked) -> Answer:
@@ -65,7 +65,7 @@ def test_what_was_claimed_but_not_started_is_given_back(stub: Stub, agent: Agent
     assert stub.seen("POST", "/v1/deliveries/d1/report") == []
 
 
-def test_it_goes_on_asking_over_outages_and_says_so_once(
+def test_agent_keeps_claiming_during_outages_and_logs_each_once(
     stub: Stub, agent: Agent, caplog: pytest.LogCaptureFixture
 ) -> None:
     gone = [refused(503, "busy"), Answer(hangs_up=True), Answer(b"502 bad gateway", 502)]
@@ -79,13 +79,13 @@ def test_it_goes_on_asking_over_outages_and_says_so_once(
     assert len(told) == 1
 
 
-def test_a_key_that_is_refused_ends_it(stub: Stub, agent: Agent) -> None:
+def test_agent_ends_if_its_key_is_refused(stub: Stub, agent: Agent) -> None:
     stub.on("POST", CLAIM, refused(401, "key_revoked"))
     with pytest.raises(AuthenticationFailed):
         agent.run()
 
 
-def test_no_server_found_ends_it(tmp_path: Any) -> None:
+def test_agent_ends_if_no_server_is_configured(tmp_path: Any) -> None:
     with pytest.raises(NotConfigured):
         Agent("validator", url="nowhere").run()
 
@@ -102,7 +102,9 @@ def test_neither_keys_nor_payloads_are_logged(
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_stops_it_after_the_running_function(agent: Agent, agent_env: AgentEnv, number: int) -> None:
+def test_signal_stops_the_agent_after_the_running_handler(
+    agent: Agent, agent_env: AgentEnv, number: int
+) -> None:
     before = signal.getsignal(number)
 
     @agent.on(TYPE)
@@ -116,7 +118,7 @@ def test_a_signal_stops_it_after_the_running_function(agent: Agent, agent_env: A
     assert signal.getsignal(number) == before
 
 
-def test_a_second_signal_does_not_wait(agent: Agent, agent_env: AgentEnv) -> None:
+def test_second_signal_stops_the_agent_at_once(agent: Agent, agent_env: AgentEnv) -> None:
     release = threading.Event()
 
     @agent.on(TYPE)
@@ -131,7 +133,7 @@ def test_a_second_signal_does_not_wait(agent: Agent, agent_env: AgentEnv) -> Non
     assert agent_env.stub.seen("POST", "/v1/deliveries/d1/report") == []
 
 
-def test_it_speaks_through_a_given_client(stub: Stub, agent_env: AgentEnv) -> None:
+def test_agent_uses_the_given_client(stub: Stub, agent_env: AgentEnv) -> None:
     agent_env.offer(held(1))
     with Client(stub.url, KEY) as client:
         agent = Agent("validator", client=client)
@@ -155,13 +157,13 @@ def test_it_speaks_through_a_given_client(stub: Stub, agent_env: AgentEnv) -> No
     assert agent_env.reported(2)["result"] == {}
 
 
-def test_stopping_before_it_began_takes_nothing(agent: Agent, agent_env: AgentEnv) -> None:
+def test_agent_stopped_before_it_started_claims_nothing(agent: Agent, agent_env: AgentEnv) -> None:
     agent.stop()
     agent.run()
     assert agent_env.stub.asked == []
 
 
-def test_a_functions_thread_is_gone_with_it(agent: Agent, agent_env: AgentEnv) -> None:
+def test_thread_of_a_handler_ends_with_it(agent: Agent, agent_env: AgentEnv) -> None:
     used: list[threading.Thread] = []
     agent.on(TYPE)(lambda intent: used.append(threading.current_thread()))
     agent_env.offer(held(1), held(2))
@@ -173,6 +175,6 @@ def test_a_functions_thread_is_gone_with_it(agent: Agent, agent_env: AgentEnv) -
 
 
 @pytest.mark.parametrize("wrong", [{"concurrency": 0}, {"lease": -1}, {"lease": 0}])
-def test_terms_that_cannot_be_kept_are_refused(wrong: dict[str, Any]) -> None:
+def test_invalid_options_of_an_agent_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="must"):
         Agent("validator", **wrong)

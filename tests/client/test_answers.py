@@ -33,7 +33,7 @@ ABOUT_OTHERS: list[tuple[str, str, Callable[[Client], Any], dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("method", "path", "ask", "body"), ABOUT_OTHERS)
-def test_an_answer_about_something_else_is_an_error(
+def test_response_about_another_object_is_an_error(
     stub: Stub, client: Client, method: str, path: str, ask: Callable[[Client], Any], body: dict[str, Any]
 ) -> None:
     stub.on(method, path, Answer({"ok": True, **body}))
@@ -41,7 +41,7 @@ def test_an_answer_about_something_else_is_an_error(
         ask(client)
 
 
-def test_an_answer_about_what_was_asked_is_none(stub: Stub, client: Client) -> None:
+def test_response_about_the_requested_object_is_accepted(stub: Stub, client: Client) -> None:
     stub.on("GET", f"/v1/intents/{MINE}", Answer({"intent": {"intent_id": MINE, "retry_of": OTHERS}}))
     stub.on("POST", f"/v1/intents/{MINE}/retry", Answer({"intent_id": OTHERS, "retry_of": MINE}))
     stub.on("GET", f"/v1/tasks/{MINE}", Answer({"task": {"task_id": TASK, "intent_id": MINE}}))
@@ -50,7 +50,7 @@ def test_an_answer_about_what_was_asked_is_none(stub: Stub, client: Client) -> N
     assert client.tasks.get(MINE).intent_id == MINE
 
 
-def test_the_answer_to_another_request_is_an_error_and_its_connection_is_left(
+def test_response_to_another_request_is_an_error_and_closes_the_connection(
     stub: Stub, client: Client
 ) -> None:
     """This also holds for responses whose request names no id, such as creating an intent."""
@@ -71,7 +71,7 @@ def test_the_answer_to_another_request_is_an_error_and_its_connection_is_left(
     assert first.peer != second.peer
 
 
-def test_an_event_of_another_intent_ends_the_stream_with_an_error(stub: Stub, client: Client) -> None:
+def test_event_of_another_intent_ends_the_stream_with_an_error(stub: Stub, client: Client) -> None:
     body = {"intent_id": OTHERS, "seq": 16, "status": "COMPLETED", "event_type": "intent.completed"}
     frame = f"id: 16\nevent: intent.completed\ndata: {json.dumps(body)}\n\n".encode()
     stub.on("GET", f"/v1/intents/{MINE}/events/stream", Answer(chunks=[frame]))
@@ -81,7 +81,7 @@ def test_an_event_of_another_intent_ends_the_stream_with_an_error(stub: Stub, cl
         client.wait_for(MINE, timeout=5)
 
 
-def test_one_asynchronous_client_serves_one_loop_after_the_other(stub: Stub) -> None:
+def test_async_client_can_be_used_by_consecutive_loops(stub: Stub) -> None:
     stub.on("GET", "/health", Answer({"ok": True}))
     client = AsyncClient(stub.url, KEY)
 
@@ -95,7 +95,7 @@ def test_one_asynchronous_client_serves_one_loop_after_the_other(stub: Stub) -> 
     assert not client.session._pools  # each loop closed its own
 
 
-def test_and_several_loops_at_the_same_time(stub: Stub) -> None:
+def test_async_client_can_be_used_by_concurrent_loops(stub: Stub) -> None:
     stub.on("GET", "/health", Answer({"ok": True}))
     client = AsyncClient(stub.url, KEY)
     failures: list[BaseException] = []
@@ -122,7 +122,7 @@ def test_and_several_loops_at_the_same_time(stub: Stub) -> None:
     assert not client.session._pools
 
 
-def test_a_closed_client_says_so(stub: Stub) -> None:
+def test_closed_client_raises_a_clear_error(stub: Stub) -> None:
     stub.on("GET", "/health", Answer({"ok": True}))
     client = Client(stub.url, KEY)
     client.health()

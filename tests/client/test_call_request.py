@@ -19,7 +19,7 @@ def key(**changes: Any) -> str:
     return call_request(**{**given, **changes}).key()
 
 
-def test_the_same_call_has_the_same_key_and_any_other_another() -> None:
+def test_equal_calls_have_equal_keys() -> None:
     assert key() == key(arguments={"amount": 10.0, "order": "A"})
     keys = [
         key(),
@@ -46,12 +46,12 @@ def test_the_same_call_has_the_same_key_and_any_other_another() -> None:
         ("(hidden) 00", "looks like a hidden one"),
     ],
 )
-def test_an_argument_that_json_cannot_express_is_refused_by_name(value: object, why: str) -> None:
+def test_argument_that_is_not_json_is_refused_by_name(value: object, why: str) -> None:
     with pytest.raises(TypeError, match=why):
         call_request("refund", {"order": "A", "db": value})
 
 
-def test_a_hidden_argument_is_bound_but_cannot_be_read_or_guessed() -> None:
+def test_hidden_argument_affects_the_key_but_cannot_be_read_or_guessed() -> None:
     def call(pin: str, secret: str = "s") -> Any:
         return call_request("pay", {"pin": pin, "to": "A"}, hide=["pin"], secret=secret)
 
@@ -69,7 +69,7 @@ def test_a_hidden_argument_is_bound_but_cannot_be_read_or_guessed() -> None:
         call_request("pay", {"pin": "1"}, hide=["pim"])
 
 
-def test_what_was_not_edited_stays_the_callers_own_object() -> None:
+def test_unedited_arguments_are_the_callers_own_objects() -> None:
     lines = ({"sku": "x"},)
     call = call_request("order", {"lines": lines, "price": 1.0})
     back = call.approved({"lines": [{"sku": "x"}], "price": 1})
@@ -80,12 +80,12 @@ def test_what_was_not_edited_stays_the_callers_own_object() -> None:
 
 
 @pytest.mark.parametrize("payload", [{"a": 1}, {"a": 1, "b": 2, "c": 3}, {}])
-def test_an_edit_neither_adds_nor_removes_arguments(payload: dict[str, Any]) -> None:
+def test_edit_that_adds_or_removes_arguments_is_refused(payload: dict[str, Any]) -> None:
     with pytest.raises(InvalidEdit, match="adds or removes arguments"):
         call_request("f", {"a": 1, "b": 2}).approved(payload)
 
 
-def test_an_edit_must_fit_the_annotations() -> None:
+def test_edit_must_match_the_annotations() -> None:
     signature = CallSignature(refund)
     bound = signature.bind(("A", 10), {})
     whole = signature.arguments(bound)
@@ -98,7 +98,7 @@ def test_an_edit_must_fit_the_annotations() -> None:
             signature.apply(signature.bind(("A", 10), {}), {**whole, **wrong})
 
 
-def test_an_annotation_that_says_nothing_about_json_accepts_all() -> None:
+def test_annotation_without_a_json_type_accepts_any_value() -> None:
     def f(a, b: "Missing"):  # type: ignore[no-untyped-def,name-defined]  # noqa: F821
         ...
 
@@ -121,7 +121,7 @@ def test_self_and_omitted_parameters_are_not_sent() -> None:
         CallSignature(Shop.refund, omit=["dd"])
 
 
-def test_json_is_the_same_or_not() -> None:
+def test_same_json_compares_values_as_json() -> None:
     assert same_json({"a": 1.0, "b": (1, 2)}, {"b": [1, 2], "a": 1})
     assert not same_json(True, 1)
     assert not same_json(None, "")

@@ -64,7 +64,7 @@ REQUESTS: list[tuple[Ask, str, str, dict[str, str], Any]] = [
 
 
 @pytest.mark.parametrize(("ask", "method", "path", "query", "body"), REQUESTS)
-def test_both_clients_ask_alike(
+def test_both_clients_send_the_same_requests(
     stub: Stub, ask: Ask, method: str, path: str, query: dict[str, str], body: Any
 ) -> None:
     stub.on(method, path, Answer({"ok": True}))
@@ -93,7 +93,7 @@ def test_the_two_clients_have_the_same_methods() -> None:
         assert inspect.getdoc(method), name
 
 
-def test_what_the_sender_should_know_is_logged(
+def test_warnings_for_the_sender_are_logged(
     stub: Stub, client: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     stub.on("POST", "/v1/intents", Answer({"intent_id": "i-1", "warnings": ["no agent is registered as x"]}))
@@ -101,7 +101,7 @@ def test_what_the_sender_should_know_is_logged(
     assert [record.getMessage() for record in caplog.records] == ["intent i-1: no agent is registered as x"]
 
 
-def test_lists_are_read_over_as_many_pages_as_it_takes(stub: Stub, client: Client) -> None:
+def test_lists_are_read_page_by_page(stub: Stub, client: Client) -> None:
     stub.on(
         "GET",
         "/v1/tasks",
@@ -112,7 +112,9 @@ def test_lists_are_read_over_as_many_pages_as_it_takes(stub: Stub, client: Clien
     assert [(a.query["limit"], a.query.get("cursor")) for a in stub.asked] == [("4", None), ("2", "two")]
 
 
-def test_a_key_is_made_for_one_holder_and_its_secret_is_not_shown(stub: Stub, client: Client) -> None:
+def test_created_key_belongs_to_one_holder_and_its_secret_is_not_in_the_repr(
+    stub: Stub, client: Client
+) -> None:
     with pytest.raises(TypeError, match="exactly one"):
         client.create_key()
     with pytest.raises(TypeError, match="exactly one"):
@@ -125,24 +127,24 @@ def test_a_key_is_made_for_one_holder_and_its_secret_is_not_shown(stub: Stub, cl
 
 
 @pytest.mark.parametrize("strange", ["", "  ", "..", None, 7])
-def test_an_id_that_cannot_be_one_is_not_sent(client: Client, strange: Any) -> None:
+def test_invalid_id_is_not_sent(client: Client, strange: Any) -> None:
     with pytest.raises(TypeError):
         client.get_intent(strange)
 
 
-def test_an_id_stays_one_path_segment(stub: Stub, client: Client) -> None:
+def test_id_is_escaped_as_one_path_segment(stub: Stub, client: Client) -> None:
     stub.on("GET", "/v1/intents/a%2F..%2Fb%3Fc", intent("WAITING"))
     assert client.get_intent("a/../b?c").status == "WAITING"
 
 
-def test_retrying_gives_the_new_intents_id(stub: Stub, client: Client) -> None:
+def test_retry_returns_the_id_of_the_new_intent(stub: Stub, client: Client) -> None:
     stub.on(
         "POST", f"/v1/intents/{INTENT}/retry", Answer({"ok": True, "intent_id": "new", "status": "CREATED"})
     )
     assert client.retry(INTENT) == "new"
 
 
-def test_events_are_read_whole(stub: Stub, client: Client) -> None:
+def test_events_are_read_with_all_fields(stub: Stub, client: Client) -> None:
     wire = event(2, "CREATED", "created").decode().split("data: ")[1]
     stub.on(
         "GET", f"/v1/intents/{INTENT}/events", Answer(('{"ok": true, "events": [' + wire + "]}").encode())
@@ -151,14 +153,14 @@ def test_events_are_read_whole(stub: Stub, client: Client) -> None:
     assert (first.seq, first.event_type, first.status, first.final) == (2, "intent.created", "CREATED", False)
 
 
-def test_another_program_names_itself(stub: Stub) -> None:
+def test_another_program_is_named_in_the_user_agent(stub: Stub) -> None:
     stub.on("GET", "/health", Answer({"ok": True}))
     with Client(stub.url, KEY, program="signoff-cli") as client:
         assert client.health().ok
     assert stub.asked[0].headers["user-agent"].startswith("signoff-cli/")
 
 
-def test_an_empty_idempotency_key_is_refused_not_replaced(client: Client) -> None:
+def test_empty_idempotency_key_is_refused(client: Client) -> None:
     for call in (
         lambda: calls.send_intent({"intent_type": "a.b.v1"}, ""),
         lambda: calls.retry("i", " "),

@@ -19,21 +19,21 @@ def write(path: Path, **more: str) -> Path:
     return path
 
 
-def test_arguments_come_before_everything(tmp_path: Path) -> None:
+def test_arguments_take_precedence_over_everything(tmp_path: Path) -> None:
     write(tmp_path / ".signoff" / "credentials.json")
     environ = {"SIGNOFF_URL": "http://other:1", "SIGNOFF_API_KEY": "other"}
     found = find_settings("https://a.example/", "mine", environ=environ, folder=tmp_path)
     assert (found.url, found.api_key, found.source) == ("https://a.example", "mine", "arguments")
 
 
-def test_the_environment_comes_before_files(tmp_path: Path) -> None:
+def test_environment_takes_precedence_over_files(tmp_path: Path) -> None:
     write(tmp_path / ".signoff" / "credentials.json")
     environ = {"SIGNOFF_URL": "https://a.example", "SIGNOFF_API_KEY": "theirs"}
     found = find_settings(environ=environ, folder=tmp_path)
     assert (found.url, found.api_key, found.source) == ("https://a.example", "theirs", "SIGNOFF_URL")
 
 
-def test_the_nearest_folder_wins(tmp_path: Path) -> None:
+def test_nearest_folder_takes_precedence(tmp_path: Path) -> None:
     write(tmp_path / ".signoff" / "credentials.json", url="http://far:1")
     near = write(tmp_path / "a" / ".signoff" / "credentials.json")
     deep = tmp_path / "a" / "b" / "c"
@@ -48,7 +48,7 @@ def test_the_nearest_folder_wins(tmp_path: Path) -> None:
     assert found.loopback
 
 
-def test_the_users_configuration_comes_last(tmp_path: Path) -> None:
+def test_user_configuration_is_read_last(tmp_path: Path) -> None:
     write(tmp_path / "xdg" / "signoff" / "credentials.json", url="http://xdg:1")
     write(tmp_path / "home" / ".config" / "signoff" / "credentials.json", url="http://home:1")
     (tmp_path / "work").mkdir()
@@ -58,18 +58,18 @@ def test_the_users_configuration_comes_last(tmp_path: Path) -> None:
     assert find_settings(environ=both, folder=tmp_path / "work").url == "http://xdg:1"
 
 
-def test_the_servers_data_folder_is_looked_at_when_the_environment_names_it(tmp_path: Path) -> None:
+def test_data_folder_named_by_the_environment_is_searched(tmp_path: Path) -> None:
     write(tmp_path / "data" / "credentials.json")
     assert find_settings(environ={"SIGNOFF_DATA": str(tmp_path / "data")}, folder=tmp_path).url == HERE
 
 
-def test_an_agents_own_key_goes_to_the_server_in_the_file(tmp_path: Path) -> None:
+def test_key_from_the_environment_is_used_with_the_server_from_the_file(tmp_path: Path) -> None:
     write(tmp_path / ".signoff" / "credentials.json")
     found = find_settings(environ={"SIGNOFF_API_KEY": "agents-own"}, folder=tmp_path)
     assert (found.url, found.api_key) == (HERE, "agents-own")
 
 
-def test_a_stored_key_goes_to_its_own_server_only(tmp_path: Path) -> None:
+def test_stored_key_is_sent_to_its_own_server_only(tmp_path: Path) -> None:
     write(tmp_path / ".signoff" / "credentials.json")
     assert find_settings("http://localhost:8100", environ={}, folder=tmp_path).api_key == "sgn_stored"
     for other in ("http://127.0.0.1:8101", "https://127.0.0.1:8100", "http://evil.example:8100"):
@@ -77,7 +77,7 @@ def test_a_stored_key_goes_to_its_own_server_only(tmp_path: Path) -> None:
             find_settings(other, environ={}, folder=tmp_path)
 
 
-def test_a_key_may_stand_in_a_file_of_its_own(tmp_path: Path) -> None:
+def test_key_is_read_from_a_key_file(tmp_path: Path) -> None:
     (tmp_path / "key").write_text("sgn_secret\n")
     environ = {"SIGNOFF_URL": HERE, "SIGNOFF_API_KEY_FILE": str(tmp_path / "key")}
     assert find_settings(environ=environ, folder=tmp_path).api_key == "sgn_secret"
@@ -85,7 +85,7 @@ def test_a_key_may_stand_in_a_file_of_its_own(tmp_path: Path) -> None:
         find_settings(environ={"SIGNOFF_API_KEY_FILE": str(tmp_path / "absent")}, folder=tmp_path)
 
 
-def test_finding_nothing_names_all_places_and_the_next_command(tmp_path: Path) -> None:
+def test_missing_settings_error_names_all_places_and_the_next_command(tmp_path: Path) -> None:
     (tmp_path / "home").mkdir()
     with pytest.raises(NotConfigured) as caught:
         find_settings(environ={"HOME": str(tmp_path / "home")}, folder=tmp_path)
@@ -100,7 +100,7 @@ def test_finding_nothing_names_all_places_and_the_next_command(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{}", '{"url": "http://a"}', "\xff"])
-def test_a_broken_file_is_named_not_passed_over(tmp_path: Path, content: str) -> None:
+def test_broken_credentials_file_is_an_error_that_names_it(tmp_path: Path, content: str) -> None:
     path = write(tmp_path / ".signoff" / "credentials.json")
     path.write_text(content)
     with pytest.raises(NotConfigured, match=r"credentials\.json is not a credentials file"):
@@ -111,12 +111,12 @@ def test_a_broken_file_is_named_not_passed_over(tmp_path: Path, content: str) ->
     "url", ["127.0.0.1:8100", "ftp://a", "http://", "http://a:x", "file:///etc", "http://a b", "http://a?x=1",
      "http://a..b", f"http://{'a' * 64}.example", f"http://{'é' * 64}.example"]
 )  # fmt: skip
-def test_an_address_that_is_none_is_refused(url: str, tmp_path: Path) -> None:
+def test_invalid_address_is_refused(url: str, tmp_path: Path) -> None:
     with pytest.raises(NotConfigured, match="is not a URL"):
         find_settings(url, "key", environ={}, folder=tmp_path)
 
 
-def test_a_password_in_the_address_is_refused_and_not_repeated(tmp_path: Path) -> None:
+def test_password_in_the_address_is_refused_and_not_repeated(tmp_path: Path) -> None:
     with pytest.raises(NotConfigured, match="user name") as caught:
         find_settings("https://ann:hunter2@signoff.example", "key", environ={}, folder=tmp_path)
     assert "hunter2" not in str(caught.value)
@@ -130,26 +130,26 @@ def test_a_key_in_place_of_the_address_is_not_repeated(url: str, tmp_path: Path)
 
 
 @pytest.mark.parametrize("key", ["a b", "ä", "a\nx-evil: 1", "a\x00"])
-def test_a_key_that_is_none_is_refused_and_not_repeated(key: str, tmp_path: Path) -> None:
+def test_malformed_key_is_refused_and_not_repeated(key: str, tmp_path: Path) -> None:
     with pytest.raises(NotConfigured) as caught:
         find_settings(HERE, key, environ={}, folder=tmp_path)
     assert key not in str(caught.value)
 
 
-def test_a_file_that_cannot_be_read_is_passed_over_with_a_word(tmp_path: Path) -> None:
+def test_unreadable_credentials_file_is_skipped_with_a_warning(tmp_path: Path) -> None:
     (tmp_path / ".signoff" / "credentials.json").mkdir(parents=True)
     with pytest.raises(NotConfigured, match="cannot be read"):
         find_settings(environ={}, folder=tmp_path)
 
 
-def test_a_file_left_by_somebody_else_in_a_shared_folder_is_not_trusted() -> None:
+def test_credentials_file_of_another_user_is_not_trusted() -> None:
     assert is_trusted(owner=1000, user=1000)
     assert is_trusted(owner=0, user=1000)
     assert not is_trusted(owner=1001, user=1000)
     assert not is_trusted(owner=1001, user=0)
 
 
-def test_an_empty_argument_or_key_file_is_refused_and_nothing_stands_in_for_it(tmp_path: Path) -> None:
+def test_empty_argument_or_key_file_is_refused_without_a_fallback(tmp_path: Path) -> None:
     """A program with an unset variable must not use the owner's stored key."""
     (tmp_path / ".signoff").mkdir()
     stored = {"url": "http://127.0.0.1:8100", "api_key": "sgn_person_owner"}

@@ -44,7 +44,7 @@ def peers(stub: Stub, path: str) -> set[int]:
     return {asked.peer for asked in stub.seen("GET", path)}
 
 
-def test_children_never_use_their_parents_connections(stub: Stub, client: Client) -> None:
+def test_child_processes_do_not_use_their_parents_connections(stub: Stub, client: Client) -> None:
     serve_intents(stub)
     first = client.get_intent(IDS[0])
 
@@ -62,9 +62,7 @@ def test_children_never_use_their_parents_connections(stub: Stub, client: Client
     assert len(set.union(parents, *theirs)) == 4
 
 
-def test_a_child_that_closes_the_client_leaves_the_parents_connection_open(
-    stub: Stub, client: Client
-) -> None:
+def test_child_that_closes_the_client_leaves_the_parents_connection_open(stub: Stub, client: Client) -> None:
     serve_intents(stub)
     client.get_intent(IDS[0])
     assert all_well(in_child(client.close))
@@ -72,7 +70,7 @@ def test_a_child_that_closes_the_client_leaves_the_parents_connection_open(
     assert len(peers(stub, f"/v1/intents/{IDS[0]}")) == 1
 
 
-def test_a_fork_while_other_threads_are_at_it_blocks_nobody(stub: Stub, client: Client) -> None:
+def test_fork_during_requests_of_other_threads_does_not_deadlock(stub: Stub, client: Client) -> None:
     serve_intents(stub)
     over = threading.Event()
 
@@ -92,9 +90,7 @@ def test_a_fork_while_other_threads_are_at_it_blocks_nobody(stub: Stub, client: 
             thread.join()
 
 
-def test_a_stream_that_crossed_a_fork_goes_on_over_a_connection_of_its_own(
-    stub: Stub, client: Client
-) -> None:
+def test_stream_continues_after_a_fork_over_its_own_connection(stub: Stub, client: Client) -> None:
     path = f"/v1/intents/{IDS[0]}/events/stream"
 
     def event(seq: int, status: str) -> bytes:
@@ -115,7 +111,7 @@ def test_a_stream_that_crossed_a_fork_goes_on_over_a_connection_of_its_own(
     assert len(peers(stub, path)) == 2
 
 
-def test_an_asynchronous_client_too(stub: Stub) -> None:
+def test_async_client_works_after_a_fork(stub: Stub) -> None:
     serve_intents(stub)
     client = AsyncClient(stub.url, KEY)
 
@@ -135,7 +131,7 @@ def test_an_asynchronous_client_too(stub: Stub) -> None:
     assert not peers(stub, f"/v1/intents/{IDS[0]}") & peers(stub, f"/v1/intents/{IDS[1]}")
 
 
-def test_a_child_of_a_running_loop_is_told_what_to_do(stub: Stub) -> None:
+def test_child_of_a_running_loop_gets_an_error_with_the_next_step(stub: Stub) -> None:
     serve_intents(stub)
     client = AsyncClient(stub.url, KEY)
 
@@ -189,9 +185,7 @@ print("ended", flush=True)
 """
 
 
-def test_a_process_that_a_function_forks_obeys_signals_and_is_no_agent(
-    stub: Stub, agent_env: AgentEnv
-) -> None:
+def test_process_forked_by_a_handler_obeys_signals_and_is_no_agent(stub: Stub, agent_env: AgentEnv) -> None:
     code = FORKING.replace("LIMIT", str(LIMIT))
     program = subprocess.Popen([sys.executable, "-c", code, stub.url], stdout=subprocess.PIPE, text=True)
     agent_env.offer(held())

@@ -55,7 +55,7 @@ def asked(server: Server, order: str) -> list[Any]:
     return [task for task in server.asked if task.payload.get("order") == order]
 
 
-def test_a_call_runs_once_it_is_approved(server: Server) -> None:
+def test_gated_call_runs_once_it_is_approved(server: Server) -> None:
     server.approve(TYPE)
     till = Till()
     assert till.refund("run", 10) == "paid 10"
@@ -65,7 +65,7 @@ def test_a_call_runs_once_it_is_approved(server: Server) -> None:
     assert task.payload == {"order": "run", "amount": 10, "card": SECRET}
 
 
-def test_a_plain_function_and_a_plain_call(server: Server) -> None:
+def test_plain_function_and_plain_call_are_gated(server: Server) -> None:
     server.approve()
 
     @gate
@@ -78,7 +78,7 @@ def test_a_plain_function_and_a_plain_call(server: Server) -> None:
     assert {task.intent_type for task in server.asked if "path" in task.payload} == {"intent.gate.wipe.v1"}
 
 
-def test_a_block_is_entered_with_what_was_approved(server: Server) -> None:
+def test_block_gets_the_approved_arguments(server: Server) -> None:
     server.edit(TYPE, amount=5)
     with gate(TYPE).approved(order="block", amount=7) as approved:
         assert dict(approved) == {"order": "block", "amount": 5}
@@ -89,7 +89,7 @@ def test_a_block_is_entered_with_what_was_approved(server: Server) -> None:
         raise AssertionError("entered")
 
 
-def test_the_options_of_a_block_have_an_effect_or_are_refused(server: Server) -> None:
+def test_options_of_a_block_have_an_effect_or_are_refused(server: Server) -> None:
     for key in ("first", "second"):
         with pytest.raises(WaitTimeout), gate(TYPE, key=key, timeout=0.1).approved(order="keyed"):
             pass
@@ -106,7 +106,7 @@ def test_the_options_of_a_block_have_an_effect_or_are_refused(server: Server) ->
     assert len(server.asked) == before
 
 
-def test_async_functions_and_blocks(server: Server) -> None:
+def test_async_functions_and_blocks_are_gated(server: Server) -> None:
     server.approve()
 
     @gate(TYPE)
@@ -125,9 +125,7 @@ def test_async_functions_and_blocks(server: Server) -> None:
     asyncio.run(main())
 
 
-def test_a_misspelled_type_is_a_warning_as_for_an_intent(
-    server: Server, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_misspelled_type_is_a_warning(server: Server, caplog: pytest.LogCaptureFixture) -> None:
     step = {"id": "approve", "human": {"type": "approval"}}
     server.apply({"workflow": "migrate", "intent_type": "intent.db.migrate.v1", "steps": [step]})
     server.approve()
@@ -149,7 +147,7 @@ def test_a_misspelled_type_is_a_warning_as_for_an_intent(
     assert caplog.text.count("no workflow handles") == 2
 
 
-def test_it_runs_with_the_edited_arguments_or_not_at_all(server: Server) -> None:
+def test_call_runs_with_the_edited_arguments(server: Server) -> None:
     till = Till()
     server.edit(TYPE, amount=3)
     assert till.refund("edit", 30) == "paid 3"
@@ -164,7 +162,7 @@ def test_it_runs_with_the_edited_arguments_or_not_at_all(server: Server) -> None
     assert till.paid == [("edit", 3, SECRET)]
 
 
-def test_anything_but_a_yes_raises_with_the_reason_and_nothing_runs(server: Server) -> None:
+def test_outcome_other_than_approval_raises_with_the_reason(server: Server) -> None:
     till = Till()
     server.reject(TYPE, "Not our order.")
     with pytest.raises(IntentRejected, match=r"rejected: Not our order\.") as rejected:
@@ -184,7 +182,7 @@ def test_anything_but_a_yes_raises_with_the_reason_and_nothing_runs(server: Serv
     assert till.paid == []
 
 
-def test_silence_is_not_a_yes(server: Server) -> None:
+def test_expiry_runs_nothing(server: Server) -> None:
     steps = [{"id": "approve", "human": {"title": "Refund?"}, "deadline": "8h"}]
     server.apply({"workflow": "slow", "intent_type": "intent.gate.slow.v1", "steps": steps})
     paid: list[str] = []
@@ -198,7 +196,7 @@ def test_silence_is_not_a_yes(server: Server) -> None:
     assert paid == []
 
 
-def test_an_approval_stands_for_one_call(server: Server) -> None:
+def test_approval_allows_one_call(server: Server) -> None:
     server.approve(TYPE)
     till = Till()
     for _ in range(3):
@@ -212,7 +210,7 @@ def test_an_approval_stands_for_one_call(server: Server) -> None:
     assert len(till.paid) == 4
 
 
-def test_a_changed_call_is_asked_anew(server: Server) -> None:
+def test_changed_call_needs_another_approval(server: Server) -> None:
     till = Till(key=lambda order, amount, card: order)
     first = till.refund.ask("changed", 1)
     others = [till.refund.ask("changed", 2), till.refund.ask("changed", 1, "other card")]
@@ -221,7 +219,7 @@ def test_a_changed_call_is_asked_anew(server: Server) -> None:
     assert Till(key="x").refund.ask("changed", 1).intent_id != first.intent_id
 
 
-def test_two_identical_calls_at_once_need_two_approvals(server: Server) -> None:
+def test_two_concurrent_identical_calls_need_two_approvals(server: Server) -> None:
     server.approve(TYPE)
     till = Till()
     with ThreadPoolExecutor(4) as pool:
@@ -231,7 +229,9 @@ def test_two_identical_calls_at_once_need_two_approvals(server: Server) -> None:
 
 
 @pytest.mark.parametrize(("again", "ran"), [("ask", 2), ("run", 2), ("refuse", 1)])
-def test_what_was_approved_before_is_asked_refused_or_run_again(server: Server, again: Any, ran: int) -> None:
+def test_earlier_approval_is_asked_anew_refused_or_reused_as_configured(
+    server: Server, again: Any, ran: int
+) -> None:
     server.approve(TYPE)
     till = Till(again=again)
     order = f"again {again}"
@@ -245,7 +245,7 @@ def test_what_was_approved_before_is_asked_refused_or_run_again(server: Server, 
     assert len({task.intent_id for task in asked(server, order)}) == (2 if again == "ask" else 1)
 
 
-def test_a_bounded_wait_returns_a_handle(server: Server) -> None:
+def test_bounded_wait_returns_a_handle(server: Server) -> None:
     till = Till()
     pending = till.refund.within(0.05, "bounded", 1)
     assert isinstance(pending, PendingCall)
@@ -260,7 +260,7 @@ def test_a_bounded_wait_returns_a_handle(server: Server) -> None:
     assert len(till.paid) == 2
 
 
-def test_a_handle_runs_its_call_once_whoever_waits_and_whatever_it_raises(server: Server) -> None:
+def test_handle_runs_its_call_once(server: Server) -> None:
     server.approve(TYPE)
     till = Till()
     pending = till.refund.ask("many", 1)
@@ -291,7 +291,7 @@ def test_a_handle_runs_its_call_once_whoever_waits_and_whatever_it_raises(server
     assert tried == ["fails", "fails later"]
 
 
-def test_arguments_that_cannot_be_sent_are_refused_by_name_and_nobody_is_asked(server: Server) -> None:
+def test_arguments_that_cannot_be_sent_are_refused_by_name_without_a_request(server: Server) -> None:
     till = Till()
     before = len(server.asked)
     for wrong in (object(), {1: 2}, float("nan"), {"a", "b"}, b"x"):
@@ -302,7 +302,7 @@ def test_arguments_that_cannot_be_sent_are_refused_by_name_and_nobody_is_asked(s
     assert len(server.asked) == before
 
 
-def test_a_hidden_argument_is_nowhere_but_in_the_call(server: Server) -> None:
+def test_hidden_argument_is_visible_to_the_call_only(server: Server) -> None:
     till = Till(hide=["card"])
     pending = till.refund.ask("hidden", 1)
     [task] = asked(server, "hidden")
@@ -320,7 +320,7 @@ def test_a_hidden_argument_is_nowhere_but_in_the_call(server: Server) -> None:
 
 
 @pytest.mark.parametrize("hidden", [False, True])
-def test_a_call_runs_with_the_values_that_were_asked_about(server: Server, hidden: bool) -> None:
+def test_call_runs_with_the_values_that_were_sent(server: Server, hidden: bool) -> None:
     ran: list[Any] = []
 
     @gate(TYPE, hide=["terms"] if hidden else [])
@@ -335,7 +335,7 @@ def test_a_call_runs_with_the_values_that_were_asked_about(server: Server, hidde
     assert ran == [{"amount": 10}]
 
 
-def test_what_a_partial_holds_is_part_of_its_call(server: Server) -> None:
+def test_arguments_bound_by_a_partial_are_part_of_the_call(server: Server) -> None:
     till = Till()
     shown = partial(till._refund(), "partial", card="x")
     pending = gate(TYPE)(shown).ask(10)
@@ -347,7 +347,7 @@ def test_what_a_partial_holds_is_part_of_its_call(server: Server) -> None:
     assert (pending.wait(), till.paid) == ("paid 10", [("partial", 10, "x")])
 
 
-def test_a_fork_of_a_call_that_waits_needs_an_approval_of_its_own(server: Server, tmp_path: Path) -> None:
+def test_forked_copy_of_a_waiting_call_needs_its_own_approval(server: Server, tmp_path: Path) -> None:
     order = str(tmp_path / "forked")
     waiting = subprocess.Popen([sys.executable, "-c", FORKED, order])
     until_asked(server, order)
@@ -375,7 +375,7 @@ os._exit(0)
 """
 
 
-def test_methods_and_omitted_parameters(server: Server) -> None:
+def test_methods_and_omitted_parameters_are_gated(server: Server) -> None:
     server.approve()
 
     class Shop:
@@ -397,9 +397,7 @@ def test_methods_and_omitted_parameters(server: Server) -> None:
         ({"omit": ["cord"]}, TypeError),
     ],
 )
-def test_what_cannot_work_is_refused_when_it_is_written(
-    options: dict[str, Any], error: type[Exception]
-) -> None:
+def test_invalid_gate_is_refused_at_definition(options: dict[str, Any], error: type[Exception]) -> None:
     with pytest.raises(error):
         Till(**options)
     with pytest.raises(TypeError, match="is a generator"):
@@ -409,7 +407,7 @@ def test_what_cannot_work_is_refused_when_it_is_written(
             yield ""
 
 
-def test_without_a_server_nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_unreachable_server_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     paid: list[str] = []
     with Client("http://127.0.0.1:9", "sgn_x", retry_for=0.1) as nowhere, pytest.raises(ConnectionFailed):
         gate(TYPE, client=nowhere)(paid.append)("down")
@@ -422,7 +420,7 @@ def test_without_a_server_nothing_runs(tmp_path: Path, monkeypatch: pytest.Monke
     assert paid == []
 
 
-def test_a_canceled_wait_leaves_the_request_to_the_next_call(server: Server) -> None:
+def test_canceled_wait_leaves_the_request_to_the_next_call(server: Server) -> None:
     paid: list[str] = []
 
     @gate(TYPE)
@@ -476,7 +474,7 @@ def program(order: str, again: str = "ask", **environ: str) -> "subprocess.Popen
     return subprocess.Popen([sys.executable, "-c", PROGRAM, order, again], env={**os.environ, **environ})
 
 
-def test_after_a_crash_while_waiting_nobody_is_asked_again(server: Server, tmp_path: Path) -> None:
+def test_restart_after_a_crash_while_waiting_sends_no_second_request(server: Server, tmp_path: Path) -> None:
     order = str(tmp_path / "waiting")
     waiting = program(order)
     until_asked(server, order)
@@ -488,7 +486,7 @@ def test_after_a_crash_while_waiting_nobody_is_asked_again(server: Server, tmp_p
     assert len({task.intent_id for task in asked(server, order)}) == 1
 
 
-def test_after_a_crash_in_the_function_the_approval_is_spent(server: Server, tmp_path: Path) -> None:
+def test_crash_in_the_function_spends_the_approval(server: Server, tmp_path: Path) -> None:
     server.approve(TYPE)
     order = str(tmp_path / "crashed")
     assert program(order, CRASH="1").wait(60) == -signal.SIGKILL
@@ -498,7 +496,7 @@ def test_after_a_crash_in_the_function_the_approval_is_spent(server: Server, tmp
         assert len({task.intent_id for task in asked(server, order)}) == requests
 
 
-def test_a_rejection_or_an_expiry_that_a_route_calls_a_success_runs_nothing(server: Server) -> None:
+def test_rejection_or_expiry_with_a_route_to_success_runs_nothing(server: Server) -> None:
     route = {"goto": "tell", "as": "success"}
     server.apply(
         {

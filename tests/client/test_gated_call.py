@@ -54,7 +54,7 @@ def used_up(call: GatedCall) -> None:
     Driving().run(call.submit(Driving().retries), *script)
 
 
-def test_what_was_used_is_remembered_for_the_server_and_the_key_only() -> None:
+def test_used_requests_are_remembered_per_server_and_key() -> None:
     gated_call._used_before.clear()
     used_up(call_of("http://one", "sgn_a"))
     assert key_of_first_request(call_of("http://one", "sgn_a")).endswith("-1")
@@ -63,14 +63,14 @@ def test_what_was_used_is_remembered_for_the_server_and_the_key_only() -> None:
     assert "sgn_a" not in repr(gated_call._used_before)
 
 
-def test_a_caller_without_a_principal_shares_nothing() -> None:
+def test_caller_without_a_principal_shares_nothing() -> None:
     gated_call._used_before.clear()
     used_up(call_of("", ""))
     assert not gated_call._used_before
     assert not key_of_first_request(call_of("", "")).endswith("-1")
 
 
-def test_a_slow_waiter_does_not_ask_again_a_second_time() -> None:
+def test_slow_waiter_does_not_send_a_second_request() -> None:
     gated_call._used_before.clear()
     call, world = call_of("http://one", "sgn_a"), Driving()
     slow = Stepper(call.submit(world.retries))
@@ -84,7 +84,7 @@ def test_a_slow_waiter_does_not_ask_again_a_second_time() -> None:
     assert slow.effect.call.path == f"/v1/intents/{SECOND}"
 
 
-def test_a_slow_submission_does_not_bring_back_a_request_that_was_used() -> None:
+def test_slow_submission_does_not_return_a_used_request() -> None:
     gated_call._used_before.clear()
     call, world = call_of("http://one", "sgn_a"), Driving()
     slow = Stepper(call.submit(world.retries))
@@ -94,12 +94,12 @@ def test_a_slow_submission_does_not_bring_back_a_request_that_was_used() -> None
 
 
 @pytest.mark.parametrize("ending", [{}, [], 0, False, None, {"name": ""}, {"name": "approved"}])
-def test_an_ending_that_is_no_text_lets_nothing_run(ending: Any) -> None:
+def test_ending_that_is_not_text_runs_nothing(ending: Any) -> None:
     result = Result.read({"intent_id": FIRST, "status": "COMPLETED", "ending": ending})
     assert failure_of(result) is IntentFailed
     assert not result.approved
 
 
 @pytest.mark.parametrize("ending", [{}, {"ending": ""}, {"ending": "approved"}])
-def test_an_approval_or_nobody_asked_lets_it_run(ending: dict[str, str]) -> None:
+def test_approval_or_workflow_without_approvers_runs_the_call(ending: dict[str, str]) -> None:
     assert failure_of(Result.read({"intent_id": FIRST, "status": "COMPLETED", **ending})) is None

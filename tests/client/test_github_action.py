@@ -50,14 +50,14 @@ class Step:
         self.outputs = {name: value for name, _, value in found}
 
 
-def test_a_reason_that_the_runner_cannot_write_changes_no_exit_code(server: Server, tmp_path: Path) -> None:
+def test_unencodable_reason_keeps_the_exit_code(server: Server, tmp_path: Path) -> None:
     server.reject(TYPE, "Nicht für heute.")
     step = Step(tmp_path, "0", PYTHONIOENCODING="ascii")
     assert (step.code, "Nicht f\\xfcr" in step.said) == (10, True)
     server.leave()
 
 
-def test_an_approved_job_goes_on_with_what_was_approved(server: Server, tmp_path: Path) -> None:
+def test_approved_job_continues_with_the_approved_payload(server: Server, tmp_path: Path) -> None:
     server.edit(TYPE, version="4.1")
     step = Step(tmp_path, "1", GATE_PAYLOAD='{"version": "4.2", "environment": "production"}')
     assert (step.code, step.said) == (0, "Approved with changes.\n")
@@ -68,7 +68,7 @@ def test_an_approved_job_goes_on_with_what_was_approved(server: Server, tmp_path
     assert task.title == "Run release/deploy?"
 
 
-def test_a_rejected_job_fails_with_the_reason_and_no_command_of_the_runner_is_formed(
+def test_rejected_job_fails_with_the_reason_and_emits_no_workflow_command(
     server: Server, tmp_path: Path
 ) -> None:
     server.reject(TYPE, "Not today.\n::set-output name=payload::x\n100 %")
@@ -84,7 +84,7 @@ def test_a_rejected_job_fails_with_the_reason_and_no_command_of_the_runner_is_fo
     assert step.outputs["comment"] == "fine\npayload<<x\nmine\nx"
 
 
-def test_silence_and_a_run_out_of_time(server: Server, tmp_path: Path) -> None:
+def test_expired_or_timed_out_job_fails(server: Server, tmp_path: Path) -> None:
     kind = "intent.github.slow.v1"
     steps = [{"id": "approve", "human": {"title": "Deploy?"}, "deadline": "1h"}]
     server.apply({"workflow": "slow", "intent_type": kind, "steps": steps})
@@ -94,9 +94,7 @@ def test_silence_and_a_run_out_of_time(server: Server, tmp_path: Path) -> None:
     assert Step(tmp_path, "4", GATE_INTENT_TYPE=kind).code == 11
 
 
-def test_a_workflow_that_asks_nobody_does_not_say_that_somebody_approved(
-    server: Server, tmp_path: Path
-) -> None:
+def test_workflow_without_approvers_is_not_reported_as_an_approval(server: Server, tmp_path: Path) -> None:
     kind = "intent.github.unattended.v1"
     server.apply({"workflow": "unattended", "intent_type": kind, "steps": [{"id": "pause", "delay": "1s"}]})
     late = Step(tmp_path, "8", GATE_INTENT_TYPE=kind, GATE_WAIT_MINUTES="0.001")
@@ -107,7 +105,7 @@ def test_a_workflow_that_asks_nobody_does_not_say_that_somebody_approved(
     assert "**nobody was asked**" in (tmp_path / "summary.md").read_text()
 
 
-def test_each_attempt_asks_anew(server: Server, tmp_path: Path) -> None:
+def test_each_attempt_sends_a_new_request(server: Server, tmp_path: Path) -> None:
     server.approve(TYPE)
     before = len(server.asked)
     for attempt in ("1", "2"):
@@ -125,7 +123,7 @@ def test_each_attempt_asks_anew(server: Server, tmp_path: Path) -> None:
         ({"SIGNOFF_API_KEY": "sgn_service_x_wrong"}, "key"),
     ],
 )
-def test_what_cannot_work_is_refused(server: Server, tmp_path: Path, inputs: Any, why: str) -> None:
+def test_invalid_inputs_are_refused(server: Server, tmp_path: Path, inputs: Any, why: str) -> None:
     before = len(server.asked)
     step = Step(tmp_path, "6", **inputs)
     assert step.code == 1
@@ -133,14 +131,14 @@ def test_what_cannot_work_is_refused(server: Server, tmp_path: Path, inputs: Any
     assert len(server.asked) == before
 
 
-def test_the_commit_that_was_approved_is_the_one_that_runs(server: Server, tmp_path: Path) -> None:
+def test_only_the_approved_commit_runs(server: Server, tmp_path: Path) -> None:
     server.answer(lambda task: Answer(edit={"commit": "def"}) if task.intent_type == TYPE else None)
     step = Step(tmp_path, "7")
     assert step.code == 1
     assert "The approval is for another run: commit was edited." in step.said
 
 
-def test_checked_out_files_replace_neither_the_step_nor_the_server(server: Server, tmp_path: Path) -> None:
+def test_checked_out_files_replace_neither_the_script_nor_the_server(server: Server, tmp_path: Path) -> None:
     server.reject(TYPE, "No.")
     (tmp_path / "signoff" / "integrations").mkdir(parents=True)
     for name in ("signoff/__init__.py", "signoff/integrations/__init__.py", "json.py", "secrets.py"):
@@ -158,7 +156,7 @@ def test_checked_out_files_replace_neither_the_step_nor_the_server(server: Serve
         assert (step.code, f"{name} must not be empty" in step.said) == (1, True)
 
 
-def test_the_action_passes_every_input_on_and_every_output_out() -> None:
+def test_action_passes_on_every_input_and_output() -> None:
     action = YAML(typ="safe", pure=True).load((FOLDER / "action.yml").read_text("utf-8"))
     step = action["runs"]["steps"][-1]
     assert {name for text in step["env"].values() for name in re.findall(r"inputs\.([\w-]+)", text)} == set(

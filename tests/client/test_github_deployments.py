@@ -149,7 +149,7 @@ def decided(server: Server, run: int) -> bool:
         return all(client.get_intent(task.intent_id).final for task in asked(server, run))
 
 
-async def test_an_approval_opens_the_environment(server: Server, github: GitHub) -> None:
+async def test_approval_opens_the_environment(server: Server, github: GitHub) -> None:
     made = rule(github)
     answer = await post(made, event(github, 1))
     assert answer.status_code == 202
@@ -175,7 +175,7 @@ async def test_an_approval_opens_the_environment(server: Server, github: GitHub)
     await made.stop()
 
 
-async def test_a_rejection_keeps_it_shut_with_the_reason(server: Server, github: GitHub) -> None:
+async def test_rejection_keeps_the_environment_closed_with_the_reason(server: Server, github: GitHub) -> None:
     made = rule(github)
     server.reject(TYPE, "Not on a Friday.")
     await post(made, event(github, 2, environment="e" * 255))
@@ -186,7 +186,7 @@ async def test_a_rejection_keeps_it_shut_with_the_reason(server: Server, github:
     await made.stop()
 
 
-async def test_an_approval_of_another_commit_opens_nothing(server: Server, github: GitHub) -> None:
+async def test_approval_of_another_commit_opens_nothing(server: Server, github: GitHub) -> None:
     made = rule(github)
     server.edit(TYPE, commit="666")
     await post(made, event(github, 3))
@@ -195,7 +195,7 @@ async def test_an_approval_of_another_commit_opens_nothing(server: Server, githu
     await made.stop()
 
 
-async def test_a_workflow_that_asks_nobody_does_not_say_that_somebody_approved(
+async def test_workflow_without_approvers_is_not_reported_as_an_approval(
     server: Server, github: GitHub
 ) -> None:
     kind = "intent.github.unattended.v1"
@@ -208,7 +208,7 @@ async def test_a_workflow_that_asks_nobody_does_not_say_that_somebody_approved(
     await made.stop()
 
 
-async def test_a_delivery_that_comes_twice_asks_once(server: Server, github: GitHub) -> None:
+async def test_repeated_webhook_sends_one_request(server: Server, github: GitHub) -> None:
     made = rule(github)
     first, second = await post(made, event(github, 4)), await post(made, event(github, 4))
     assert first.text == second.text
@@ -220,7 +220,7 @@ async def test_a_delivery_that_comes_twice_asks_once(server: Server, github: Git
     await made.stop()
 
 
-async def test_a_service_that_was_started_anew_goes_on_waiting(server: Server, github: GitHub) -> None:
+async def test_restarted_service_continues_to_wait(server: Server, github: GitHub) -> None:
     old = rule(github)
     await post(old, event(github, 5))
     await until(lambda: asked(server, 5))
@@ -241,7 +241,7 @@ async def killed(server: Server, github: GitHub, run: int, deployment: int = 0) 
     await made.stop()
 
 
-async def test_a_decision_made_while_the_service_was_down_reaches_github(
+async def test_decision_made_while_the_service_was_down_reaches_github(
     server: Server, github: GitHub
 ) -> None:
     await killed(server, github, 7)
@@ -262,7 +262,7 @@ async def test_a_decision_made_while_the_service_was_down_reaches_github(
     await again.stop()
 
 
-async def test_a_decision_about_a_former_attempt_does_not_open_the_next_one(
+async def test_decision_about_an_earlier_attempt_does_not_open_the_next_one(
     server: Server, github: GitHub
 ) -> None:
     await killed(server, github, 8)
@@ -279,7 +279,7 @@ async def test_a_decision_about_a_former_attempt_does_not_open_the_next_one(
 
 
 @pytest.mark.parametrize("what", ["another host", "another digest", "as it is"])
-async def test_github_is_told_only_of_what_it_asked(server: Server, github: GitHub, what: str) -> None:
+async def test_decisions_are_sent_to_github_only(server: Server, github: GitHub, what: str) -> None:
     """Any submitter can set a callback URL; the installation's token is sent to GitHub only."""
     host = GitHub() if what == "another host" else github
     payload = {
@@ -320,7 +320,7 @@ async def test_github_is_told_only_of_what_it_asked(server: Server, github: GitH
         ([], {}, 400),
     ],
 )
-async def test_what_is_not_an_event_of_github_asks_nobody(
+async def test_webhook_that_is_not_a_github_event_sends_no_request(
     server: Server, github: GitHub, said: Any, how: dict[str, str], status: int
 ) -> None:
     before = len(server.asked)
@@ -335,13 +335,13 @@ async def test_what_is_not_an_event_of_github_asks_nobody(
     await made.stop()
 
 
-def test_a_rule_without_a_secret_is_refused() -> None:
+def test_protection_rule_without_a_secret_is_refused() -> None:
     with pytest.raises(ValueError, match="without a secret"):
         ProtectionRule("", "123", KEY)
 
 
 @pytest.mark.parametrize("said", ["approved", "rejected"])
-async def test_a_late_decision_about_a_former_attempt_is_not_one_about_the_next(
+async def test_late_decision_about_an_earlier_attempt_is_not_used_for_the_next(
     server: Server, github: GitHub, said: str
 ) -> None:
     """The run is started again while people still review its first attempt."""
@@ -361,7 +361,7 @@ async def test_a_late_decision_about_a_former_attempt_is_not_one_about_the_next(
 
 
 @pytest.mark.parametrize("redelivered", [False, True])
-async def test_a_decision_does_not_open_a_next_attempt_that_nobody_was_asked_about(
+async def test_decision_does_not_open_an_attempt_without_a_request(
     server: Server, github: GitHub, redelivered: bool
 ) -> None:
     """The run was canceled and started again, and GitHub could not deliver the new attempt's webhook."""
@@ -382,7 +382,7 @@ async def test_a_decision_does_not_open_a_next_attempt_that_nobody_was_asked_abo
     await made.stop()
 
 
-async def test_an_odd_answer_of_github_does_not_end_the_waiting(server: Server, github: GitHub) -> None:
+async def test_unexpected_response_of_github_does_not_end_the_wait(server: Server, github: GitHub) -> None:
     made = ProtectionRule(SECRET, "123", KEY, api=github.url, pause=0.0)
     github.odd = [b"<html>", b"[]", b"{}", b"null"]
     server.approve(TYPE)
@@ -392,9 +392,7 @@ async def test_an_odd_answer_of_github_does_not_end_the_waiting(server: Server, 
     await made.stop()
 
 
-async def test_an_outage_of_github_delays_a_decision_and_does_not_lose_it(
-    server: Server, github: GitHub
-) -> None:
+async def test_outage_of_github_delays_a_decision(server: Server, github: GitHub) -> None:
     made = ProtectionRule(SECRET, "123", KEY, api=github.url, pause=0.0)
     github.failures = 25
     server.approve(TYPE)
@@ -427,7 +425,7 @@ def watched(github: GitHub, seen: Seen) -> ProtectionRule:
     return ProtectionRule(SECRET, "123", KEY, api=github.url, client=client, pause=0.0)
 
 
-async def test_later_requests_about_other_runs_cost_nothing(server: Server, github: GitHub) -> None:
+async def test_requests_about_other_runs_are_not_read(server: Server, github: GitHub) -> None:
     seen = Seen()
     made = watched(github, seen)
     for run in range(20, 25):
@@ -448,7 +446,7 @@ REFUSED = {"error": {"code": "not_allowed", "message": "This key may not list re
 @pytest.mark.parametrize(
     ("status", "body"), [*((status, REFUSED) for status in (401, 403, 429, 503)), (200, {"intents": []})]
 )
-async def test_a_decision_is_not_sent_while_it_is_unknown_whether_the_run_was_run_again(
+async def test_decision_is_held_while_the_attempt_of_the_run_is_unknown(
     server: Server, github: GitHub, status: int, body: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     made = watched(github, Seen(httpx2.Response(status, content=json.dumps(body))))
@@ -481,7 +479,7 @@ async def earlier(server: Server, github: GitHub, run: int, deployment: int) -> 
 
 
 @pytest.mark.parametrize("again", ["by an earlier release", "by this one", "never"])
-async def test_a_request_of_an_earlier_release_is_not_decided_for_the_next_attempt(
+async def test_request_of_an_earlier_release_does_not_decide_the_next_attempt(
     server: Server, github: GitHub, again: str
 ) -> None:
     run = {"by an earlier release": 300, "by this one": 310, "never": 320}[again]

@@ -33,7 +33,7 @@ def module() -> str:
     return f"{parts.netloc}{parts.path}/clients/go"
 
 
-def test_the_module_is_where_the_repository_is() -> None:
+def test_module_path_follows_the_repository() -> None:
     assert f"module {module()}\n" in (CLIENT / "go.mod").read_text("utf-8")
     example = (EXAMPLE / "go.mod").read_text("utf-8")
     assert f"require {module()} v{signoff.__version__}\n" in example
@@ -47,12 +47,12 @@ def test_the_module_is_where_the_repository_is() -> None:
     assert {one or other for one, other in imported} == {module()}
 
 
-def test_it_needs_nothing_but_the_standard_library() -> None:
+def test_module_depends_on_the_standard_library_only() -> None:
     assert "require" not in (CLIENT / "go.mod").read_text("utf-8")
     assert not (CLIENT / "go.sum").exists()
 
 
-def test_it_has_the_version_and_the_licence_of_the_project() -> None:
+def test_module_has_the_projects_version_and_licence() -> None:
     assert f'const Version = "{signoff.__version__}"' in (CLIENT / "version.go").read_text("utf-8")
     assert (CLIENT / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
 
@@ -82,7 +82,7 @@ ELSEWHERE = {
 @pytest.mark.parametrize(
     ("ours", "group"), [(ClientMethods, "Client"), (TaskMethods, "Tasks"), (DirectoryMethods, "Directory")]
 )
-def test_its_methods_have_the_arguments_of_the_sdk(ours: type, group: str) -> None:
+def test_methods_have_the_arguments_of_the_sdk(ours: type, group: str) -> None:
     """As parameters, as fields of a parameter's struct, or in another method that exists."""
     structs = dict(re.findall(r"^type (\w+) struct \{(.*?)^}", SOURCE, re.MULTILINE | re.DOTALL))
     missing = []
@@ -108,7 +108,7 @@ def test_its_methods_have_the_arguments_of_the_sdk(ours: type, group: str) -> No
 
 
 @pytest.mark.parametrize("group", ["Client", "Tasks", "Directory"])
-def test_it_has_the_methods_of_the_sdk_under_their_names(group: str) -> None:
+def test_methods_have_the_names_of_the_sdk(group: str) -> None:
     client = signoff.Client("http://127.0.0.1:9", "key")
     ours = {"Client": client, "Tasks": client.tasks, "Directory": client.directory}[group]
     names = {name for name in dir(ours) if not name.startswith("_")} - {"session", "retries", "settings"}
@@ -122,7 +122,7 @@ def test_it_has_the_methods_of_the_sdk_under_their_names(group: str) -> None:
     assert missing == set()
 
 
-def test_it_has_an_error_for_each_of_the_sdk() -> None:
+def test_each_error_of_the_sdk_has_a_type() -> None:
     endings = {
         name.removeprefix("Intent") + "Error"
         for name in signoff.__all__
@@ -140,7 +140,7 @@ def test_it_has_an_error_for_each_of_the_sdk() -> None:
     assert "type InvalidEditError struct" in SOURCE
 
 
-def test_a_gate_has_the_options_of_the_sdk() -> None:
+def test_gate_has_the_options_of_the_sdk() -> None:
     options = re.search(r"^type GateOptions.*?^}", SOURCE, re.MULTILINE | re.DOTALL)
     assert options is not None
     names = set(re.findall(r"^\t(\w+) ", options[0], re.MULTILINE))

@@ -42,7 +42,7 @@ def test_the_directory_is_changed_and_read(live: Live) -> None:
             people.explain_policy("nope")
 
 
-async def test_a_task_is_handed_over_revised_and_taken_back_also_asynchronously(live: Live) -> None:
+async def test_task_is_delegated_revised_and_withdrawn_by_both_clients(live: Live) -> None:
     async with AsyncClient(live.url, live.owner_key) as client:
         await client.directory.set_team("sre", [live.credentials["person"]])
         await client.directory.set_policy("prod", POLICY)

@@ -20,7 +20,7 @@ from tests.client.conftest import KEY
 from tests.client.stub import Answer, Asked, Stub, refused
 
 
-def test_an_asynchronous_function_that_blocks_keeps_its_lease_and_is_named(
+def test_blocking_async_handler_keeps_its_lease_and_is_named_in_the_log(
     stub: Stub, agent_env: AgentEnv, caplog: pytest.LogCaptureFixture
 ) -> None:
     agent = Agent("validator", url=stub.url, api_key=KEY, lease=1.5)
@@ -44,7 +44,7 @@ def test_an_asynchronous_function_that_blocks_keeps_its_lease_and_is_named(
     )
 
 
-def test_other_work_is_taken_and_reported_while_one_function_blocks(stub: Stub, agent_env: AgentEnv) -> None:
+def test_other_deliveries_are_processed_while_one_handler_blocks(stub: Stub, agent_env: AgentEnv) -> None:
     agent = Agent("validator", url=stub.url, api_key=KEY, concurrency=2)
     release = threading.Event()
 
@@ -66,7 +66,7 @@ def test_other_work_is_taken_and_reported_while_one_function_blocks(stub: Stub, 
     assert work(agent, look)["result"] == {"plain": True}
 
 
-def test_a_function_that_waits_is_not_warned_of(
+def test_handler_that_awaits_is_not_reported_as_blocking(
     agent: Agent, agent_env: AgentEnv, caplog: pytest.LogCaptureFixture
 ) -> None:
     @agent.on(TYPE)
@@ -78,9 +78,7 @@ def test_a_function_that_waits_is_not_warned_of(
     assert "blocked" not in caplog.text
 
 
-def test_a_report_that_comes_too_late_is_told_and_the_lease_is_lost(
-    stub: Stub, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_late_report_is_logged_and_the_lease_is_lost(stub: Stub, caplog: pytest.LogCaptureFixture) -> None:
     stub.on("POST", "/v1/deliveries/d1/report", refused(409, "stale_delivery"))
     agent_env = AgentEnv(stub)
     agent = Agent("validator", url=stub.url, api_key=KEY)
@@ -92,7 +90,7 @@ def test_a_report_that_comes_too_late_is_told_and_the_lease_is_lost(
     assert got[0].lease_lost.is_set()
 
 
-def test_a_generator_is_refused_when_it_is_registered(agent: Agent) -> None:
+def test_generator_is_refused_as_a_handler(agent: Agent) -> None:
     def yields(intent: Delivery) -> Any:
         yield {}
 
@@ -117,9 +115,7 @@ def where(message: str) -> Path:
     return Path(found[1])
 
 
-def test_a_result_that_is_too_large_is_kept_and_the_failure_says_where(
-    agent: Agent, agent_env: AgentEnv
-) -> None:
+def test_oversized_result_is_kept_and_the_failure_names_its_file(agent: Agent, agent_env: AgentEnv) -> None:
     @agent.on(TYPE)
     def verbose(intent: Delivery) -> dict[str, Any]:
         return {"text": "x" * 3000, "more": [1, 2]}
@@ -136,7 +132,7 @@ def test_a_result_that_is_too_large_is_kept_and_the_failure_says_where(
     assert len(agent_env.stub.seen("POST", "/v1/deliveries/d1/report")) == 1  # nothing that large was sent
 
 
-def test_a_result_that_is_too_large_can_be_handed_to_a_function(agent: Agent, agent_env: AgentEnv) -> None:
+def test_oversized_result_is_passed_to_a_function(agent: Agent, agent_env: AgentEnv) -> None:
     @agent.on_large_result
     def elsewhere(intent: Delivery, result: Mapping[str, Any]) -> dict[str, Any]:
         return {"stored": f"s3://results/{intent.id}", "letters": len(result["text"])}
@@ -146,7 +142,7 @@ def test_a_result_that_is_too_large_can_be_handed_to_a_function(agent: Agent, ag
     assert work(agent, agent_env.reported)["result"]["letters"] == 3000
 
 
-def test_such_a_function_that_fails_does_not_lose_the_result(agent: Agent, agent_env: AgentEnv) -> None:
+def test_oversized_result_is_kept_if_that_function_fails(agent: Agent, agent_env: AgentEnv) -> None:
     @agent.on_large_result
     def broken(intent: Delivery, result: Mapping[str, Any]) -> dict[str, Any]:
         raise OSError("no space")
@@ -165,7 +161,7 @@ def test_such_a_function_that_fails_does_not_lose_the_result(agent: Agent, agent
         ({"text": "\ud800"}, "result.text contains half of a surrogate pair"),
     ],
 )
-def test_what_json_cannot_say_is_named_with_its_place_and_its_function(
+def test_result_that_is_not_json_is_named_with_its_path_and_handler(
     agent: Agent, agent_env: AgentEnv, result: dict[Any, Any], said: str
 ) -> None:
     @agent.on(TYPE)
@@ -180,7 +176,7 @@ def test_what_json_cannot_say_is_named_with_its_place_and_its_function(
     where(error["message"]).unlink()
 
 
-def test_a_result_without_an_end_is_refused(agent: Agent, agent_env: AgentEnv) -> None:
+def test_result_that_contains_itself_is_refused(agent: Agent, agent_env: AgentEnv) -> None:
     @agent.on(TYPE)
     def circular(intent: Delivery) -> dict[str, Any]:
         result: dict[str, Any] = {}
@@ -219,9 +215,7 @@ def nested(levels: int) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("result", [Closed(), {"row": Closed()}, {"row": Mute()}, {Mute(): 1}, nested(5000)])
-def test_whatever_a_result_is_the_work_is_not_done_again(
-    agent: Agent, agent_env: AgentEnv, result: Any
-) -> None:
+def test_invalid_result_is_not_retried(agent: Agent, agent_env: AgentEnv, result: Any) -> None:
     @agent.on(TYPE)
     def odd(intent: Delivery) -> Any:
         return result
@@ -233,7 +227,7 @@ def test_whatever_a_result_is_the_work_is_not_done_again(
     where(error["message"]).unlink()
 
 
-def test_what_is_nested_too_deeply_is_kept_whole(agent: Agent, agent_env: AgentEnv) -> None:
+def test_deeply_nested_result_is_kept_whole(agent: Agent, agent_env: AgentEnv) -> None:
     agent.on(TYPE)(lambda intent: nested(5000))
     agent_env.offer(held())
     path = where(work(agent, agent_env.reported)["error"]["message"])
@@ -259,7 +253,7 @@ print("ended", flush=True)
 """
 
 
-def test_a_program_says_that_it_waits_and_that_it_is_back(stub: Stub) -> None:
+def test_agent_logs_that_it_waits_for_the_server_and_that_it_is_back(stub: Stub) -> None:
     def named(asked: Asked) -> Answer:
         return Answer(
             {
@@ -285,7 +279,7 @@ def test_a_program_says_that_it_waits_and_that_it_is_back(stub: Stub) -> None:
     assert lines[2].startswith(f"signoff: reconnected to {place}")
 
 
-def test_a_second_signal_ends_a_program_whose_function_blocks(stub: Stub, agent_env: AgentEnv) -> None:
+def test_second_signal_ends_a_program_whose_handler_blocks(stub: Stub, agent_env: AgentEnv) -> None:
     program = subprocess.Popen(
         [sys.executable, "-c", PROGRAM, stub.url], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )

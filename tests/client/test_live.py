@@ -53,7 +53,9 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
-def test_four_lines(live: Live, client: Client, pool: ThreadPoolExecutor) -> None:
+def test_request_is_sent_and_awaited_in_four_lines(
+    live: Live, client: Client, pool: ThreadPoolExecutor
+) -> None:
     step = Step(client, gate=True)
     with working(step.worker(live, {"risk": "low"})):
         initiator = Client(live.url, client.create_key(service="initiator").api_key)
@@ -75,7 +77,7 @@ def test_four_lines(live: Live, client: Client, pool: ThreadPoolExecutor) -> Non
     assert (late.value.outcome, late.value.details["via"]) == ("approved", "api")
 
 
-async def test_four_lines_awaited(live: Live, client: Client) -> None:
+async def test_request_is_sent_and_awaited_in_four_async_lines(live: Live, client: Client) -> None:
     step = Step(client, gate=True)
     agent = step.worker(live, {"risk": "medium"})
     async with AsyncClient(live.url, live.owner_key) as owner:
@@ -101,7 +103,7 @@ async def _rejects(owner: AsyncClient, event_type: str) -> bool:
     return True
 
 
-def test_waiting_and_observing_survive_a_server_that_is_killed(
+def test_waiting_and_observing_survive_a_killed_server(
     live: Live, client: Client, pool: ThreadPoolExecutor
 ) -> None:
     step = Step(client, gate=True)
@@ -133,7 +135,7 @@ def test_waiting_and_observing_survive_a_server_that_is_killed(
     assert end_of(awaiting).approved
 
 
-def test_an_agent_goes_on_when_its_server_was_killed_under_it(live: Live, client: Client) -> None:
+def test_agent_continues_after_its_server_was_killed(live: Live, client: Client) -> None:
     step = Step(client)
     took, back = threading.Event(), threading.Event()
     agent = step.worker(live)
@@ -154,7 +156,7 @@ def test_an_agent_goes_on_when_its_server_was_killed_under_it(live: Live, client
     assert step.history(first, "claimed") == step.history(first, "reported") == 1
 
 
-def test_sending_with_a_key_is_once_over_a_restart_and_waits_for_the_server(
+def test_send_with_a_key_creates_one_intent_over_a_restart(
     live: Live, client: Client, pool: ThreadPoolExecutor
 ) -> None:
     step = Step(client)
@@ -172,7 +174,7 @@ def test_sending_with_a_key_is_once_over_a_restart_and_waits_for_the_server(
 
 
 @ONE_DATABASE
-def test_a_function_that_raises_fails_its_step_or_is_tried_again(live: Live, client: Client) -> None:
+def test_exception_of_a_handler_fails_its_step_or_is_retried(live: Live, client: Client) -> None:
     step = Step(client, retry={"max": 1, "delay": "1s"})
     agent = step.worker(live)
 
@@ -197,7 +199,7 @@ def test_a_function_that_raises_fails_its_step_or_is_tried_again(live: Live, cli
     assert (told.error.code, step.history(final, "reported")) == ("table_locked", 1)
 
 
-def test_what_a_killed_agent_held_is_handed_out_again_and_its_late_report_refused(
+def test_delivery_of_a_killed_agent_is_offered_again_and_its_late_report_refused(
     live: Live, client: Client
 ) -> None:
     step = Step(client)
@@ -231,7 +233,7 @@ def test_what_a_killed_agent_held_is_handed_out_again_and_its_late_report_refuse
 
 
 @ONE_DATABASE
-def test_a_lease_is_renewed_for_as_long_as_the_function_runs(live: Live, client: Client) -> None:
+def test_lease_is_renewed_for_as_long_as_the_handler_runs(live: Live, client: Client) -> None:
     step = Step(client)
     agent = step.worker(live, lease=6)
 
@@ -258,7 +260,7 @@ def lease_end(live: Live, delivery: Delivery) -> datetime | None:
 
 
 @ONE_DATABASE
-def test_no_more_functions_run_at_a_time_than_agreed(live: Live, client: Client) -> None:
+def test_concurrent_handlers_are_limited(live: Live, client: Client) -> None:
     step = Step(client)
     running, most, full, go = 0, 0, threading.Semaphore(0), threading.Event()
     count = threading.Lock()
@@ -287,9 +289,7 @@ def test_no_more_functions_run_at_a_time_than_agreed(live: Live, client: Client)
 
 
 @ONE_DATABASE
-def test_a_process_that_is_told_to_stop_finishes_what_it_runs_and_takes_no_more(
-    live: Live, client: Client
-) -> None:
+def test_stopping_process_finishes_its_work_and_claims_no_more(live: Live, client: Client) -> None:
     step = Step(client)
     intent_id = step.send()
     with ended(step.process(live, 30)) as process:
@@ -305,7 +305,7 @@ def test_a_process_that_is_told_to_stop_finishes_what_it_runs_and_takes_no_more(
 
 
 @ONE_DATABASE
-def test_an_agent_with_another_agents_key_says_so_and_ends(live: Live, client: Client) -> None:
+def test_agent_with_another_agents_key_logs_it_and_ends(live: Live, client: Client) -> None:
     step, other = Step(client), Step(client)
     agent = Agent(step.agent, url=live.url, api_key=other.key)
     agent.on("*")(lambda delivery: None)
@@ -314,7 +314,7 @@ def test_an_agent_with_another_agents_key_says_so_and_ends(live: Live, client: C
 
 
 @ONE_DATABASE
-def test_waiting_ends_when_its_time_is_up_and_can_begin_again(live: Live, client: Client) -> None:
+def test_wait_ends_at_its_timeout_and_can_be_repeated(live: Live, client: Client) -> None:
     step = Step(client)
     intent_id = step.send()
     with pytest.raises(WaitTimeout):  # what it says is judged with a moved clock, in test_stream

@@ -26,23 +26,23 @@ NAMES = {
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_public_names_are_these() -> None:
+def test_public_names_are_listed() -> None:
     assert sorted(signoff.__all__) == sorted([*NAMES, "__version__"])
     assert set(dir(signoff)) >= NAMES
 
 
-def test_every_name_can_be_had_and_no_other() -> None:
+def test_every_public_name_can_be_imported_and_no_other() -> None:
     for name in NAMES:
         assert getattr(signoff, name).__name__ == name
     assert signoff.Client is Client
     assert not hasattr(signoff, "Manager")
 
 
-def test_the_version_is_the_distributions() -> None:
+def test_version_is_that_of_the_distribution() -> None:
     assert importlib.metadata.version("signoff") == signoff.__version__
 
 
-def test_importing_the_package_loads_no_http_client_and_the_client_no_server() -> None:
+def test_package_import_loads_no_http_client_and_client_import_no_server() -> None:
     script = (
         "import sys, signoff; assert 'httpx2' not in sys.modules;"
         "signoff.Client; assert 'httpx2' in sys.modules;"

@@ -49,7 +49,7 @@ def send() -> ApiCall[str]:
     return calls.send_intent({"intent_type": "intent.test.v1"})
 
 
-def test_pauses_grow_up_to_five_seconds_and_end_after_the_time_for_retries() -> None:
+def test_pauses_grow_to_five_seconds_until_the_time_for_retries_is_over() -> None:
     world = Driving()
     with pytest.raises(ConnectionFailed):
         world.run(perform(send(), world.retries), *[LOST] * 12)
@@ -58,13 +58,13 @@ def test_pauses_grow_up_to_five_seconds_and_end_after_the_time_for_retries() -> 
 
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
-def test_what_the_server_asks_to_wait_is_waited_and_the_jitter_comes_on_top(status: int) -> None:
+def test_retry_after_is_obeyed_with_jitter_on_top(status: int) -> None:
     world = Driving()
     assert world.run(perform(send(), world.retries), said(status, "7"), GOT).intent_id == INTENT
     assert world.pauses == [7.1]
 
 
-def test_a_wait_longer_than_the_time_for_retries_is_left_to_the_caller() -> None:
+def test_retry_after_beyond_the_time_for_retries_is_raised() -> None:
     world = Driving()
     with pytest.raises(ServerBusy) as caught:
         world.run(perform(send(), world.retries), said(503, "60"))
@@ -72,13 +72,13 @@ def test_a_wait_longer_than_the_time_for_retries_is_left_to_the_caller() -> None
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 413, 422, 500, 501])
-def test_a_no_is_a_no(status: int) -> None:
+def test_refusal_is_not_retried(status: int) -> None:
     world = Driving()
     with pytest.raises(RequestRefused):
         world.run(perform(send(), world.retries), said(status))
 
 
-def test_a_call_without_a_key_is_not_repeated_once_it_may_have_arrived() -> None:
+def test_call_without_a_key_is_not_repeated_after_it_may_have_arrived() -> None:
     world = Driving()
     with pytest.raises(ConnectionFailed):
         world.run(perform(UNSAFE, world.retries), UNHEARD, UNHEARD, LOST)
@@ -86,13 +86,13 @@ def test_a_call_without_a_key_is_not_repeated_once_it_may_have_arrived() -> None
         world.run(perform(UNSAFE, world.retries), said(503))
 
 
-def test_a_client_that_does_not_retry_fails_at_once() -> None:
+def test_client_without_retries_fails_at_once() -> None:
     world = Driving()
     with pytest.raises(ConnectionFailed):
         world.run(perform(send(), world.retries, retry_for=0.0), UNHEARD)
 
 
-def test_who_has_days_is_stopped_by_a_deadline_only() -> None:
+def test_wait_without_a_retry_limit_ends_at_its_deadline() -> None:
     world = Driving()
     outage: list[HttpReply | ConnectionFailed] = [LOST, said(500), HttpReply(404, {}, b"no route")]
     got = world.run(
@@ -104,7 +104,7 @@ def test_who_has_days_is_stopped_by_a_deadline_only() -> None:
     assert world.now > 200
 
 
-def test_who_has_days_does_not_sleep_them_away_on_a_proxys_word() -> None:
+def test_excessive_retry_after_of_a_proxy_is_bounded() -> None:
     world = Driving()
     got = world.run(
         persist(calls.get_intent(INTENT), world.retries, MonotonicDeadline(None, world.retries.clock)),
@@ -118,7 +118,7 @@ def test_who_has_days_does_not_sleep_them_away_on_a_proxys_word() -> None:
     assert world.pauses == pytest.approx([300.1, 0.2, 0.4, 0.8])
 
 
-def test_sending_over_a_lost_answer_uses_one_idempotency_key(stub: Stub, client: Client) -> None:
+def test_send_over_a_lost_response_uses_one_idempotency_key(stub: Stub, client: Client) -> None:
     stub.on("POST", "/v1/intents", Answer(hangs_up=True), refused(503, "busy", {"retry-after": "0"}))
     stub.on("POST", "/v1/intents", Answer({"ok": True, "intent_id": INTENT}))
     assert client.send_intent({"intent_type": "intent.test.v1", "payload": {"n": 1}}) == INTENT
@@ -130,7 +130,7 @@ def test_sending_over_a_lost_answer_uses_one_idempotency_key(stub: Stub, client:
     assert stub.asked[0].body == {"intent_type": "intent.test.v1", "payload": {"n": 1}}
 
 
-def test_sending_survives_a_server_that_is_not_there_yet(stub: Stub, client: Client) -> None:
+def test_send_waits_for_a_server_that_is_not_up_yet(stub: Stub, client: Client) -> None:
     stub.on("POST", "/v1/intents", Answer({"ok": True, "intent_id": INTENT}))
     stub.stop()
 
@@ -144,7 +144,7 @@ def test_sending_survives_a_server_that_is_not_there_yet(stub: Stub, client: Cli
     assert asyncio.run(go()) == INTENT
 
 
-def test_nothing_listening_says_what_to_do(stub: Stub) -> None:
+def test_connection_refused_error_names_the_next_step(stub: Stub) -> None:
     stub.stop()
     with (
         Client(stub.url, KEY, retry_for=0) as client,
@@ -170,7 +170,9 @@ CREATED: Any = [
 
 
 @pytest.mark.parametrize(("status", "code", "kind"), CREATED)
-def test_each_refusal_has_its_class(stub: Stub, status: int, code: str, kind: type[RequestRefused]) -> None:
+def test_each_error_status_has_its_class(
+    stub: Stub, status: int, code: str, kind: type[RequestRefused]
+) -> None:
     answer = refused(
         status,
         code,
@@ -195,7 +197,7 @@ def test_each_refusal_has_its_class(stub: Stub, status: int, code: str, kind: ty
     assert error.details == {"outcome": "approved"}
 
 
-def test_another_program_on_the_port_is_named_as_such(stub: Stub, client: Client) -> None:
+def test_response_of_another_program_on_the_port_is_recognized(stub: Stub, client: Client) -> None:
     stub.on("GET", "/v1/me", Answer(b"<html>hello"))
     with pytest.raises(ServerFailed, match="not from a Signoff server") as caught:
         client.me()
@@ -205,7 +207,7 @@ def test_another_program_on_the_port_is_named_as_such(stub: Stub, client: Client
         client.health()
 
 
-def test_what_json_cannot_say_is_the_callers_mistake(client: Client) -> None:
+def test_unencodable_argument_is_an_error_of_the_caller(client: Client) -> None:
     with pytest.raises(TypeError):
         client.send_intent({"payload": {"at": object()}})
     with pytest.raises(ValueError, match="JSON"):
@@ -228,14 +230,14 @@ def groups(*answers: HttpReply | ConnectionFailed) -> tuple[Tasks, Directory]:
     return Tasks(session, world.retries), Directory(session, world.retries)
 
 
-def test_what_the_server_would_do_twice_is_not_sent_twice() -> None:
+def test_request_that_is_not_idempotent_is_not_repeated() -> None:
     with pytest.raises(ConnectionFailed):
         groups(LOST)[1].add_person("ann@acme.example")
     with pytest.raises(ConnectionFailed):
         groups(LOST)[1].confirm("prp_1")
 
 
-def test_what_says_how_a_thing_should_be_is_sent_again() -> None:
+def test_idempotent_request_is_repeated() -> None:
     answered = HttpReply(200, {}, b'{"person": {}, "team": {}, "policy": {}, "task": {}}')
     tasks, directory = groups(LOST, answered)
     assert directory.change_person("ann@acme.example", zone="UTC") == {"warnings": []}

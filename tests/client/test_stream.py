@@ -42,30 +42,30 @@ FRAMES = [Frame("intent.waiting", '{"a": "é"}', "4"), Frame("", "one\ntwo", "")
     st.sampled_from(["\n", "\r\n", "\r"]),
     st.lists(st.integers(0, len(WIRE.encode()) + 20), max_size=8).map(sorted),
 )
-def test_frames_do_not_depend_on_how_the_bytes_were_cut(end: str, cuts: list[int]) -> None:
+def test_frames_do_not_depend_on_chunk_boundaries(end: str, cuts: list[int]) -> None:
     wire = WIRE.replace("\n", end).encode()
     edges = [0, *cuts, len(wire)]
     chunks = [wire[a:b] for a, b in pairwise(edges) if wire[a:b]]
     assert parse(*chunks) == FRAMES
 
 
-def test_an_event_cut_off_in_the_middle_is_not_an_event() -> None:
+def test_truncated_event_is_not_emitted() -> None:
     assert parse(event(2, "WAITING")[:-1]) == []
 
 
-def test_an_event_without_an_end_does_not_fill_the_memory() -> None:
+def test_endless_event_is_bounded_in_memory() -> None:
     parser = SseParser()
     with pytest.raises(ValueError, match="too large"):
         parser.feed(b"data: " + b"x" * LARGEST_EVENT)
 
 
-def test_pings_do_not_count_towards_an_events_size() -> None:
+def test_pings_do_not_count_towards_the_size_of_an_event() -> None:
     parser = SseParser()
     for _ in range(3):
         parser.feed(b": " + b"x" * (LARGEST_EVENT // 2) + b"\n")
 
 
-def test_it_goes_on_after_the_last_whole_event_when_the_connection_is_cut() -> None:
+def test_stream_resumes_after_the_last_complete_event() -> None:
     world = Driving()
     half = event(6, "WAITING")[:30]
     world.run(
@@ -80,7 +80,7 @@ def test_it_goes_on_after_the_last_whole_event_when_the_connection_is_cut() -> N
     assert world.pauses == [0.1, 0.2]
 
 
-def test_an_orderly_end_is_no_reason_to_pause() -> None:
+def test_orderly_end_of_a_stream_causes_no_pause() -> None:
     world = Driving()
     world.run(
         Follower(INTENT, 0, None, world.retries).follow(),
@@ -91,7 +91,7 @@ def test_an_orderly_end_is_no_reason_to_pause() -> None:
     assert world.pauses == []
 
 
-def test_a_stream_that_ends_at_once_with_nothing_new_is_not_asked_again_at_once() -> None:
+def test_stream_that_ends_at_once_without_events_is_reopened_after_a_pause() -> None:
     world = Driving()
     world.run(
         Follower(INTENT, 0, None, world.retries).follow(),
@@ -112,7 +112,7 @@ def test_a_stream_that_ends_at_once_with_nothing_new_is_not_asked_again_at_once(
         HttpReply(429, {}, b"slow down"),
     ],
 )
-def test_what_a_proxy_says_while_the_server_restarts_ends_no_wait(answer: HttpReply) -> None:
+def test_proxy_errors_during_a_restart_do_not_end_the_wait(answer: HttpReply) -> None:
     world = Driving()
     world.run(
         Follower(INTENT, 0, None, world.retries).follow(),
@@ -123,7 +123,7 @@ def test_what_a_proxy_says_while_the_server_restarts_ends_no_wait(answer: HttpRe
     assert len(world.pauses) == 1
 
 
-def test_the_server_saying_that_there_is_no_such_intent_ends_the_wait() -> None:
+def test_intent_not_found_ends_the_wait() -> None:
     world = Driving()
     with pytest.raises(NotFound):
         world.run(
@@ -132,7 +132,7 @@ def test_the_server_saying_that_there_is_no_such_intent_ends_the_wait() -> None:
         )
 
 
-def test_waiting_stops_at_its_deadline_and_says_what_it_knows() -> None:
+def test_wait_ends_at_its_deadline_with_the_last_known_status() -> None:
     world = Driving()
     with pytest.raises(WaitTimeout) as caught:
         world.run(
@@ -146,13 +146,13 @@ def test_waiting_stops_at_its_deadline_and_says_what_it_knows() -> None:
     assert [q["wait_seconds"] for q in world.opened] == ["30", "10"]
 
 
-def test_a_chatty_stream_cannot_hold_a_wait_beyond_its_deadline() -> None:
+def test_stream_with_many_events_cannot_extend_a_wait() -> None:
     world = Driving()
     with pytest.raises(WaitTimeout):
         world.run(Follower(INTENT, 0, 5, world.retries).follow(), OPENED, 3, b": ping\n\n", 3, b": ping\n\n")
 
 
-def test_without_time_to_wait_it_just_looks() -> None:
+def test_wait_of_zero_seconds_reads_the_result_once() -> None:
     world = Driving()
     final = HttpReply(200, {}, json.dumps(intent("COMPLETED").body).encode())
     assert world.run(Follower(INTENT, 0, 0, world.retries).result(), final).completed
@@ -162,7 +162,7 @@ def test_without_time_to_wait_it_just_looks() -> None:
     assert caught.value.status == "WAITING"
 
 
-def test_a_server_that_goes_away_before_the_result_is_read_is_a_timeout_too() -> None:
+def test_server_lost_before_the_result_is_read_is_a_timeout() -> None:
     world = Driving()
     with pytest.raises(WaitTimeout) as caught:
         world.run(
@@ -177,7 +177,7 @@ def test_a_server_that_goes_away_before_the_result_is_read_is_a_timeout_too() ->
     assert isinstance(caught.value.__cause__, ConnectionFailed)
 
 
-def test_observing_from_behind_the_end_ends() -> None:
+def test_observing_from_after_the_last_event_ends() -> None:
     """Resuming with the last event's seq must not wait for another event."""
     world = Driving()
     over = HttpReply(200, {}, json.dumps(intent("COMPLETED").body).encode())
@@ -205,7 +205,7 @@ def test_wait_for_reads_the_result_after_the_final_event(stub: Stub, client: Cli
     assert stub.asked[0].headers["x-api-key"] == KEY
 
 
-def test_the_async_client_follows_alike(stub: Stub) -> None:
+def test_async_client_follows_events_alike(stub: Stub) -> None:
     stub.on("GET", STREAM, Answer(chunks=[event(2, "WAITING"), b"CUT"]))
     stub.on("GET", STREAM, Answer(chunks=[event(4, "COMPLETED", "completed")]))
     stub.on("GET", GET, intent("COMPLETED", result={"rows": 3}))
@@ -240,7 +240,7 @@ def test_observing_survives_a_restart_of_the_server(stub: Stub, client: Client) 
     assert seen == [2, 4, 6]
 
 
-def test_an_iterator_given_up_closes_its_connection(stub: Stub, client: Client) -> None:
+def test_abandoned_iterator_closes_its_connection(stub: Stub, client: Client) -> None:
     stub.on("GET", STREAM, Answer(chunks=[event(2, "CREATED"), event(4, "WAITING"), idle(4)]))
     with closing(client.observe(INTENT)) as events:
         assert next(events).seq == 2
@@ -248,7 +248,7 @@ def test_an_iterator_given_up_closes_its_connection(stub: Stub, client: Client) 
         assert [next(events).seq, next(events).seq] == [2, 4]
 
 
-def test_a_silent_server_cannot_hold_a_wait(stub: Stub, client: Client) -> None:
+def test_silent_server_cannot_extend_a_wait(stub: Stub, client: Client) -> None:
     release = threading.Event()
 
     def silent(_: object) -> Answer:
@@ -264,7 +264,7 @@ def test_a_silent_server_cannot_hold_a_wait(stub: Stub, client: Client) -> None:
 @pytest.mark.parametrize(
     ("seconds", "error"), [(float("nan"), ValueError), ("1", TypeError), (True, TypeError)]
 )
-def test_a_wait_that_could_never_time_out_is_refused(seconds: Any, error: type[Exception]) -> None:
+def test_wait_without_a_possible_timeout_is_refused(seconds: Any, error: type[Exception]) -> None:
     with pytest.raises(error, match="timeout is a number of seconds"):
         Follower(INTENT, 0, seconds, Driving().retries)
     with pytest.raises(error, match="retry_for is a number of seconds"):

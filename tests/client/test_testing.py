@@ -8,7 +8,7 @@ import pytest
 from signoff.testing import Server
 
 
-def test_an_error_of_the_block_names_the_rule_that_failed_before() -> None:
+def test_exception_in_the_block_notes_the_rule_that_failed_before() -> None:
     asked = threading.Event()
 
     def rule(task: Any) -> None:
@@ -27,7 +27,7 @@ def test_an_error_of_the_block_names_the_rule_that_failed_before() -> None:
     assert raised.value.__notes__ == ["A rule of the server failed before: RuntimeError: the rule is wrong"]
 
 
-def test_an_edit_is_made_also_if_python_takes_the_values_for_equal() -> None:
+def test_edit_is_recorded_although_python_compares_the_values_as_equal() -> None:
     with Server() as server, server.client() as client:
         server.edit(urgent=True)
         sent = {"intent_type": "intent.a.b.v1", "payload": {"urgent": 1}, "human_task": {"title": "May we?"}}

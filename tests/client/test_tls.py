@@ -23,7 +23,7 @@ def trusted(tmp_path: Path) -> Iterator[tuple[Stub, Path]]:
         yield stub, authority
 
 
-def test_a_private_authority_is_named_by_the_environment(
+def test_certificate_authority_is_read_from_the_environment(
     trusted: tuple[Stub, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stub, authority = trusted
@@ -32,7 +32,7 @@ def test_a_private_authority_is_named_by_the_environment(
         assert client.workflows() == []
 
 
-def test_an_unknown_certificate_is_refused_and_not_taken_for_a_server_that_is_not_there(
+def test_untrusted_certificate_is_refused_and_not_taken_for_an_unreachable_server(
     trusted: tuple[Stub, Path],
 ) -> None:
     stub, _ = trusted

@@ -46,11 +46,11 @@ SCHEMA = {
         ([], "edit is not object"),
     ],
 )
-def test_json_fits_a_schema_or_it_is_said_where_not(value: Any, fault: str) -> None:
+def test_misfit_names_where_json_violates_the_schema(value: Any, fault: str) -> None:
     assert misfit(value, SCHEMA, "edit") == fault
 
 
-def test_a_schema_that_refers_to_itself_ends_with_the_value() -> None:
+def test_recursive_schema_is_checked_to_the_depth_of_the_value() -> None:
     tree = {
         "$ref": "#/$defs/T",
         "$defs": {"T": {"properties": {"next": {"$ref": "#/$defs/T"}, "n": {"type": "integer"}}}},
@@ -66,7 +66,7 @@ def server() -> Iterator[Server]:
         yield server
 
 
-def test_verdicts(server: Server) -> None:
+def test_tool_gate_returns_a_verdict(server: Server) -> None:
     def too_much(arguments: dict[str, Any]) -> None:
         if arguments["amount"] > 100:
             raise ValueError("amount is above 100")
@@ -90,13 +90,13 @@ def test_verdicts(server: Server) -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"again": "x"}, {"hide": "card"}, {"colour": 1}])
-def test_options_that_cannot_work_are_refused_when_they_are_written(wrong: dict[str, Any]) -> None:
+def test_invalid_options_are_refused_at_definition(wrong: dict[str, Any]) -> None:
     with pytest.raises((TypeError, ValueError)):
         ToolGate(**wrong)
 
 
 @pytest.mark.parametrize("wrong", ["(hidden) rm", "\ud800", float("nan"), 2**60])
-def test_a_call_that_cannot_be_asked_about_is_declined_with_the_reason(server: Server, wrong: Any) -> None:
+def test_call_that_cannot_be_sent_is_declined_with_the_reason(server: Server, wrong: Any) -> None:
     """A model chooses the arguments, and some frameworks would not take an exception for a refusal."""
     server.approve()
     before = len(server.asked)

@@ -49,7 +49,7 @@ def headers() -> dict[str, str]:
     return found
 
 
-def test_the_current_span_is_sent_with_its_state() -> None:
+def test_current_span_is_sent_with_its_trace_state() -> None:
     assert headers() == {}
     state = TraceState([("vendor", "1"), ("other", "2")])
     with current(NonRecordingSpan(SpanContext(TRACE, SPAN, False, TraceFlags(1), state))):
@@ -98,12 +98,12 @@ def said(**odd: Any) -> Any:
         (None, None),
     ],
 )
-def test_an_odd_context_never_fails_a_request(context: Any, parent: str | None) -> None:
+def test_invalid_span_context_does_not_fail_a_request(context: Any, parent: str | None) -> None:
     with current(Odd(context)):
         assert headers() == ({} if parent is None else {"traceparent": parent})
 
 
-def test_an_api_that_raises_never_fails_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_raising_tracing_api_does_not_fail_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
     with current(Odd(broken)):
         assert headers() == {}
     replaced(monkeypatch, get_current_span=broken)
@@ -156,7 +156,7 @@ def failing(delivery: Delivery) -> dict[str, Any]:
     raise BrokenError
 
 
-async def test_a_handler_runs_in_a_span_that_says_how_it_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_handler_runs_in_a_span_that_records_its_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
     span = Recorded()
     tracer(monkeypatch, span)
     assert await done(seen) == {"span": span}
@@ -170,7 +170,7 @@ async def test_a_handler_runs_in_a_span_that_says_how_it_ended(monkeypatch: pyte
 
 
 @pytest.mark.parametrize("name", ["get_tracer", "set_span_in_context"])
-async def test_work_that_tracing_breaks_on_is_done(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+async def test_handler_runs_although_tracing_fails(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     replaced(monkeypatch, **{name: broken})
     assert await done(lambda _: {"n": 1}) == {"n": 1}
     with pytest.raises(BrokenError):
@@ -178,7 +178,9 @@ async def test_work_that_tracing_breaks_on_is_done(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("name", ["end", "set_status", "record_exception"])
-async def test_a_span_that_cannot_be_ended_ends_nothing(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+async def test_span_that_fails_to_end_does_not_fail_the_handler(
+    monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
     span = Recorded(name)
     tracer(monkeypatch, span)
     assert await done(lambda _: {"n": 1}) == {"n": 1}
@@ -187,7 +189,7 @@ async def test_a_span_that_cannot_be_ended_ends_nothing(monkeypatch: pytest.Monk
     assert span.ended == (0 if name == "end" else 2)
 
 
-def test_without_a_trace_of_the_requester_there_is_no_span(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_span_is_made_without_a_trace_of_the_requester(monkeypatch: pytest.MonkeyPatch) -> None:
     tracer(monkeypatch, broken)
     context: Context = copy_context()
     begin_work(context, "", "check")(None)

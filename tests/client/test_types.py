@@ -39,7 +39,7 @@ JSON = st.recursive(
 
 
 @given(st.data())
-def test_no_answer_is_too_strange_to_read(data: st.DataObject) -> None:
+def test_any_json_is_read_as_a_record(data: st.DataObject) -> None:
     kind = data.draw(st.sampled_from(RECORDS))
     names = kind.__struct_fields__
     raw = data.draw(JSON | st.dictionaries(st.sampled_from(names), JSON))
@@ -52,7 +52,7 @@ def test_no_answer_is_too_strange_to_read(data: st.DataObject) -> None:
             assert isinstance(getattr(record, field.name), type(default))
 
 
-def test_a_record_reads_like_its_json_and_keeps_what_it_does_not_know() -> None:
+def test_record_reads_like_its_json_and_keeps_unknown_fields() -> None:
     task = Task.read({"task_id": "t", "title": "Migrate?", "revision": 2, "brand_new": {"x": 1}})
     assert (task.title, task["title"], task["brand_new"]["x"], task.get("absent")) == (
         "Migrate?",
@@ -86,20 +86,20 @@ def test_times_are_aware_and_nested_records_are_read() -> None:
     assert task.allowed_outcomes == ("approved", "rejected")
 
 
-def test_what_has_no_name_of_its_own_in_the_sdk_is_a_record_too() -> None:
+def test_object_without_its_own_class_is_read_as_a_record() -> None:
     task = Task.read({"outcomes": [{"name": "canary", "means": "approve", "color": "blue"}], "next_steps": 7})
     [outcome] = task.outcomes
     assert (outcome.name, outcome.label, outcome["color"]) == ("canary", "", "blue")  # type: ignore[index]
     assert (task.next_steps, Intent.read({}).pending_with, Intent.read({}).result) == ((), None, {})
 
 
-def test_a_record_survives_being_copied_and_pickled() -> None:
+def test_record_can_be_copied_and_pickled() -> None:
     task = Task.read({"task_id": "t", "votes": [{"person": "per_ann"}]})
     for again in (copy.copy(task), copy.deepcopy(task), pickle.loads(pickle.dumps(task))):
         assert (again, again.votes[0].person) == (task, "per_ann")
 
 
-def test_an_actor_may_be_just_an_id() -> None:
+def test_actor_is_read_from_a_plain_id() -> None:
     assert Actor.read("per_ann").id == "per_ann"
 
 
@@ -107,18 +107,18 @@ def result(status: str, **more: Any) -> Result:
     return Result.read({"intent_id": "i", "status": status, **more})
 
 
-def test_approved_means_a_persons_yes_and_everything_after_it_done() -> None:
+def test_approved_requires_a_persons_approval_and_completion() -> None:
     assert result("COMPLETED", outcome="approved", ending="approved").approved
     assert not result("COMPLETED").approved
     assert not result("FAILED", outcome="approved", ending="approved").approved
     assert not result("COMPLETED", outcome="rejected", ending="rejected").approved
 
 
-def test_silence_is_never_consent() -> None:
+def test_expiry_is_never_approved() -> None:
     assert not result("COMPLETED", outcome="approved", ending="expired").approved
 
 
-def test_an_agent_cannot_approve_by_saying_so_in_its_result() -> None:
+def test_agents_result_cannot_claim_an_approval() -> None:
     forged = result("COMPLETED", result={"outcome": "approved", "ending": "approved"}, outcome="approved")
     assert not forged.approved
 
@@ -141,19 +141,19 @@ def test_an_agent_cannot_approve_by_saying_so_in_its_result() -> None:
         (result("FAILED", error={"code": "agent_error", "message": "boom"}), IntentFailed),
     ],
 )
-def test_raise_for_status_names_the_ending(ended: Result, kind: type[IntentFailed]) -> None:
+def test_raise_for_status_raises_the_class_of_the_ending(ended: Result, kind: type[IntentFailed]) -> None:
     with pytest.raises(IntentFailed) as caught:
         ended.raise_for_status()
     assert type(caught.value) is kind
     assert caught.value.result is ended
 
 
-def test_raise_for_status_passes_a_completed_result_on() -> None:
+def test_raise_for_status_returns_a_completed_result() -> None:
     done = result("COMPLETED", result={"rows": 1})
     assert done.raise_for_status() is done
 
 
-def test_a_payload_is_not_in_a_repr() -> None:
+def test_payload_is_not_in_the_repr() -> None:
     secret = {"card": "4111"}
     for record in (Intent.read({"payload": secret}), Delivery.read({"payload": secret, "input": secret})):
         assert "4111" not in repr(record)

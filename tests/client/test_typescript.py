@@ -37,7 +37,7 @@ def body_of(kind: str, text: str) -> str:
 @pytest.mark.parametrize(
     ("ours", "theirs"), [(ClientMethods, "Client"), (TaskMethods, "Tasks"), (DirectoryMethods, "Directory")]
 )
-def test_every_method_is_there(ours: type, theirs: str) -> None:
+def test_every_method_of_the_sdk_exists(ours: type, theirs: str) -> None:
     wanted = {camel(name) for name, value in vars(ours).items() if isinstance(value, Method)}
     wanted |= {"observe", "close", "call"} if theirs == "Client" else set()
     offered = set(
@@ -58,7 +58,7 @@ OTHERWISE = {
 @pytest.mark.parametrize(
     ("ours", "theirs"), [(ClientMethods, "Client"), (TaskMethods, "Tasks"), (DirectoryMethods, "Directory")]
 )
-def test_every_argument_is_there(ours: type, theirs: str) -> None:
+def test_every_argument_of_the_sdk_exists(ours: type, theirs: str) -> None:
     """As a parameter, or as a field of a parameter's interface."""
     text = source("client")
     interfaces = dict(
@@ -87,14 +87,14 @@ def test_every_argument_is_there(ours: type, theirs: str) -> None:
     assert missing == [], "see clients/typescript/src/client.ts"
 
 
-def test_an_agent_has_the_same_methods() -> None:
+def test_agent_has_the_methods_of_the_sdk() -> None:
     offered = set(
         re.findall(r"^  (?:async )?(\w+)(?:<.*?>)?\(", body_of("Agent", source("agent")), re.MULTILINE)
     )
     assert offered - {"constructor"} == {camel(name) for name in vars(Agent) if not name.startswith("_")}
 
 
-def test_every_error_is_there_and_stands_at_the_same_place() -> None:
+def test_every_error_has_the_same_place_in_the_class_hierarchy() -> None:
     theirs = dict(re.findall(r"^export class (\w+) extends (\w+)", source("errors"), re.MULTILINE))
     ours = {
         name: value.__mro__[1].__name__
@@ -107,7 +107,7 @@ def test_every_error_is_there_and_stands_at_the_same_place() -> None:
     assert set(re.findall(r"\w+", exported[1])) == set(theirs)
 
 
-def test_a_gate_has_the_same_options() -> None:
+def test_gate_has_the_options_of_the_sdk() -> None:
     options = re.search(r"^export interface GateOptions.*?^}", source("gate"), re.MULTILINE | re.DOTALL)
     assert options is not None
     names = set(re.findall(r"^  readonly (\w+)", options[0], re.MULTILINE))
@@ -115,7 +115,7 @@ def test_a_gate_has_the_same_options() -> None:
     assert names - {"name", "description", "check"} == ours - {"timeout"} | {"timeoutSeconds"}
 
 
-def test_it_is_released_with_us() -> None:
+def test_package_has_the_projects_version() -> None:
     package = json.loads((CLIENT / "package.json").read_text("utf-8"))
     locked = json.loads((CLIENT / "package-lock.json").read_text("utf-8"))
     assert package["version"] == locked["version"] == signoff.__version__
@@ -128,7 +128,7 @@ def test_it_is_released_with_us() -> None:
     assert (package["license"], package["publishConfig"]["provenance"]) == ("Apache-2.0", True)
 
 
-def test_its_tests_make_every_call_of_the_vectors() -> None:
+def test_typescript_tests_make_every_call_of_the_vectors() -> None:
     text = (CLIENT / "tests" / "vectors.test.ts").read_text("utf-8")
     calls = {step["call"] for vector in VECTORS.values() for step in vector["steps"]}
     assert {name for name in calls if f'"{name}"' not in text and f"  {name}: " not in text} == set()

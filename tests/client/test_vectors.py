@@ -38,17 +38,17 @@ def player(server: Any, name: str) -> Player:
 
 
 @pytest.mark.parametrize("name", sorted(CALLS - ABORTED))
-def test_the_blocking_client(server: Any, name: str) -> None:
+def test_blocking_client_follows_the_vectors(server: Any, name: str) -> None:
     play_blocking(player(server, name))
 
 
 @pytest.mark.parametrize("name", sorted(CALLS))
-def test_the_async_client(server: Any, name: str) -> None:
+def test_async_client_follows_the_vectors(server: Any, name: str) -> None:
     asyncio.run(play_async(player(server, name)))
 
 
 @pytest.mark.parametrize("name", sorted(VECTORS.keys() - CALLS))
-def test_an_agent(server: Any, name: str) -> None:
+def test_agent_follows_the_vectors(server: Any, name: str) -> None:
     asyncio.run(play_agent(player(server, name)))
 
 
@@ -68,7 +68,7 @@ def ask(play: Player, method: str, path: str, **sent: Any) -> int:
         return error.code
 
 
-def test_the_scripted_server_notices_what_is_wrong(server: Any) -> None:
+def test_scripted_server_reports_deviations(server: Any) -> None:
     sent = VECTORS["send_after_429"]["steps"][0]["with"]["intent"]
 
     def found(*requests: tuple[str, str, dict[str, Any]], name: str = "send_after_429") -> list[str]:

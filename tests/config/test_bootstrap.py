@@ -27,7 +27,7 @@ async def begin(env: EngineEnv, folder: Path, organization: str = "", workspace:
     )
 
 
-async def test_a_first_start_that_was_killed_in_the_middle_is_taken_up_again(tmp_path: Path) -> None:
+async def test_first_start_that_was_killed_is_resumed(tmp_path: Path) -> None:
     env = await env_at(f"sqlite:///{tmp_path}/own.db")
     half = Workspace("00000000-0000-7000-8000-000000000001", "local", "default", True, START)
     assert await env.store.directory.add_workspace(half)
@@ -39,7 +39,7 @@ async def test_a_first_start_that_was_killed_in_the_middle_is_taken_up_again(tmp
     await env.store.close()
 
 
-async def test_a_database_that_somebody_set_up_otherwise_is_left_alone(tmp_path: Path) -> None:
+async def test_database_that_was_set_up_otherwise_is_left_unchanged(tmp_path: Path) -> None:
     env = await env_at(f"sqlite:///{tmp_path}/own.db")
     assert await env.store.directory.add_workspace(Workspace("ws_1", "acme", "prod", False, START))
     assert await begin(env, tmp_path) is None
@@ -47,7 +47,7 @@ async def test_a_database_that_somebody_set_up_otherwise_is_left_alone(tmp_path:
     await env.store.close()
 
 
-async def test_of_servers_that_start_at_once_one_makes_the_owner(
+async def test_one_of_several_servers_that_start_at_once_creates_the_owner(
     empty_postgres_url: str, tmp_path: Path
 ) -> None:
     servers = await asyncio.gather(*(env_at(empty_postgres_url) for _ in range(3)))
@@ -59,7 +59,7 @@ async def test_of_servers_that_start_at_once_one_makes_the_owner(
         await env.store.close()
 
 
-async def test_servers_that_start_at_once_leave_one_key(empty_postgres_url: str, tmp_path: Path) -> None:
+async def test_servers_that_start_at_once_create_one_key(empty_postgres_url: str, tmp_path: Path) -> None:
     """Each server has its own folder, in which it could resume an interrupted first start."""
     servers = await asyncio.gather(*(env_at(empty_postgres_url) for _ in range(4)))
 
@@ -78,7 +78,7 @@ async def test_servers_that_start_at_once_leave_one_key(empty_postgres_url: str,
         await env.store.close()
 
 
-async def test_servers_that_start_at_once_on_one_folder_leave_a_key_that_works(
+async def test_servers_that_start_at_once_on_one_folder_leave_a_valid_key(
     empty_postgres_url: str, tmp_path: Path
 ) -> None:
     """Containers with a shared volume, whose servers all have the same process id."""
@@ -97,7 +97,7 @@ async def test_servers_that_start_at_once_on_one_folder_leave_a_key_that_works(
         await env.store.close()
 
 
-async def test_a_server_waits_for_another_that_makes_its_first_start_on_the_same_folder(
+async def test_server_waits_for_the_first_start_of_another_on_the_same_folder(
     tmp_path: Path,
 ) -> None:
     env = await env_at(f"sqlite:///{tmp_path}/own.db")
@@ -115,7 +115,7 @@ async def test_a_server_waits_for_another_that_makes_its_first_start_on_the_same
     await env.store.close()
 
 
-async def test_the_owner_and_their_key_are_one_commit(tmp_path: Path) -> None:
+async def test_owner_and_key_are_created_in_one_commit(tmp_path: Path) -> None:
     env = await env_at(f"sqlite:///{tmp_path}/own.db")
     written = await begin(env, tmp_path)
     [space] = await env.store.directory.workspaces()
@@ -129,7 +129,7 @@ async def test_the_owner_and_their_key_are_one_commit(tmp_path: Path) -> None:
     await env.store.close()
 
 
-async def test_the_first_owner_is_named_at_the_first_start(tmp_path: Path) -> None:
+async def test_first_start_uses_the_configured_owner(tmp_path: Path) -> None:
     env = await env_at(f"sqlite:///{tmp_path}/own.db")
     written = await bootstrap(
         env.store, env.keys, env.clock, tmp_path, "http://here", FirstNames(owner="Ann@Acme.example")
@@ -147,7 +147,7 @@ async def test_the_first_owner_is_named_at_the_first_start(tmp_path: Path) -> No
     await env.store.close()
 
 
-async def test_of_servers_that_start_at_once_with_other_owners_one_makes_the_owner(
+async def test_servers_that_start_at_once_with_different_owners_create_one(
     empty_postgres_url: str, tmp_path: Path
 ) -> None:
     servers = await asyncio.gather(*(env_at(empty_postgres_url) for _ in range(3)))
@@ -172,13 +172,13 @@ async def test_of_servers_that_start_at_once_with_other_owners_one_makes_the_own
 
 
 @pytest.mark.parametrize("address", ["ann", "ann@", "@acme.example", "ann@acme.example bob@acme.example"])
-def test_an_owner_without_a_mailbox_is_refused(address: str) -> None:
+def test_owner_without_a_mailbox_is_refused(address: str) -> None:
     with pytest.raises(Invalid) as refused:
         Config(owner=address)
     assert refused.value.field == "owner"
 
 
-async def test_organisation_and_workspace_are_named_at_the_first_start(tmp_path: Path) -> None:
+async def test_first_start_uses_the_configured_organization_and_workspace(tmp_path: Path) -> None:
     env = await env_at(f"sqlite:///{tmp_path}/own.db")
     written = await begin(env, tmp_path, "acme", "prod")
     assert written is not None
@@ -196,7 +196,7 @@ async def test_organisation_and_workspace_are_named_at_the_first_start(tmp_path:
 
 
 @pytest.mark.parametrize("name", ["Acme", "a/b", "-a", "a-", "a b", "a" * 64, "ä", "agent://x"])
-def test_a_name_that_is_no_part_of_an_address_is_refused(name: str) -> None:
+def test_name_that_is_not_valid_in_an_address_is_refused(name: str) -> None:
     for setting in ("organization", "workspace"):
         with pytest.raises(Invalid) as refused:
             Config(**{setting: name})  # type: ignore[arg-type]

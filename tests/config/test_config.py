@@ -20,7 +20,7 @@ from signoff.core.text.masking import MASK
 BY_NAME = {row.name: row for row in rows()}
 
 
-def test_a_flag_beats_the_environment_which_beats_the_default() -> None:
+def test_flag_overrides_the_environment_which_overrides_the_default() -> None:
     environ = {"SIGNOFF_PORT": "9000", "SIGNOFF_HOST": "0.0.0.0"}
     loaded = load({"port": "9001", "data": None}, environ)
     assert (loaded.config.port, loaded.config.host, loaded.config.data) == (9001, "0.0.0.0", Path(".signoff"))
@@ -29,11 +29,11 @@ def test_a_flag_beats_the_environment_which_beats_the_default() -> None:
     assert loaded.origins["data"] == "default"
 
 
-def test_a_variable_that_is_set_but_empty_counts_as_not_set() -> None:
+def test_empty_variable_counts_as_unset() -> None:
     assert load({}, {"SIGNOFF_PORT": "", "SIGNOFF_WEBHOOK_URL": " "}).config == Config()
 
 
-def test_the_database_lies_in_the_data_folder_unless_said_otherwise() -> None:
+def test_database_defaults_to_the_data_folder() -> None:
     assert load({"data": "/srv/gate"}, {}).config.database == "sqlite:////srv/gate/signoff.db"
     named = load({"data": "/srv/gate"}, {"SIGNOFF_DATABASE_URL": "postgresql://db/gate"})
     assert named.config.database == "postgresql://db/gate"
@@ -50,7 +50,7 @@ def test_the_database_lies_in_the_data_folder_unless_said_otherwise() -> None:
         ({"port": "0"}, ""),
     ],
 )
-def test_links_point_where_people_reach_the_server(given: dict[str, str], address: str) -> None:
+def test_links_use_the_address_at_which_people_reach_the_server(given: dict[str, str], address: str) -> None:
     assert load(given, {}).config.base_url == address
 
 
@@ -64,12 +64,12 @@ def test_links_point_where_people_reach_the_server(given: dict[str, str], addres
         {"base_url": "http://localhost"},
     ],
 )
-def test_callbacks_into_private_networks_are_allowed_only_when_asked_for(given: dict[str, str]) -> None:
+def test_callbacks_into_private_networks_are_allowed_by_a_setting_only(given: dict[str, str]) -> None:
     assert load(given, {}).config.allow_private_callbacks is False
     assert load(given, {"SIGNOFF_ALLOW_PRIVATE_CALLBACKS": "on"}).config.allow_private_callbacks is True
 
 
-def test_no_default_depends_on_another_setting_but_the_two_that_say_so() -> None:
+def test_only_two_defaults_depend_on_another_setting() -> None:
     chosen = {"organization", "workspace", "owner"}  # once, when there is no database yet
     terminal = {"console_notifications"}  # by what the process is started on
     derived = {row.name for row in rows() if row.shown} - chosen - terminal
@@ -97,7 +97,7 @@ def test_no_default_depends_on_another_setting_but_the_two_that_say_so() -> None
         "https://ann:hun#ter2@x.example",
     ],
 )
-def test_a_base_url_that_could_not_work_is_refused_at_the_start(url: str) -> None:
+def test_unusable_base_url_is_refused_at_start(url: str) -> None:
     with pytest.raises(Invalid) as refused:
         load({"base_url": url}, {})
     assert refused.value.field == "base_url"
@@ -117,7 +117,7 @@ def test_a_base_url_that_could_not_work_is_refused_at_the_start(url: str) -> Non
         ("session_lifetime", "1m"),
     ],
 )
-def test_who_is_believed_and_by_which_name_is_said_exactly(name: str, text: str) -> None:
+def test_malformed_hosts_proxies_and_lifetimes_are_refused(name: str, text: str) -> None:
     with pytest.raises(Invalid) as refused:
         load({name: text}, {})
     assert refused.value.field == name
@@ -141,7 +141,7 @@ OF = {"database": "postgresql", "smtp_url": "smtp", "webhook_url": "https"}
 
 @pytest.mark.parametrize("url", MALFORMED)
 @pytest.mark.parametrize("name", list(OF))
-def test_an_address_that_cannot_be_read_shows_nothing_of_itself(name: str, url: str) -> None:
+def test_unparsable_address_is_not_shown(name: str, url: str) -> None:
     url = url.replace("postgresql", OF[name])
     config = load({name: url}, {}).config
     assert "Tr0ub4dor" not in repr(config) + BY_NAME[name].show(url) + config.shown_database
@@ -153,7 +153,7 @@ def test_an_address_that_cannot_be_read_shows_nothing_of_itself(name: str, url: 
     assert "percent-encode" in said or "does not start with" in said
 
 
-def test_addresses_of_every_usual_form_are_read() -> None:
+def test_addresses_of_common_forms_are_accepted() -> None:
     for url in (
         "postgresql://app:p%40ss@db.example:5432/x?sslmode=require",
         "postgres://db/x",
@@ -167,7 +167,7 @@ def test_addresses_of_every_usual_form_are_read() -> None:
         ).check_urls()
 
 
-def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
+def test_secret_is_read_from_a_file(tmp_path: Path) -> None:
     secret = tmp_path / "secret"
     secret.write_text("whsec_abc\n")
     loaded = load(
@@ -177,17 +177,17 @@ def test_a_secret_may_stand_in_a_file(tmp_path: Path) -> None:
     assert loaded.origins["webhook_secret"] == "SIGNOFF_WEBHOOK_SECRET_FILE"
 
 
-def test_a_secret_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+def test_unreadable_secret_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(Invalid, match="SIGNOFF_WEBHOOK_SECRET_FILE"):
         load({}, {"SIGNOFF_WEBHOOK_SECRET_FILE": str(tmp_path / "missing")})
 
 
-def test_two_variables_for_one_setting_are_refused_not_chosen_from() -> None:
+def test_two_variables_for_one_setting_are_refused() -> None:
     with pytest.raises(Invalid, match="SIGNOFF_DATABASE and by SIGNOFF_DATABASE_URL"):
         load({}, {"SIGNOFF_DATABASE": "sqlite:///a", "SIGNOFF_DATABASE_URL": "sqlite:///b"})
 
 
-def test_an_unknown_variable_gets_the_nearest_name() -> None:
+def test_unknown_variable_is_a_warning_with_the_nearest_name() -> None:
     loaded = load({}, {"SIGNOFF_PROT": "1", "SIGNOFF_XYZZY": "1", "SIGNOFF_URL": "http://x", "HOME": "/"})
     assert loaded.warnings == (
         "SIGNOFF_PROT is not a setting. Did you mean SIGNOFF_PORT?",
@@ -211,7 +211,7 @@ def test_an_unknown_variable_gets_the_nearest_name() -> None:
         ("log_level", "loud"),
     ],
 )
-def test_a_wrong_value_is_refused_by_name(name: str, text: str) -> None:
+def test_invalid_value_is_refused_by_the_name_of_its_setting(name: str, text: str) -> None:
     with pytest.raises(Invalid) as refused:
         load({}, {f"SIGNOFF_{name.upper()}": text})
     assert refused.value.field == name
@@ -234,11 +234,11 @@ def test_secrets_are_neither_shown_nor_in_the_repr() -> None:
 @pytest.mark.parametrize(
     "url", ["sqlite:///.signoff/signoff.db", "sqlite:////srv/x.db", "postgresql:///db?host=/run"]
 )
-def test_a_database_without_a_password_is_shown_as_it_is(url: str) -> None:
+def test_database_url_without_a_password_is_shown_unchanged(url: str) -> None:
     assert BY_NAME["database"].show(url) == url
 
 
-def test_there_are_few_settings_and_each_does_something() -> None:
+def test_settings_are_few_and_each_has_an_effect() -> None:
     assert len(list(rows())) <= 46
     sources = Path(config.__file__).parent.rglob("*.py")
     code = "".join(path.read_text("utf-8") for path in sources if path.name != "config.py")
@@ -252,17 +252,17 @@ def test_there_are_few_settings_and_each_does_something() -> None:
     ("text", "seconds"),
     [("90", 90), ("90s", 90), ("1h30m", 5400), ("2d", 172800), ("P1DT2H", 93600), ("0.5s", 0.5)],
 )
-def test_durations_are_written_as_people_write_them(text: str, seconds: float) -> None:
+def test_duration_formats_are_parsed(text: str, seconds: float) -> None:
     assert parse_duration(text, "x") == timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize("text", ["", "0", "-5", "soon", "P", "5x", "11y", "99999d"])
-def test_what_is_no_duration_is_refused(text: str) -> None:
+def test_invalid_duration_is_refused(text: str) -> None:
     with pytest.raises(Invalid):
         parse_duration(text, "x")
 
 
-def test_a_duration_shown_is_a_duration_read() -> None:
+def test_duration_that_is_shown_can_be_parsed() -> None:
     for row in rows():
         if row.kind is timedelta:
             assert row.parse(row.show(row.default)) == row.default
@@ -271,5 +271,5 @@ def test_a_duration_shown_is_a_duration_read() -> None:
 @pytest.mark.parametrize(
     ("host", "local"), [("localhost", True), ("127.0.0.9", True), ("[::1]", True), ("10.0.0.1", False)]
 )
-def test_loopback_is_this_machine_only(host: str, local: bool) -> None:
+def test_loopback_means_this_machine_only(host: str, local: bool) -> None:
     assert is_loopback(host) is local

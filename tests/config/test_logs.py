@@ -37,7 +37,7 @@ def logged(**settings: str) -> str:
     return stream.getvalue()
 
 
-def test_a_line_has_time_level_and_source_and_is_one_line() -> None:
+def test_log_line_has_time_level_and_source_on_one_line() -> None:
     lines = logged().splitlines()
     assert [line.split(" ", 1)[1] for line in lines[:3]] == [
         "info signoff.outbox: a mail to ann[U+000A]error signoff: forged [U+001B][2J",
@@ -51,11 +51,11 @@ def test_a_line_has_time_level_and_source_and_is_one_line() -> None:
 @pytest.mark.parametrize(
     ("level", "first"), [("debug", "quiet"), ("info", "a mail"), ("warning", "late"), ("error", "broken")]
 )
-def test_the_level_is_the_least_that_is_logged(level: str, first: str) -> None:
+def test_log_level_is_the_lowest_level_logged(level: str, first: str) -> None:
     assert f"signoff.outbox: {first}" in logged(log_level=level).splitlines()[0]
 
 
-def test_json_is_one_object_a_line() -> None:
+def test_json_log_has_one_object_per_line() -> None:
     lines = [json.loads(line) for line in logged(log_format="json", log_level="warning").splitlines()]
     assert [(one["level"], one["logger"], one["message"]) for one in lines] == [
         ("warning", "signoff.outbox", "late"),
@@ -64,7 +64,7 @@ def test_json_is_one_object_a_line() -> None:
     assert "ZeroDivisionError" in lines[1]["traceback"]
 
 
-def test_fields_of_a_record_stand_beside_the_message_and_are_masked_too() -> None:
+def test_fields_of_a_record_are_logged_beside_the_message_and_masked() -> None:
     stream = io.StringIO()
     start_logging(Config(log_format="json"), stream)
     fields = {
@@ -79,7 +79,7 @@ def test_fields_of_a_record_stand_beside_the_message_and_are_masked_too() -> Non
     assert "hunter22" not in stream.getvalue()
 
 
-def test_only_a_record_that_is_marked_harmless_is_not_searched_for_secrets() -> None:
+def test_only_records_marked_as_harmless_are_not_searched_for_secrets() -> None:
     stream = io.StringIO()
     start_logging(Config(), stream)
     log, text = logging.getLogger("signoff.decisions"), "task t1 at https://u:hunter22@x.example"
@@ -90,7 +90,7 @@ def test_only_a_record_that_is_marked_harmless_is_not_searched_for_secrets() -> 
 
 
 @pytest.mark.parametrize("form", ["text", "json"])
-def test_a_password_that_is_part_of_a_loggers_name_does_not_mask_the_name(form: str) -> None:
+def test_password_that_is_part_of_a_logger_name_does_not_mask_the_name(form: str) -> None:
     stream = io.StringIO()
     start_logging(Config(log_format=form, database="postgresql://signoff:signoff@db/signoff"), stream)
     logging.getLogger("signoff.server").info("the password is signoff")

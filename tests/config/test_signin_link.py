@@ -25,18 +25,20 @@ async def links(**settings: object) -> list[str]:
     return found
 
 
-async def test_a_link_is_made_on_the_first_start_only(own_url: str, tmp_path: Path) -> None:
+async def test_sign_in_link_is_created_on_the_first_start_only(own_url: str, tmp_path: Path) -> None:
     first, second = await links(port=0, data=tmp_path, database=own_url, console_notifications=False)
     assert re.search(r"^http://127\.0\.0\.1:\d+/login/\S{20,}$", first)
     assert second == ""
 
 
 @pytest.mark.parametrize("base_url", ["https://signoff.example", "http://10.0.0.7:8100"])
-async def test_none_is_made_where_others_reach_the_server(tmp_path: Path, base_url: str) -> None:
+async def test_no_sign_in_link_is_created_if_others_can_reach_the_server(
+    tmp_path: Path, base_url: str
+) -> None:
     assert await links(port=0, data=tmp_path, base_url=base_url, console_notifications=False) == ["", ""]
 
 
-async def test_none_is_made_where_the_first_start_brings_other_people(tmp_path: Path) -> None:
+async def test_no_sign_in_link_is_created_if_a_manifest_adds_other_people(tmp_path: Path) -> None:
     file = tmp_path / "people.yaml"
     file.write_text("people:\n  ann@acme.example: {roles: [admin]}\n")
     assert await links(port=0, data=tmp_path / "d", manifest=str(file), console_notifications=False) == [
@@ -45,7 +47,7 @@ async def test_none_is_made_where_the_first_start_brings_other_people(tmp_path: 
     ]
 
 
-def test_a_terminal_shows_it_and_a_log_does_not(tmp_path: Path) -> None:
+def test_sign_in_link_is_shown_in_a_terminal_and_not_in_a_log(tmp_path: Path) -> None:
     for terminal in (True, False):
         ours, theirs = pty.openpty() if terminal else os.pipe()
         data = tmp_path / str(terminal)

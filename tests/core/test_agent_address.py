@@ -40,11 +40,11 @@ HOME = ("acme", "prod")
         ("human", "human"),
     ],
 )
-def test_every_published_form_has_one_canonical_spelling(text: str, address: str) -> None:
+def test_every_published_form_of_an_address_has_one_canonical_spelling(text: str, address: str) -> None:
     assert canonical(text, *HOME) == address
 
 
-def test_a_bare_name_without_a_home_stays_an_alias() -> None:
+def test_bare_name_without_a_workspace_stays_an_alias() -> None:
     assert canonical("Router") == canonical("agent://router") == "agent://router"
 
 
@@ -53,7 +53,7 @@ def test_a_bare_name_without_a_home_stays_an_alias() -> None:
     ["", "  ", "agent://", "agent:///x", "a/b/c/d", "a//b", "a/b/", "x" * 384, "bad\nname", "a b/c/d",
      "a/b/c?d", "agent://a/b/c#d", "a/b/%2e", "half \ud800", 7, None, ["a"], "agent://???", "---"],
 )  # fmt: skip
-def test_a_malformed_address_is_refused_by_name(text: object) -> None:
+def test_malformed_address_is_refused_by_name(text: object) -> None:
     with pytest.raises(Invalid) as refusal:
         canonical(text, *HOME, field="steps.validate.agent")
     assert refusal.value.code == "invalid_agent_address"
@@ -61,14 +61,14 @@ def test_a_malformed_address_is_refused_by_name(text: object) -> None:
     assert str(refusal.value).startswith("steps.validate.agent: ")
 
 
-def test_the_internal_runtime_cannot_be_impersonated() -> None:
+def test_address_of_the_internal_runtime_is_reserved() -> None:
     assert is_internal("x/agent_core")
     assert not is_internal("agent_core_helper")
     with pytest.raises(Invalid, match="internal runtime"):
         slug("Agent_Core")
 
 
-def test_people_are_not_agents() -> None:
+def test_addresses_of_people_are_not_agents() -> None:
     assert is_person("human")
     assert is_person("@nick")
     assert not is_person("agent://acme/prod/ann")
@@ -79,18 +79,18 @@ def test_people_are_not_agents() -> None:
     ("name", "expected"),
     [("Demo Runner", "demo-runner"), ("Prüfer 7", "prufer-7"), ("agent://a/b/infra.val_1", "infra.val_1")],
 )
-def test_a_slug_is_made_from_any_name(name: str, expected: str) -> None:
+def test_slug_is_made_from_any_name(name: str, expected: str) -> None:
     assert slug(name) == expected
 
 
 @pytest.mark.parametrize("name", ["", "…", "日本", "-.-", "x" * 64])
-def test_a_name_that_leaves_no_slug_is_refused(name: str) -> None:
+def test_name_without_a_slug_is_refused(name: str) -> None:
     with pytest.raises(Invalid):
         slug(name)
 
 
 @given(st.text(max_size=80))
-def test_slugs_are_stable_and_fit_into_a_path(name: str) -> None:
+def test_slugs_are_stable_and_valid_in_a_path(name: str) -> None:
     try:
         made = slug(name)
     except Invalid:

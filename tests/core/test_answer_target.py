@@ -63,7 +63,7 @@ def refused(story: Story, command: c.Command, by: Actor) -> str:
 # -- the same answer twice
 
 
-def test_a_double_click_does_not_pass_the_next_stage() -> None:
+def test_double_click_does_not_pass_the_next_stage() -> None:
     story = asked(STAGED)
     answer = full(story)
     assert happened(bare(story, answer, ANN)) == ["Answered", "StagePassed"]
@@ -73,7 +73,7 @@ def test_a_double_click_does_not_pass_the_next_stage() -> None:
     assert happened(bare(story, full(story), ANN)) == ["Answered", "Decided", "Completed"]
 
 
-def test_a_repeat_does_not_pass_the_next_gate() -> None:
+def test_repeated_answer_does_not_pass_the_next_task() -> None:
     story = asked(BOTH, TaskSpec())
     bare(story, full(story), OTTO)
     unnamed = c.Answer("approved")
@@ -85,7 +85,7 @@ def test_a_repeat_does_not_pass_the_next_gate() -> None:
     assert story.intent.status is Status.COMPLETED
 
 
-def test_the_same_answer_again_inside_an_open_stage_is_one_vote() -> None:
+def test_repeated_answer_in_an_open_stage_is_one_vote() -> None:
     story = asked(BOTH)
     answer = full(story, comment="fine", data={"n": 1})
     bare(story, answer, ANN)
@@ -94,7 +94,7 @@ def test_the_same_answer_again_inside_an_open_stage_is_one_vote() -> None:
     assert len(story.task.votes) == 1
 
 
-def test_a_stage_that_passes_between_looking_and_answering_is_not_the_one_that_was_meant() -> None:
+def test_answer_to_a_stage_that_passed_meanwhile_is_stale() -> None:
     story = asked(STAGED)
     answer = full(story)
     bare(story, full(story), OTTO)
@@ -105,7 +105,7 @@ def test_a_stage_that_passes_between_looking_and_answering_is_not_the_one_that_w
     assert refused(story, c.Answer("approved"), ANN) == "stale_stage"
 
 
-def test_after_changes_were_wanted_the_same_step_is_another_task() -> None:
+def test_answer_to_a_step_reopened_after_requested_changes_is_refused() -> None:
     story = asked(REVIEW, checked=True)
     first, unnamed = full(story), c.Answer("approved")
     assert refused(story, unnamed, ANN) == "not_shown"  # an agent came first: what it said was not looked at
@@ -115,7 +115,7 @@ def test_after_changes_were_wanted_the_same_step_is_another_task() -> None:
         assert refused(story, late, ANN) in ("already_decided", "not_shown", "stale_revision")
 
 
-def test_a_revision_is_not_what_was_looked_at() -> None:
+def test_answer_to_an_earlier_revision_is_stale() -> None:
     story = asked(BOTH)
     old = full(story)
     shown = frozenset({target_of(story.task)})
@@ -131,14 +131,14 @@ def test_a_revision_is_not_what_was_looked_at() -> None:
     assert happened(bare(story, seen(story, c.Answer("approved")), ANN)) == ["Answered"]
 
 
-def test_what_needs_no_name_is_the_first_step_of_an_intent_in_its_first_stage_unrevised() -> None:
+def test_answer_without_a_target_is_accepted_for_the_first_step_stage_and_revision() -> None:
     story = asked(STAGED)
     answered = bare(story, c.Answer("approved"), ANN).facts[0].fact.event
     assert isinstance(answered, Answered)
     assert (answered.unseen, answered.number) == (True, 1)
 
 
-def test_asking_others_or_handing_over_changes_nothing_of_what_was_shown() -> None:
+def test_reassigning_or_delegating_does_not_make_an_answer_stale() -> None:
     story = asked(BOTH)
     answer = full(story)
     bare(story, c.Delegate("per_emma"), OTTO)
@@ -150,14 +150,14 @@ def test_asking_others_or_handing_over_changes_nothing_of_what_was_shown() -> No
 # -- changing one's mind
 
 
-def test_another_answer_inside_the_stage_replaces_the_first() -> None:
+def test_later_answer_in_a_stage_replaces_the_earlier_one() -> None:
     story = asked(replace(BOTH, stages=(replace(BOTH.stages[0], reject_after=2),)))
     bare(story, full(story), ANN)
     bare(story, full(story, "rejected"), ANN)
     assert [(vote.outcome, vote.number) for vote in story.task.votes] == [("rejected", 2)]
 
 
-def test_an_answer_does_not_claim_to_follow_others_that_nobody_gave() -> None:
+def test_answer_with_a_number_ahead_of_the_votes_is_refused() -> None:
     story = asked(BOTH)
     assert refused(story, replace(full(story), number=2), ANN) == "answer_number"
     assert happened(bare(story, replace(full(story), number=1), ANN)) == ["Answered"]
@@ -165,7 +165,7 @@ def test_an_answer_does_not_claim_to_follow_others_that_nobody_gave() -> None:
     assert refused(story, replace(full(story, "rejected"), number=3), ANN) == "answer_number"
 
 
-def test_an_answer_that_was_changed_does_not_come_back_by_itself() -> None:
+def test_replaced_answer_cannot_be_sent_again() -> None:
     story = asked(replace(BOTH, stages=(replace(BOTH.stages[0], reject_after=2),)))
     yes, no = full(story), full(story, "rejected")
     bare(story, yes, ANN)
@@ -180,7 +180,7 @@ def test_an_answer_that_was_changed_does_not_come_back_by_itself() -> None:
 # -- before there is anything to decide
 
 
-def test_nothing_can_be_approved_before_it_is_asked() -> None:
+def test_approval_before_the_task_opens_is_refused() -> None:
     story = Story(gate(validate(), approve()))
     for early in (
         c.Answer("approved"),
@@ -213,7 +213,7 @@ FORM = TaskSpec(type=TaskType.FORM, outcomes=("submitted",), form={"type": "obje
         (FORM, "submitted", {"approved": False}, "data.approved"),
     ],
 )
-def test_an_answer_that_says_two_things_is_refused_by_both_names(
+def test_contradictory_answer_is_refused_with_both_fields(
     spec: TaskSpec, outcome: str, data: dict[str, Any], field: str
 ) -> None:
     story = asked(spec)
@@ -236,7 +236,7 @@ def test_an_answer_that_says_two_things_is_refused_by_both_names(
         (TaskSpec(), "approved", {"approved": "by hand"}),
     ],
 )
-def test_what_says_one_thing_is_taken(spec: TaskSpec, outcome: str, data: dict[str, Any]) -> None:
+def test_consistent_answer_is_accepted(spec: TaskSpec, outcome: str, data: dict[str, Any]) -> None:
     story = asked(spec)
     assert "Answered" in happened(bare(story, full(story, outcome, data=data), ANN))
 
@@ -361,7 +361,7 @@ TestDeliveries = Deliveries.TestCase
 
 
 @pytest.mark.parametrize("clock", ["stands", "goes", "is set back"])
-def test_no_two_openings_of_a_task_have_one_digest_whatever_the_clock_says(clock: str) -> None:
+def test_digests_of_two_openings_of_a_task_differ(clock: str) -> None:
     """A digest includes the visit: nothing else may distinguish two openings, whose times and results can be equal."""
     again = AgentStep(id="go", agent=AGENT.address, on_failure="approve", on_success="end")
     story = Story(gate(approve(on_success="go"), again))
@@ -379,12 +379,12 @@ def test_no_two_openings_of_a_task_have_one_digest_whatever_the_clock_says(clock
         assert refused.value.code == "stale_revision"
 
 
-def test_who_begins_to_read_at_a_stage_has_been_shown_its_first_revision() -> None:
+def test_stage_passed_without_an_earlier_target_means_the_first_revision() -> None:
     assert target_after(None, StagePassed(step_run=2, stage=1)) == (2, 1, 1)
     assert target_after((2, 0, 4), StagePassed(step_run=2, stage=1)) == (2, 1, 4)
 
 
-def test_an_answer_names_all_only_with_digest_and_stage() -> None:
+def test_answer_is_fully_targeted_only_with_digest_and_stage() -> None:
     assert names_all("d", 0)
     assert not names_all(None, 0)
     assert not names_all("d", None)
@@ -402,7 +402,7 @@ def told(story: Story, answer: c.Answer) -> object:
 @pytest.mark.parametrize("specs", [(TaskSpec(),), (STAGED,), (TaskSpec(), TaskSpec()), (REVIEW, STAGED)])
 @pytest.mark.parametrize("passed", [0, 1])
 @pytest.mark.parametrize("revised", [False, True])
-def test_what_was_shown_matters_only_where_the_answer_leaves_something_open(
+def test_shown_state_counts_only_for_an_answer_without_a_full_target(
     specs: tuple[TaskSpec, ...], checked: bool, passed: int, revised: bool
 ) -> None:
     story = asked(*specs, checked=checked)

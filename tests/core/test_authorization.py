@@ -58,7 +58,7 @@ def code(actor: Actor, command: c.Command, story: Story | None) -> str:
 # -- seeing
 
 
-def test_programs_see_their_own_and_people_see_their_workspace() -> None:
+def test_programs_see_their_own_intents_and_people_their_workspace() -> None:
     story = Story(gate(validate(), approve()))
     assert [access.can_see(one, story.intent) for one in (SERVICE, AGENT, RITA, ANN, AUDITOR, SYSTEM)] == [
         True
@@ -66,7 +66,7 @@ def test_programs_see_their_own_and_people_see_their_workspace() -> None:
     assert [access.can_see(one, story.intent) for one in (OTHER_SERVICE, OTHER_AGENT, SAM)] == [False] * 3
 
 
-def test_an_agent_sees_what_is_sent_to_it_or_is_to_be_answered_to_it() -> None:
+def test_agent_sees_intents_sent_to_it_or_answered_to_it() -> None:
     intent = Story(gate(approve())).intent
     assert not access.can_see(AGENT, intent)
     assert access.can_see(AGENT, replace(intent, to_agent=VALIDATOR))
@@ -77,7 +77,7 @@ def test_an_agent_sees_what_is_sent_to_it_or_is_to_be_answered_to_it() -> None:
 @pytest.mark.parametrize(
     "command", [c.Cancel(), c.Answer("approved"), c.Report(), c.Resolve(), c.PatchControls()]
 )
-def test_what_an_actor_may_not_see_is_not_there(command: c.Command) -> None:
+def test_intent_that_an_actor_may_not_see_is_not_found(command: c.Command) -> None:
     assert code(SAM, command, Story()) == "intent_not_found"
     assert not access.allowed(SAM, command, Story().intent)
 
@@ -89,7 +89,7 @@ def test_what_an_actor_may_not_see_is_not_there(command: c.Command) -> None:
     "command",
     [c.Tick(), c.AcceptPush(1, 1), c.FailPush(1, 1, "x"), c.ReportUnreachable(1, "x"), c.CheckStaffing(1)],
 )
-def test_what_time_and_delivery_bring_is_nobodys_to_ask_for(command: c.Command) -> None:
+def test_system_commands_are_refused_to_every_other_actor(command: c.Command) -> None:
     assert {code(one, command, Story()) for one in (ADA, SERVICE, AGENT)} == {"system_only"}
     assert code(SYSTEM, command, Story()) == ""
 
@@ -97,13 +97,13 @@ def test_what_time_and_delivery_bring_is_nobodys_to_ask_for(command: c.Command) 
 # -- submitting, running again
 
 
-def test_whoever_only_reads_does_not_submit() -> None:
+def test_read_only_actor_cannot_submit() -> None:
     assert [code(one, SUBMIT, None) for one in (RITA, ANN, ADA, SERVICE, AGENT)] == [""] * 5
     assert [code(one, SUBMIT, None) for one in (AUDITOR, NOBODY)] == ["role_required"] * 2
     assert code(RITA, SUBMIT, Story()) == "not_allowed"
 
 
-def test_only_the_requester_or_an_admin_runs_it_again() -> None:
+def test_only_the_requester_or_an_admin_reruns_an_intent() -> None:
     intent = Story().intent
     for actor in (SERVICE, RITA, ADA):
         access.may_rerun(actor, intent)
@@ -113,7 +113,7 @@ def test_only_the_requester_or_an_admin_runs_it_again() -> None:
     assert refusal(lambda: access.may_rerun(AGENT, intent)).code == "not_yours"
 
 
-def test_only_the_requester_or_an_admin_uses_its_outcome_once_it_is_final() -> None:
+def test_only_the_requester_or_an_admin_uses_the_outcome_of_a_final_intent() -> None:
     open_one, done = Story(), Story()
     done.do(c.Cancel(), SERVICE)
     for actor in (SERVICE, RITA, ADA):
@@ -130,14 +130,14 @@ def test_only_the_requester_or_an_admin_uses_its_outcome_once_it_is_final() -> N
 @pytest.mark.parametrize(
     "command", [c.Claim("w"), c.Report(), c.ReportProgress(), c.Renew(1, 1), c.Release(1, 1)]
 )
-def test_an_agents_work_is_its_own_or_an_admins_in_its_place(command: c.Command) -> None:
+def test_agents_work_is_reported_by_the_agent_or_an_admin(command: c.Command) -> None:
     story = Story(gate(validate(), approve()))
     assert code(AGENT, command, story) == ""
     assert code(ADA, command, story) == ""
     assert {code(one, command, story) for one in (ANN, RITA, SERVICE)} == {"agent_required"}
 
 
-def test_an_agent_does_not_take_anothers_step_but_hears_of_one_that_is_over() -> None:
+def test_report_on_another_agents_step_is_refused() -> None:
     other = OTHER_AGENT.address
     story = Story(gate(validate(), validate(id="second", agent=other), approve()))
     assert code(OTHER_AGENT, c.Report(), story) == "not_your_delivery"
@@ -147,7 +147,7 @@ def test_an_agent_does_not_take_anothers_step_but_hears_of_one_that_is_over() ->
     assert code(OTHER_AGENT, c.Report(), story) == ""
 
 
-def test_who_sent_a_direct_request_may_do_it_and_takes_no_deliveries_by_that() -> None:
+def test_sender_of_a_direct_request_may_report_it_but_not_claim_it() -> None:
     direct, asks = Story(gate(validate(), direct=True)), Story(gate(validate(), approve()))
     assert [code(SERVICE, work, direct) for work in (c.Report(), c.ReportProgress())] == ["", ""]
     assert code(SERVICE, c.Claim("w"), direct) == "agent_required"
@@ -155,7 +155,7 @@ def test_who_sent_a_direct_request_may_do_it_and_takes_no_deliveries_by_that() -
     assert code(SERVICE, c.Report(), asks) == "agent_required"
 
 
-def test_deliveries_are_taken_by_their_agent_or_for_it() -> None:
+def test_deliveries_are_claimed_by_their_agent_or_on_its_behalf() -> None:
     for actor in (AGENT, ADA, SYSTEM):
         access.require_delivery_access(actor, VALIDATOR)
     assert refusal(lambda: access.require_delivery_access(OTHER_AGENT, VALIDATOR)).code == "not_your_address"
@@ -169,21 +169,21 @@ def test_deliveries_are_taken_by_their_agent_or_for_it() -> None:
 # -- ending
 
 
-def test_a_gate_is_not_declared_passed_from_outside() -> None:
+def test_task_is_not_resolved_as_approved_from_outside() -> None:
     story = Story(gate(validate(), approve()))
     for actor in (SERVICE, ADA, AGENT):
         assert code(actor, c.Resolve(), story) == "gate_not_passed"
     assert code(SERVICE, c.Resolve(fault=Failure("x", "y")), story) == ""
 
 
-def test_whoever_holds_a_request_that_asks_nobody_ends_it() -> None:
+def test_request_without_a_task_is_resolved_by_requesters_side_agent_or_admin() -> None:
     story = Story(gate(validate(), direct=True))
     assert [code(one, c.Resolve(), story) for one in (SERVICE, RITA, ADA, AGENT)] == [""] * 4
     assert code(ANN, c.Resolve(), story) == "not_yours"
 
 
 @pytest.mark.parametrize("command", [c.Cancel(), c.PatchControls()])
-def test_the_requesters_side_and_admins_steer(command: c.Command) -> None:
+def test_requesters_side_and_admins_control_an_intent(command: c.Command) -> None:
     story = Story(gate(validate(), approve()))
     assert [code(one, command, story) for one in (SERVICE, RITA, ADA)] == [""] * 3
     assert [code(one, command, story) for one in (ANN, AGENT, AUDITOR)] == ["not_yours"] * 3
@@ -193,7 +193,7 @@ def test_the_requesters_side_and_admins_steer(command: c.Command) -> None:
 
 
 @pytest.mark.parametrize("program", [AGENT, SERVICE])
-def test_a_program_answers_no_task(program: Actor) -> None:
+def test_program_cannot_answer_a_task(program: Actor) -> None:
     story = Story(gate(validate(), approve())).validated()
     assert code(program, c.Answer("approved"), story) == "person_required"
     holder = "an agent" if program is AGENT else "a service"
@@ -202,23 +202,23 @@ def test_a_program_answers_no_task(program: Actor) -> None:
     )
 
 
-def test_whoever_sees_it_may_ask_and_the_program_that_asked_may_reply() -> None:
+def test_people_who_see_an_intent_may_comment_and_its_program_may_reply() -> None:
     story = Story(gate(validate(), approve())).validated()
     assert [code(one, c.AddComment("?"), story) for one in (ANN, RITA, AUDITOR, SERVICE)] == [""] * 4
     assert code(AGENT, c.AddComment("?"), story) == "person_required"
 
 
-def test_where_no_task_is_open_the_state_answers() -> None:
+def test_answer_without_an_open_task_is_left_to_the_state_table() -> None:
     assert code(ANN, c.Answer("approved"), Story()) == ""
 
 
-def test_a_direct_request_is_ended_in_its_agents_place_by_admins_only() -> None:
+def test_only_admins_resolve_a_direct_request_for_its_agent() -> None:
     story = Story(gate(validate(), direct=True))
     assert code(ANN, c.Answer("approved"), story) == "admin_required"
     assert code(ADA, c.Answer("approved"), story) == ""
 
 
-def test_whom_an_earlier_stage_asked_hears_that_it_is_complete() -> None:
+def test_approver_of_a_passed_stage_is_told_that_it_is_complete() -> None:
     story = asking(Stage(("per_ann",)), Stage(("per_otto",)))
     story.do(c.Answer("approved"), ANN)
     late = refusal(
@@ -252,7 +252,7 @@ SEEN = {"digest": "0" * 64}
     "command",
     [c.Answer("approved", **SEEN), c.Delegate("per_otto"), c.Revise("e" * 64), c.Answer("nonsense", **SEEN)],
 )
-def test_a_link_decides_nothing_where_a_sign_in_is_demanded(command: c.Command) -> None:
+def test_link_decides_nothing_where_a_session_is_required(command: c.Command) -> None:
     story = review(strength=Strength.SESSION)
     assert code(by_link(ANN), command, story) == "stronger_sign_in_required"
     assert code(ANN, command, story) == ""
@@ -262,22 +262,22 @@ def test_a_link_decides_nothing_where_a_sign_in_is_demanded(command: c.Command) 
     "command",
     [c.Answer("rejected", **SEEN), c.MarkReviewing(), c.Snooze(START), c.Unsnooze(), c.AddComment("?")],
 )
-def test_a_no_and_what_decides_nothing_take_no_stronger_sign_in(command: c.Command) -> None:
+def test_rejection_and_comments_require_no_stronger_sign_in(command: c.Command) -> None:
     assert code(by_link(ANN), command, review(strength=Strength.SESSION)) == ""
 
 
-def test_whoever_asks_others_shows_as_surely_who_they_are() -> None:
+def test_reassigning_requires_the_assurance_of_the_policy() -> None:
     story = asking(strength=Strength.SESSION)
     assert code(by_link(ADA), c.Reassign(("per_otto",)), story) == "stronger_sign_in_required"
     assert code(ADA, c.Reassign(("per_otto",)), story) == ""
 
 
-def test_an_answer_to_what_was_not_seen_counts_as_a_links() -> None:
+def test_answer_to_an_unseen_task_counts_as_given_by_link() -> None:
     assert code(ANN, c.Answer("approved"), asking(strength=Strength.SESSION)) == "stronger_sign_in_required"
     assert code(ANN, c.Answer("approved"), asking()) == ""
 
 
-def test_a_form_that_says_no_is_a_no_whatever_its_outcome_is_called() -> None:
+def test_form_that_rejects_requires_no_stronger_sign_in() -> None:
     story = asking(strength=Strength.SESSION, form={"properties": {"approved": {}}})
     assert code(by_link(ANN), c.Answer("approved", data={"approved": False}, **SEEN), story) == ""
 
@@ -288,7 +288,7 @@ def checked(result: dict[str, Any], **spec: Any) -> Story:
     return story
 
 
-def test_a_risk_that_a_check_found_demands_more_and_never_less() -> None:
+def test_risk_found_by_a_check_can_only_raise_the_required_assurance() -> None:
     found, calm = checked({"risk": "high"}), checked({"risk": "low"}, strength=Strength.SESSION)
     assert access.required_assurance(found.intent, found.task) is Strength.SESSION
     assert access.required_assurance(calm.intent, calm.task) is Strength.SESSION
@@ -301,7 +301,7 @@ def test_a_risk_that_a_check_found_demands_more_and_never_less() -> None:
     assert access.required_assurance(critical.intent, critical.task) is Strength.SESSION
 
 
-def test_what_a_task_answered_itself_demands_nothing_of_it() -> None:
+def test_answer_of_the_task_itself_does_not_raise_its_assurance() -> None:
     story = asking()
     intent = replace(story.intent, results={"ask": {"risk": "high"}})
     assert access.required_assurance(intent, story.task) is Strength.LINK
@@ -311,7 +311,7 @@ def test_what_a_task_answered_itself_demands_nothing_of_it() -> None:
     )
 
 
-def test_whether_a_command_would_pass_is_known_without_trying() -> None:
+def test_allowed_predicts_whether_a_command_passes() -> None:
     story = Story(gate(), SERVICE)
     assert access.allowed(SERVICE, c.Cancel(), story.intent)
     assert not access.allowed(SAM, c.Cancel(), story.intent)

@@ -40,7 +40,7 @@ def refused(**fields: Any) -> Invalid:
 # -- which plan
 
 
-def test_an_agents_address_alone_is_one_direct_step() -> None:
+def test_intent_with_an_agent_address_is_one_direct_step() -> None:
     direct = compiled(to_agent=VALIDATOR, max_delivery_attempts=5)
     assert direct.plan == Plan(
         steps=(AgentStep(id="agent", agent=VALIDATOR, max_retries=UNSAID, max_attempts=5),), direct=True
@@ -52,7 +52,7 @@ def test_intents_to_one_agent_share_one_plan() -> None:
     assert compiled(to_agent=VALIDATOR).plan is compiled(to_agent=VALIDATOR, payload={"n": 1}).plan
 
 
-def test_nothing_at_all_waits_for_a_control_resume() -> None:
+def test_intent_without_a_recipient_waits_for_a_resume() -> None:
     direct = compiled()
     assert direct.plan == Plan(
         steps=(AgentStep(id="agent", agent=INTERNAL, max_retries=UNSAID),), direct=True
@@ -62,7 +62,7 @@ def test_nothing_at_all_waits_for_a_control_resume() -> None:
 @pytest.mark.parametrize(
     "to_agent", [None, "", "agent://agent_core", "agent://acme/prod/agent_core", "human"]
 )
-def test_a_human_task_addressed_to_no_agent_is_one_human_step(to_agent: str | None) -> None:
+def test_human_task_without_an_agent_is_one_human_step(to_agent: str | None) -> None:
     direct = compiled(to_agent=to_agent, human_task={"title": "Ship it?"})
     (step,) = direct.plan.steps
     assert isinstance(step, HumanStep)
@@ -71,7 +71,7 @@ def test_a_human_task_addressed_to_no_agent_is_one_human_step(to_agent: str | No
     assert not direct.plan.direct
 
 
-def test_with_an_agent_the_work_comes_before_the_gate() -> None:
+def test_agent_step_precedes_the_human_step() -> None:
     direct = compiled(to_agent=VALIDATOR, human_task={"title": "Ship it?"})
     assert [type(step) for step in direct.plan.steps] == [AgentStep, HumanStep]
     assert not direct.plan.direct
@@ -80,7 +80,7 @@ def test_with_an_agent_the_work_comes_before_the_gate() -> None:
 @pytest.mark.parametrize(
     ("to_agent", "approvers"), [("human", ()), ("Ann@acme.example", ("ann@acme.example",))]
 )
-def test_an_intent_to_a_person_asks_that_person(to_agent: str, approvers: tuple[str, ...]) -> None:
+def test_intent_to_a_person_opens_a_task_for_that_person(to_agent: str, approvers: tuple[str, ...]) -> None:
     task = asked(compiled(to_agent=to_agent))
     assert task.title == "Approval required"
     assert task.stages[0].approvers == approvers
@@ -89,7 +89,7 @@ def test_an_intent_to_a_person_asks_that_person(to_agent: str, approvers: tuple[
 # -- the request
 
 
-def test_the_fields_of_a_request_are_read() -> None:
+def test_fields_of_a_request_are_read() -> None:
     direct = compiled(
         to_agent="validator",
         reply_to="initiator://inbox",
@@ -106,7 +106,7 @@ def test_the_fields_of_a_request_are_read() -> None:
     assert direct.warnings == ()
 
 
-def test_camel_case_names_are_understood() -> None:
+def test_camel_case_names_are_accepted() -> None:
     direct = compile_axp_intent(
         {"intentType": "intent.change.v1", "toAgent": VALIDATOR, "payload": {"keptAsIs": 1}}
     )
@@ -117,27 +117,27 @@ def test_camel_case_names_are_understood() -> None:
     )
 
 
-def test_one_field_in_two_spellings_that_differ_is_refused() -> None:
+def test_field_in_two_contradictory_spellings_is_refused() -> None:
     with pytest.raises(Invalid, match="to_agent and toAgent") as refused:
         compiled(to_agent=VALIDATOR, toAgent="other")
     assert refused.value.code == "contradictory_field"
     assert compiled(to_agent=VALIDATOR, toAgent=VALIDATOR).to_agent == VALIDATOR
 
 
-def test_without_a_payload_the_unknown_fields_are_the_payload() -> None:
+def test_unknown_fields_are_the_payload_if_there_is_none() -> None:
     direct = compile_axp_intent({"intent_type": "intent.change.v1", "change": "x", "to_agent": VALIDATOR})
     assert direct.payload == {"change": "x"}
     assert direct.warnings == ()
 
 
-def test_beside_a_payload_unknown_fields_are_warnings() -> None:
+def test_unknown_fields_next_to_a_payload_are_warnings() -> None:
     direct = compiled(to_agnet="x", payload={"a": 1})
     assert direct.payload == {"a": 1}
     assert direct.warnings == ("to_agnet: unknown field, ignored (Did you mean 'to_agent'?).",)
 
 
 @pytest.mark.parametrize("intent_type", ["human_approval.v1", "test.v1", "Task-1"])
-def test_types_outside_the_published_pattern_pass_and_some_warn(intent_type: str) -> None:
+def test_type_outside_the_published_pattern_is_accepted_some_with_a_warning(intent_type: str) -> None:
     assert compiled(intent_type=intent_type).intent_type == intent_type
 
 
@@ -167,7 +167,7 @@ def test_types_outside_the_published_pattern_pass_and_some_warn(intent_type: str
         ({"human_task": {}, "remind_after_seconds": {"a": 1}}, "remind_after_seconds"),
     ],
 )
-def test_a_value_of_the_wrong_kind_is_refused_by_name(fields: dict[str, Any], field: str) -> None:
+def test_value_of_the_wrong_type_is_refused_by_field(fields: dict[str, Any], field: str) -> None:
     refusal = refused(**fields)
     assert refusal.field == field
     assert field in refusal.message
@@ -176,7 +176,7 @@ def test_a_value_of_the_wrong_kind_is_refused_by_name(fields: dict[str, Any], fi
 # -- the human task
 
 
-def test_a_task_is_filled_in_from_its_type() -> None:
+def test_task_gets_the_defaults_of_its_type() -> None:
     task = asked(compiled(human_task={"task_type": "manual_action"}))
     assert task.type is TaskType.MANUAL_ACTION
     assert task.title == "Manual action required"
@@ -189,17 +189,17 @@ def test_a_task_is_filled_in_from_its_type() -> None:
     ("word", "kind"),
     [("provide_data", TaskType.FORM), ("reroute", TaskType.ASSIGNMENT), ("escalate", TaskType.APPROVAL)],
 )
-def test_published_type_names_have_their_equivalents(word: str, kind: TaskType) -> None:
+def test_published_type_names_have_equivalents(word: str, kind: TaskType) -> None:
     assert asked(compiled(human_task={"task_type": word})).type is kind
 
 
-def test_an_unknown_type_is_an_approval_with_a_warning() -> None:
+def test_unknown_task_type_is_an_approval_with_a_warning() -> None:
     direct = compiled(human_task={"task_type": "vibe_check"})
     assert asked(direct).type is TaskType.APPROVAL
     assert "vibe_check" in direct.warnings[0]
 
 
-def test_a_comment_is_demanded_by_type_unless_said_otherwise() -> None:
+def test_comment_is_required_by_the_task_type_by_default() -> None:
     assert asked(compiled(human_task={"task_type": "override"})).comment_required
     assert not asked(
         compiled(human_task={"task_type": "override", "required_comment": False})
@@ -207,13 +207,13 @@ def test_a_comment_is_demanded_by_type_unless_said_otherwise() -> None:
     assert asked(compiled(human_task={"required_comment": "true"})).comment_required
 
 
-def test_outcomes_without_a_yes_are_a_warning() -> None:
+def test_outcomes_without_an_approval_are_a_warning() -> None:
     direct = compiled(human_task={"allowed_outcomes": ["ship", "hold"]})
     assert asked(direct).outcomes == ("ship", "hold")
     assert any("none of these approves" in warning for warning in direct.warnings)
 
 
-def test_assignees_may_answer_and_nobody_else() -> None:
+def test_only_assignees_may_answer() -> None:
     task = asked(compiled(human_task={"assignees": ["Ann@acme.example", "per_7", "approver", "role:admin"]}))
     assert task.stages[0].approvers == ("ann@acme.example", "per_7", "role:approver", "role:admin")
     labelled = compiled(human_task={"assignees": ["sre_oncall"]})
@@ -222,23 +222,23 @@ def test_assignees_may_answer_and_nobody_else() -> None:
 
 
 @pytest.mark.parametrize("word", ["approvers", "assignee", "policy", "approve", "need", "self_approval"])
-def test_words_for_who_decides_that_have_no_effect_are_named(word: str) -> None:
+def test_ineffective_fields_about_approvers_are_named(word: str) -> None:
     assert compiled(human_task={word: ["ann@acme.example"]}).deciders == (f"human_task.{word}",)
     assert compiled(human_task={word: None}).deciders == ()
 
 
-def test_who_decides_is_not_said_beside_the_task() -> None:
+def test_fields_about_approvers_beside_the_task_are_named() -> None:
     assert compiled(human_task={}, assignees=["ann@acme.example"]).deciders == ("assignees",)
     assert compiled(to_agent="validator", assignees=["ann@acme.example"]).deciders == ()  # nobody is asked
 
 
-def test_notify_email_is_told_but_does_not_restrict_who_may_answer() -> None:
+def test_notify_email_notifies_and_does_not_restrict_approvers() -> None:
     task = asked(compiled(human_task={"notify_email": "boss@acme.example"}))
     assert task.notify == ("boss@acme.example",)
     assert task.stages[0].approvers == ()
 
 
-def test_an_object_schema_without_a_type_is_completed() -> None:
+def test_object_schema_without_a_type_is_completed() -> None:
     form = asked(compiled(human_task={"form_schema": {"properties": {"n": {"type": "integer"}}}})).form
     assert form == {"type": "object", "properties": {"n": {"type": "integer"}}}
 
@@ -250,30 +250,30 @@ def seconds(count: float) -> timedelta:
     return timedelta(seconds=count)
 
 
-def test_reminders_default_their_interval_and_number() -> None:
+def test_reminders_have_a_default_interval_and_number() -> None:
     task = asked(compiled(human_task={}, remind_after_seconds=300))
     assert task.remind == Reminders(after=seconds(300), every=seconds(300), at_most=3)
 
 
-def test_zero_means_not_set() -> None:
+def test_zero_seconds_mean_unset() -> None:
     assert asked(compiled(human_task={}, remind_after_seconds=0)).remind is None
     assert compiled(max_delivery_attempts=0) == compiled()
     assert asked(compiled(human_task={}, remind_after_seconds=60, max_reminders=0)).remind is None
 
 
-def test_escalation_comes_one_interval_after_the_last_reminder() -> None:
+def test_escalation_follows_one_interval_after_the_last_reminder() -> None:
     timing = {"remind_after_seconds": 60, "remind_interval_seconds": 30, "max_reminders": 4}
     (rung,) = asked(compiled(human_task={}, escalate_to="bob@acme.example", **timing)).escalate
     assert rung.after == seconds(60 + 30 * 3 + 30)
     assert rung.to == ("bob@acme.example",)
 
 
-def test_escalation_without_reminders_comes_after_an_hour() -> None:
+def test_escalation_without_reminders_follows_after_an_hour() -> None:
     (rung,) = asked(compiled(human_task={}, escalate_to="user://ops-lead")).escalate
     assert (rung.after, rung.to) == (timedelta(hours=1), ("user://ops-lead",))
 
 
-def test_an_escalation_never_leaves_the_calendar() -> None:
+def test_escalation_time_is_bounded_by_the_calendar() -> None:
     timing = {"remind_after_seconds": LONGEST.total_seconds(), "max_reminders": 1000}
     (rung,) = asked(compiled(human_task={}, escalate_to="owner", **timing)).escalate
     assert (rung.after, rung.to) == (LONGEST, ("role:owner",))
@@ -305,7 +305,7 @@ def test_any_body_compiles_or_is_refused(body: Any) -> None:
         }
     )
 )
-def test_a_plan_survives_its_encoding(body: dict[str, Any]) -> None:
+def test_plan_survives_encoding(body: dict[str, Any]) -> None:
     direct, _ = tried(lambda: compile_axp_intent(body))
     if direct:
         assert msgspec.json.decode(msgspec.json.encode(direct.plan), type=Plan) == direct.plan
@@ -331,19 +331,19 @@ def test_a_plan_survives_its_encoding(body: dict[str, Any]) -> None:
         "roles",
     ],
 )
-def test_another_spelling_of_who_decides_has_no_effect_either(word: str) -> None:
+def test_other_spellings_of_approver_fields_are_named_as_ineffective(word: str) -> None:
     assert compiled(human_task={word: ["ann@acme.example"]}).deciders == (f"human_task.{word}",)
     assert compiled(human_task={word: ""}).deciders == ()
 
 
-def test_another_spelling_of_on_behalf_of_leaves_its_person_free_to_decide() -> None:
+def test_misspelled_on_behalf_of_is_named_as_ineffective() -> None:
     assert compiled(human_task={}, on_behalf="ann@acme.example").deciders == ("on_behalf",)
     assert compiled(human_task={}, onbehalf_of="ann@acme.example").deciders == ("onbehalf_of",)
     assert compiled(human_task={}, onBehalfOf="ann@acme.example").on_behalf_of == "ann@acme.example"
 
 
 @pytest.mark.parametrize("empty", [[], [""], [" "], [None], "", " "])
-def test_assignees_that_name_nobody_do_not_leave_the_task_to_everybody(empty: object) -> None:
+def test_assignees_that_name_nobody_do_not_open_the_task_to_everybody(empty: object) -> None:
     with pytest.raises(Invalid, match=r"human_task\.assignees: names nobody"):
         compiled(human_task={"assignees": empty})
     assert asked(compiled(human_task={"assignees": None})).stages[0].approvers == ()
@@ -362,7 +362,7 @@ def test_assignees_that_name_nobody_do_not_leave_the_task_to_everybody(empty: ob
         "assignees",
     ],
 )
-def test_an_unknown_field_that_asks_for_people_is_named_where_nobody_is_asked(word: str) -> None:
+def test_unknown_field_that_requests_people_is_named_if_no_task_opens(word: str) -> None:
     assert compiled(payload={}, to_agent="validator", **{word: True}).demands == (word,)
     assert compiled(payload={}, to_agent="validator", **{word: False}).demands == ()
     assert compiled(payload={}, human_task={}, **{word: True}).demands == ()
@@ -385,7 +385,7 @@ DATA: dict[str, Any] = {
     "word",
     ["approvers", "Approvers", "aprovers", "assignees", "min_votes", "quorum", "policy", "onBehalfOff"],
 )
-def test_a_field_that_says_who_decides_is_no_payload_next_to_a_task(word: str) -> None:
+def test_approver_field_next_to_a_task_is_not_taken_for_payload(word: str) -> None:
     flat = compile_axp_intent({**FLAT, "human_task": {"title": "Sure?"}, word: ["ann@acme.example"]})
     assert flat.deciders == (word,)
 
@@ -393,17 +393,17 @@ def test_a_field_that_says_who_decides_is_no_payload_next_to_a_task(word: str) -
 @pytest.mark.parametrize(
     "word", ["human_tsk", "humanTasks", "requires_approval", "requireApproval", "approvers"]
 )
-def test_a_field_that_asks_for_people_is_no_payload_of_a_request_that_asks_nobody(word: str) -> None:
+def test_field_that_requests_people_is_not_taken_for_payload(word: str) -> None:
     assert compile_axp_intent({**FLAT, "to_agent": VALIDATOR, word: {"title": "Sure?"}}).demands == (word,)
 
 
 @pytest.mark.parametrize("more", [{"to_agent": VALIDATOR}, {"human_task": {"title": "Sure?"}}])
-def test_without_a_payload_fields_of_data_are_data(more: dict[str, Any]) -> None:
+def test_data_fields_are_the_payload_if_there_is_none(more: dict[str, Any]) -> None:
     flat = compile_axp_intent({**FLAT, **DATA, **more})
     assert (flat.payload, flat.deciders, flat.demands) == ({"change": "x", **DATA}, (), ())
 
 
-def test_of_many_unknown_fields_the_first_are_compared() -> None:
+def test_comparison_of_unknown_fields_is_limited() -> None:
     many = {f"approver{number}s": 1 for number in range(2_000)}
     assert len(compiled(human_task=many).deciders) <= 20
 
@@ -441,7 +441,7 @@ def _outcome(body: dict[str, Any], *, checked: bool) -> Any:
     st.sampled_from(["intent.a.b.v1", "odd type", "plain"]),
     st.dictionaries(st.text(max_size=3), _ODD, max_size=2),
 )
-def test_a_request_that_was_remembered_is_compiled_as_a_new_one(
+def test_cached_request_compiles_as_a_new_one(
     body: dict[str, Any], kind: str, payload: dict[str, Any]
 ) -> None:
     for given_body in (
@@ -454,7 +454,7 @@ def test_a_request_that_was_remembered_is_compiled_as_a_new_one(
         assert _outcome(given_body, checked=True) == new
 
 
-def test_what_repeats_is_compiled_once_and_what_is_long_or_free_text_is_not_remembered() -> None:
+def test_only_short_repeated_requests_are_cached() -> None:
     remembered = axp_intent._compiled.cache_info
     before = remembered()
     for number in range(9):

@@ -33,7 +33,7 @@ from tests.core.documents import anything, json_objects, tried
 # -- the usual bundle
 
 
-def test_an_agent_and_then_a_gate() -> None:
+def test_agent_step_then_human_step_is_compiled() -> None:
     scenario = compiled(
         {**CHECK, "step_deadline_seconds": 120},
         {
@@ -86,12 +86,12 @@ def test_an_agent_and_then_a_gate() -> None:
     )
 
 
-def test_an_omitted_on_success_is_the_next_step() -> None:
+def test_omitted_on_success_means_the_next_step() -> None:
     plan = compiled(CHECK, SIGN).plan
     assert [plan.after_success(step) for step in plan.steps] == ["sign", "end"]
 
 
-def test_routes_and_entry() -> None:
+def test_routes_and_entry_are_compiled() -> None:
     check, sign = {**CHECK, "on_success": "end", "on_failure": "sign"}, {**SIGN, "on_success": "check"}
     plan = compile_scenario(bundle() | {"workflow": {"entry_step": "sign", "steps": [check, sign]}}).plan
     assert plan.entry == "sign"
@@ -100,13 +100,13 @@ def test_routes_and_entry() -> None:
     assert plan.steps[1].on_success == "check"
 
 
-def test_a_missing_scenario_id_is_made_from_the_content() -> None:
+def test_missing_scenario_id_is_derived_from_the_content() -> None:
     first, again = compiled(CHECK, scenario_id=None), compiled(CHECK, scenario_id="")
     assert first.scenario_id.startswith("scenario_")
     assert first.scenario_id == compiled(CHECK, scenario_id=None).scenario_id != again.scenario_id
 
 
-def test_a_retry_and_a_pushed_agent() -> None:
+def test_retry_and_push_agent_are_compiled() -> None:
     hook = {
         "role": "hook",
         "address": "hook",
@@ -128,7 +128,7 @@ def test_a_retry_and_a_pushed_agent() -> None:
 # -- without a workflow
 
 
-def test_without_a_workflow_the_first_agent_is_called_with_the_intent_itself() -> None:
+def test_first_agent_gets_the_intent_if_there_is_no_workflow() -> None:
     other = {"address": "other"}
     made = compiled(agents=[CHECKER, other], humans=[], intent=intent(max_delivery_attempts=2))
     assert made.plan == Plan(
@@ -141,7 +141,7 @@ def test_without_a_workflow_the_first_agent_is_called_with_the_intent_itself() -
     assert made.warnings == ("agents: without a workflow only 'checker' is called.",)
 
 
-def test_without_a_workflow_the_intents_human_task_follows_the_agent() -> None:
+def test_human_task_of_the_intent_follows_the_agent_if_there_is_no_workflow() -> None:
     made = compiled(intent=intent(human_task={"task_type": "review"}), humans=[LEAD])
     agent, human = made.plan.steps
     assert isinstance(agent, AgentStep)
@@ -152,16 +152,16 @@ def test_without_a_workflow_the_intents_human_task_follows_the_agent() -> None:
     assert isinstance(only(agents=[], intent=intent(human_task={})), HumanStep)
 
 
-def test_humans_that_nobody_asks_are_a_warning() -> None:
+def test_humans_without_a_task_are_a_warning() -> None:
     assert any("no one is asked" in warning for warning in warnings_of())
 
 
-def test_nothing_to_do_is_an_error() -> None:
+def test_bundle_without_steps_is_an_error() -> None:
     (error,) = errors_of(agents=[])
     assert error.startswith("workflow: missing")
 
 
-def test_a_gate_is_never_dropped_silently() -> None:
+def test_human_task_is_never_dropped_silently() -> None:
     (error,) = errors_of(CHECK, intent=intent(human_task={"title": "Sure?"}))
     assert error.startswith("intent.human_task: ")
     assert task_of(SIGN, intent=intent(human_task={"title": "Sure?"})).title == "Sure?"
@@ -172,7 +172,7 @@ def test_a_gate_is_never_dropped_silently() -> None:
 # -- errors and warnings
 
 
-def test_all_problems_are_collected_one_a_step() -> None:
+def test_all_problems_are_collected_one_per_step() -> None:
     errors = errors_of(
         {"step_id": ""},
         {**CHECK, "input": [], "retry": 7},
@@ -196,13 +196,13 @@ def test_all_problems_are_collected_one_a_step() -> None:
     ]
 
 
-def test_compiling_raises_the_first_problem() -> None:
+def test_compile_raises_the_first_problem() -> None:
     with pytest.raises(Invalid) as refusal:
         compiled(CHECK, intent={})
     assert refusal.value.field == "intent.type"
 
 
-def test_a_step_that_no_route_leads_to_is_a_warning() -> None:
+def test_unreachable_step_is_a_warning() -> None:
     """Published bundles are accepted unchanged, with a warning about what would never run."""
     first = {**SIGN, "step_id": "first", "on_success": "end"}
     assert "workflow.steps: no route leads to step 'sign', so it will never run." in warnings_of(first, SIGN)
@@ -230,7 +230,7 @@ MEANT = [
 
 
 @pytest.mark.parametrize("said", MEANT)
-def test_what_a_step_could_mean_by_an_unknown_field_is_refused(said: dict[str, Any]) -> None:
+def test_unknown_field_that_could_change_a_step_is_refused(said: dict[str, Any]) -> None:
     (name,) = said
     for steps in ([{**CHECK, **said}, SIGN], [CHECK, {**SIGN, **said}]):
         with pytest.raises(Invalid) as refused:
@@ -246,25 +246,25 @@ def test_what_a_step_could_mean_by_an_unknown_field_is_refused(said: dict[str, A
     assert compiled({**CHECK, **quiet}, SIGN).plan == compiled(CHECK, SIGN).plan
 
 
-def test_a_delivery_mode_out_of_the_list_is_stream() -> None:
+def test_unknown_delivery_mode_means_stream() -> None:
     made = compiled(CHECK, agents=[{**CHECKER, "delivery_mode": "pigeon"}])
     assert made.agents[0].delivery_mode == "stream"
     assert "pigeon" in made.warnings[0]
 
 
-def test_a_pushed_agent_without_an_address_to_push_to_is_a_warning() -> None:
+def test_push_agent_without_a_callback_url_is_a_warning() -> None:
     (warning,) = warnings_of(SIGN, agents=[{**CHECKER, "delivery_mode": "http"}])
     assert warning.startswith("agents[0].callback_url: is missing")
 
 
-def test_a_role_means_one_human() -> None:
+def test_role_shared_by_two_humans_is_refused() -> None:
     assert "two humans have the role 'oncall'" in errors_of(SIGN, humans=[ONCALL, ONCALL])[0]
     both = [{**ONCALL, "role": "checker"}]
     assert "ask the human" in warnings_of({"step_id": "s", "assigned_to": "checker"}, humans=both)[0]
 
 
 @pytest.mark.parametrize("levels", [40, 100_000])
-def test_a_bottomless_document_is_refused_not_followed(levels: int) -> None:
+def test_deeply_nested_document_is_refused(levels: int) -> None:
     payload: dict[str, Any] = {}
     for _ in range(levels):
         payload = {"a": payload}
@@ -319,7 +319,7 @@ bundles = json_objects(
 
 
 @given(st.one_of(anything, bundles))
-def test_validating_never_raises_and_agrees_with_compiling(source: Any) -> None:
+def test_validation_never_raises_and_agrees_with_compilation(source: Any) -> None:
     errors, warnings = validate_scenario(source)
     msgspec.json.encode([errors, warnings])
     scenario, refusal = tried(lambda: compile_scenario(source))
@@ -342,7 +342,7 @@ def test_validating_never_raises_and_agrees_with_compiling(source: Any) -> None:
         max_size=4,
     )
 )
-def test_every_approval_that_was_written_down_is_a_gate(steps: list[dict[str, Any]]) -> None:
+def test_every_form_of_an_approval_becomes_a_human_step(steps: list[dict[str, Any]]) -> None:
     numbered = [{"step_id": f"s{n}", "step_deadline_seconds": 9, **step} for n, step in enumerate(steps)]
     scenario, _ = tried(lambda: compiled(*numbered))
     for written, made in zip(numbered, scenario.plan.steps, strict=True) if scenario else ():
@@ -350,7 +350,7 @@ def test_every_approval_that_was_written_down_is_a_gate(steps: list[dict[str, An
             assert isinstance(made, HumanStep)
 
 
-def test_all_that_is_wrong_is_said_at_once() -> None:
+def test_all_errors_are_reported_at_once() -> None:
     steps = [
         {"step_id": "a", "assigned_to": "x", "step_deadline_seconds": "soon"},
         {"step_id": "a", "assigned_to": "x", "on_success": "nowhere"},

@@ -28,26 +28,26 @@ OWNER_TOOL = "tool.notification.notify_owner"
 # -- who is asked
 
 
-def test_a_humans_contact_is_the_approver_and_a_bare_role_is_anybody_who_may_approve() -> None:
+def test_contact_of_a_human_is_the_approver_and_a_bare_role_means_any_approver() -> None:
     assert task_of({**SIGN, "assigned_to": "lead"}).stages == (Stage(("lea@acme.example",)),)
     assert task_of({**SIGN, "assigned_to": "lead"}).holder == "Lea"
     assert task_of(SIGN).stages == (Stage(),)
     assert task_of(SIGN, humans=[{"role": "oncall", "contact": ""}]).holder == "oncall"
 
 
-def test_assignees_name_roles_of_the_bundle_too() -> None:
+def test_assignees_may_name_roles_of_the_bundle() -> None:
     task = task_of({**SIGN, "human_task": {"assignees": ["lead", "bob@acme.example"]}})
     assert task.stages == (Stage(("lea@acme.example", "bob@acme.example")),)
     assert task.holder == "On-call engineer"
 
 
-def test_the_only_human_is_asked_where_nobody_is_assigned() -> None:
+def test_only_human_is_the_approver_of_a_step_without_assignees() -> None:
     step = {"step_id": "s", "runtime_type": "human_approval"}
     assert task_of(step, humans=[LEAD]).stages == (Stage(("lea@acme.example",)),)
     assert task_of(step, humans=[LEAD, ONCALL]).stages == (Stage(),)
 
 
-def test_an_assignee_that_is_none_of_the_bundles_humans_is_refused_with_the_nearest_role() -> None:
+def test_unknown_assignee_is_refused_with_the_nearest_role() -> None:
     step = {**SIGN, "assigned_to": "user://ops-lead"}
     [refused] = errors_of(step)
     assert "not one of the bundle's humans" in str(refused)
@@ -91,7 +91,7 @@ def test_an_assignee_that_is_none_of_the_bundles_humans_is_refused_with_the_near
         ({"assigned_to": "oncall", "tool_id": OWNER_TOOL, "requires_approval": False}, NotifyStep),
     ],
 )
-def test_the_assignee_decides_before_the_tool(step: dict[str, Any], kind: type) -> None:
+def test_assignee_determines_the_kind_of_step_before_the_tool(step: dict[str, Any], kind: type) -> None:
     assert type(only({"step_id": "s", **step})) is kind
 
 
@@ -113,16 +113,16 @@ def test_the_assignee_decides_before_the_tool(step: dict[str, Any], kind: type) 
         ({"assigned_to": "oncall", "human_task": {"form_schema": {"$ref": "http://x"}}}, "form_schema"),
     ],
 )
-def test_a_step_that_says_nothing_usable_is_an_error(step: dict[str, Any], error: str) -> None:
+def test_step_without_usable_fields_is_an_error(step: dict[str, Any], error: str) -> None:
     (message,) = errors_of({"step_id": "s", **step})
     assert error in message
 
 
-def test_a_task_for_an_agent_needs_to_say_which() -> None:
+def test_agent_task_without_an_agent_is_an_error() -> None:
     assert "it names the agent" in errors_of({"step_id": "s", "tool_id": "tool.agent.task.v1"}, agents=[])[0]
 
 
-def test_a_delay_reads_its_duration_under_any_of_its_names() -> None:
+def test_delay_accepts_every_name_of_its_duration() -> None:
     for settings in ("runtime_config", "config", "input"):
         for name, value in (
             ("delay_seconds", 10),
@@ -135,7 +135,7 @@ def test_a_delay_reads_its_duration_under_any_of_its_names() -> None:
             )
 
 
-def test_a_notification_says_what_and_whom() -> None:
+def test_notify_step_has_recipients_and_a_message() -> None:
     config = {"to": ["lead", "#ops"], "subject": "Done", "body": "Rolled out.", "channels": ["email"]}
     step = {"step_id": "s", "runtime_type": "notification", "config": config}
     assert only(step) == NotifyStep(id="s", to=("lea@acme.example", "#ops"), message="Done\n\nRolled out.")
@@ -147,7 +147,7 @@ def test_a_notification_says_what_and_whom() -> None:
 # -- reminders, escalation, macro parameters
 
 
-def test_the_nearest_level_that_reminds_wins() -> None:
+def test_nearest_level_with_reminders_applies() -> None:
     far = intent(remind_after_seconds=600, remind_interval_seconds=60, max_reminders=5, escalate_to="lead")
     near = task_of({**SIGN, "remind_after_seconds": 30}, intent=far)
     assert near.remind == Reminders(seconds(30), seconds(30), 5)
@@ -156,7 +156,7 @@ def test_the_nearest_level_that_reminds_wins() -> None:
     assert task_of({**SIGN, "max_reminders": 1}, intent=far).remind == Reminders(seconds(600), seconds(60), 1)
 
 
-def test_macro_parameters_may_be_texts() -> None:
+def test_macro_parameters_may_be_strings() -> None:
     parameters = {
         "step_deadline_seconds": "300",
         "remind_after_seconds": "60",
@@ -174,7 +174,7 @@ def test_macro_parameters_may_be_texts() -> None:
     assert any("macro_id" in warning for warning in made.warnings)
 
 
-def test_escalation_without_reminders_comes_at_half_of_the_deadline() -> None:
+def test_escalation_without_reminders_follows_at_half_of_the_deadline() -> None:
     step = {**SIGN, "escalate_to": "oncall"}
     assert task_of({**step, "step_deadline_seconds": 600}).escalate == (
         Escalation(seconds(300), ("oncall",)),
@@ -182,12 +182,12 @@ def test_escalation_without_reminders_comes_at_half_of_the_deadline() -> None:
     assert task_of(step).escalate == (Escalation(timedelta(hours=1), ("oncall",)),)
 
 
-def test_an_escalation_after_the_deadline_is_a_warning() -> None:
+def test_escalation_after_the_deadline_is_a_warning() -> None:
     step = {**SIGN, "escalate_to": "lead", "remind_after_seconds": 60, "step_deadline_seconds": 120}
     assert "never sent" in warnings_of(step)[0]
 
 
-def test_a_macro_without_steps_is_an_error_not_a_guess() -> None:
+def test_macro_without_steps_is_an_error() -> None:
     (error,) = errors_of(workflow={"macro_id": "macro.approval.v1"})
     assert "unknown macro 'macro.approval.v1'" in error
 
@@ -232,13 +232,11 @@ def _bundle(*steps: dict[str, Any], humans: list[dict[str, Any]] = _TWO, **field
         ("humans[0].who", _bundle(_HUMAN, humans=[{"role": "cfo", "who": "per_cfo"}])),
     ],
 )
-def test_a_word_that_would_narrow_who_decides_is_named_wherever_it_was_put(
-    where: str, made: dict[str, Any]
-) -> None:
+def test_field_that_would_narrow_the_approvers_is_named_anywhere(where: str, made: dict[str, Any]) -> None:
     assert compile_scenario(made).deciders == (where,)
 
 
-def test_a_human_with_a_contact_may_have_other_fields() -> None:
+def test_human_with_a_contact_may_have_other_fields() -> None:
     both = [{"role": "cfo", "contact": "cfo@acme.example", "email": "cfo@acme.example"}]
     assert compile_scenario(_bundle(_HUMAN, humans=both)).deciders == ()
     assert compile_scenario(_bundle(_HUMAN, humans=[{"role": "cfo", "contact": ""}])).deciders == ()
@@ -261,7 +259,7 @@ def test_a_human_with_a_contact_may_have_other_fields() -> None:
         ("steps.work.approvers", _bundle({**_WORK, "approvers": ["cfo"]})),
     ],
 )
-def test_a_word_that_asks_for_people_is_named_where_nobody_is_asked(where: str, made: dict[str, Any]) -> None:
+def test_field_that_requests_people_is_named_if_no_task_opens(where: str, made: dict[str, Any]) -> None:
     assert compile_scenario(made).demands == (where,)
 
 
@@ -276,13 +274,13 @@ def test_a_word_that_asks_for_people_is_named_where_nobody_is_asked(where: str, 
         ("steps.ask.on_sucess", _bundle({**_HUMAN, "on_sucess": "end"}, _WORK)),
     ],
 )
-def test_a_misspelt_word_of_which_steps_run_is_refused(where: str, made: dict[str, Any]) -> None:
+def test_misspelled_route_field_is_refused(where: str, made: dict[str, Any]) -> None:
     with pytest.raises(Invalid) as refused:
         compile_scenario(made)
     assert refused.value.field == where
 
 
-def test_the_assignees_of_the_bundle_hold_where_a_step_words_its_own_question() -> None:
+def test_assignees_of_the_bundle_apply_to_a_step_with_its_own_question() -> None:
     asked = {"type": "intent.change.v1", "human_task": {"assignees": ["cfo"]}}
     for step, whom in (
         ({"human_task": {"title": "Ship it?"}}, "cfo@acme.example"),

@@ -18,7 +18,7 @@ LOW: dict[str, Any] = {"risk": Risk.LOW}
 TOGETHER = c.Answer("approved", bulk=7)
 
 
-def test_a_low_risk_is_answered_together_with_others_and_the_record_says_so() -> None:
+def test_bulk_answer_to_low_risk_tasks_is_recorded_as_such() -> None:
     story = asking(**LOW)
     [answered, *_] = story.do(TOGETHER, ANN).facts
     assert isinstance(answered.fact.event, Answered)
@@ -26,7 +26,7 @@ def test_a_low_risk_is_answered_together_with_others_and_the_record_says_so() ->
     assert b'"bulk":7' in answered.body
 
 
-def test_an_answer_by_itself_is_recorded_as_ever() -> None:
+def test_single_answer_is_recorded_without_a_bulk_mark() -> None:
     [answered, *_] = asking(**LOW).do(c.Answer("approved"), ANN).facts
     assert b"bulk" not in answered.body
 
@@ -48,7 +48,7 @@ def test_an_answer_by_itself_is_recorded_as_ever() -> None:
         ),
     ],
 )
-def test_what_asks_for_more_than_one_press_is_decided_by_itself(spec: dict[str, Any], why: str) -> None:
+def test_task_that_needs_more_than_one_click_is_answered_separately(spec: dict[str, Any], why: str) -> None:
     story = asking(**spec)
     assert why_alone(story.intent, story.task) == why
     sure = c.Answer("rejected", bulk=2, stage=0, revision=1, digest=story.task.digest)
@@ -57,7 +57,7 @@ def test_what_asks_for_more_than_one_press_is_decided_by_itself(spec: dict[str, 
     assert (met.code, met.message) == ("bulk_not_allowed", f"{why} Such a task is not decided in bulk.")
 
 
-def test_a_review_is_decided_by_itself() -> None:
+def test_review_is_answered_separately() -> None:
     story = review(**LOW)
     assert why_alone(story.intent, story.task) == "It is a task of type review."
 
@@ -71,13 +71,13 @@ def test_a_review_is_decided_by_itself() -> None:
         ({"error": "broken"}, "A check failed."),
     ],
 )
-def test_a_check_can_take_a_task_out(result: dict[str, Any], why: str) -> None:
+def test_check_can_require_a_separate_answer(result: dict[str, Any], why: str) -> None:
     story = Story(gate(validate(), step(**LOW)))
     story.do(c.Report(result=result))
     assert why_alone(story.intent, story.task) == why
 
 
-def test_a_field_of_an_earlier_form_is_no_failed_check_but_its_risk_counts() -> None:
+def test_earlier_form_field_is_no_failed_check_but_its_risk_counts() -> None:
     form = {"type": "object", "properties": {"ok": {"type": "boolean"}, "risk": {"type": "string"}}}
     for data, why in (({"ok": False}, ""), ({"risk": "high"}, "Its risk is high, not low.")):
         story = Story(gate(step(name="survey", form=form), step(**LOW)))
@@ -85,7 +85,7 @@ def test_a_field_of_an_earlier_form_is_no_failed_check_but_its_risk_counts() -> 
         assert why_alone(story.intent, story.task) == why
 
 
-def test_a_change_is_decided_by_itself() -> None:
+def test_revised_task_is_answered_separately() -> None:
     story = asking(**LOW)
     story.do(c.Revise("e" * 64), OTTO)
     assert why_alone(story.intent, story.task) == "It has changed since it was first asked."
@@ -99,7 +99,7 @@ def test_a_change_is_decided_by_itself() -> None:
         ({"passed": False}, "It has changed since it was first asked."),
     ],
 )
-def test_what_a_check_said_of_an_earlier_revision_still_takes_a_task_out(
+def test_check_of_an_earlier_revision_still_requires_a_separate_answer(
     result: dict[str, Any], why: str
 ) -> None:
     story = Story(gate(validate(), step(**LOW)))
@@ -109,7 +109,7 @@ def test_what_a_check_said_of_an_earlier_revision_still_takes_a_task_out(
     assert why_alone(story.intent, story.task) == why
 
 
-def test_each_answer_of_many_is_for_what_was_shown() -> None:
+def test_each_bulk_answer_targets_the_shown_state() -> None:
     story = asking(**LOW)
     stale = c.Answer("approved", bulk=2, stage=0, revision=1, digest="0" * 64)
     assert isinstance(refused(story, stale, ANN), Conflict)
@@ -118,7 +118,7 @@ def test_each_answer_of_many_is_for_what_was_shown() -> None:
 # -- similar tasks
 
 
-def test_equal_tasks_ask_the_same_question_at_the_same_stage() -> None:
+def test_equal_tasks_have_the_same_question_and_stage() -> None:
     one, other = asking(Stage(), Stage(), **LOW), asking(Stage(), Stage(), **LOW)
     assert differs(one.intent, other.intent) == ""
     assert form_of(one.intent, one.task, {"a": 1}) == form_of(other.intent, other.task, {"a": 2})
@@ -140,7 +140,7 @@ def test_equal_tasks_ask_the_same_question_at_the_same_stage() -> None:
         ({}, {"assigned": ("per_otto",)}, "other people are asked"),
     ],
 )
-def test_whatever_is_asked_otherwise_makes_another_task(
+def test_difference_in_any_part_of_the_question_is_named(
     of_intent: dict[str, Any], of_task: dict[str, Any], what: str
 ) -> None:
     story = asking(Stage(), Stage(), **LOW)
@@ -164,11 +164,11 @@ def test_whatever_is_asked_otherwise_makes_another_task(
         ({"a": []}, {"a": {}}, False),
     ],
 )
-def test_the_shape_is_the_names_and_kinds_and_not_the_values(one: Any, other: Any, same: bool) -> None:
+def test_shape_compares_names_and_types_of_a_payload(one: Any, other: Any, same: bool) -> None:
     assert (shape(one) == shape(other)) is same
 
 
-def test_the_refusals_say_what_to_do() -> None:
+def test_refusals_name_the_next_step() -> None:
     assert "separately" in str(alone("It is so.").hint)
     assert (unequal("another step").code, unequal("another step").status) == ("not_equal", 409)
 
@@ -190,6 +190,6 @@ def test_the_refusals_say_what_to_do() -> None:
         ((2, 0, 0), "Nothing was recorded.", "All 2 are listed with the reason."),
     ],
 )
-def test_the_receipt_counts(counts: tuple[int, int, int], said: str, then: str) -> None:
+def test_receipt_counts_the_recorded_answers(counts: tuple[int, int, int], said: str, then: str) -> None:
     made = bulk_receipt(*counts, "approved")
     assert (made.recorded, made.then) == (said, then)

@@ -38,7 +38,7 @@ from tests.core.asking import step
         (True, "reported"),
     ],
 )
-def test_a_check_has_passed_only_where_it_says_so(result: Any, verdict: str) -> None:
+def test_check_passes_only_with_an_explicit_result(result: Any, verdict: str) -> None:
     assert verdict_of(result) == verdict
 
 
@@ -54,7 +54,7 @@ def test_a_check_has_passed_only_where_it_says_so(result: Any, verdict: str) -> 
         (Risk.LOW, {"a": {"risk": "unheard of"}, "b": "high", "c": {}}, (Risk.LOW, "")),
     ],
 )
-def test_the_risk_is_the_worst_that_policy_or_checks_name(
+def test_risk_is_the_highest_of_policy_and_checks(
     policy: Risk, results: dict[str, Any], worst: tuple[Risk, str]
 ) -> None:
     assert worst_risk(policy, results) == worst
@@ -70,13 +70,13 @@ def test_the_risk_is_the_worst_that_policy_or_checks_name(
         (Risk.CRITICAL, [], True),
     ],
 )
-def test_approving_is_no_matter_of_course_at_a_high_risk_or_after_a_failed_check(
+def test_approval_is_grave_at_high_risk_or_after_a_failed_check(
     risk: Risk, verdicts: list[str], is_grave: bool
 ) -> None:
     assert grave(risk, verdicts) is is_grave
 
 
-def test_a_high_risk_demands_a_sign_in_and_nothing_demands_less() -> None:
+def test_high_risk_requires_a_session_and_nothing_lowers_it() -> None:
     high = {"a": {"risk": "high"}}
     assert with_check_results(Strength.LINK, Risk.MEDIUM, {}) is Strength.LINK
     assert with_check_results(Strength.LINK, Risk.MEDIUM, high) is Strength.SESSION
@@ -85,7 +85,7 @@ def test_a_high_risk_demands_a_sign_in_and_nothing_demands_less() -> None:
     assert with_check_results(Strength.SESSION, Risk.LOW, {}) is Strength.SESSION
 
 
-def test_a_check_of_an_earlier_revision_is_stale_until_it_is_made_again() -> None:
+def test_check_of_an_earlier_revision_is_stale_until_repeated() -> None:
     story = Story(gate(validate(), approve(), step(name="later"))).validated()
     fresh = checked(story.intent, "approve")
     assert (fresh.current, fresh.stale, fresh.of) == ({"validate": {"passed": True}}, {}, {"validate": 1})
@@ -97,7 +97,7 @@ def test_a_check_of_an_earlier_revision_is_stale_until_it_is_made_again() -> Non
     assert checked(story.intent, "validate").all == {}
 
 
-def test_only_agent_steps_check_and_only_the_current_revision_counts() -> None:
+def test_only_agent_steps_are_checks_of_the_current_revision() -> None:
     form = {"type": "object", "properties": {"ok": {"type": "boolean"}}}
     story = Story(gate(validate(), step(name="survey", form=form), step())).validated()
     story.do(c.Answer("approved", data={"ok": False}), ANN)
@@ -111,7 +111,7 @@ def test_only_agent_steps_check_and_only_the_current_revision_counts() -> None:
     assert check_verdicts(story.plan, checked(story.intent, "ask").all) == {"validate": "passed"}
 
 
-def test_a_result_from_before_revisions_were_kept_is_of_the_first_where_there_is_only_one() -> None:
+def test_result_without_a_revision_belongs_to_the_only_one() -> None:
     intent = replace(Story().intent, results={"old": {}, "new": {}}, reported={"new": 1})
     assert revisions_of(intent) == {"old": 1, "new": 1}
     later = replace(intent, revision=2, reported={"new": 2})

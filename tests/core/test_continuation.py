@@ -50,13 +50,13 @@ def ended(story: Story) -> tuple[Status, Ending | None, str]:
     return intent.status, intent.ending, intent.fault.code if intent.fault else ""
 
 
-def test_a_no_with_a_route_ends_as_a_no() -> None:
+def test_rejection_with_a_route_ends_as_rejected() -> None:
     story = asked(on_failure="tell")
     story.do(c.Answer("rejected"), ANN)
     assert ended(story) == (Status.FAILED, Ending.REJECTED, "human_rejected")
 
 
-def test_a_route_changes_nothing_about_how_it_ends() -> None:
+def test_route_does_not_change_the_ending() -> None:
     for act in (lambda s: s.do(c.Answer("rejected"), ANN), lambda s: s.tick(minutes(500))):
         with_route, without = asked(on_failure="tell", on_timeout="tell"), Story(gate(approve()))
         act(with_route)
@@ -72,7 +72,7 @@ def test_a_route_changes_nothing_about_how_it_ends() -> None:
         (AgentStep(id="tell", agent="agent://acme/prod/validator", on_success="end"),),
     ],
 )
-def test_nothing_that_runs_after_a_no_turns_it_into_a_yes(between: tuple[Step, ...]) -> None:
+def test_later_steps_do_not_turn_a_rejection_into_an_approval(between: tuple[Step, ...]) -> None:
     story = asked(*between, on_failure="tell")
     story.do(c.Answer("rejected"), ANN)
     if isinstance(story.intent.open, Delivery):
@@ -82,7 +82,7 @@ def test_nothing_that_runs_after_a_no_turns_it_into_a_yes(between: tuple[Step, .
     assert ended(story) == (Status.FAILED, Ending.REJECTED, "human_rejected")
 
 
-def test_a_no_that_leads_straight_to_the_end_is_no_success() -> None:
+def test_rejection_routed_to_the_end_fails_the_intent() -> None:
     story = asked(on_failure="end", on_timeout="end")
     story.do(c.Answer("rejected"), ANN)
     assert ended(story)[0] is Status.FAILED
@@ -91,7 +91,7 @@ def test_a_no_that_leads_straight_to_the_end_is_no_success() -> None:
     assert ended(silent) == (Status.FAILED, Ending.EXPIRED, "step_timeout")
 
 
-def test_a_later_yes_completes_it() -> None:
+def test_later_approval_completes_the_intent() -> None:
     appeal = approve(id="appeal", on_success="end")
     story = asked(appeal, on_failure="appeal")
     story.do(c.Answer("rejected"), ANN)
@@ -99,7 +99,7 @@ def test_a_later_yes_completes_it() -> None:
     assert ended(story) == (Status.COMPLETED, Ending.APPROVED, "")
 
 
-def test_a_failed_agent_step_counts_as_a_no_until_a_person_says_yes() -> None:
+def test_failed_agent_step_fails_the_intent_unless_a_person_approves_later() -> None:
     fix = AgentStep(id="fix", agent="agent://acme/prod/validator", on_success="end")
     story = Story(gate(validate(on_failure="fix", on_success="end"), fix))
     story.do(c.Report(fault=Failure("broken", "it broke")))
@@ -112,7 +112,7 @@ def test_a_failed_agent_step_counts_as_a_no_until_a_person_says_yes() -> None:
     assert ended(looked_at) == (Status.COMPLETED, Ending.APPROVED, "")
 
 
-def test_an_agent_that_is_given_up_or_runs_out_of_time_counts_as_failed() -> None:
+def test_agent_step_that_is_given_up_or_times_out_counts_as_failed() -> None:
     lost = Story(gate(validate(on_failure="tell", max_attempts=1, on_success="end"), TELL))
     lost.do(c.Claim("worker", minutes(1)))
     lost.tick(minutes(2))
@@ -122,13 +122,13 @@ def test_an_agent_that_is_given_up_or_runs_out_of_time_counts_as_failed() -> Non
     assert ended(late)[::2] == (Status.FAILED, "step_timeout")
 
 
-def test_a_request_for_changes_that_is_routed_to_the_end_is_no_yes() -> None:
+def test_request_for_changes_routed_to_the_end_is_no_approval() -> None:
     story = asked(task=REVIEW, on_changes="tell")
     story.do(c.Answer("changes_requested", comment="rename it"), ANN)
     assert ended(story) == (Status.FAILED, Ending.SUPERSEDED, "changes_requested")
 
 
-def test_changes_then_a_yes_complete() -> None:
+def test_approval_after_requested_changes_completes_the_intent() -> None:
     story = Story(gate(validate(), approve(task=REVIEW))).validated()
     story.do(c.Answer("changes_requested", comment="rename it"), ANN)
     story.validated()
@@ -136,7 +136,7 @@ def test_changes_then_a_yes_complete() -> None:
     assert ended(story) == (Status.COMPLETED, Ending.APPROVED, "")
 
 
-def test_a_route_that_is_declared_a_success_completes_and_says_what_people_said() -> None:
+def test_route_declared_a_success_completes_the_intent_with_the_peoples_ending() -> None:
     story = asked(on_failure="tell", on_failure_as="success", on_timeout="tell")
     story.do(c.Answer("rejected"), ANN)
     assert ended(story) == (Status.COMPLETED, Ending.REJECTED, "")
@@ -148,7 +148,7 @@ def test_a_route_that_is_declared_a_success_completes_and_says_what_people_said(
     assert ended(declared) == (Status.COMPLETED, Ending.EXPIRED, "")
 
 
-def test_silence_of_those_who_wanted_changes_last_takes_back_no_earlier_wish() -> None:
+def test_expiry_does_not_clear_changes_requested_by_the_same_people() -> None:
     silent = {"on_timeout": "end", "on_timeout_as": "success", "on_success": "end", "task": REVIEW}
     first, second = (
         approve(id="first", on_changes="second", **silent),
@@ -161,7 +161,7 @@ def test_silence_of_those_who_wanted_changes_last_takes_back_no_earlier_wish() -
     assert ended(story) == (Status.FAILED, Ending.EXPIRED, "changes_requested")
 
 
-def test_everybody_who_wanted_changes_was_asked_again_and_said_nothing() -> None:
+def test_expiry_after_a_repeated_question_clears_requested_changes() -> None:
     silent = {"on_timeout_as": "success", "on_success": "end", "task": REVIEW}
     first = approve(id="first", on_changes="second", on_timeout="end", **silent)
     second = approve(id="second", on_changes="second", on_timeout="first", **silent)
@@ -186,7 +186,7 @@ SWEEP = AgentStep(
 )
 
 
-def test_a_failure_that_is_declared_harmless_takes_back_no_no() -> None:
+def test_failure_declared_harmless_clears_no_earlier_rejection() -> None:
     """A step's route does not change what people decided before it."""
     for how in ("reported", "lapsed", "late"):
         story = asked(SWEEP, on_failure="tell")
@@ -204,7 +204,7 @@ def test_a_failure_that_is_declared_harmless_takes_back_no_no() -> None:
     assert ended(unasked) == (Status.COMPLETED, None, "")
 
 
-def test_silence_that_is_declared_a_success_takes_back_no_earlier_no() -> None:
+def test_expiry_declared_a_success_clears_no_earlier_rejection() -> None:
     second = approve(id="second", on_success="end", on_timeout="end", on_timeout_as="success")
     story = asked(second, on_failure="second")
     story.do(c.Answer("rejected"), ANN)
@@ -220,7 +220,7 @@ def test_silence_that_is_declared_a_success_takes_back_no_earlier_no() -> None:
     assert ended(broken) == (Status.FAILED, Ending.EXPIRED, "broken")
 
 
-def test_changes_that_were_wanted_are_no_earlier_no() -> None:
+def test_requested_changes_are_no_earlier_rejection() -> None:
     routes = {"on_timeout": "end", "on_timeout_as": "success"}
     story = Story(gate(validate(), approve(task=REVIEW, on_success="end", **routes))).validated()
     story.do(c.Answer("changes_requested", comment="rename it"), ANN)
@@ -229,7 +229,7 @@ def test_changes_that_were_wanted_are_no_earlier_no() -> None:
     assert ended(story) == (Status.COMPLETED, Ending.EXPIRED, "")
 
 
-def test_changes_wanted_once_too_often_are_not_the_no_that_is_declared_a_success() -> None:
+def test_exhausted_changes_are_no_rejection_declared_a_success() -> None:
     routes = {"on_failure": "end", "on_failure_as": "success"}
     story = Story(
         gate(validate(), approve(task=REVIEW, on_success="end", **routes), max_revisions=1)
@@ -243,7 +243,7 @@ def test_changes_wanted_once_too_often_are_not_the_no_that_is_declared_a_success
 QUIET: dict[str, Any] = {"on_timeout": "end", "on_timeout_as": "success"}
 
 
-def test_changes_that_are_wanted_take_back_no_earlier_no() -> None:
+def test_requested_changes_clear_no_earlier_rejection() -> None:
     second = approve(id="second", task=REVIEW, on_success="end", on_changes="redo", **QUIET)
     redo = AgentStep(id="redo", agent="agent://acme/prod/validator", on_success="second")
     story = asked(second, redo, on_failure="second")
@@ -255,7 +255,7 @@ def test_changes_that_are_wanted_take_back_no_earlier_no() -> None:
 
 
 @pytest.mark.parametrize("bound", [0, 1])
-def test_changes_wanted_once_too_often_take_back_no_earlier_no(bound: int) -> None:
+def test_exhausted_changes_clear_no_earlier_rejection(bound: int) -> None:
     """Nor if there is no earlier step to go back to."""
     routes = {"on_failure": "second", "on_changes": None if bound else "second"}
     second = approve(id="second", task=REVIEW, on_success="end", **routes, **QUIET)
@@ -267,7 +267,7 @@ def test_changes_wanted_once_too_often_take_back_no_earlier_no(bound: int) -> No
     assert ended(story) == (Status.FAILED, Ending.EXPIRED, "human_rejected")
 
 
-def test_what_an_agent_calls_its_failure_is_no_wish_of_people() -> None:
+def test_agent_failure_code_is_no_request_for_changes() -> None:
     second = approve(id="second", task=REVIEW, on_success="end", on_changes="redo", **QUIET)
     redo = AgentStep(id="redo", agent="agent://acme/prod/validator", on_success="second", on_failure="second")
     story = asked(second, redo, on_failure="second")
@@ -279,7 +279,7 @@ def test_what_an_agent_calls_its_failure_is_no_wish_of_people() -> None:
     assert ended(story) == (Status.FAILED, Ending.EXPIRED, "agent_failed")
 
 
-def test_silence_of_others_is_no_answer_to_changes_that_were_wanted() -> None:
+def test_expiry_of_other_approvers_leaves_requested_changes_open() -> None:
     second = approve(id="second", on_success="end", **QUIET)
     story = asked(second, task=REVIEW, on_changes="second")
     story.do(c.Answer("changes_requested", comment="rename it"), ANN)
@@ -287,7 +287,7 @@ def test_silence_of_others_is_no_answer_to_changes_that_were_wanted() -> None:
     assert ended(story) == (Status.FAILED, Ending.EXPIRED, "changes_requested")
 
 
-def test_a_later_no_that_is_declared_a_success_is_the_last_decision() -> None:
+def test_later_rejection_declared_a_success_is_the_last_decision() -> None:
     second = approve(id="second", on_success="end", on_failure="end", on_failure_as="success")
     story = asked(second, on_failure="second")
     story.do(c.Answer("rejected"), ANN)
@@ -295,13 +295,13 @@ def test_a_later_no_that_is_declared_a_success_is_the_last_decision() -> None:
     assert ended(story) == (Status.COMPLETED, Ending.REJECTED, "")
 
 
-def test_whom_nobody_could_reach_has_not_refused() -> None:
+def test_undeliverable_task_is_no_rejection() -> None:
     story = asked(task=TaskSpec(), on_failure="tell", on_failure_as="success")
     story.do(c.ReportUnreachable(story.task.step_run, "no address"), SYSTEM)
     assert ended(story) == (Status.FAILED, Ending.UNDELIVERABLE, "undeliverable")
 
 
-def test_what_fails_after_a_declared_success_fails_it() -> None:
+def test_failure_after_a_declared_success_fails_the_intent() -> None:
     archive = AgentStep(id="archive", agent="agent://acme/prod/validator", on_success="end")
     story = asked(archive, on_failure="archive", on_failure_as="success")
     story.do(c.Answer("rejected"), ANN)
@@ -309,7 +309,7 @@ def test_what_fails_after_a_declared_success_fails_it() -> None:
     assert ended(story) == (Status.FAILED, Ending.REJECTED, "full")
 
 
-def test_a_yes_after_silence_completes_as_expired() -> None:
+def test_approval_by_expiry_completes_as_expired() -> None:
     spec = SILENT
     story = asked(task=spec)
     story.tick(minutes(500))
@@ -320,7 +320,7 @@ def test_a_yes_after_silence_completes_as_expired() -> None:
 
 
 @pytest.mark.parametrize("word", ["approved", "canary"])
-def test_a_yes_after_silence_takes_back_no_earlier_no_and_no_earlier_failure(word: str) -> None:
+def test_approval_by_expiry_clears_no_earlier_rejection_or_failure(word: str) -> None:
     own = (Outcome("canary", Meaning.APPROVES, "Canary", "end"),)
     silent = replace(SILENT, outcomes=("approved", "canary", "rejected"), own=own, fallback_outcome=word)
     appeal = approve(id="appeal", task=silent, on_success="end")
@@ -343,7 +343,7 @@ def test_a_yes_after_silence_takes_back_no_earlier_no_and_no_earlier_failure(wor
 @pytest.mark.parametrize(
     "result", [{"risk": "medium"}, {"risk": "critical"}, {"passed": False}, {"error": "no"}]
 )
-def test_silence_approves_nothing_that_a_check_speaks_against(result: dict[str, Any]) -> None:
+def test_expiry_approves_nothing_that_a_check_opposes(result: dict[str, Any]) -> None:
     plan = gate(validate(), approve(task=SILENT))
     story = Story(plan)
     story.do(c.Report(result=result))
@@ -354,7 +354,7 @@ def test_silence_approves_nothing_that_a_check_speaks_against(result: dict[str, 
     assert story.intent.outcome == "expired"
 
 
-def test_silence_approves_nothing_that_somebody_has_rejected() -> None:
+def test_expiry_approves_nothing_that_a_person_rejected() -> None:
     three = Stage(approvers=("per_ann", "per_otto", "per_emma"), need=2, reject_after=2)
     story = asked(task=replace(SILENT, stages=(three,)), on_timeout="tell")
     story.do(c.Answer("rejected"), ANN)
@@ -434,7 +434,7 @@ def ended_at_deadline(story: Story) -> tuple[Status, Ending | None, str]:
         {"type": TaskType.ASSIGNMENT},
     ],
 )
-def test_silence_gives_nothing_that_a_task_asks_for(asks: dict[str, Any]) -> None:
+def test_expiry_does_not_approve_a_task_that_requires_input(asks: dict[str, Any]) -> None:
     """For plans stored before such a policy was refused at apply."""
     spec = replace(SILENT, **asks)
     assert required_answer(spec)
@@ -443,7 +443,7 @@ def test_silence_gives_nothing_that_a_task_asks_for(asks: dict[str, Any]) -> Non
     assert ended(story) == (Status.FAILED, Ending.EXPIRED, "step_timeout")
 
 
-def test_changes_that_their_own_people_leave_unanswered_do_not_fail_what_expiry_approves() -> None:
+def test_requested_changes_left_unanswered_do_not_fail_an_approval_by_expiry() -> None:
     spec = replace(SILENT, type=REVIEW.type, outcomes=REVIEW.outcomes)
     story = Story(gate(validate(), approve(task=spec))).validated()
     story.do(c.Answer("changes_requested", comment="rename it"), ANN)
@@ -452,13 +452,13 @@ def test_changes_that_their_own_people_leave_unanswered_do_not_fail_what_expiry_
     assert ended(story) == (Status.COMPLETED, Ending.EXPIRED, "")
 
 
-def test_nobody_reached_with_a_route_ends_as_undeliverable() -> None:
+def test_undeliverable_task_with_a_route_ends_as_undeliverable() -> None:
     story = asked(task=TaskSpec(), on_failure="tell")
     story.do(c.ReportUnreachable(story.task.step_run, "no address"), SYSTEM)
     assert ended(story) == (Status.FAILED, Ending.UNDELIVERABLE, "undeliverable")
 
 
-def test_the_intents_own_deadline_and_a_withdrawal_end_it_wherever_it_is() -> None:
+def test_deadline_or_withdrawal_ends_the_intent_at_any_step() -> None:
     pause = DelayStep(id="tell", lasts=minutes(60), on_success="end")
     plan = gate(approve(on_success="end", on_failure="tell"), pause)
     late = Story(plan, deadline_at=Story().now + minutes(30))
@@ -472,7 +472,7 @@ def test_the_intents_own_deadline_and_a_withdrawal_end_it_wherever_it_is() -> No
     assert gone.intent.setback is None
 
 
-def test_nobody_declares_completed_what_has_failed_on_its_way() -> None:
+def test_intent_with_a_failed_step_cannot_be_resolved_as_completed() -> None:
     fix = AgentStep(id="fix", agent=AGENT.address, on_success="end")
     story = Story(gate(validate(on_failure="fix", on_success="end"), fix))
     story.do(c.Report(fault=Failure("broken", "it broke")))
@@ -502,7 +502,7 @@ def canary(stages: tuple[Stage, ...] = (Stage(),)) -> Story:
     ).validated()
 
 
-def test_an_outcome_of_its_own_means_what_it_is_defined_as_and_leads_where_it_says() -> None:
+def test_custom_outcome_has_its_defined_meaning_and_route() -> None:
     story = canary()
     story.do(c.Answer("canary"), ANN)
     assert story.intent.outcome == "canary"
@@ -520,7 +520,7 @@ def test_an_outcome_of_its_own_means_what_it_is_defined_as_and_leads_where_it_sa
     assert (again.intent.revision, again.intent.revisions) == (2, 1)
 
 
-def test_approved_stands_for_no_yes_where_there_are_several() -> None:
+def test_approved_is_refused_if_several_outcomes_approve() -> None:
     spec = replace(
         CANARY,
         outcomes=("canary", "full", "rejected"),
@@ -531,7 +531,7 @@ def test_approved_stands_for_no_yes_where_there_are_several() -> None:
         story.do(c.Answer("approved"), ANN)
 
 
-def test_a_quorum_agrees_on_one_outcome() -> None:
+def test_quorum_agrees_on_one_outcome() -> None:
     story = canary((Stage(need=2),))
     story.do(c.Answer("approved"), ANN)
     story.do(c.Answer("canary"), OTTO)
@@ -540,7 +540,7 @@ def test_a_quorum_agrees_on_one_outcome() -> None:
     assert story.intent.outcome == "canary"
 
 
-def test_a_later_stage_agrees_to_what_the_first_has_chosen() -> None:
+def test_later_stage_can_only_confirm_the_chosen_outcome() -> None:
     story = canary((Stage(), Stage()))
     story.do(c.Answer("canary"), ANN)
     with pytest.raises(Invalid, match="not an outcome") as refused:
@@ -664,7 +664,7 @@ def test_any_path_through_any_plan_ends_by_its_last_decision(plan: Plan, acts: l
     assert replace(folded, head=row.head) == row
 
 
-def test_silence_that_counts_as_a_success_is_a_loosening_that_is_named() -> None:
+def test_expiry_that_counts_as_success_is_a_named_relaxation() -> None:
     plain = compile_policy({"deadline": "1h", "on_timeout": "goto:tell"})
     long = compile_policy({"deadline": "1h", "on_timeout": {"goto": "tell"}})
     success = compile_policy({"deadline": "1h", "on_timeout": {"goto": "tell", "as": "success"}})
@@ -678,7 +678,7 @@ def test_silence_that_counts_as_a_success_is_a_loosening_that_is_named() -> None
             compile_policy({"deadline": "1h", "on_timeout": wrong})
 
 
-def test_a_fallback_to_a_word_that_means_yes_takes_a_low_risk_whatever_the_word() -> None:
+def test_fallback_that_approves_requires_low_risk() -> None:
     policy = compile_policy({"deadline": "1h", "on_timeout": "outcome:canary"})
     step = approve(task=CANARY, on_success="end", deadline=None)
     with pytest.raises(Invalid, match="only if the risk is low"):
@@ -691,7 +691,7 @@ def test_a_fallback_to_a_word_that_means_yes_takes_a_low_risk_whatever_the_word(
         applied(step, changes, "p", "policy")
 
 
-def test_a_form_that_says_no_does_not_lead_where_its_yes_would() -> None:
+def test_form_that_rejects_does_not_follow_the_approval_route() -> None:
     own = (Outcome("sent", Meaning.APPROVES, goto="apply"),)
     spec = TaskSpec(type=TaskType.FORM, outcomes=("sent",), own=own, form={"properties": {"approved": {}}})
     ask = HumanStep(id="ask", task=spec, on_failure="undo")
@@ -707,7 +707,7 @@ def test_a_form_that_says_no_does_not_lead_where_its_yes_would() -> None:
     )
 
 
-def test_a_retry_is_no_decision_and_leaves_what_was_there() -> None:
+def test_retry_keeps_the_setback() -> None:
     intent = replace(Story().intent, setback=Failure("human_rejected", "no"))
     resting = e.AttemptFailed(1, 1, "lease_expired", START)
     assert continuation(intent, resting) == Continuation(None, intent.setback)
@@ -733,12 +733,12 @@ def test_a_retry_is_no_decision_and_leaves_what_was_there() -> None:
         ),
     ],
 )
-def test_what_nobody_answered_leaves_its_own_fault(event: e.Decided, following: Continuation) -> None:
+def test_unanswered_task_sets_its_own_failure(event: e.Decided, following: Continuation) -> None:
     plan = check_plan(Plan((HumanStep(id="ask", task=TaskSpec(title="Run it?"), on_failure="tell"), TELL)))
     assert continuation(Story(plan).intent, event) == following
 
 
-def test_changes_requested_once_too_often_say_so() -> None:
+def test_exhausted_changes_have_their_own_failure_code() -> None:
     ask = HumanStep(id="ask", task=REVIEW, on_changes="ask")
     once = Story(gate(ask, max_revisions=1)).intent
     changes = e.Decided(1, "ask", "changes_requested", Ending.SUPERSEDED, Meaning.REQUESTS_CHANGES)
@@ -752,7 +752,7 @@ def test_changes_requested_once_too_often_say_so() -> None:
     assert (last.target, last.setback) == (None, Failure(code, "Changes were requested."))
 
 
-def test_after_a_yes_nobodys_wish_for_changes_is_left() -> None:
+def test_approval_clears_requested_changes() -> None:
     wished = replace(Story(gate(approve())).intent, changes_requested_by=("other",))
     yes = e.Decided(1, "approve", "approved", Ending.APPROVED, Meaning.APPROVES)
     no = e.Decided(1, "approve", "rejected", Ending.REJECTED, Meaning.REJECTS)

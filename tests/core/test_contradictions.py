@@ -27,7 +27,7 @@ REVIEW = TaskSpec(outcomes=REVIEW_WORDS)
         ("", None), (None, None), ([True], None),
     ],
 )  # fmt: skip
-def test_a_yes_or_no_may_be_jsons_a_number_or_a_word(value: object, flag: bool | None) -> None:
+def test_approval_flag_accepts_booleans_numbers_and_words(value: object, flag: bool | None) -> None:
     assert as_flag(value) is flag
 
 
@@ -61,12 +61,12 @@ DISAGREES: list[tuple[str, dict[str, Any], str]] = [
 
 
 @pytest.mark.parametrize(("outcome", "data"), AGREES)
-def test_data_that_says_the_same_or_nothing_passes(outcome: str, data: dict[str, Any]) -> None:
+def test_consistent_or_silent_data_is_accepted(outcome: str, data: dict[str, Any]) -> None:
     refuse_contradiction(PLAIN, outcome, data)
 
 
 @pytest.mark.parametrize(("outcome", "data", "field"), DISAGREES)
-def test_data_that_says_the_opposite_is_refused_by_both_names(
+def test_contradictory_data_is_refused_with_both_names(
     outcome: str, data: dict[str, Any], field: str
 ) -> None:
     met = refusal(lambda: refuse_contradiction(PLAIN, outcome, data))
@@ -75,13 +75,13 @@ def test_data_that_says_the_opposite_is_refused_by_both_names(
     assert met.details == {"fields": ["outcome", f"data.{field}"]}
 
 
-def test_a_word_that_is_another_outcome_of_the_task_is_refused() -> None:
+def test_name_of_another_outcome_in_the_data_is_refused() -> None:
     refuse_contradiction(REVIEW, "changes_requested", {"decision": "changes_requested"})
     met = refusal(lambda: refuse_contradiction(REVIEW, "changes_requested", {"decision": "reject"}))
     assert met.code == "contradictory_answer"
 
 
-def test_what_a_form_asks_means_there_what_the_form_says() -> None:
+def test_field_of_the_form_has_the_meaning_of_the_form() -> None:
     form = TaskSpec(form={"properties": {"status": {}, "accepted": {}, "decision": {}, "approved": {}}})
     refuse_contradiction(form, "approved", {"status": "rejected", "accepted": False, "decision": "rejected"})
     met = refusal(lambda: refuse_contradiction(form, "approved", {"approved": False}))
@@ -94,7 +94,7 @@ def test_what_a_form_asks_means_there_what_the_form_says() -> None:
     )
 
 
-def test_a_later_stage_reads_the_words_of_what_was_agreed() -> None:
+def test_later_stage_compares_data_with_the_agreed_outcome() -> None:
     own = (Outcome("blue", Meaning.APPROVES), Outcome("green", Meaning.APPROVES))
     spec = TaskSpec(outcomes=("blue", "green", "rejected"), own=own)
     assert (
@@ -122,12 +122,12 @@ def test_a_later_stage_reads_the_words_of_what_was_agreed() -> None:
         ({"outcome": "rejected", "decision": "deny"}, "rejected"),
     ],
 )
-def test_the_members_of_a_body_name_one_outcome(said: dict[str, object], meaning: str | None) -> None:
+def test_members_of_a_body_name_one_outcome(said: dict[str, object], meaning: str | None) -> None:
     assert one_meaning(said, PLAIN) == meaning
     assert one_meaning(said, None) == meaning
 
 
-def test_two_words_for_the_same_outcome_of_the_task_are_one() -> None:
+def test_two_names_of_one_outcome_are_consistent() -> None:
     confirm = TaskSpec(outcomes=("confirmed", "denied"))
     assert one_meaning({"outcome": "confirmed", "approved": True}, confirm) == "confirmed"
     assert (
@@ -144,12 +144,12 @@ def test_two_words_for_the_same_outcome_of_the_task_are_one() -> None:
         ({"outcome": "blue", "decision": "green"}, ["outcome", "decision"]),
     ],
 )
-def test_members_that_differ_are_both_named(said: dict[str, object], fields: list[str]) -> None:
+def test_contradictory_members_are_both_named(said: dict[str, object], fields: list[str]) -> None:
     met = refusal(lambda: one_meaning(said, PLAIN))
     assert (met.code, met.details) == ("contradictory_answer", {"fields": fields})
 
 
-def test_a_member_that_is_no_text_is_refused() -> None:
+def test_member_that_is_not_text_is_refused() -> None:
     met = refusal(lambda: one_meaning({"outcome": 5}, PLAIN))
     assert isinstance(met, Invalid)
     assert (met.code, met.field) == ("validation_error", "outcome")
@@ -168,11 +168,11 @@ def test_a_member_that_is_no_text_is_refused() -> None:
         ({"note": "no"}, None), ({"Outcome": "Rejected"}, "Outcome"), ({"approveCurrentStep": 0}, "approveCurrentStep"),
     ],
 )  # fmt: skip
-def test_which_member_of_a_body_says_no(data: dict[str, Any], no: str | None) -> None:
+def test_rejecting_member_of_a_body_is_found(data: dict[str, Any], no: str | None) -> None:
     assert rejecting_member(data) == (None if no is None else (no, data[no]))
 
 
-def test_an_answer_inside_a_body_says_no_too() -> None:
+def test_nested_rejecting_member_is_found() -> None:
     assert rejecting_member({"note": 1, "taskResult": {"outcome": "denied"}}) == (
         "taskResult.outcome",
         "denied",
@@ -193,5 +193,5 @@ def test_an_answer_inside_a_body_says_no_too() -> None:
         ({"accepted": False}, True), ({"status": "rejected"}, True), ({"status": "done"}, False),
     ],
 )  # fmt: skip
-def test_whether_members_sent_alone_read_as_a_decision(data: dict[str, Any], reads: bool) -> None:
+def test_decides_tells_whether_members_alone_are_a_decision(data: dict[str, Any], reads: bool) -> None:
     assert decides(data, ("blue", "green")) is reads

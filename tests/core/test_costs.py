@@ -34,7 +34,7 @@ def template(steps: int, outcomes: int = 0) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("outcomes", [0, 18])
-def test_a_plan_is_checked_in_one_pass(outcomes: int) -> None:
+def test_plan_is_checked_in_linear_time(outcomes: int) -> None:
     def cost(steps: int) -> int:
         source = template(steps, outcomes)
         return calls(lambda: compile_workflow(source))
@@ -43,7 +43,7 @@ def test_a_plan_is_checked_in_one_pass(outcomes: int) -> None:
     assert cost(96) < 9 * cost(12)
 
 
-def test_what_lies_ahead_is_looked_up_and_not_worked_out_for_each_way() -> None:
+def test_next_steps_are_cached_per_step() -> None:
     def cost(steps: int) -> int:
         plan = compile_workflow(template(steps, 18)).plan
 
@@ -60,18 +60,18 @@ def test_what_lies_ahead_is_looked_up_and_not_worked_out_for_each_way() -> None:
 
 
 @pytest.mark.parametrize("text", ["a\u00e9", "a\u4e2d", "a\U0001f600", "a\u200b", "a\u0301", "a\u0430"])
-def test_hostile_text_is_joined_once(text: str) -> None:
+def test_hostile_text_is_joined_in_linear_time(text: str) -> None:
     many = pieces(text * 100_000)
     assert len(many) <= 200_001
     assert calls(lambda: pieces(text * 4000)) < 11 * calls(lambda: pieces(text * 400)) + 100
 
 
-def test_marks_in_a_row_are_sorted_by_nobody() -> None:
+def test_long_runs_of_combining_marks_are_not_sorted() -> None:
     assert glance("pa" + "\u0301\u0316" * 100_000 + "y") == glance("pa\u0301\u0316y")
     assert glance("\uff30\uff21\uff39 me") == "payme"
 
 
-def test_a_long_name_stands_in_no_path_of_thousands() -> None:
+def test_long_names_are_not_repeated_in_thousands_of_paths() -> None:
     before: dict[str, Any] = {"k" * 60_000: dict.fromkeys(map(str, range(5000)), 1)}
     after: dict[str, Any] = {"k" * 60_000: dict.fromkeys(map(str, range(5000)), 2)}
     found = list(changed_paths(before, after))
@@ -91,7 +91,7 @@ def test_a_long_name_stands_in_no_path_of_thousands() -> None:
         {"id": "a", "human": {"title": "Now?", "policy": {"deadline": "0.1s"}}},
     ],
 )
-def test_every_interval_of_a_document_is_a_second_at_the_least(step: dict[str, Any]) -> None:
+def test_every_interval_of_a_document_is_at_least_a_second(step: dict[str, Any]) -> None:
     with pytest.raises(Invalid) as refused:
         compile_workflow({"workflow": "w", "intent_type": "a.b.v1", "steps": [step]})
     assert refused.value.code == "invalid_duration"
@@ -101,7 +101,7 @@ def test_every_interval_of_a_document_is_a_second_at_the_least(step: dict[str, A
 @pytest.mark.parametrize(
     "number", ["1e308", "1e-320", "2.2250738585072011e-308", "123456789012345678901e-310"]
 )
-def test_a_number_costs_its_digits(number: str) -> None:
+def test_number_is_parsed_in_linear_time(number: str) -> None:
     def seconds(one: str) -> float:
         raw = f"[{','.join([one] * 3000)}]".encode()
         began = thread_time()
@@ -112,7 +112,7 @@ def test_a_number_costs_its_digits(number: str) -> None:
     assert min(seconds(number) for _ in range(5)) < 20 * min(seconds("1.25") for _ in range(5))
 
 
-def test_what_callers_wrote_is_read_in_one_way() -> None:
+def test_caller_json_is_decoded_in_one_place() -> None:
     source = Path(signoff.__file__).parent
     for layer in ("core", "engine", "store", "web"):
         for path in (source / layer).rglob("*.py"):

@@ -36,7 +36,7 @@ from tests.builders import (
 )
 
 
-def test_the_whole_story() -> None:
+def test_request_passes_through_agent_and_approval_to_completion() -> None:
     story = Story()
     assert story.intent.status is Status.DELIVERED
     claimed = story.do(c.Claim("worker-1"))
@@ -59,7 +59,7 @@ def test_the_whole_story() -> None:
     ]
 
 
-def test_a_rejection_fails_the_intent_and_says_so() -> None:
+def test_a_rejected_task_fails_the_intent() -> None:
     story = Story().validated()
     story.do(c.Answer("rejected"), ANN)
     assert story.intent.status is Status.FAILED
@@ -75,7 +75,7 @@ def test_reminders_missed_during_an_outage_become_one() -> None:
     assert story.task.reminded == 1
 
 
-def test_reminders_then_escalation_then_expiry() -> None:
+def test_reminders_are_followed_by_escalation_and_expiry() -> None:
     story = Story().validated()
     seen = [happened(story.tick(minutes(5))) for _ in range(6)]
     assert seen == [["Reminded"], ["Reminded"], ["Reminded"], [], [], ["Escalated"]]
@@ -87,7 +87,7 @@ def test_reminders_then_escalation_then_expiry() -> None:
     assert story.tick(minutes(9999)).facts == []
 
 
-def test_silence_is_never_consent_even_where_a_timeout_leads_on() -> None:
+def test_expiry_is_never_consent_even_with_a_timeout_route() -> None:
     plan = gate(validate(), approve(on_timeout="tell"), NotifyStep(id="tell", message="nobody answered"))
     story = Story(plan).validated()
     gone = story.tick(minutes(500))
@@ -108,7 +108,7 @@ def test_escalation_lets_the_next_person_decide() -> None:
     assert story.intent.status is Status.COMPLETED
 
 
-def test_a_lapsed_lease_is_delivered_again_and_the_late_report_refused() -> None:
+def test_expired_lease_is_offered_again_and_the_late_report_refused() -> None:
     story = Story()
     story.do(c.Claim("worker-1", minutes(1)))
     stale = story.intent.open
@@ -125,7 +125,7 @@ def test_a_lapsed_lease_is_delivered_again_and_the_late_report_refused() -> None
     assert refusal.value.code == "stale_delivery"
 
 
-def test_attempts_run_out() -> None:
+def test_exhausted_attempts_fail_the_intent() -> None:
     story = Story()
     for _ in range(3):
         story.do(c.Claim("worker", minutes(1)))
@@ -136,7 +136,7 @@ def test_attempts_run_out() -> None:
     assert story.intent.fault.code == "delivery_failed"
 
 
-def test_a_released_delivery_does_not_count_as_an_attempt() -> None:
+def test_released_delivery_does_not_count_as_an_attempt() -> None:
     story = Story()
     for _ in range(5):
         story.do(c.Claim("worker", minutes(1)))
@@ -148,7 +148,7 @@ def test_a_released_delivery_does_not_count_as_an_attempt() -> None:
     assert held.attempt == 1
 
 
-def test_a_renewed_lease_moves_the_wake_up_and_leaves_no_fact() -> None:
+def test_renewed_lease_moves_the_wake_up_without_a_fact() -> None:
     story = Story()
     story.do(c.Claim("worker", minutes(1)))
     held = story.intent.open
@@ -158,7 +158,7 @@ def test_a_renewed_lease_moves_the_wake_up_and_leaves_no_fact() -> None:
     assert renewed.wake_at == START + minutes(1.5)
 
 
-def test_a_failure_is_retried_as_often_as_the_step_says() -> None:
+def test_failure_is_retried_as_often_as_the_step_allows() -> None:
     story = Story(gate(validate(max_retries=1, retry_delay=minutes(2)), approve()))
     oops = Failure("agent_error", "boom", retryable=True)
     assert happened(story.do(c.Report(fault=oops))) == ["Reported"]
@@ -174,7 +174,7 @@ def test_failure_and_timeout_follow_their_routes() -> None:
     assert happened(Story(plan).tick(minutes(1))) == ["StepTimedOut", "TaskOpened"]
 
 
-def test_changes_go_back_to_the_agent_and_are_bounded() -> None:
+def test_requested_changes_return_to_the_agent_a_bounded_number_of_times() -> None:
     review = TaskSpec(type=TaskType.REVIEW, outcomes=("approved", "changes_requested", "rejected"))
     story = Story(gate(validate(), approve(task=review), max_revisions=2))
     for revision in (2, 3):
@@ -186,7 +186,7 @@ def test_changes_go_back_to_the_agent_and_are_bounded() -> None:
     assert happened(story.do(c.Answer("changes_requested"), ANN)) == ["Answered", "Decided", "Failed"]
 
 
-def test_delay_and_notify_steps() -> None:
+def test_delay_and_notify_steps_run() -> None:
     plan = gate(
         DelayStep(id="pause", lasts=minutes(10)),
         NotifyStep(id="tell", to=("ops",), message="soon"),
@@ -198,7 +198,7 @@ def test_delay_and_notify_steps() -> None:
     assert happened(story.tick(minutes(1))) == ["DelayEnded", "Notified", "TaskOpened"]
 
 
-def test_the_intents_own_deadline_ends_it_from_any_step() -> None:
+def test_deadline_of_the_intent_ends_it_at_any_step() -> None:
     story = Story(deadline_at=START + minutes(60)).validated()
     assert happened(story.tick(minutes(60)))[-2:] == ["Decided", "TimedOut"]
     assert story.intent.status is Status.TIMED_OUT
@@ -206,7 +206,7 @@ def test_the_intents_own_deadline_ends_it_from_any_step() -> None:
         Story(deadline_at=START)
 
 
-def test_an_answer_to_what_was_not_shown_is_stale() -> None:
+def test_answer_to_an_earlier_revision_is_refused() -> None:
     story = Story().validated()
     with pytest.raises(Conflict) as refusal:
         story.do(c.Answer("approved", digest="0" * 64), ANN)
@@ -215,7 +215,7 @@ def test_an_answer_to_what_was_not_shown_is_stale() -> None:
     assert story.intent.status is Status.COMPLETED
 
 
-def test_nobody_but_an_eligible_person_answers() -> None:
+def test_only_eligible_people_answer() -> None:
     story = Story().validated()
     for actor in (AGENT, SERVICE, OTHER_AGENT):
         with pytest.raises((Forbidden, NotFound)):
@@ -230,7 +230,7 @@ def test_nobody_but_an_eligible_person_answers() -> None:
     assert story.intent.status is Status.COMPLETED
 
 
-def test_an_agents_result_is_no_decision() -> None:
+def test_agents_result_is_no_decision() -> None:
     story = Story().validated()
     for command in (c.Report(result={"approved": True}), c.ReportProgress()):
         with pytest.raises(Conflict) as refusal:
@@ -240,12 +240,12 @@ def test_an_agents_result_is_no_decision() -> None:
         story.do(c.Resolve({"done": True}), SERVICE)
 
 
-def test_another_agent_sees_nothing_and_reports_nothing() -> None:
+def test_another_agent_sees_and_reports_nothing() -> None:
     with pytest.raises(NotFound):
         Story().do(c.Report(result={}), OTHER_AGENT)
 
 
-def test_withdrawing_is_not_rejecting() -> None:
+def test_withdrawal_cancels_the_intent() -> None:
     story = Story(by=RITA).validated()
     with pytest.raises(Forbidden):
         story.do(c.Cancel("mine"), ANN)
@@ -255,7 +255,7 @@ def test_withdrawing_is_not_rejecting() -> None:
 
 
 @pytest.mark.parametrize("steps", [(validate(), approve()), (validate(), approve(), validate(id="run"))])
-def test_what_was_decided_meanwhile_is_not_withdrawn(steps: tuple[Step, ...]) -> None:
+def test_decided_intent_cannot_be_withdrawn(steps: tuple[Step, ...]) -> None:
     story = Story(gate(*steps), by=RITA).validated()
     shown = story.task.step_run
     story.do(c.Answer("approved"), ANN)
@@ -266,7 +266,7 @@ def test_what_was_decided_meanwhile_is_not_withdrawn(steps: tuple[Step, ...]) ->
     assert story.intent.status is status
 
 
-def test_a_direct_intent_can_be_resolved_or_operated() -> None:
+def test_direct_intent_is_resolved_or_operated() -> None:
     direct = gate(validate(), direct=True)
     story = Story(direct)
     assert happened(story.do(c.Resolve({"ok": 1}), SERVICE)) == ["ProgressReported", "Completed"]
@@ -277,7 +277,7 @@ def test_a_direct_intent_can_be_resolved_or_operated() -> None:
     assert happened(story.do(c.Answer("rejected"), ADA)) == ["Reported", "Failed"]
 
 
-def test_patches_are_guarded_by_the_generation() -> None:
+def test_stale_generation_of_a_patch_is_refused() -> None:
     story = Story()
     story.do(c.PatchControls(controls={"a": 1}, expected=0), SERVICE)
     with pytest.raises(Conflict) as refusal:
@@ -286,7 +286,7 @@ def test_patches_are_guarded_by_the_generation() -> None:
     assert story.intent.controls == {"a": 1}
 
 
-def test_a_push_is_accepted_or_missed_and_old_news_changes_nothing() -> None:
+def test_push_is_accepted_or_fails_and_a_stale_report_changes_nothing() -> None:
     story = Story(gate(validate(push=True), approve()))
     assert [n.kind for n in story.notifications] == [NotificationKind.PUSH]
     missed = story.do(c.FailPush(1, 1, "503"), SYSTEM)
@@ -297,7 +297,7 @@ def test_a_push_is_accepted_or_missed_and_old_news_changes_nothing() -> None:
     assert happened(story.do(c.Report(result={}))) == ["Reported", "TaskOpened"]
 
 
-def test_a_push_that_was_accepted_and_never_reported_is_pushed_again_and_at_last_given_up() -> None:
+def test_accepted_push_without_a_report_is_pushed_again_and_finally_fails() -> None:
     story = Story(gate(validate(push=True, max_attempts=2), approve()))
     story.do(c.AcceptPush(1, 1), SYSTEM)
     assert happened(story.tick(PUSH_LEASE - timedelta(seconds=1))) == []
@@ -310,7 +310,7 @@ def test_a_push_that_was_accepted_and_never_reported_is_pushed_again_and_at_last
     assert story.intent.fault.code == "delivery_failed"
 
 
-def test_an_agent_that_says_that_it_is_at_work_keeps_what_was_pushed_to_it() -> None:
+def test_progress_of_an_agent_extends_the_lease_of_a_push() -> None:
     story = Story(gate(validate(push=True), approve()))
     story.do(c.AcceptPush(1, 1), SYSTEM)
     for _ in range(5):
@@ -323,7 +323,7 @@ def test_an_agent_that_says_that_it_is_at_work_keeps_what_was_pushed_to_it() -> 
     assert happened(story.do(c.Report(result={}))) == ["Reported", "TaskOpened"], "a late result counts"
 
 
-def test_a_deadline_ends_what_was_pushed_before_its_lease_does() -> None:
+def test_deadline_ends_a_push_before_its_lease() -> None:
     story = Story(gate(validate(push=True, deadline=minutes(10)), approve()))
     story.do(c.AcceptPush(1, 1), SYSTEM)
     assert happened(story.tick(minutes(10))) == ["StepTimedOut", "Failed"]
@@ -351,7 +351,7 @@ def _final(status: Status) -> Story:
 
 
 @pytest.mark.parametrize(("status", "command"), list(itertools.product(sorted(FINAL), COMMANDS)))
-def test_final_is_final(status: Status, command: c.Command) -> None:
+def test_final_intent_accepts_no_command(status: Status, command: c.Command) -> None:
     story = _final(status)
     before = story.intent
     actor = (
@@ -377,13 +377,13 @@ def test_escalation_reaches_people_beyond_the_approving_roles() -> None:
     assert story.intent.status is Status.COMPLETED
 
 
-def test_a_rejected_direct_intent_keeps_the_outcome() -> None:
+def test_rejected_direct_intent_keeps_the_outcome() -> None:
     story = Story(gate(validate(), direct=True))
     story.do(c.Answer("rejected"), ADA)
     assert result_of(story.intent)["outcome"] == "rejected"
 
 
-def test_only_an_admin_ends_a_direct_intent_in_its_agents_place() -> None:
+def test_only_an_admin_resolves_a_direct_intent_for_its_agent() -> None:
     story = Story(gate(validate(), direct=True))
     for actor in (AUDITOR, RITA, ANN):
         with pytest.raises(Forbidden, match="place"):
@@ -392,7 +392,7 @@ def test_only_an_admin_ends_a_direct_intent_in_its_agents_place() -> None:
     assert story.intent.status is Status.COMPLETED
 
 
-def test_an_open_task_that_stands_differently_is_told_once_for_a_command() -> None:
+def test_changed_open_task_creates_one_progress_notification_per_command() -> None:
     story = Story(
         plan=gate(approve(task=TaskSpec(stages=(Stage(("per_ann", "per_otto"), 2), Stage(("per_ann",))))))
     )

@@ -17,7 +17,7 @@ TWO = approve(task=replace(approve().task, stages=(Stage(need=2, reject_after=2)
 @pytest.mark.parametrize(
     "end", [lambda story: story.tick(minutes(480)), lambda story: story.do(c.Cancel(), SERVICE)]
 )
-def test_what_time_or_the_requester_ended_was_decided_by_nobody(end: Callable[[Story], Change]) -> None:
+def test_ending_without_a_decision_has_no_decider(end: Callable[[Story], Change]) -> None:
     story = Story(gate(TWO))
     story.do(c.Answer("approved", comment="fine by me", data={"approved": True, "ticket": "OPS-1"}), ANN)
     end(story)
@@ -26,7 +26,7 @@ def test_what_time_or_the_requester_ended_was_decided_by_nobody(end: Callable[[S
     assert result["ending"] == story.intent.ending in (Ending.EXPIRED, Ending.WITHDRAWN)
 
 
-def test_a_decision_says_what_those_said_who_made_it_and_not_the_others() -> None:
+def test_decision_lists_only_the_comments_of_those_who_made_it() -> None:
     story = Story(gate(TWO))
     third = person("tess", "approver")
     story.do(c.Answer("rejected", comment="never", data={"approved": False, "why": "late"}), ANN)
@@ -45,7 +45,7 @@ def test_a_decision_says_what_those_said_who_made_it_and_not_the_others() -> Non
     }
 
 
-def test_whoever_comes_after_silence_hears_of_that_and_not_of_an_earlier_decision() -> None:
+def test_late_answer_after_expiry_reports_the_expiry() -> None:
     story = Story(gate(approve(), approve(id="again")))
     story.do(c.Answer("approved"), ANN)
     story.tick(minutes(480))
@@ -54,7 +54,7 @@ def test_whoever_comes_after_silence_hears_of_that_and_not_of_an_earlier_decisio
     assert (refusal.value.details["outcome"], "decided_by" in refusal.value.details) == ("expired", False)
 
 
-def test_everybody_after_the_decision_learns_who_when_and_what() -> None:
+def test_late_answer_reports_who_decided_what_and_when() -> None:
     story = Story().validated()
     step_run = story.task.step_run
     story.do(c.Answer("approved", step_run), ANN)
@@ -65,7 +65,7 @@ def test_everybody_after_the_decision_learns_who_when_and_what() -> None:
     assert refusal.value.details["outcome"] == "approved"
 
 
-def test_an_agent_cannot_forge_who_decided() -> None:
+def test_agent_cannot_forge_who_decided() -> None:
     plan = gate(approve(), validate(id="after"), approve(id="again"))
     story = Story(plan)
     first = story.task.step_run

@@ -175,7 +175,7 @@ def judged_looser(before: Policy, after: Policy) -> str:
 
 @UNHURRIED
 @given(policies(), requests())
-def test_what_a_request_says_can_only_tighten(policy: Policy, step: HumanStep) -> None:
+def test_request_can_only_make_the_default_policy_stricter(policy: Policy, step: HumanStep) -> None:
     made, remarks = under_default_policy(step, policy, "strict@2")
     assert not is_relaxed(policy, as_policy(made))
     assert judged_looser(policy, as_policy(made)) == ""
@@ -193,7 +193,9 @@ def test_what_a_request_says_can_only_tighten(policy: Policy, step: HumanStep) -
 
 @UNHURRIED
 @given(policies(), requests())
-def test_a_request_that_says_nothing_gets_the_policy_as_it_stands(policy: Policy, step: HumanStep) -> None:
+def test_default_policy_applies_unchanged_to_a_request_without_a_policy(
+    policy: Policy, step: HumanStep
+) -> None:
     bare = HumanStep(id="ask", task=TaskSpec(outcomes=("approved", "rejected", "submitted")))
     made, remarks = under_default_policy(bare, policy, "strict@2")
     assert (as_policy(made), remarks) == (policy, ())
@@ -201,7 +203,7 @@ def test_a_request_that_says_nothing_gets_the_policy_as_it_stands(policy: Policy
 
 @UNHURRIED
 @given(policies(), policies(), requests())
-def test_repeated_under_another_policy_nothing_of_the_first_stays_but_the_time(
+def test_retry_under_another_policy_keeps_only_the_deadline(
     first: Policy, second: Policy, step: HumanStep
 ) -> None:
     once, _ = under_default_policy(step, first, "first@1")
@@ -215,7 +217,7 @@ def test_repeated_under_another_policy_nothing_of_the_first_stays_but_the_time(
     assert (again.task.notify, again.task.outcomes, remarks) == (once.task.notify, once.task.outcomes, ())
 
 
-def test_a_shorter_time_of_the_request_is_no_quicker_yes() -> None:
+def test_shorter_deadline_of_a_request_does_not_approve_sooner() -> None:
     policy = compile_policy({"risk": "low", "deadline": "1d", "on_timeout": "outcome:approved"})
     step = HumanStep(id="ask", task=TaskSpec(), deadline=timedelta(hours=1))
     made, _ = under_default_policy(step, policy, "quiet@1")
@@ -236,14 +238,14 @@ SOONER: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("what", SOONER)
-def test_a_yes_from_silence_that_comes_sooner_is_looser(what: str) -> None:
+def test_earlier_approval_by_expiry_is_a_relaxation(what: str) -> None:
     quiet = {"risk": "low", "on_timeout": "outcome:approved"}
     before, after = (compile_policy({**quiet, **said}) for said in SOONER[what])
     assert is_relaxed(before, after)
     assert not is_relaxed(before, before)
 
 
-def test_a_deadline_that_stands_still_at_night_is_more_time() -> None:
+def test_deadline_in_working_hours_is_a_relaxation() -> None:
     working = {"zone": "UTC", "days": "mon-fri", "from": "08:00", "to": "18:00"}
     wall = compile_policy({"deadline": "8h"})
     still = compile_policy({"deadline": "8h", "hours": {**working, "deadline": True}})
@@ -286,7 +288,7 @@ UNGATED: dict[str, tuple[Plan, list[str]]] = {
 
 
 @pytest.mark.parametrize("what", UNGATED)
-def test_which_agents_could_work_before_a_yes_and_that_a_gate_holds_them(what: str) -> None:
+def test_gate_is_added_before_agents_that_could_run_unapproved(what: str) -> None:
     plan, early = UNGATED[what]
     assert missing_gate(check_plan(plan)) == early
     held = with_gate(plan)
@@ -295,6 +297,6 @@ def test_which_agents_could_work_before_a_yes_and_that_a_gate_holds_them(what: s
     assert held.by_id["gate"].on_success == (plan.entry or plan.steps[0].id)
 
 
-def test_the_gates_name_is_one_that_is_free() -> None:
+def test_added_gate_gets_an_unused_name() -> None:
     plan = Plan((agent("gate"), agent("gate-2")))
     assert [step.id for step in with_gate(plan).steps] == ["gate-3", "gate", "gate-2"]

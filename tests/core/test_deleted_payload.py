@@ -17,7 +17,7 @@ def intent_of(payload: bytes) -> Intent:
 
 
 @pytest.mark.parametrize("left", [b"", b"{}"])
-def test_what_was_deleted_is_not_taken_for_empty(left: bytes) -> None:
+def test_deleted_payload_is_not_taken_for_an_empty_one(left: bytes) -> None:
     was = intent_of(b'{"amount":1}')
     assert payload_deleted(was, left)
     with pytest.raises(Conflict) as refusal:
@@ -25,7 +25,7 @@ def test_what_was_deleted_is_not_taken_for_empty(left: bytes) -> None:
     assert refusal.value.code == "payload_forgotten"
 
 
-def test_what_is_there_or_was_empty_is_kept() -> None:
+def test_present_or_empty_payload_is_not_reported_as_deleted() -> None:
     for payload in (b"{}", b'{"amount":1}'):
         assert not payload_deleted(intent_of(payload), payload)
         refuse_deleted(intent_of(payload), payload)

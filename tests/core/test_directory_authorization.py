@@ -87,12 +87,12 @@ def code(actor: Actor, action: Action, resource: Person | Account | ApiKey | str
     return "yes"
 
 
-def test_every_action_has_a_rule_and_a_row() -> None:
+def test_every_action_has_a_rule_and_a_test_row() -> None:
     assert set(RULES) == set(ROWS) == set(Action)
 
 
 @pytest.mark.parametrize("action", Action)
-def test_who_may_do_it(action: Action) -> None:
+def test_actions_are_authorized_as_in_the_table(action: Action) -> None:
     for (name, actor), cell in zip(ACTORS.items(), ROWS[action], strict=True):
         others = own(replace(person("eve"), kind=ActorKind.AGENT), action)
         found = code(actor, action, own(actor, action)), code(actor, action, others)
@@ -103,7 +103,7 @@ def test_who_may_do_it(action: Action) -> None:
             assert found == (cell, cell), name
 
 
-def test_refusals_say_whose_key_it_is() -> None:
+def test_refusals_name_the_holder_of_the_key() -> None:
     for actor, holder in ((AGENT, "An agent's"), (SERVICE, "A service's")):
         with pytest.raises(Refused, match=f"{holder} key may not read people, teams and policies"):
             authorize(actor, Action.READ_DIRECTORY)

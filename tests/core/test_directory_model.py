@@ -16,7 +16,7 @@ from tests.builders import START
         (True, False, True, True, True),
     ],
 )
-def test_self_approval_of_the_first_start_is_for_one_person(
+def test_initial_self_approval_ends_with_a_second_person(
     on: bool, alone: bool, setting: bool | str, one: bool, two: bool
 ) -> None:
     space = Workspace("wsp_1", "o", "n", on, START, self_approval_alone=alone)
@@ -40,20 +40,20 @@ def test_self_approval_of_the_first_start_is_for_one_person(
         ("", "test", False),
     ],
 )
-def test_a_workspace_is_meant_by_its_names_and_its_id(organization: str, name: str, meant: bool) -> None:
+def test_workspace_is_found_by_its_names_and_its_id(organization: str, name: str, meant: bool) -> None:
     space = Workspace("wsp_1", "acme", "prod", False, START, former=("old/live",))
     assert space.full_names == ("acme/prod", "old/live")
     assert space.is_called(organization, name) is meant
 
 
-def test_a_workspace_has_rules_for_requests_if_it_says_how_they_are_decided() -> None:
+def test_default_policy_or_unlisted_types_setting_gives_a_workspace_rules() -> None:
     space = Workspace("wsp_1", "acme", "prod", False, START)
     assert not space.has_rules_for_requests
     assert replace(space, default_policy="strict").has_rules_for_requests
     assert replace(space, unlisted_types="refuse").has_rules_for_requests
 
 
-def test_a_person_gets_mail_where_they_want_it() -> None:
+def test_mail_goes_to_the_persons_preferred_address() -> None:
     ann = Person("per_1", "wsp_1", "ann@acme.example", "Ann", (), START)
     assert (ann.mail_address, ann.removed) == ("ann@acme.example", False)
     assert replace(ann, addresses={"email": "ann@home.example"}).mail_address == "ann@home.example"

@@ -19,7 +19,7 @@ class Limits(msgspec.Struct):
     of: Annotated[dict[str, Limit], msgspec.Meta(max_length=2)] = {}
 
 
-def test_a_moment_is_read_in_utc_and_needs_a_zone() -> None:
+def test_timestamp_is_read_in_utc_and_requires_a_zone() -> None:
     at = datetime(2026, 3, 2, 10, tzinfo=timezone(timedelta(hours=1)))
     assert in_utc(at, "until") == datetime(2026, 3, 2, 9, tzinfo=UTC)
     assert in_utc(at, "until").tzinfo is UTC
@@ -28,7 +28,7 @@ def test_a_moment_is_read_in_utc_and_needs_a_zone() -> None:
     assert (refusal.value.code, refusal.value.field) == ("zone_required", "until")
 
 
-def test_a_table_of_structs_is_read_entry_by_entry() -> None:
+def test_table_of_structs_is_read_entry_by_entry() -> None:
     assert read_struct(Limits, Fields({"of": {"a": {"most": 3}, "b": {}}})) == Limits(
         {"a": Limit(3), "b": Limit()}
     )

@@ -23,20 +23,20 @@ from signoff.core.text.durations import format_duration, parse_duration
         ("1.5h", 5400),
     ],
 )
-def test_the_ways_to_write_one(text: object, seconds: int) -> None:
+def test_duration_formats_are_parsed(text: object, seconds: int) -> None:
     assert parse_duration(text, "x") == timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize(
     "text", ["soon", "5 parsecs", -1, 0, True, None, float("nan"), 10**400, "-5m", "P", ""]
 )
-def test_what_is_none_is_refused_by_name(text: object) -> None:
+def test_invalid_duration_is_refused_by_field(text: object) -> None:
     with pytest.raises(Invalid) as refusal:
         parse_duration(text, "steps.approve.deadline")
     assert refusal.value.field == "steps.approve.deadline"
 
 
 @given(st.integers(1, 86400 * 3000))
-def test_what_is_shown_whole_can_be_read_again(seconds: int) -> None:
+def test_duration_that_is_shown_can_be_parsed(seconds: int) -> None:
     shown = format_duration(timedelta(seconds=seconds))
     assert abs(parse_duration(shown, "x").total_seconds() - seconds) < 3600

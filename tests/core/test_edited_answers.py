@@ -25,7 +25,7 @@ def edit(story: Story, outcome: str = "approved", **more: Any) -> c.Revise:
     return c.Revise("e" * 64, outcome=outcome, **{"digest": story.task.digest, **more})
 
 
-def test_the_change_and_the_approval_are_one_act_of_two_facts() -> None:
+def test_edited_approval_records_a_revision_and_an_answer() -> None:
     story = asking(**LETS)
     was = story.task.digest
     change = story.do(edit(story, comment="30 is enough"), ANN)
@@ -46,7 +46,7 @@ def test_the_change_and_the_approval_are_one_act_of_two_facts() -> None:
     ] * 2
 
 
-def test_of_several_the_editor_counts_once_and_earlier_votes_are_void() -> None:
+def test_editor_counts_once_and_earlier_votes_are_void() -> None:
     story = asking(Stage(need=2), **LETS)
     story.do(c.Answer("approved"), OTTO)
     story.do(edit(story), ANN)
@@ -59,7 +59,7 @@ def test_of_several_the_editor_counts_once_and_earlier_votes_are_void() -> None:
     assert story.intent.status is Status.COMPLETED
 
 
-def test_a_proposal_beside_it_puts_its_editor_on_the_requesters_side_as_ever() -> None:
+def test_proposed_revision_puts_its_editor_on_the_requesters_side() -> None:
     story = asking(**LETS)
     story.do(c.Revise("e" * 64, digest=story.task.digest), ANN)
     assert story.intent.editors == ("per_ann",)
@@ -67,7 +67,7 @@ def test_a_proposal_beside_it_puts_its_editor_on_the_requesters_side_as_ever() -
     assert refused(story, edit(story), ANN).code == "self_approval"
 
 
-def test_without_the_policy_nobody_approves_their_own_change() -> None:
+def test_edited_approval_is_refused_without_the_policy() -> None:
     story = asking()
     met = refused(story, edit(story), ANN)
     assert isinstance(met, Forbidden)
@@ -85,17 +85,17 @@ def test_without_the_policy_nobody_approves_their_own_change() -> None:
         ({"outcome": "perhaps"}, "outcome_not_allowed"),
     ],
 )
-def test_what_is_refused(more: dict[str, Any], code: str) -> None:
+def test_invalid_edits_are_refused(more: dict[str, Any], code: str) -> None:
     story = asking(**LETS)
     assert refused(story, edit(story, **more), ANN).code == code
 
 
-def test_a_request_for_changes_is_no_approval() -> None:
+def test_edit_with_a_request_for_changes_is_refused() -> None:
     story = review(**LETS)
     assert refused(story, edit(story, "changes_requested"), ANN).code == "edit_not_approved"
 
 
-def test_what_an_answer_requires_is_required_with_a_change_too() -> None:
+def test_edited_approval_requires_what_any_approval_requires() -> None:
     story = asking(**LETS, comment_required=True)
     assert refused(story, edit(story), ANN).code == "comment_required"
     story = asking(
@@ -106,7 +106,7 @@ def test_what_an_answer_requires_is_required_with_a_change_too() -> None:
     assert story.intent.status is Status.COMPLETED
 
 
-def test_nobody_else_may() -> None:
+def test_only_an_approver_may_edit_and_approve() -> None:
     story = asking(Stage(("per_ann",)), **LETS)
     assert refused(story, edit(story), OTTO).code == "not_an_approver"
     own = asking(by=person("ann", "approver"), **LETS)
@@ -114,19 +114,19 @@ def test_nobody_else_may() -> None:
     assert refused(asking(**LETS), c.Revise("e" * 64, outcome="approved"), RITA).code == "self_approval"
 
 
-def test_at_a_later_stage_it_can_only_be_proposed() -> None:
+def test_edited_approval_at_a_later_stage_is_refused() -> None:
     story = asking(Stage(("per_ann",)), Stage(("per_otto",)), **LETS)
     story.do(c.Answer("approved"), ANN)
     assert refused(story, edit(story), OTTO).code == "edit_restarts"
 
 
-def test_the_same_payload_is_no_change() -> None:
+def test_edit_without_a_change_is_refused() -> None:
     story = asking(**LETS)
     same = c.Revise(story.intent.payload_digest, outcome="approved", digest=story.task.digest)
     assert refused(story, same, ANN).code == "nothing_changed"
 
 
-def test_values_may_change_and_fields_may_not() -> None:
+def test_edit_may_change_values_but_not_fields() -> None:
     assert same_fields({"amount": 1, "to": "a"}, {"amount": 2, "to": "b"})
     assert not same_fields({"amount": 1}, {"amount": "1"})
     assert not same_fields({"amount": 1}, {"amount": 1, "note": "x"})
@@ -145,7 +145,7 @@ class Names:
         return "anyone"
 
 
-def test_the_policy_says_so_and_to_allow_it_is_a_relaxation() -> None:
+def test_allowing_edited_approvals_is_a_relaxation() -> None:
     strict, lets = compile_policy({"approve": [{"any": ["team:sre"]}]}), compile_policy({"edits": "approve"})
     assert (strict.edits, lets.edits) == (Edits.PROPOSE, Edits.APPROVE)
     changed = compile_policy({"approve": [{"any": ["team:sre"]}], "edits": "approve"})
@@ -169,7 +169,7 @@ def twice(second: Edits) -> Story:
     return Story(gate(step(name="one", **LETS), step(name="two", edits=second)))
 
 
-def test_a_later_task_whose_policy_does_not_let_them_is_decided_by_somebody_else() -> None:
+def test_editor_cannot_decide_a_later_task_whose_policy_forbids_it() -> None:
     story = twice(Edits.PROPOSE)
     story.do(edit(story), ANN)
     assert story.task.step == "two"
@@ -180,7 +180,7 @@ def test_a_later_task_whose_policy_does_not_let_them_is_decided_by_somebody_else
     assert story.intent.status is Status.COMPLETED
 
 
-def test_a_later_task_whose_policy_lets_them_too_is_theirs_as_well() -> None:
+def test_editor_may_decide_a_later_task_whose_policy_allows_it() -> None:
     story = twice(Edits.APPROVE)
     story.do(edit(story), ANN)
     assert ANN.id not in requesters_side(story.intent)
@@ -188,7 +188,7 @@ def test_a_later_task_whose_policy_lets_them_too_is_theirs_as_well() -> None:
     assert story.intent.status is Status.COMPLETED
 
 
-def test_who_approved_their_own_change_stays_with_the_request_when_it_ended() -> None:
+def test_editor_stays_on_the_requesters_side_of_a_final_request() -> None:
     story = asking(**LETS)
     story.do(edit(story), ANN)
     assert ANN.id in requesters_side(story.intent)  # whoever tries it again

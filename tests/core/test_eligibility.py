@@ -78,7 +78,7 @@ def able(story: Story, town: Town) -> set[str]:
     at_opening=towns,
     later=st.lists(st.tuples(towns, st.none() | parties), min_size=1, max_size=5),
 )
-def test_who_counts_was_pinned_at_the_opening_or_asked_on_record(
+def test_eligible_people_were_pinned_or_reassigned_on_record(
     asked: list[tuple[str, ...]], rung: tuple[str, ...], at_first: Any, at_opening: Any, later: list[Any]
 ) -> None:
     names = {name for stage in asked for name in stage} | {*rung}
@@ -112,7 +112,7 @@ def test_who_counts_was_pinned_at_the_opening_or_asked_on_record(
             assert able(story, town) <= allowed
 
 
-def test_who_asks_and_runs_the_workspace_adds_nobody_between_the_request_and_its_task() -> None:
+def test_requester_who_is_admin_adds_nobody_between_request_and_task() -> None:
     boss = Actor(ActorKind.PERSON, "per_f", WORKSPACE, roles=frozenset({"admin"}), sponsors=("per_f",))
     admin, member = {"role:admin"}, {"role:member"}
     cases: list[tuple[set[str], set[str] | None, set[str]]] = [
@@ -135,7 +135,7 @@ def test_who_asks_and_runs_the_workspace_adds_nobody_between_the_request_and_its
         assert able(story, then) == {"per_a"} | joined
 
 
-def test_an_admin_who_edited_adds_nobody_before_a_later_task() -> None:
+def test_admin_who_edited_adds_nobody_before_a_later_task() -> None:
     admin, member = {"role:admin", "team:one"}, {"role:member", "team:one"}
     for was, now, joined in ((admin, admin, set()), (admin, member, set()), (member, member, {"per_b"})):
         names = {"per_a": {"team:one"}, "per_b": {"role:member"}, "per_c": {"team:one"}}
@@ -154,7 +154,7 @@ def test_an_admin_who_edited_adds_nobody_before_a_later_task() -> None:
         assert able(story, then) == {"per_a", "per_c"} | joined, (was, now)
 
 
-def test_in_a_task_from_before_stand_ins_were_pinned_only_who_is_named_too_stands_in() -> None:
+def test_delegate_in_a_task_without_pinned_delegates_must_be_an_approver() -> None:
     names = {"per_a": {"team:one"}, "per_b": {"role:approver"}, "per_c": {"role:approver", "team:two"}}
     town = Town((names, [("per_a", "per_b"), ("per_a", "per_c")]))
     spec = TaskSpec(
@@ -169,7 +169,7 @@ def test_in_a_task_from_before_stand_ins_were_pinned_only_who_is_named_too_stand
     assert able(story, town) == {"per_a", "per_c"}
 
 
-def test_who_is_named_for_a_stage_from_before_then_stands_in_and_nobody_else() -> None:
+def test_delegate_for_an_unpinned_entry_must_be_an_approver_of_the_task() -> None:
     town = Town(({"per_a": {"team:one"}}, []))
     spec = TaskSpec(
         stages=(Stage(("team:one", "per_d")),),
@@ -182,7 +182,7 @@ def test_who_is_named_for_a_stage_from_before_then_stands_in_and_nobody_else() -
         assert _covers(delegate, "per_b", story.intent, story.task) is covers
 
 
-def test_delegates_are_those_of_the_task_and_not_of_the_request() -> None:
+def test_delegates_of_the_task_override_those_of_the_request() -> None:
     story = Story(gate(approve()))
     intent = replace(story.intent, delegates={"per_a": ("per_b",)})
     for of_task, asked, held in (
@@ -195,7 +195,7 @@ def test_delegates_are_those_of_the_task_and_not_of_the_request() -> None:
         assert delegates(intent, task) == held
 
 
-def test_a_recheck_is_the_servers_and_of_the_task_that_is_open() -> None:
+def test_staffing_check_is_a_system_command_about_the_open_task() -> None:
     town = Town(({"per_otto": {"role:approver"}}, []))
     story = Story(gate(approve()), membership=town.membership)
     with pytest.raises(Refused) as refusal:

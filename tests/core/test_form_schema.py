@@ -46,13 +46,13 @@ def form(**rule: Any) -> Form:
         ({"format": "textarea"}, ["anything\nat all"], []),
     ],
 )  # fmt: skip
-def test_what_a_rule_takes_and_what_not(rule: dict[str, Any], good: list[Any], bad: list[Any]) -> None:
+def test_rule_accepts_and_refuses_values(rule: dict[str, Any], good: list[Any], bad: list[Any]) -> None:
     read = form(**rule)
     assert [value for value in good if read.faults({"x": value})] == []
     assert [value for value in bad if not read.faults({"x": value})] == []
 
 
-def test_a_fault_says_where_and_what() -> None:
+def test_fault_names_its_path_and_reason() -> None:
     read = read_form(
         {"type": "object", "required": ["a"], "properties": {"n": {"items": {"type": "integer"}}}}
     )
@@ -76,14 +76,14 @@ def test_a_fault_says_where_and_what() -> None:
     ],
     ids=["enum", "unique", "required", "properties", "types", "missing", "multiple", "far multiple"],
 )
-def test_an_answer_costs_its_own_length_and_not_the_schemas_as_well(rule: dict[str, Any], item: Any) -> None:
+def test_validation_time_does_not_multiply_with_the_schema(rule: dict[str, Any], item: Any) -> None:
     read = form(type="array", **rule)
     one, many = ({"x": [item] * length} for length in (100, 1000))
     assert calls(lambda: read.faults(many)) < 12 * calls(lambda: read.faults(one)) + 100
     assert calls(lambda: read.faults(one)) < 30 * 100 + 500
 
 
-def test_it_stops_at_the_first_faults() -> None:
+def test_validation_stops_at_a_number_of_faults() -> None:
     assert len(form(type="array", items={"type": "string"}).faults({"x": [1] * 5000})) == MOST_FAULTS
 
 
@@ -123,7 +123,7 @@ def test_it_stops_at_the_first_faults() -> None:
         ),
     ],
 )
-def test_a_form_that_nobody_could_submit_is_found(schema: dict[str, Any], where: str) -> None:
+def test_form_that_cannot_be_filled_in_is_detected(schema: dict[str, Any], where: str) -> None:
     found = unfillable(read_form({"type": "object", **schema}))
     assert found is not None
     assert found[0] == where
@@ -143,7 +143,7 @@ def test_a_form_that_nobody_could_submit_is_found(schema: dict[str, Any], where:
         {"properties": {"x": {"minLength": 3, "maxLength": 2}}, "required": ["x"]},  # a number is valid
     ],
 )
-def test_a_form_that_somebody_could_submit_is_taken(schema: dict[str, Any]) -> None:
+def test_form_that_can_be_filled_in_is_accepted(schema: dict[str, Any]) -> None:
     assert unfillable(read_form({"type": "object", **schema})) is None
 
 
@@ -166,7 +166,7 @@ def test_a_form_that_somebody_could_submit_is_taken(schema: dict[str, Any]) -> N
         ({"enum": ["a", "b"], "enumNames": ["A"]}, "enumNames"),
     ],
 )
-def test_a_keyword_without_effect_is_found(rule: dict[str, Any], where: str) -> None:
+def test_keyword_without_effect_is_detected(rule: dict[str, Any], where: str) -> None:
     schema = {"type": "object", "properties": {"x": rule}}
     read_form(schema)
     found = idle(schema)
@@ -184,5 +184,5 @@ def test_a_keyword_without_effect_is_found(rule: dict[str, Any], where: str) -> 
         {"type": "array", "items": {"enum": ["a"], "enumNames": ["A"]}, "uniqueItems": True},
     ],
 )
-def test_a_keyword_with_an_effect_is_taken(rule: dict[str, Any]) -> None:
+def test_keyword_with_an_effect_is_accepted(rule: dict[str, Any]) -> None:
     assert idle({"type": "object", "properties": {"x": rule}}) is None

@@ -23,7 +23,7 @@ def check(rows: list[tuple[int, bytes, bytes | None, str]]) -> int | None:
     return broken.seq if broken else None
 
 
-def test_a_whole_history_verifies_and_folds_to_the_row() -> None:
+def test_complete_history_verifies_and_folds_to_the_row() -> None:
     from msgspec.structs import replace
 
     assert check(STORY.rows) is None
@@ -32,7 +32,7 @@ def test_a_whole_history_verifies_and_folds_to_the_row() -> None:
 
 
 @given(st.data())
-def test_one_changed_byte_names_its_event(data: st.DataObject) -> None:
+def test_changed_byte_names_its_event(data: st.DataObject) -> None:
     rows = STORY.rows
     index = data.draw(st.integers(0, len(rows) - 1))
     seq, body, private, link = rows[index]
@@ -42,7 +42,7 @@ def test_one_changed_byte_names_its_event(data: st.DataObject) -> None:
     assert check(rows) == seq
 
 
-def test_missing_added_and_swapped_events_show() -> None:
+def test_missing_added_and_swapped_events_are_detected() -> None:
     rows = STORY.rows
     assert check(rows[:2] + rows[3:]) == 3
     assert check(rows[:-1]) == len(rows)
@@ -50,7 +50,7 @@ def test_missing_added_and_swapped_events_show() -> None:
     assert check([rows[0], rows[2], rows[1], *rows[3:]]) == 2
 
 
-def test_an_erased_comment_leaves_the_chain_whole_and_a_changed_one_shows() -> None:
+def test_erased_comment_keeps_the_chain_valid_and_a_changed_one_breaks_it() -> None:
     index = next(i for i, row in enumerate(STORY.rows) if row[2])
     rows = STORY.rows
     seq, body, private, link = rows[index]
@@ -68,7 +68,7 @@ def first_row(body: bytes) -> str:
     return broken.problem if broken else ""
 
 
-def test_a_body_that_was_hashed_and_is_no_event_of_this_place_shows() -> None:
+def test_hashed_body_that_is_not_the_event_of_its_place_is_detected() -> None:
     whole = STORY.rows[0][1]
     assert first_row(whole) == ""
     assert first_row(b"{") == "its body cannot be read"
@@ -80,7 +80,7 @@ def test_a_body_that_was_hashed_and_is_no_event_of_this_place_shows() -> None:
     assert first_row(whole.replace(b"{", b"{ ", 1)) == "its body is not in the canonical encoding"
 
 
-def test_a_row_that_counts_or_ends_otherwise_than_its_history_shows() -> None:
+def test_row_that_differs_from_its_history_is_detected() -> None:
     short = verify(STORY.rows, STORY.intent.seq + 1, STORY.intent.head, STORY.intent.id)
     assert short is not None
     assert "the history" in short.problem

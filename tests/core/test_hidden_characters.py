@@ -18,7 +18,7 @@ NOTHING = [
 
 
 @pytest.mark.parametrize("text", NOTHING, ids=ascii)
-def test_what_shows_nothing(text: str) -> None:
+def test_invisible_text_is_detected(text: str) -> None:
     assert not shows(text)
     assert not shows([text, {"a": text}])
     for words in (f"{text}ok{text}", f"{text}.", f"e\u0301{text}", f"{text}\u4e2d", f"{text}\U0001f600"):
@@ -26,7 +26,7 @@ def test_what_shows_nothing(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", NOTHING, ids=ascii)
-def test_it_is_no_comment_no_evidence_and_no_field_of_a_form(text: str) -> None:
+def test_invisible_text_is_refused_as_comment_evidence_and_form_field(text: str) -> None:
     def given(spec: TaskSpec, **said: Any) -> Invalid:
         with pytest.raises(Invalid) as refused:
             check_answer(spec, "approved", said.get("comment", ""), said.get("data", {}))
@@ -57,20 +57,20 @@ def telling(message: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("text", [text for text in NOTHING if text.strip()], ids=ascii)
-def test_it_is_no_title_and_no_message(text: str) -> None:
+def test_invisible_text_is_refused_as_title_and_message(text: str) -> None:
     assert refused(flow(title=text)).field == "steps.ask.human.title"
     assert refused(flow(title="Go?", description=text)).field == "steps.ask.human.description"
     assert refused(telling(text)).field == "steps.t.notify.message"
 
 
 @pytest.mark.parametrize("message", ["{{intent_id}} is done", "{amount} moved", "Moved ${ amount }"])
-def test_a_message_with_placeholders_is_refused_alike(message: str) -> None:
+def test_message_with_placeholders_is_refused(message: str) -> None:
     assert refused(telling(message)).code == "placeholder_in_text"
     for good in ("Done: {}", 'Sent {"a": 1}', "All done."):
         compile_workflow(telling(good))
 
 
-def test_a_form_task_has_a_form() -> None:
+def test_form_task_without_a_form_is_refused() -> None:
     assert refused(flow(type="form", title="Fill in")).field == "steps.ask.human.form"
     assert (
         refused(flow(type="form", title="Fill in", form={"type": "object"})).field == "steps.ask.human.form"
@@ -78,7 +78,7 @@ def test_a_form_task_has_a_form() -> None:
     compile_workflow(flow(type="form", title="Fill in", form={"properties": {"a": {"type": "string"}}}))
 
 
-def test_of_a_bundle_all_that_is_a_warning() -> None:
+def test_invisible_text_in_a_bundle_is_a_warning() -> None:
     bundle = {
         "humans": [{"role": "ops", "contact": "ops@acme.example"}],
         "workflow": {

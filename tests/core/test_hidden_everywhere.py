@@ -4,13 +4,13 @@ from signoff.core.text.hidden_characters import hidden, pieces
 from signoff.core.text.masking import is_secret
 
 
-def test_what_strangers_write_stays_in_no_memory() -> None:
+def test_cache_of_hidden_characters_is_bounded() -> None:
     every = "".join(map(chr, range(0x80, 0x20000)))
     assert any(piece.mark for piece in pieces(every))
     assert hidden.cache_info().currsize <= 4096
 
 
-def test_a_name_says_that_it_is_a_secret_or_holds_them() -> None:
+def test_names_of_secrets_are_recognized() -> None:
     secret = (
         "password",
         "db.password",

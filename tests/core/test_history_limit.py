@@ -28,23 +28,23 @@ def full() -> Story:
     ],
     ids=lambda given: type(given).__name__,
 )
-def test_a_full_history_takes_nothing_that_could_wait(command: c.Command, who: object) -> None:
+def test_full_history_refuses_commands_that_can_wait(command: c.Command, who: object) -> None:
     met = refused(full(), command, who)  # type: ignore[arg-type]
     assert (type(met), met.code) == (Conflict, "history_full")
 
 
 @pytest.mark.parametrize("outcome", ["approved", "rejected"])
-def test_a_full_history_takes_every_decision(outcome: str) -> None:
+def test_full_history_accepts_every_decision(outcome: str) -> None:
     assert "Answered" in happened(full().do(c.Answer(outcome), ANN))
 
 
-def test_a_full_history_takes_its_end() -> None:
+def test_full_history_accepts_the_end_of_the_intent() -> None:
     story = full()
     story.do(c.Cancel(), SERVICE)
     assert story.intent.status is Status.CANCELED
 
 
-def test_the_maps_of_an_intent_are_bounded_as_they_would_be_afterwards() -> None:
+def test_maps_of_an_intent_are_bounded_by_their_size_after_the_change() -> None:
     story = Story()
     half = "x" * (MOST_MAP_BYTES // 2)
     story.do(c.PatchControls(controls={"a": half}), SERVICE)

@@ -30,7 +30,7 @@ def changed_words(diff: TextDiff) -> list[str]:
     return [part.text for line in diff.lines for part in line.parts if part.mark == "changed"]
 
 
-def test_a_change_in_a_long_text_is_shown_with_three_lines_around_it() -> None:
+def test_change_in_a_long_text_is_shown_with_three_lines_of_context() -> None:
     diff = differ(SIXTY, [*SIXTY[:31], "line 31: other value", *SIXTY[32:]])
     assert list(as_text(diff)) == [
         "… 28 unchanged lines",
@@ -44,14 +44,14 @@ def test_a_change_in_a_long_text_is_shown_with_three_lines_around_it() -> None:
     assert diff.hidden == sum(len(line) + 1 for line in [*SIXTY[:28], *SIXTY[35:]])
 
 
-def test_two_changes_far_apart_are_two_hunks_and_near_ones_are_one() -> None:
+def test_distant_changes_are_two_hunks_and_near_ones_are_one() -> None:
     new = [*SIXTY]
     new[10], new[17], new[40] = "ten", "seventeen", "forty"
     folds = [line.text for line in differ(SIXTY, new).lines if line.sign == "fold"]
     assert folds == ["7 unchanged lines", "16 unchanged lines", "16 unchanged lines"]
 
 
-def test_a_rewrite_shows_some_of_both_sides_and_counts_the_rest() -> None:
+def test_rewrite_shows_part_of_both_sides_and_counts_the_rest() -> None:
     diff = differ([f"old {n}" for n in range(40)], [f"new {n}" for n in range(44)])
     signs = [line.sign for line in diff.lines]
     assert (signs.count("-"), signs.count("+")) == (20, 20)
@@ -61,7 +61,7 @@ def test_a_rewrite_shows_some_of_both_sides_and_counts_the_rest() -> None:
     assert not differ(["old"] * 50, ["new"] * 50, whole=True).hidden
 
 
-def test_beyond_the_last_line_with_room_everything_is_counted_once() -> None:
+def test_lines_beyond_the_limit_are_counted_once() -> None:
     new = [*SIXTY, *SIXTY, *SIXTY]
     old = [line if at % 12 else f"old {at}" for at, line in enumerate(new)]
     diff = differ(old, new)
@@ -70,18 +70,18 @@ def test_beyond_the_last_line_with_room_everything_is_counted_once() -> None:
     assert diff.lines[-1].text.endswith("more lines")
 
 
-def test_equal_texts_are_one_fold_or_are_shown() -> None:
+def test_equal_texts_are_folded() -> None:
     assert list(as_text(differ(SIXTY, SIXTY))) == ["… 60 unchanged lines"]
     assert list(as_text(differ(["a", "b"], ["a", "b"]))) == ["  a", "  b"]
 
 
-def test_words_are_not_marked_where_little_stayed() -> None:
+def test_words_are_not_marked_if_little_is_unchanged() -> None:
     assert not changed_words(differ(["one two three"], ["uno dos tres"]))
     assert changed_words(differ(["timeout: 30s # low"], ["timeout: 5s # low"])) == ["30s", "5s"]
     assert changed_words(differ(["  a = 1", "  b = 2"], ["  a = 1, c", "", "  b = 3"])) == ["2", ", c", "3"]
 
 
-def test_a_long_line_is_cut_around_what_changed() -> None:
+def test_long_line_is_cut_around_its_change() -> None:
     line = ",".join(f"k{n}=v{n}" for n in range(2000))
     diff = differ([line], [line.replace("k900=v900", "k900=changed")])
     shown = [line.text for line in diff.lines]
@@ -93,7 +93,7 @@ def test_a_long_line_is_cut_around_what_changed() -> None:
     assert new.lines[1].text == "x" * LONGEST_LINE + "[760 more]"
 
 
-def test_what_is_too_long_for_words_is_compared_by_its_ends_and_says_so() -> None:
+def test_oversized_text_is_compared_by_its_ends_and_marked_as_coarse() -> None:
     line = ",".join(f"k{n}" for n in range(30_000))
     diff = differ([line], [line.replace(",k777,", ",k777,inserted,")])
     assert diff.coarse
@@ -122,7 +122,7 @@ UNIFIED = """diff --git a/x b/x
 """
 
 
-def test_a_unified_diff_is_taken_line_by_line() -> None:
+def test_unified_diff_is_read_line_by_line() -> None:
     diff = unified_diff(UNIFIED)
     assert diff is not None
     assert [line.sign for line in diff.lines] == [*"@@@@ -+@@-+@@@+ "]
@@ -137,7 +137,7 @@ def test_a_unified_diff_is_taken_line_by_line() -> None:
 
 
 @given(LINES, LINES)
-def test_a_whole_difference_holds_every_line_of_both_in_order(was: list[str], now: list[str]) -> None:
+def test_complete_difference_contains_every_line_of_both_in_order(was: list[str], now: list[str]) -> None:
     old, new = "\n".join(was), "\n".join(now)
     diff = text_diff(old, new, Work(), whole=True)
     assert "\n".join(line.text for line in diff.lines if line.sign != "+") == old
@@ -146,7 +146,7 @@ def test_a_whole_difference_holds_every_line_of_both_in_order(was: list[str], no
 
 
 @given(LINES, LINES)
-def test_of_a_folded_difference_every_left_out_character_is_counted(was: list[str], now: list[str]) -> None:
+def test_folded_difference_counts_every_omitted_character(was: list[str], now: list[str]) -> None:
     old, new = "\n".join(was * 9), "\n".join(now * 9)
     whole, folded = (text_diff(old, new, Work(), whole=one) for one in (True, False))
     shown = [line for line in folded.lines if line.sign != "fold"]
@@ -169,7 +169,7 @@ ADVERSARIES: list[Callable[[int], tuple[str, str]]] = [
 
 @pytest.mark.parametrize("texts", ADVERSARIES)
 @pytest.mark.parametrize("whole", [False, True])
-def test_a_difference_costs_its_length(texts: Callable[[int], tuple[str, str]], whole: bool) -> None:
+def test_difference_is_computed_in_linear_time(texts: Callable[[int], tuple[str, str]], whole: bool) -> None:
     def cost(size: int) -> int:
         old, new = texts(size)
         return calls(lambda: (text_diff(old, new, Work(), whole), unified_diff(new, whole)))

@@ -60,7 +60,7 @@ TAKEN = [
 
 
 @pytest.mark.parametrize(("source", "field"), IDLE, ids=[field for _, field in IDLE])
-def test_a_field_of_a_workflow_without_effect_is_refused_by_name(source: dict[str, Any], field: str) -> None:
+def test_workflow_field_without_effect_is_refused_by_name(source: dict[str, Any], field: str) -> None:
     with pytest.raises(Invalid) as refused:
         compile_workflow(source)
     assert (refused.value.code, refused.value.field) == ("no_effect", field)
@@ -68,7 +68,7 @@ def test_a_field_of_a_workflow_without_effect_is_refused_by_name(source: dict[st
 
 
 @pytest.mark.parametrize("source", TAKEN)
-def test_what_has_an_effect_or_may_get_it_from_a_named_policy_is_taken(source: dict[str, Any]) -> None:
+def test_field_with_an_effect_or_a_possible_effect_is_accepted(source: dict[str, Any]) -> None:
     assert compile_workflow(source).plan
 
 
@@ -82,12 +82,12 @@ def test_what_has_an_effect_or_may_get_it_from_a_named_policy_is_taken(source: d
         ({"on_timeout": "expire"}, "policies.p.on_timeout"),
     ],
 )
-def test_a_field_of_a_policy_without_effect_is_refused_by_name(policy: dict[str, Any], field: str) -> None:
+def test_policy_field_without_effect_is_refused_by_name(policy: dict[str, Any], field: str) -> None:
     with pytest.raises(Invalid) as refused:
         compile_manifest({"policies": {"p": policy}})
     assert (refused.value.code, refused.value.field) == ("no_effect", field)
     assert compile_manifest({"policies": {"p": policy}}, kept=True).policies
 
 
-def test_hours_of_a_named_policy_may_hold_back_the_deadline_of_a_step() -> None:
+def test_working_hours_of_a_named_policy_may_delay_the_deadline_of_a_step() -> None:
     assert compile_manifest({"policies": {"p": {"hours": HOURS | {"deadline": True}}}}).policies

@@ -45,7 +45,7 @@ WITHIN: list[Any] = [
 
 
 @pytest.mark.parametrize("payload", WITHIN)
-def test_a_secret_is_masked_wherever_it_stands(payload: Any) -> None:
+def test_secret_is_masked_anywhere(payload: Any) -> None:
     glance = group(payload, opened=False)
     assert "hunter" not in repr(glance)
     assert glance.masked
@@ -53,7 +53,7 @@ def test_a_secret_is_masked_wherever_it_stands(payload: Any) -> None:
     assert "hunter" not in repr([changed_leaves({}, payload), changed_leaves(payload, {})])
 
 
-def test_what_is_new_or_gone_says_so_and_what_is_no_secret_is_shown() -> None:
+def test_added_and_removed_values_are_marked_and_shown() -> None:
     config = {leaf.path: (leaf.before, leaf.text) for leaf in group({"config": ADDED}, opened=False).leaves}
     assert config["config.host"] == ("(not there)", "db1")
     assert config["config.token"][0] == "(not there)"
@@ -64,12 +64,12 @@ def test_what_is_new_or_gone_says_so_and_what_is_no_secret_is_shown() -> None:
     assert [leaf.text for leaf in group({"users": LISTED}, opened=False).leaves][1] == "db1"
 
 
-def test_a_number_by_such_a_name_is_shown_before_and_after() -> None:
+def test_number_with_the_name_of_a_secret_is_shown_before_and_after() -> None:
     [leaf] = group({"max_tokens": {"before": 100, "after": 200}}, opened=False).leaves
     assert (leaf.before, leaf.text, leaf.masked) == ("100", "200", False)
 
 
-def test_no_key_reads_as_the_path_of_another() -> None:
+def test_key_that_reads_as_a_path_stays_distinguishable() -> None:
     old = {"a.b": 1, "a": {"b": 2}, '"a': {'b"': 3}, "c[0]": 4, "c": [5]}
     paths = [leaf.path for leaf in group(old, opened=True).leaves]
     assert len(set(paths)) == len(paths) == 5
@@ -156,7 +156,7 @@ def signs(leaf: Leaf) -> list[tuple[str, str]]:
     return [(line.sign, line.text) for line in leaf.diff.lines]
 
 
-def test_a_difference_of_texts_is_line_by_line() -> None:
+def test_texts_are_compared_line_by_line() -> None:
     was, now = "a\nb\nc\nd", "a\nc\nnew\nd"
     [leaf] = group({"plan": {"from": was, "to": now}}, opened=True).leaves
     assert signs(leaf) == [(" ", "a"), ("-", "b"), (" ", "c"), ("+", "new"), (" ", "d")]
@@ -182,7 +182,7 @@ def test_a_difference_of_texts_is_line_by_line() -> None:
         ({"x": 1, "current_limit": 30, "proposed_limit": 5}, "proposed_limit"),
     ],
 )
-def test_what_people_send_as_before_and_after_is_one_change(payload: Any, path: str) -> None:
+def test_before_and_after_pair_is_shown_as_one_change(payload: Any, path: str) -> None:
     found = group(payload, opened=False)
     [leaf] = [leaf for leaf in found.leaves if leaf.change]
     assert (leaf.path, leaf.before, leaf.text, leaf.change) == (path, "30", "5", "changed")
@@ -190,7 +190,7 @@ def test_what_people_send_as_before_and_after_is_one_change(payload: Any, path: 
     assert leaf_text(leaf) == "30 → 5"
 
 
-def test_from_and_to_beside_other_fields_are_no_change() -> None:
+def test_from_and_to_with_other_fields_are_no_pair() -> None:
     transfer = {"from": "DE1", "to": "DE2", "amount": 5}
     assert [leaf.change for leaf in group(transfer, opened=True).leaves] == ["", "", ""]
 
@@ -224,12 +224,12 @@ NAMES = [
         max_size=10,
     )
 )
-def test_no_value_is_lost_in_a_pair(payload: dict[str, str]) -> None:
+def test_pair_loses_no_value(payload: dict[str, str]) -> None:
     shown = repr(group(payload, opened=True))
     assert all(value in shown for value in payload.values())
 
 
-def test_a_list_is_compared_by_its_elements() -> None:
+def test_lists_are_compared_by_element() -> None:
     old = [{"name": "a", "n": 1}, {"name": "b", "n": 2}, "x", {"name": "c", "n": 3}, 7, 8]
     new = [
         {"name": "new", "n": 0},
@@ -265,7 +265,7 @@ def test_a_list_is_compared_by_its_elements() -> None:
     ]
 
 
-def test_true_is_not_one_and_an_object_is_not_a_text() -> None:
+def test_true_differs_from_one_and_an_object_from_text() -> None:
     found = group({"p": {"before": {"a": 1, "b": [1.0]}, "after": {"a": True, "b": [1]}}}, opened=False)
     assert [(leaf.before, leaf.text) for leaf in found.leaves] == [("1", "true"), ("1.0", "1")]
     found = group({"p": {"before": "x", "after": {"a": 1}}}, opened=False)
@@ -275,7 +275,7 @@ def test_true_is_not_one_and_an_object_is_not_a_text() -> None:
     assert leaf_text(leaf) == "5 (unchanged)"
 
 
-def test_what_did_not_change_is_folded_first_and_counted() -> None:
+def test_unchanged_values_are_folded_first_and_counted() -> None:
     before = {f"k{n}": n for n in range(60)}
     found = group({"config": {"before": before, "after": {**before, "k50": "new"}}}, opened=False)
     assert [(leaf.label, leaf_text(leaf)) for leaf in found.leaves] == [
@@ -292,7 +292,7 @@ def test_what_did_not_change_is_folded_first_and_counted() -> None:
 UNIFIED = "--- a/x\n+++ b/x\n@@ -1,2 +1,2 @@\n keep\n-token=hunter2hunter2\n+token=hunter3hunter3\n"
 
 
-def test_a_unified_diff_is_shown_as_its_hunks_with_secrets_masked() -> None:
+def test_unified_diff_is_shown_as_hunks_with_secrets_masked() -> None:
     [leaf] = group({"diff": UNIFIED}, opened=False).leaves
     assert [sign for sign, _ in signs(leaf)] == ["@", "@", "@", " ", "-", "+"]
     assert leaf.masked
@@ -301,7 +301,7 @@ def test_a_unified_diff_is_shown_as_its_hunks_with_secrets_masked() -> None:
 
 
 @pytest.mark.parametrize("before", ["s3cret-one", "s3cret\none", "x" * 90])
-def test_of_a_secret_it_is_said_that_it_changed(before: str) -> None:
+def test_changed_secret_is_reported_as_changed(before: str) -> None:
     value = {"db_password": {"before": before, "after": before + "?"}}
     [leaf] = group(value, opened=False).leaves
     assert (leaf.change, leaf.masked, before in repr(leaf)) == ("changed", True, False)
@@ -314,7 +314,7 @@ def test_of_a_secret_it_is_said_that_it_changed(before: str) -> None:
     assert group({"p": {**folded_away, "after": {**folded_away["before"], "x": 1}}}, opened=False).masked
 
 
-def test_a_leaf_as_text_names_what_is_ours_and_cleans_what_is_theirs() -> None:
+def test_leaf_text_translates_our_words_and_escapes_values() -> None:
     found = group({"a": {"before": {"x": "1\n2"}, "after": {"y": "z"}}}, opened=False).leaves
     assert [leaf_text(leaf, str.upper) for leaf in found] == ["1\n2\n→ (removed)", "(not there) → Z"]
     text = {"before": "a\nb", "after": "a\nc"}
@@ -326,7 +326,7 @@ def test_a_leaf_as_text_names_what_is_ours_and_cleans_what_is_theirs() -> None:
     assert leaf_text(leaf).endswith(COARSE)
 
 
-def test_each_value_has_its_kind_and_its_text() -> None:
+def test_each_value_has_a_kind_and_a_text() -> None:
     value = {"yes": True, "none": None, "n": 1.5, "short": "x", "long": "x" * 81, "empty": {}, "list": []}
     found = {leaf.path: (leaf.kind, leaf.text) for leaf in leaves(value)}
     assert found == {
@@ -343,7 +343,7 @@ def test_each_value_has_its_kind_and_its_text() -> None:
     assert changed.kind == "text"
 
 
-def test_what_is_folded_away_is_counted() -> None:
+def test_folded_values_are_counted() -> None:
     assert not Group().folded
     assert group({str(n): n for n in range(MOST_LEAVES + 3)}, opened=False).rest == 3
     [long] = group({"text": "x" * (LONGEST + 5)}, opened=False).leaves
@@ -357,7 +357,7 @@ def test_what_is_folded_away_is_counted() -> None:
         assert (whole.folded, whole.leaves[0].text) == (False, text)
 
 
-def test_what_stays_in_a_changed_object_is_shown_as_it_is() -> None:
+def test_unchanged_values_of_a_changed_object_are_shown() -> None:
     change = {"config": {"before": {"a": 1, "b": {"c": 2}, "gone": [3]}, "after": {"a": 1, "b": {"c": 4}}}}
     found = {leaf.path: (leaf.before, leaf.text) for leaf in group(change, opened=True).leaves}
     assert found == {
@@ -372,7 +372,7 @@ def test_what_stays_in_a_changed_object_is_shown_as_it_is() -> None:
     ]
 
 
-def test_a_shortened_name_is_shown_in_full_but_not_in_messages() -> None:
+def test_shortened_name_is_shown_in_full_except_in_messages() -> None:
     name = "n" * 2000
     shown = [leaf.text for leaf in leaves({name: 1})]
     assert any(name in text for text in shown)
@@ -381,7 +381,7 @@ def test_a_shortened_name_is_shown_in_full_but_not_in_messages() -> None:
     assert any(name in leaf.text for leaf in group(changed, opened=True).leaves)
 
 
-def test_an_object_that_is_only_an_amount_is_one_value() -> None:
+def test_object_with_only_an_amount_is_one_value() -> None:
     refund = {
         "refund": {"value": 1250000.5, "currency": "EUR"},
         "items": [{"amount": 1200, "currency": "USD"}],
@@ -406,7 +406,7 @@ def test_any_other_object_shows_each_of_its_values(value: dict[str, object]) -> 
     assert [leaf.path for leaf in leaves({"it": value})] == [f"it.{name}" for name in value]
 
 
-def test_a_difference_that_the_text_of_an_amount_hides_is_shown_value_by_value() -> None:
+def test_difference_hidden_by_the_text_of_an_amount_is_shown_by_value() -> None:
     [changed] = changed_leaves(
         {"it": {"amount": 12, "currency": "EUR"}}, {"it": {"amount": "12", "currency": "EUR"}}
     )

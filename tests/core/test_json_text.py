@@ -23,13 +23,13 @@ def depth(value: object) -> int:
 
 
 @given(NESTED, st.integers(0, 4))
-def test_depth_is_that_of_the_value_whatever_its_strings_hold(value: object, most: int) -> None:
+def test_depth_ignores_brackets_inside_strings(value: object, most: int) -> None:
     raw = json.dumps([value, '[[{{\\"[', "]]"], ensure_ascii=False).encode()
     assert too_deep(raw, most) == (depth([value]) > most)
 
 
 @pytest.mark.parametrize("opened", ["[", '{"a":', "[[],[],{},", '["]]]",'])
-def test_what_is_never_closed_counts_as_deep_as_it_is(opened: str) -> None:
+def test_unclosed_brackets_count_towards_the_depth(opened: str) -> None:
     assert not too_deep(opened.encode() * 31)
     assert too_deep(opened.encode() * 33)
 
@@ -49,7 +49,7 @@ class Counted(str):
         return str.__hash__(self)
 
 
-def test_a_key_that_stands_twice_among_thousands_is_found_in_one_pass() -> None:
+def test_duplicate_key_among_thousands_is_found_in_one_pass() -> None:
     keys = [f"key {number}" for number in range(5000)]
     Counted.looks = 0
     with pytest.raises(DuplicateKeyError) as twice:
@@ -61,6 +61,6 @@ def test_a_key_that_stands_twice_among_thousands_is_found_in_one_pass() -> None:
 @pytest.mark.parametrize(
     ("raw", "depth"), [(b"[[" + b"[" * 4 + b"]" * 4, 6), (b"[[[[]]]][[", 4), (b"[{}][[[{", 4)]
 )
-def test_the_depth_of_text_that_is_not_complete(raw: bytes, depth: int) -> None:
+def test_depth_of_incomplete_text_is_computed(raw: bytes, depth: int) -> None:
     assert too_deep(raw, depth - 1)
     assert not too_deep(raw, depth)

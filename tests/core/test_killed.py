@@ -18,7 +18,7 @@ KILLED = replace(AGENT, killed_at=START)
 RECALL = c.Recall(AGENT.address, 1)
 
 
-def test_it_is_refused_whatever_it_asks_for() -> None:
+def test_killed_agent_is_refused_for_every_command() -> None:
     refuse_killed(None)
     refuse_killed(AGENT)
     for command in (c.Claim("w"), c.Report(), c.Cancel(), c.Answer("approved"), c.Tick(), RECALL):
@@ -29,7 +29,7 @@ def test_it_is_refused_whatever_it_asks_for() -> None:
         assert f"signoff agents resume {AGENT.address}" in (refused.value.hint or "")
 
 
-def test_only_owners_and_admins_take_a_step_back() -> None:
+def test_only_owners_and_admins_recall_a_step() -> None:
     for actor in (ANN, SERVICE, AGENT, Actor(ActorKind.SYSTEM, "x", ADA.workspace)):
         if actor.kind is ActorKind.SYSTEM:
             authorize_command(actor, RECALL, Story().intent)
@@ -41,7 +41,7 @@ def test_only_owners_and_admins_take_a_step_back() -> None:
 
 
 @pytest.mark.parametrize("push", [False, True])
-def test_what_it_holds_is_a_failed_attempt(push: bool) -> None:
+def test_held_step_of_a_killed_agent_is_a_failed_attempt(push: bool) -> None:
     story = Story(gate(validate(push=push, max_attempts=2), approve()))
     for attempt in (1, 2):
         story.do(
@@ -58,7 +58,7 @@ def test_what_it_holds_is_a_failed_attempt(push: bool) -> None:
     assert story.intent.status is Status.FAILED
 
 
-def test_what_it_does_not_hold_stays() -> None:
+def test_offered_step_of_a_killed_agent_is_unchanged() -> None:
     story = Story(gate(validate(), approve()))
     assert story.do(RECALL, ADA).facts == [], "offered"
     story.do(c.Claim("w", minutes(60)))
@@ -69,6 +69,6 @@ def test_what_it_does_not_hold_stays() -> None:
     assert held.state is DeliveryState.LEASED
 
 
-def test_people_are_told_who_killed_it_and_when() -> None:
+def test_people_are_shown_who_killed_an_agent_and_when() -> None:
     said = killed_text("agent://a/b/c", START, "Ann", START + timedelta(minutes=5, seconds=3))
     assert said == "agent://a/b/c was killed by Ann, 5m ago. Its work waits until it is resumed."

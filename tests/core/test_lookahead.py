@@ -24,7 +24,7 @@ def told(*steps: Step, at: str = "approve") -> list[tuple[str, str]]:
     return [(one.step.id, " ".join(one.after)) for one in upcoming_steps(plan, plan.human_step(at))]
 
 
-def test_what_a_yes_leads_to_is_told_in_the_order_of_the_way() -> None:
+def test_steps_after_an_approval_are_listed_in_order() -> None:
     wait, tell = DelayStep(id="wait", lasts=timedelta(hours=1)), NotifyStep(id="tell", message="Done.")
     assert told(validate(), approve(), work("apply"), wait, tell) == [
         ("apply", "yes"),
@@ -34,7 +34,7 @@ def test_what_a_yes_leads_to_is_told_in_the_order_of_the_way() -> None:
     assert told(validate(), approve()) == []
 
 
-def test_what_runs_when_a_later_step_fails_is_told_too() -> None:
+def test_steps_after_a_later_failure_are_listed() -> None:
     steps = (
         approve(),
         work("apply", on_success="end", on_failure="undo", on_timeout="call"),
@@ -46,7 +46,7 @@ def test_what_runs_when_a_later_step_fails_is_told_too() -> None:
     assert [one.detour for one in upcoming_steps(plan, plan.human_step("approve"))] == [False, True, True]
 
 
-def test_the_approving_outcomes_that_lead_to_a_step_are_named_if_not_all_do() -> None:
+def test_approving_outcomes_that_lead_to_a_step_are_named_unless_all_do() -> None:
     own = (
         Outcome("full", Meaning.APPROVES),
         Outcome("canary", Meaning.APPROVES, goto="few"),
@@ -67,12 +67,12 @@ def test_the_approving_outcomes_that_lead_to_a_step_are_named_if_not_all_do() ->
     }
 
 
-def test_a_second_gate_hides_nothing_from_the_first_one() -> None:
+def test_steps_after_a_second_task_are_listed_for_the_first() -> None:
     second = replace(approve(), id="again")
     assert told(approve(), second, work("apply")) == [("again", "yes"), ("apply", "yes")]
 
 
-def test_what_only_a_no_or_silence_leads_to_is_told_last_and_as_what_it_is() -> None:
+def test_steps_after_rejection_or_expiry_are_listed_last_and_marked() -> None:
     steps = (
         approve(on_success="apply", on_failure="clean", on_timeout="ask"),
         work("apply", on_success="end"),
@@ -90,7 +90,7 @@ def test_what_only_a_no_or_silence_leads_to_is_told_last_and_as_what_it_is() -> 
         (Fallback.OUTCOME, "approved", "no"),
     ],
 )
-def test_silence_goes_where_the_policy_sends_it(fallback: Fallback, outcome: str, after: str) -> None:
+def test_expiry_follows_the_fallback_of_the_policy(fallback: Fallback, outcome: str, after: str) -> None:
     task = TaskSpec(title="Run it?", fallback=fallback, fallback_outcome=outcome)
     steps = (approve(task=task, on_failure="clean"), work("apply", on_success="end"), work("clean"))
     assert ("clean", after) in told(*steps)

@@ -96,7 +96,7 @@ def test_expiry_follows_the_fallback_of_the_policy(fallback: Fallback, outcome: 
     assert ("clean", after) in told(*steps)
 
 
-def test_a_request_for_changes_goes_back_and_comes_no_further_than_the_gate() -> None:
+def test_request_for_changes_leads_back_and_stops_at_the_task() -> None:
     review = HumanStep(id="approve", task=TaskSpec(type=TaskType.REVIEW, title="Send it?"))
     changes = replace(
         review, task=replace(review.task, outcomes=("approved", "changes_requested", "rejected"))
@@ -104,7 +104,7 @@ def test_a_request_for_changes_goes_back_and_comes_no_further_than_the_gate() ->
     assert told(validate(), changes, work("send")) == [("send", "yes"), ("validate", "changes")]
 
 
-def test_a_circle_ends() -> None:
+def test_cyclic_plan_is_listed_once() -> None:
     again = work("apply", on_failure="check", on_success="end")
     assert told(approve(), again, work("check", on_success="apply", on_failure="end")) == [
         ("apply", "yes"),
@@ -112,7 +112,7 @@ def test_a_circle_ends() -> None:
     ]
 
 
-def test_what_an_agent_is_given_is_part_of_what_a_vote_names() -> None:
+def test_input_of_an_agent_is_part_of_the_digest() -> None:
     intent = Story(gate(approve(), work("apply", input={"run": "SELECT 1"}))).intent
     other = gate(approve(), work("apply", input={"run": "DROP TABLE users"}))
     digests = {
@@ -124,7 +124,7 @@ def test_what_an_agent_is_given_is_part_of_what_a_vote_names() -> None:
     assert len(digests) == 2
 
 
-def test_what_a_step_hands_over_beside_the_payload_is_told() -> None:
+def test_input_passed_besides_the_payload_is_listed() -> None:
     wait = DelayStep(id="wait", lasts=timedelta(hours=1))
     tell = NotifyStep(id="tell", to=("ops@acme.example",), message="Done.")
     plan = check_plan(Plan((approve(), work("apply", input={"run": "x"}), work("check"), wait, tell)))

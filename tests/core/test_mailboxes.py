@@ -16,7 +16,7 @@ from signoff.core.errors import Invalid
         "ann@bücher.example",
     ],
 )
-def test_the_address_of_one_mailbox(address: str) -> None:
+def test_mailbox_addresses_are_accepted(address: str) -> None:
     assert is_mailbox(address)
 
 
@@ -29,7 +29,7 @@ def test_the_address_of_one_mailbox(address: str) -> None:
         "person:ann@acme.example", "ann%acme.example@relay.example", "ann\u200b@acme.example", "a" * 250 + "@b.example",
     ],
 )  # fmt: skip
-def test_what_is_no_address_of_one_mailbox(address: str) -> None:
+def test_addresses_of_no_single_mailbox_are_refused(address: str) -> None:
     assert not is_mailbox(address)
 
 
@@ -41,7 +41,7 @@ def test_every_spelling_of_a_mailbox_has_one_key(other: str) -> None:
     assert mailbox_key(other) == mailbox_key("ann@acme.example")
 
 
-def test_the_two_spellings_of_an_international_domain_are_one_mailbox() -> None:
+def test_both_spellings_of_an_international_domain_are_one_mailbox() -> None:
     assert mailbox_key("ann@bücher.example") == mailbox_key("ann@xn--bcher-kva.example")
     assert mailbox_key("ann@acme.example") != mailbox_key(
         "аnn@acme.example"
@@ -49,7 +49,7 @@ def test_the_two_spellings_of_an_international_domain_are_one_mailbox() -> None:
     assert mailbox_key("ann@" + "x" * 80 + ".example") == "ann@" + "x" * 80 + ".example"
 
 
-def test_what_is_no_mailbox_is_refused_by_its_field() -> None:
+def test_invalid_mailbox_is_refused_by_field() -> None:
     refuse_no_mailbox("ann@acme.example", "email")
     with pytest.raises(Invalid) as met:
         refuse_no_mailbox("ann@acme.example,bob@acme.example", "people[0].email")

@@ -27,19 +27,19 @@ def refused(source: Any) -> tuple[str, str | None]:
     return met.code, met.field
 
 
-def test_an_empty_document_asks_for_nothing() -> None:
+def test_empty_manifest_changes_nothing() -> None:
     made = compile_manifest({})
     assert (made.people, made.teams, made.policies, made.workflows, made.settings) == ((), (), (), (), {})
     assert compile_manifest({"people": {}, "workspace": {}}).settings == {}
 
 
-def test_of_a_person_only_what_is_said_is_said() -> None:
+def test_omitted_fields_of_a_person_stay_unset() -> None:
     silent = person()
     assert {silent.name, silent.roles, silent.active, silent.addresses, silent.zone, silent.hours} == {None}
     assert (silent.absences, silent.preferences) == (None, None)
 
 
-def test_everything_that_can_be_said_of_a_person() -> None:
+def test_all_fields_of_a_person_are_read() -> None:
     wish = person(
         name="Ann",
         roles=["approver", "admin"],
@@ -82,11 +82,11 @@ def test_everything_that_can_be_said_of_a_person() -> None:
         ({"hours": {"zone": "UTC", "from": "25:00"}}, "invalid_field", "hours.from"),
     ],
 )
-def test_what_is_wrong_with_a_person_is_named(said: dict[str, Any], code: str, field: str) -> None:
+def test_invalid_field_of_a_person_is_named(said: dict[str, Any], code: str, field: str) -> None:
     assert refused({"people": {"ann@acme.example": said}}) == (code, f"people.ann@acme.example.{field}")
 
 
-def test_a_day_away_is_local_to_the_person_and_the_last_one_counts_whole() -> None:
+def test_absence_day_is_local_to_the_person_and_the_last_day_is_included() -> None:
     first, last = date(2026, 3, 2), date(2026, 3, 3)
     assert begins(first, "") == datetime(2026, 3, 2, tzinfo=UTC)
     assert begins(first, "Europe/Berlin") == datetime(2026, 3, 1, 23, tzinfo=UTC)
@@ -95,7 +95,7 @@ def test_a_day_away_is_local_to_the_person_and_the_last_one_counts_whole() -> No
     assert (begins(moment, "Europe/Berlin"), ends(moment, "Europe/Berlin")) == (moment, moment)
 
 
-def test_a_team_has_members_and_may_take_turns() -> None:
+def test_team_has_members_and_may_have_a_rotation() -> None:
     turns = {"zone": "Europe/Berlin"}
     told = {"order": ["b", "a"], "handover": "fri 17:30", "zone": "UTC", "anchor": "2026-03-06"}
     made = compile_manifest(
@@ -132,11 +132,11 @@ def test_a_team_has_members_and_may_take_turns() -> None:
          "teams.dba.rotation.anchor"),
     ],
 )  # fmt: skip
-def test_what_is_wrong_with_a_team_is_named(name: str, said: dict[str, Any], code: str, field: str) -> None:
+def test_invalid_field_of_a_team_is_named(name: str, said: dict[str, Any], code: str, field: str) -> None:
     assert refused({"teams": {name: said}}) == (code, field)
 
 
-def test_policies_and_workflows_stand_in_it_as_elsewhere() -> None:
+def test_policies_and_workflows_are_read_as_from_their_own_files() -> None:
     flow = {"workflow": "w", "intent_type": "intent.a.v1", "steps": [{"id": "one", "human": {}}]}
     policy = {"approve": {"any": ["team:dba"], "need": 2}}
     made = compile_manifest({"policies": {"prod": policy}, "workflows": [flow]})
@@ -147,7 +147,7 @@ def test_policies_and_workflows_stand_in_it_as_elsewhere() -> None:
     assert refused({"policies": {"prod": {"aprove": {}}}})[1] == "policies.prod.aprove"
 
 
-def test_two_workflows_of_one_type_are_refused_not_the_first_replaced_by_the_second() -> None:
+def test_two_workflows_of_one_type_are_refused() -> None:
     strict = {"workflow": "a", "intent_type": "intent.a.v1", "steps": [{"id": "one", "human": {"need": 2}}]}
     loose = {"workflow": "b", "intent_type": "intent.a.v1", "steps": [{"id": "one", "agent": "worker"}]}
     for second in (strict, loose):
@@ -156,7 +156,7 @@ def test_two_workflows_of_one_type_are_refused_not_the_first_replaced_by_the_sec
     assert len(compile_manifest({"workflows": [strict, other]}).workflows) == 2
 
 
-def test_what_it_says_of_the_workspace() -> None:
+def test_workspace_settings_are_read() -> None:
     said = {
         "positive_fallback": False,
         "self_approval": True,
@@ -171,18 +171,18 @@ def test_what_it_says_of_the_workspace() -> None:
     assert refused({"workspace": {"self_aproval": True}})[0] == "unknown_field"
 
 
-def test_too_many_of_a_kind_are_refused() -> None:
+def test_too_many_entries_of_a_kind_are_refused() -> None:
     assert refused({"people": {f"p{n}": {} for n in range(1001)}}) == ("invalid_field", "people")
 
 
-def test_a_long_absence_is_one_too() -> None:
+def test_long_absence_is_accepted() -> None:
     wish = person(absences=[{"from": "2026-01-01", "until": "2027-01-01"}])
     (away,) = wish.absences
     assert away.delegate == ""
     assert ends(away.end, "") - begins(away.start, "") == timedelta(days=366)
 
 
-def test_a_person_alone_is_read_as_in_a_manifest() -> None:
+def test_single_person_is_read_as_in_a_manifest() -> None:
     made = read_person("ann@acme.example", Fields({"name": "Ann", "roles": ["approver"]}), CHANNELS)
     assert (made.who, made.name) == ("ann@acme.example", "Ann")
     nosuch = {"preferences": {"default": ["carrier-pigeon"]}}
@@ -193,7 +193,7 @@ def test_a_person_alone_is_read_as_in_a_manifest() -> None:
 ROOMS = PersonalChannels(("slack", "email"), {"slack": "Slack"}, {"slack": "C[A-Z0-9]+"})
 
 
-def test_a_team_may_have_a_room_and_a_mailbox() -> None:
+def test_team_may_have_a_channel_and_a_mailbox() -> None:
     places = {"channel": "slack:C0SRE", "mailbox": "sre@acme.example"}
     [team] = compile_manifest({"teams": {"sre": {"members": ["a"], **places}}}, ROOMS).teams
     assert (team.channel, team.mailbox) == ("slack:C0SRE", "sre@acme.example")
@@ -212,13 +212,13 @@ def test_a_team_may_have_a_room_and_a_mailbox() -> None:
         ({"mailbox": "a@b.example,c@d.example"}, "mailbox"),
     ],
 )
-def test_what_is_no_room_and_no_mailbox_is_named(places: dict[str, str], field: str) -> None:
+def test_invalid_channel_or_mailbox_of_a_team_is_named(places: dict[str, str], field: str) -> None:
     met = refusal(lambda: compile_manifest({"teams": {"sre": {"members": ["a"], **places}}}, ROOMS))
     assert isinstance(met, Invalid)
     assert met.field == f"teams.sre.{field}"
 
 
-def test_a_person_may_have_questions_collected_or_refuse_it() -> None:
+def test_person_may_enable_or_disable_the_roundup() -> None:
     assert person(preferences={"digest": "90m"}).preferences == {"digest": "1h30m"}
     assert person(preferences={"digest": False, "channels": ["email"]}).preferences == {
         "channels": ["email"],
@@ -230,7 +230,7 @@ def test_a_person_may_have_questions_collected_or_refuse_it() -> None:
 @pytest.mark.parametrize(
     "policy", [{"digest": "15m"}, {"digest": "1m", "risk": "low"}, {"digest": "2d", "risk": "low"}]
 )
-def test_a_policys_digest_without_effect_is_named(policy: dict[str, str]) -> None:
+def test_digest_of_a_policy_without_effect_is_named(policy: dict[str, str]) -> None:
     code, field = refused({"policies": {"quiet": policy}})
     assert field == "policies.quiet.digest"
     assert code in ("invalid_field", "invalid_duration")
@@ -254,14 +254,14 @@ def test_a_policys_digest_without_effect_is_named(policy: dict[str, str]) -> Non
         ({"workflows": {"refund": {}}}, "workflows", "workflows: [{workflow: NAME, "),
     ],
 )
-def test_the_hint_shows_how_entries_are_written(document: dict[str, Any], field: str, shown: str) -> None:
+def test_hint_shows_how_entries_are_written(document: dict[str, Any], field: str, shown: str) -> None:
     with pytest.raises(Invalid) as refused:
         compile_manifest(document)
     assert refused.value.field == field
     assert shown in (refused.value.hint or "")
 
 
-def test_what_the_hints_show_is_accepted() -> None:
+def test_example_of_each_hint_is_accepted() -> None:
     people = {"ann@example.com": {"roles": ["approver"]}}
     teams = {"oncall": {"members": ["ann@example.com"]}}
     policies = {"prod-change": {"approve": [{"any": ["team:oncall"]}]}}

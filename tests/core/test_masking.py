@@ -53,7 +53,7 @@ HOLDING: list[Any] = [
 
 
 @pytest.mark.parametrize("value", HOLDING)
-def test_a_secret_is_masked_wherever_it_stands(value: Any) -> None:
+def test_secret_is_masked_anywhere(value: Any) -> None:
     assert SECRET not in repr(masked(value))
     assert hides(value, "payload")
 
@@ -69,7 +69,7 @@ def test_a_secret_is_masked_wherever_it_stands(value: Any) -> None:
         "sgn_person_abcdefghijkl_" + "x" * 30,
     ],
 )
-def test_a_value_that_looks_like_a_key_is_masked_by_any_name(text: str) -> None:
+def test_value_that_looks_like_a_key_is_masked_under_any_name(text: str) -> None:
     assert text not in repr(masked({"note": f"use {text} please", "words": [text]}))
 
 
@@ -83,7 +83,7 @@ PLAIN: list[Any] = [
 
 
 @pytest.mark.parametrize("value", PLAIN)
-def test_what_is_no_secret_is_shown_as_it_is(value: Any) -> None:
+def test_value_that_is_no_secret_is_shown_unchanged(value: Any) -> None:
     assert masked(value) == value
 
 
@@ -96,28 +96,28 @@ def test_what_is_no_secret_is_shown_as_it_is(value: Any) -> None:
         "https://api.slack.com/messaging/webhooks",
     ],
 )
-def test_an_address_that_lets_nobody_in_is_shown_whole(url: str) -> None:
+def test_url_without_credentials_is_shown_whole(url: str) -> None:
     assert mask_text(url) == url
 
 
-def test_of_a_signed_address_the_rest_is_shown() -> None:
+def test_signed_url_is_shown_without_its_signature() -> None:
     shown = mask_text(f"https://h.example/f?sr=b&sig={SECRET}&se=2026#top", starred)
     assert shown == f"https://h.example/f?sr=b&sig={MASK}&se=2026#top"
     shown = mask_text(f"https://hooks.slack.com/services/T0/B0/{SECRET}?x=1", starred)
     assert shown == f"https://hooks.slack.com/services/{MASK}/{MASK}/{MASK}?x=1"
 
 
-def test_a_pin_is_a_secret_as_a_number_too() -> None:
+def test_numeric_pin_is_masked() -> None:
     assert "4711" not in repr(masked({"pin": 4711, "card": {"cvv": 4711}}))
 
 
-def test_a_changed_secret_can_be_told_from_the_same_one() -> None:
+def test_changed_secret_differs_from_an_unchanged_one() -> None:
     one, two = masked({"u": "db://a:one@h"}), masked({"u": "db://a:two@h"})
     assert one != two
     assert masked({"u": "db://a:one@h"}) == one
 
 
-def test_an_error_or_a_log_line_shows_not_even_a_fingerprint() -> None:
+def test_error_or_log_line_shows_no_fingerprint() -> None:
     shown = mask_text(f"cannot reach smtp://u:{SECRET}@mail:25 with password={SECRET}", starred)
     assert shown == f"cannot reach smtp://u:{MASK}@mail:25 with password={MASK}"
 
@@ -129,7 +129,7 @@ def test_an_error_or_a_log_line_shows_not_even_a_fingerprint() -> None:
              "--token ", "-u a:", "--", "--a-", "authorization=", "authorization: key ",
              "cookie: a=", "sshpass -p", "a_pass"],
 )  # fmt: skip
-def test_nothing_costs_more_than_its_size(unit: str) -> None:
+def test_masking_takes_linear_time(unit: str) -> None:
     """A backtracking regular expression would not finish on these."""
     long = unit * (400_000 // len(unit))
     mask_text(long)
@@ -138,7 +138,7 @@ def test_nothing_costs_more_than_its_size(unit: str) -> None:
 
 
 @pytest.mark.parametrize("value", HOLDING)
-def test_the_quick_look_misses_nothing(value: Any) -> None:
+def test_quick_check_finds_every_value_that_is_masked(value: Any) -> None:
     assert suspect(repr(value))
 
 
@@ -154,6 +154,6 @@ def test_the_quick_look_misses_nothing(value: Any) -> None:
         ("set --pass --verbose", "set --pass --verbose"),
     ],
 )
-def test_what_a_command_is_given_as_a_secret_is_hidden(command: str, shown: str) -> None:
+def test_secret_options_of_a_command_line_are_masked(command: str, shown: str) -> None:
     assert mask_text(command, starred) == shown
     assert suspect(command) or shown == command

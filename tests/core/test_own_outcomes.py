@@ -41,7 +41,7 @@ def refused(*outcomes: Any, kind: str = "approval") -> tuple[str, str]:
     return (met.field or "").removeprefix("steps.ok.human."), str(met)
 
 
-def test_a_workflow_defines_words_labels_and_where_they_lead() -> None:
+def test_workflow_defines_outcomes_with_labels_and_routes() -> None:
     led = {"name": "park", "means": "reject", "label": "Park it", "goto": "tell", "as": "success"}
     spec = compiled({**YES, "label": "Ship it"}, NO, led, "changes_requested")
     assert spec.outcomes == ("ship", "hold", "park", "changes_requested")
@@ -57,7 +57,7 @@ def test_a_workflow_defines_words_labels_and_where_they_lead() -> None:
     ]
 
 
-def test_a_built_in_word_may_get_a_label_and_keeps_its_meaning() -> None:
+def test_built_in_outcome_may_get_a_label_and_keeps_its_meaning() -> None:
     spec = compiled({"name": "approved", "label": "Go"}, {"name": "rejected", "means": "reject"})
     assert spec.own == (Outcome("approved", Meaning.APPROVES, "Go"),)
     assert spec.outcomes_meaning(Meaning.REJECTS) == ("rejected",)
@@ -100,12 +100,12 @@ def test_a_built_in_word_may_get_a_label_and_keeps_its_meaning() -> None:
         ),
     ],
 )
-def test_what_could_be_misread_is_refused(outcomes: list[Any], field: str, said: str) -> None:
+def test_ambiguous_outcome_names_are_refused(outcomes: list[Any], field: str, said: str) -> None:
     assert refused(*outcomes)[0] == field
     assert said in refused(*outcomes)[1]
 
 
-def test_a_form_may_have_only_a_yes_because_its_fields_may_say_no() -> None:
+def test_form_may_have_only_an_approving_outcome() -> None:
     assert compiled("submitted", kind="form").outcomes == ("submitted",)
 
 
@@ -125,11 +125,11 @@ def test_a_form_may_have_only_a_yes_because_its_fields_may_say_no() -> None:
         ("", None),
     ],
 )
-def test_what_everybody_reads_a_word_as(word: str, meaning: Meaning | None) -> None:
+def test_common_words_have_their_usual_meaning(word: str, meaning: Meaning | None) -> None:
     assert usual_meaning(word) is meaning
 
 
-def test_a_word_that_nobody_has_defined_is_not_a_yes_yet_could_be_one_somewhere() -> None:
+def test_undefined_outcome_does_not_approve_but_could_in_a_workflow() -> None:
     assert meaning_of("ship") is Meaning.REJECTS
     assert could_mean_yes("ship")
     assert could_mean_yes("confirmed")
@@ -137,7 +137,7 @@ def test_a_word_that_nobody_has_defined_is_not_a_yes_yet_could_be_one_somewhere(
     assert not could_mean_yes("changes_requested")
 
 
-def test_a_form_that_says_no_is_a_no() -> None:
+def test_form_field_that_rejects_makes_the_answer_a_rejection() -> None:
     spec = TaskSpec(outcomes=("submitted",), form={"properties": {"approved": {}, "acknowledged": {}}})
     assert meaning_of_answer(spec, "submitted", {}) is Meaning.APPROVES
     assert meaning_of_answer(spec, "submitted", {"approved": True, "acknowledged": True}) is Meaning.APPROVES
@@ -149,7 +149,7 @@ def test_a_form_that_says_no_is_a_no() -> None:
     )
 
 
-def test_approved_and_rejected_stand_for_a_tasks_own_yes_and_no() -> None:
+def test_approved_and_rejected_are_aliases_of_the_tasks_own_outcomes() -> None:
     confirm = TaskSpec(outcomes=("confirmed", "denied"))
     assert [canonical_outcome(confirm, word) for word in ("approved", "rejected", "denied")] == [
         "confirmed",
@@ -162,7 +162,7 @@ def test_approved_and_rejected_stand_for_a_tasks_own_yes_and_no() -> None:
     assert refusal(lambda: canonical_outcome(plain, "rejected")).code == "outcome_not_allowed"
 
 
-def test_where_a_task_has_several_yeses_only_the_word_itself_says_which() -> None:
+def test_approved_is_refused_as_an_alias_of_several_outcomes() -> None:
     own = (Outcome("blue", Meaning.APPROVES), Outcome("green", Meaning.APPROVES))
     spec = TaskSpec(outcomes=("blue", "green", "rejected"), own=own)
     assert refusal(lambda: canonical_outcome(spec, "approved")).code == "outcome_not_allowed"
@@ -175,7 +175,7 @@ def test_where_a_task_has_several_yeses_only_the_word_itself_says_which() -> Non
     assert "has chosen" not in (refusal(lambda: canonical_outcome(spec, "red", agreed="blue")).hint or "")
 
 
-def test_only_a_yes_takes_evidence_and_a_filled_form_and_a_comment_is_always_needed() -> None:
+def test_evidence_and_form_are_required_for_approval_and_a_comment_for_any_answer() -> None:
     def code(spec: TaskSpec, outcome: str, comment: str = "", **data: Any) -> str:
         try:
             check_answer(spec, outcome, comment, data)

@@ -17,13 +17,13 @@ def refused(*steps: Any, **fields: Any) -> str:
     return refusal(lambda: check_plan(Plan(steps, **fields))).code
 
 
-def test_a_plan_has_one_to_a_hundred_steps() -> None:
+def test_plan_has_one_to_a_hundred_steps() -> None:
     assert refused() == "invalid_plan"
     assert refused(*(validate(id=f"s{n}") for n in range(MAX_STEPS + 1))) == "invalid_plan"
     assert len(check_plan(Plan(tuple(validate(id=f"s{n}") for n in range(MAX_STEPS)))).steps) == MAX_STEPS
 
 
-def test_the_outline_names_each_step_its_kind_and_its_agent() -> None:
+def test_outline_lists_each_step_with_kind_and_agent() -> None:
     check, gate = validate(), step()
     plan = Plan(
         (check, gate, DelayStep(id="wait", lasts=timedelta(hours=1)), NotifyStep(id="tell", to=("ops",)))
@@ -36,26 +36,26 @@ def test_the_outline_names_each_step_its_kind_and_its_agent() -> None:
     )
 
 
-def test_a_steps_name_is_its_own() -> None:
+def test_step_ids_are_unique() -> None:
     assert refused(validate(), validate()) == "duplicate_step"
     assert refused(validate(id=END)) == "invalid_step_id"
 
 
 @pytest.mark.parametrize("route", ["on_success", "on_failure", "on_timeout", "on_changes"])
-def test_a_route_leads_to_a_step_or_the_end(route: str) -> None:
+def test_route_to_an_unknown_step_is_refused(route: str) -> None:
     met = refusal(lambda: check_plan(Plan((validate(**{route: "nowhere"}),))))
     assert (met.code, met.field) == ("unknown_step", f"steps.validate.{route}")
     check_plan(Plan((validate(**{route: END}),)))
 
 
-def test_an_entry_and_an_outcomes_step_exist_too() -> None:
+def test_unknown_entry_or_outcome_route_is_refused() -> None:
     assert refused(validate(), entry="nowhere") == "unknown_step"
     own = (Outcome("ship", Meaning.APPROVES, goto="nowhere"),)
     met = refusal(lambda: check_plan(Plan((step(outcomes=("ship", "rejected"), own=own),))))
     assert met.field == "steps.ask.human.outcomes[0].goto"
 
 
-def test_from_every_step_a_route_leads_to_the_end() -> None:
+def test_plan_without_a_route_to_the_end_is_refused() -> None:
     one, two = validate(id="one", on_success="two"), validate(id="two", on_success="one")
     assert "one of one, two" in (refusal(lambda: check_plan(Plan((one, two)))).hint or "")
     assert "step one a route" in (
@@ -64,13 +64,13 @@ def test_from_every_step_a_route_leads_to_the_end() -> None:
     check_plan(Plan((one, replace(two, on_failure=END))))
 
 
-def test_changes_alone_are_no_way_to_the_end() -> None:
+def test_route_for_changes_alone_is_no_exit() -> None:
     ask = step(outcomes=REVIEW_WORDS)
     looping = replace(ask, on_success="ask", on_changes="end")
     assert refused(looping) == "cycle_without_exit"
 
 
-def test_outcomes_of_which_none_approves_need_a_route_for_a_rejection() -> None:
+def test_outcomes_without_an_approval_need_a_route_for_rejection() -> None:
     ask = step(outcomes=("ship", "hold"))
     met = refusal(lambda: check_plan(Plan((validate(), ask))))
     assert (met.code, met.field) == ("no_approving_outcome", "human_task.allowed_outcomes")
@@ -82,7 +82,7 @@ def test_outcomes_of_which_none_approves_need_a_route_for_a_rejection() -> None:
 # -- where what leads
 
 
-def test_each_meaning_leads_where_the_step_says_or_to_the_default() -> None:
+def test_each_meaning_follows_its_route_or_the_default() -> None:
     ask, tell = step(outcomes=REVIEW_WORDS), NotifyStep(id="tell", message="x")
     plan = check_plan(Plan((validate(), ask, tell)))
     assert plan.after_outcome(ask, "approved") == Route(After.YES, "tell", success=True)
@@ -99,7 +99,7 @@ def test_each_meaning_leads_where_the_step_says_or_to_the_default() -> None:
     assert plan.after_expiry(routed) == Route(After.SILENCE, END, success=True)
 
 
-def test_an_outcome_with_a_step_of_its_own_leads_there() -> None:
+def test_outcome_with_its_own_route_follows_it() -> None:
     own = (
         Outcome("ship", Meaning.APPROVES, goto="tell"),
         Outcome("park", Meaning.REJECTS, goto="tell", success=True),
@@ -122,7 +122,7 @@ def test_an_outcome_with_a_step_of_its_own_leads_there() -> None:
         (Fallback.OUTCOME, "approved", "yes"),
     ],
 )
-def test_silence_leads_where_the_fallback_does(fallback: Fallback, word: str, target: str) -> None:
+def test_expiry_follows_the_fallback(fallback: Fallback, word: str, target: str) -> None:
     ask = replace(
         step(fallback=fallback, fallback_outcome=word), on_success="yes", on_failure="no", on_timeout="late"
     )
@@ -132,7 +132,7 @@ def test_silence_leads_where_the_fallback_does(fallback: Fallback, word: str, ta
     assert (route.after, route.target) == (After.SILENCE, target)
 
 
-def test_the_ways_out_of_a_step_are_told_once_each_with_a_yes_first() -> None:
+def test_routes_of_a_step_are_listed_once_with_approval_first() -> None:
     ask = replace(step(outcomes=("approved", "confirmed", "rejected")), on_failure="tell", on_timeout="tell")
     plan = Plan((ask, NotifyStep(id="tell", message="x")))
     assert [(one.after.value, one.target) for one in plan.routes(ask)] == [
@@ -146,7 +146,7 @@ def test_the_ways_out_of_a_step_are_told_once_each_with_a_yes_first() -> None:
     )
 
 
-def test_a_step_is_of_the_kind_that_it_was_opened_as() -> None:
+def test_step_is_looked_up_by_its_kind() -> None:
     plan = Plan((validate(), step()))
     assert (plan.human_step("ask").id, plan.agent_step("validate").id) == ("ask", "validate")
     with pytest.raises(TypeError, match="not a human step"):
@@ -156,7 +156,7 @@ def test_a_step_is_of_the_kind_that_it_was_opened_as() -> None:
     assert (plan.has_gate, plan.calls_agents, plan.has_choices) == (True, True, False)
 
 
-def test_a_step_to_which_no_route_leads_is_refused_unless_another_variant_runs_it() -> None:
+def test_unreachable_step_is_refused_unless_another_variant_runs_it() -> None:
     lost, run = Plan((validate(on_success=END), step())), Plan((validate(), step()))
     assert plans.unreached(lost) == ["ask"]
     met = refusal(lambda: plans.refuse_unreached(lost))
@@ -166,7 +166,7 @@ def test_a_step_to_which_no_route_leads_is_refused_unless_another_variant_runs_i
     assert refusal(lambda: plans.refuse_unreached(lost, lost)).code == "unreached_step"
 
 
-def test_what_runs_before_a_yes_is_what_is_reached_without_one() -> None:
+def test_steps_that_run_before_an_approval_are_found() -> None:
     pause = DelayStep(id="pause", lasts=timedelta(hours=1))
     plan = Plan((validate(), step(), pause))
     assert plans.reached(plan) == {"validate", "ask", "pause"}

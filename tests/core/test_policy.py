@@ -25,7 +25,7 @@ def refused(**source: Any) -> tuple[str, str | None]:
     return met.code, met.field
 
 
-def test_a_policy_that_says_nothing_is_one_approver_by_a_link() -> None:
+def test_empty_policy_means_one_approver_by_link() -> None:
     assert compile_policy({}) == Policy(stages=(Stage(),), strength=Strength.LINK, risk=Risk.MEDIUM)
 
 
@@ -39,14 +39,14 @@ def test_a_policy_that_says_nothing_is_one_approver_by_a_link() -> None:
         ([{}, {"any": ["per_ann"]}], (Stage(), Stage(("per_ann",)))),
     ],
 )
-def test_who_approves(approve: Any, stages: tuple[Stage, ...]) -> None:
+def test_approve_field_compiles_to_stages(approve: Any, stages: tuple[Stage, ...]) -> None:
     assert compile_policy({"approve": approve}).stages == stages
 
 
 @pytest.mark.parametrize(
     "names", [["team:a", "team:a"], ["ann@acme.example", "team:a", "person:Ann@acme.example"]]
 )
-def test_an_entry_twice_in_all_is_refused_since_one_yes_would_do_for_both(names: list[str]) -> None:
+def test_duplicate_entry_in_all_is_refused(names: list[str]) -> None:
     source = {"approve": [{"all": names}]}
     met = refusal(lambda: read_policy(document(source)))
     assert isinstance(met, Invalid)
@@ -88,11 +88,11 @@ def test_an_entry_twice_in_all_is_refused_since_one_yes_would_do_for_both(names:
         ({"approvers": ["per_ann"]}, "approvers"),
     ],
 )
-def test_what_could_have_no_effect_is_refused_by_name(source: dict[str, Any], field: str) -> None:
+def test_field_without_effect_is_refused_by_name(source: dict[str, Any], field: str) -> None:
     assert refused(**source)[1] == field
 
 
-def test_reminders_and_ladders_have_a_short_and_a_long_form() -> None:
+def test_reminders_and_escalation_have_a_short_and_a_long_form() -> None:
     assert compile_policy({"remind": "1h"}).remind == Reminders(HOUR, HOUR, 3)
     said = {"after": "1h", "every": "2h", "at_most": 5}
     assert compile_policy({"remind": said}).remind == Reminders(HOUR, 2 * HOUR, 5)
@@ -117,13 +117,15 @@ def test_reminders_and_ladders_have_a_short_and_a_long_form() -> None:
         ("outcome:rejected", (Fallback.OUTCOME, "rejected", "", "")),
     ],
 )
-def test_what_follows_silence(said: Any, meant: tuple[Fallback, str, str, str]) -> None:
+def test_fallback_field_compiles_to_what_follows_expiry(
+    said: Any, meant: tuple[Fallback, str, str, str]
+) -> None:
     made = compile_policy({"deadline": "1h", "on_timeout": said})
     assert (made.fallback, made.fallback_outcome, made.goto, made.goto_as) == meant
     assert compile_policy({"on_timeout": "expire", "deadline": "8h"}).fallback is Fallback.EXPIRE
 
 
-def test_a_yes_by_silence_takes_a_low_risk() -> None:
+def test_approval_by_expiry_requires_low_risk() -> None:
     source = {"deadline": "1h", "on_timeout": "outcome:approved"}
     assert compile_policy({**source, "risk": "low"}).fallback_outcome == "approved"
     for risk in ("medium", "high", "critical"):
@@ -142,11 +144,11 @@ def test_a_yes_by_silence_takes_a_low_risk() -> None:
         ({"strength": "link"}, Strength.LINK),
     ],
 )
-def test_a_risk_brings_the_sign_in_that_it_takes(source: dict[str, Any], strength: Strength) -> None:
+def test_risk_raises_the_required_sign_in(source: dict[str, Any], strength: Strength) -> None:
     assert compile_policy(source).strength is strength
 
 
-def test_working_hours_and_what_is_counted_in_them() -> None:
+def test_working_hours_are_read_with_what_they_delay() -> None:
     said = {
         "zone": "Europe/Berlin",
         "days": ["mon-wed", "fri, sunday"],
@@ -181,7 +183,7 @@ STRICT = Policy(
 )
 
 
-def test_a_step_under_a_policy_has_what_the_policy_says() -> None:
+def test_step_gets_the_fields_of_its_policy() -> None:
     made = applied(step(), STRICT, "prod@3", "steps[0]")
     task = made.task
     assert (task.policy, task.stages, task.self_approval, task.strength) == (
@@ -202,13 +204,13 @@ def test_a_step_under_a_policy_has_what_the_policy_says() -> None:
     assert applied(step(), STRICT, "", "steps[0]").from_policy == ()
 
 
-def test_a_steps_own_deadline_and_route_stand() -> None:
+def test_deadline_and_route_of_a_step_override_the_policy() -> None:
     own = replace(step(deadline=HOUR), on_timeout="undo")
     made = applied(own, STRICT, "prod@3", "steps[0]")
     assert (made.deadline, made.on_timeout, made.on_timeout_as, made.from_policy) == (HOUR, "undo", None, ())
 
 
-def test_what_another_policy_lent_before_does_not_stand() -> None:
+def test_fields_from_an_earlier_policy_are_removed() -> None:
     first = applied(step(), STRICT, "prod@3", "steps[0]")
     second = applied(first, Policy(), "calm@1", "steps[0]")
     assert (second.deadline, second.on_timeout, second.on_timeout_as, second.from_policy) == (
@@ -227,13 +229,13 @@ def applying(policy: Policy, **spec: Any) -> Invalid:
     return met
 
 
-def test_only_one_of_step_and_policy_says_what_follows_silence() -> None:
+def test_fallback_in_both_step_and_policy_is_refused() -> None:
     rejecting = Policy(deadline=HOUR, fallback=Fallback.REJECT)
     assert applying(rejecting, on_timeout="tell").code == "two_fallbacks"
     assert applied(step(), rejecting, "p@1", "s").task.fallback is Fallback.REJECT
 
 
-def test_a_fallback_is_an_outcome_of_the_task_and_of_a_meaning_that_silence_may_have() -> None:
+def test_fallback_must_be_an_outcome_of_the_task_that_expiry_may_have() -> None:
     def fallback(word: str, risk: Risk = Risk.LOW) -> Policy:
         return Policy(deadline=HOUR, fallback=Fallback.OUTCOME, fallback_outcome=word, risk=risk)
 
@@ -257,7 +259,7 @@ def test_a_fallback_is_an_outcome_of_the_task_and_of_a_meaning_that_silence_may_
         ({"hours": {"zone": "Europe/Berlin", "days": []}}, "hours.days"),
     ],
 )
-def test_an_empty_list_means_nobody_and_not_everybody(policy: dict[str, Any], field: str) -> None:
+def test_empty_list_is_refused_and_does_not_mean_everybody(policy: dict[str, Any], field: str) -> None:
     met = refusal(lambda: read_policy(document(policy)))
     assert met.field == field
     assert "names no" in str(met)

@@ -58,7 +58,7 @@ AMOUNTS: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("amount", "expected"), AMOUNTS)
-def test_an_amount_is_compared_as_its_digits_say_or_not_at_all(amount: Any, expected: str) -> None:
+def test_amount_is_compared_by_its_digits_or_refused(amount: Any, expected: str) -> None:
     assert use(ABOVE, {"amount": amount}) == expected
     assert use(when(**{"order.total.amount": {"above": 1000}}), {"order": {"total": {"amount": amount}}}) == (
         expected
@@ -66,12 +66,12 @@ def test_an_amount_is_compared_as_its_digits_say_or_not_at_all(amount: Any, expe
 
 
 @pytest.mark.parametrize("payload", [{}, {"Amount": 5}, {"amount ": 5}, {"payload": {"amount": 5}}])
-def test_a_field_that_is_not_there_chooses_nothing(payload: Any) -> None:
+def test_missing_field_leaves_the_choice_undecided(payload: Any) -> None:
     assert use(ABOVE, payload) == UNDECIDED
     assert use(when(**{"a.b": {"above": 1}}), {"a": 5, "a.b": 0}) == UNDECIDED
 
 
-def test_numbers_are_those_of_the_canonical_bytes_and_no_float() -> None:
+def test_numbers_are_compared_as_in_the_canonical_bytes() -> None:
     tenth = when(amount={"above": 0.1})
     assert use(tenth, b'{"amount":0.1}') == "one"
     assert use(tenth, b'{"amount":0.10000000000000001}') == "two"
@@ -87,7 +87,7 @@ UNITS: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("amount", "expected"), UNITS)
-def test_money_of_another_currency_is_not_less(amount: Any, expected: str) -> None:
+def test_amounts_in_different_currencies_are_not_compared(amount: Any, expected: str) -> None:
     assert use(when(amount={"above": "1000 EUR"}), {"amount": amount}) == expected
 
 
@@ -104,11 +104,11 @@ TEXTS: list[tuple[Any, str]] = [
 
 
 @pytest.mark.parametrize(("target", "expected"), TEXTS)
-def test_a_text_is_that_text_and_what_only_looks_like_it_chooses_nothing(target: Any, expected: str) -> None:
+def test_text_matches_exactly_and_a_lookalike_is_undecided(target: Any, expected: str) -> None:
     assert use(when(target={"in": ["production", "live"]}), {"target": target}) == expected
 
 
-def test_a_word_of_other_letters_alone_that_reads_the_same_chooses_nothing() -> None:
+def test_homoglyph_of_a_text_is_undecided() -> None:
     assert use(when(team={"is": "cope"}), {"team": "соре"}) == UNDECIDED  # all Cyrillic
     assert use(when(team={"is": "cope"}), {"team": "СОРЕ"}) == UNDECIDED
     assert use(when(team={"is": "cope"}), {"team": "кофе"}) == "one"
@@ -118,17 +118,17 @@ def test_a_word_of_other_letters_alone_that_reads_the_same_chooses_nothing() -> 
     ("value", "expected"),
     [(True, "two"), (False, "one"), ("true", UNDECIDED), (1, UNDECIDED), (None, UNDECIDED)],
 )
-def test_true_is_true_and_nothing_else(value: Any, expected: str) -> None:
+def test_boolean_matches_a_boolean_only(value: Any, expected: str) -> None:
     assert use(when(urgent={"is": True}), {"urgent": value}) == expected
 
 
-def test_a_number_that_is_meant_as_one_of_some_is_that_number() -> None:
+def test_number_matches_a_list_of_numbers() -> None:
     tier = when(tier={"in": [1, 2]})
     assert [use(tier, {"tier": t}) for t in (1, "2.0", 3, "one")] == ["two", "two", "one", UNDECIDED]
     assert use(when(version={"is": "1"}), {"version": 1}) == UNDECIDED
 
 
-def test_all_of_a_choices_conditions_hold_and_one_that_does_not_is_enough_to_pass_on() -> None:
+def test_all_conditions_of_a_choice_must_hold() -> None:
     both = when(currency={"is": "EUR"}, amount={"above": 10, "at_most": 20})
     assert use(both, {"currency": "EUR", "amount": 15}) == "two"
     assert use(both, {"currency": "EUR", "amount": 21}) == "one"
@@ -137,7 +137,7 @@ def test_all_of_a_choices_conditions_hold_and_one_that_does_not_is_enough_to_pas
     assert use(both, {"currency": "EUR"}) == UNDECIDED
 
 
-def test_the_first_that_holds_is_taken_and_a_doubt_before_it_is_not_passed_over() -> None:
+def test_first_matching_choice_applies_and_an_undecided_one_stops() -> None:
     three = flow(
         {"when": {"amount": {"above": 1000}}, "use": "board"},
         {"when": {"target": {"is": "prod"}}, "use": "two"},
@@ -150,7 +150,7 @@ def test_the_first_that_holds_is_taken_and_a_doubt_before_it_is_not_passed_over(
     assert use(three, {"target": "prod"}) == use(three, {"amount": 5}) == UNDECIDED
 
 
-def test_the_refusal_names_the_field_the_step_and_what_is_wanted() -> None:
+def test_refusal_names_the_field_the_step_and_the_expected_value() -> None:
     with pytest.raises(Invalid) as refusal:
         choose_policies(ABOVE, b'{"amount":"many"}')
     assert refusal.value.field == "payload.amount"
@@ -159,7 +159,7 @@ def test_the_refusal_names_the_field_the_step_and_what_is_wanted() -> None:
     )
 
 
-def test_the_ground_is_kept_with_the_step() -> None:
+def test_reason_for_the_choice_is_kept_with_the_step() -> None:
     plan = flow(
         {"when": {"amount": {"above": 1000.5}, "target": {"in": ["a", "b"]}}, "use": "two"}, {"use": "one"}
     )
@@ -172,7 +172,7 @@ def test_the_ground_is_kept_with_the_step() -> None:
     ]
 
 
-def test_a_revision_that_another_policy_would_decide_is_refused_either_way() -> None:
+def test_revision_that_another_policy_would_decide_is_refused() -> None:
     for before, after in (({"amount": 5}, {"amount": 5000}), ({"amount": 5000}, {"amount": 5})):
         plan = with_chosen_policies(ABOVE, choose_policies(ABOVE, msgspec.json.encode(before)))
         refuse_other_choice(plan, msgspec.json.encode({**before, "more": 1}))
@@ -184,7 +184,7 @@ def test_a_revision_that_another_policy_would_decide_is_refused_either_way() -> 
             refuse_other_choice(plan, b"{}")
 
 
-def test_where_there_is_nothing_to_choose_the_payload_is_not_even_read() -> None:
+def test_payload_is_not_read_without_a_choice() -> None:
     plain = compile_workflow({"workflow": "w", "intent_type": "i", "steps": [{"id": "ok", "human": {}}]}).plan
     refuse_other_choice(plain, b"not json")
     assert [*variants(plain)] == [plain]
@@ -216,14 +216,14 @@ WRONG: dict[str, tuple[Any, str]] = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-def test_what_could_not_be_judged_is_refused_when_it_is_applied(what: str) -> None:
+def test_condition_that_cannot_be_evaluated_is_refused_at_apply(what: str) -> None:
     choices, field = WRONG[what]
     with pytest.raises(Invalid) as refusal:
         flow(*choices)
     assert refusal.value.field == f"steps.ok.human.{field}"
 
 
-def test_beside_choices_nothing_is_said_that_a_policy_says() -> None:
+def test_policy_fields_beside_choices_are_refused() -> None:
     with pytest.raises(Invalid) as refusal:
         flow({"use": "one"}, approvers=["ann@acme.example"])
     assert refusal.value.code == "conflicts_with_policy"
@@ -243,7 +243,7 @@ OPERATORS = {
 
 @UNHURRIED
 @given(numbers, numbers, st.sampled_from(["above", "at_least", "below", "at_most"]))
-def test_decimals_compare_like_fractions(value: Decimal, bound: Decimal, operator: str) -> None:
+def test_decimals_are_compared_exactly(value: Decimal, bound: Decimal, operator: str) -> None:
     plan = when(amount={operator: format(bound, "f")})
     expected = "two" if OPERATORS[operator](Fraction(value), Fraction(bound)) else "one"
     assert use(plan, {"amount": format(value, "f")}) == expected
@@ -266,7 +266,7 @@ anything = st.recursive(
 
 @UNHURRIED
 @given(anything)
-def test_whatever_is_sent_the_weaker_one_is_chosen_only_for_a_plain_number_that_is_not_above(
+def test_weaker_policy_is_chosen_only_for_a_plain_number_within_its_limit(
     value: Any,
 ) -> None:
     found = use(ABOVE, {"amount": value})

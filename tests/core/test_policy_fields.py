@@ -86,7 +86,7 @@ EQUAL: dict[str, list[Change]] = {
 BY_NAME = {field.name: field for field in FIELDS}
 
 
-def test_every_field_of_a_policy_has_one_row_and_every_row_is_read() -> None:
+def test_every_field_of_a_policy_has_one_row_that_reads_it() -> None:
     assert list(BY_NAME) == [field.encode_name for field in fields(PolicySource)]
     filled = [name for field in FIELDS for name in field.sets]
     assert sorted(filled) == sorted(field.name for field in fields(Policy))
@@ -99,7 +99,7 @@ def test_every_row_has_a_direction() -> None:
 
 
 @pytest.mark.parametrize(("name", "change"), [(name, one) for name, case in CASES.items() for one in case[1]])
-def test_a_weaker_field_is_said_by_its_row_alone(name: str, change: Change) -> None:
+def test_relaxed_field_is_reported_by_its_own_row_only(name: str, change: Change) -> None:
     before = CASES[name][0]
     after = replace(before, **change)
     assert set(change) <= set(BY_NAME[name].sets)
@@ -112,19 +112,19 @@ def test_a_weaker_field_is_said_by_its_row_alone(name: str, change: Change) -> N
     [(name, one) for name, case in CASES.items() for one in case[2]]
     + [(name, one) for name, changes in EQUAL.items() for one in changes],
 )
-def test_a_stricter_field_is_said_by_no_row(name: str, change: Change) -> None:
+def test_stricter_field_is_reported_by_no_row(name: str, change: Change) -> None:
     before = CASES.get(name, (BASE,))[0]
     assert set(change) <= set(BY_NAME[name].sets)
     assert not is_relaxed(before, replace(before, **change))
 
 
-def test_equal_policies_relax_nothing() -> None:
+def test_equal_policies_are_no_relaxation() -> None:
     for before in (BASE, CALM, Policy()):
         assert not is_relaxed(before, before)
 
 
 @pytest.mark.parametrize(("name", "change"), [(name, one) for name, case in CASES.items() for one in case[1]])
-def test_what_a_request_weakens_is_merged_away(name: str, change: Change) -> None:
+def test_weaker_values_of_a_request_are_ignored_in_the_merge(name: str, change: Change) -> None:
     """A weaker value in a request leaves the policy's in force; a request without a deadline gets the policy's."""
     policy = CASES[name][0]
     weaker = replace(policy, **change)
@@ -136,7 +136,7 @@ def test_what_a_request_weakens_is_merged_away(name: str, change: Change) -> Non
         assert getattr(made, BY_NAME[name].sets[0]) == getattr(policy, BY_NAME[name].sets[0])
 
 
-def test_the_stricter_of_both_holds_field_by_field() -> None:
+def test_merge_keeps_the_stricter_value_of_each_field() -> None:
     policy = compile_policy({"approve": {"any": "team:dba"}, "deadline": "8h"})
     asked = TaskSpec(
         stages=(Stage(("per_x",), 3, 2),),

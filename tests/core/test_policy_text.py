@@ -46,7 +46,7 @@ def text(about: str, policy: Policy, **directory: bool) -> str:
         (timedelta(days=1, hours=2, minutes=3, seconds=4), "1d 2h 3m 4s"),
     ],
 )
-def test_a_span_is_said_whole(span: timedelta, said: str) -> None:
+def test_duration_is_shown_in_full(span: timedelta, said: str) -> None:
     assert text("On expiry", Policy(deadline=span)) == f"after {said} the task expires; nothing is approved"
 
 
@@ -63,13 +63,13 @@ def test_a_span_is_said_whole(span: timedelta, said: str) -> None:
         (Stage(("per_x",), 1, 2), "one approval, from per_x; 2 rejections end it"),
     ],
 )
-def test_who_decides(stage: Stage, said: str) -> None:
+def test_stage_text_names_the_approvers(stage: Stage, said: str) -> None:
     assert stage_text(stage, Directory()) == said
     assert text("Who decides", Policy(stages=(stage,))) == said
     assert text("Stage 2", Policy(stages=(Stage(), stage))) == said
 
 
-def test_whether_the_requester_may_decide_and_who_says_so() -> None:
+def test_own_requests_text_says_who_allows_or_bars_them() -> None:
     barred = "nobody on the requester's side may decide"
     assert text("Own requests", Policy()) == f"barred by the workspace: {barred}"
     assert text("Own requests", Policy(self_approval=False)) == f"barred by this policy: {barred}"
@@ -78,7 +78,7 @@ def test_whether_the_requester_may_decide_and_who_says_so() -> None:
     assert text("Own requests", Policy(self_approval=True)) == f"allowed by this policy: {allowed}"
 
 
-def test_reminders_and_escalation() -> None:
+def test_reminders_and_escalation_are_described() -> None:
     assert (
         text("Reminders", Policy(remind=Reminders(HOUR, 2 * HOUR, 3))) == "after 1h, then every 2h, at most 3"
     )
@@ -120,11 +120,11 @@ def test_reminders_and_escalation() -> None:
         ),
     ],
 )
-def test_what_follows_silence(policy: dict[str, Any], said: str) -> None:
+def test_expiry_text_describes_the_fallback(policy: dict[str, Any], said: str) -> None:
     assert text("On expiry", Policy(**{"deadline": HOUR, "risk": Risk.LOW, **policy})) == said
 
 
-def test_working_hours_and_the_proof() -> None:
+def test_working_hours_and_assurance_are_described() -> None:
     week = Hours("Europe/Berlin", (0, 1, 2, 3, 4), time(8), time(18))
     assert text("Hours", Policy(hours=week)) == (
         "mon to fri, 08:00 to 18:00, Europe/Berlin; outside them reminders and escalation pause"

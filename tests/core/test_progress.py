@@ -34,18 +34,18 @@ def progress(**changed: Any) -> Any:
     ],
     ids=lambda changed: next(iter(changed)),
 )
-def test_each_change_that_a_message_shows_is_progress(changed: dict[str, Any]) -> None:
+def test_change_that_a_message_shows_is_progress(changed: dict[str, Any]) -> None:
     made = progress(**changed)
     assert (made.kind, made.step_run, made.by) == (NotificationKind.PROGRESS, 1, "per_ann")
     assert made.stage == changed.get("stage", 0)
 
 
 @pytest.mark.parametrize("changed", [{}, {"reminded": 1, "reminded_at": NOON}, {"step_run": 2, "stage": 1}])
-def test_nothing_else_is(changed: dict[str, Any]) -> None:
+def test_change_that_no_message_shows_is_no_progress(changed: dict[str, Any]) -> None:
     assert progress(**changed) is None
 
 
-def test_neither_is_the_opening_of_a_task_nor_its_end() -> None:
+def test_opening_and_end_of_a_task_are_no_progress() -> None:
     story = asking()
     assert isinstance(story.intent.open, Task)
     [*_, sealed] = story.do(c.AddComment("Soon."), ANN).facts

@@ -243,7 +243,7 @@ def _last(walk: Walk) -> tuple[object, ...]:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_an_intent_completes_only_where_nothing_that_was_refused_still_stands(seed: int) -> None:
+def test_intent_completes_only_without_a_standing_rejection(seed: int) -> None:
     chance = random.Random(seed)
     plans = completed = ended = 0
     while plans < 80:
@@ -358,7 +358,7 @@ class Correspondence:
 
 
 @pytest.mark.parametrize("clock_stands", [False, True])
-def test_a_copy_of_an_answer_counts_nowhere(clock_stands: bool) -> None:
+def test_copy_of_an_answer_counts_nowhere(clock_stands: bool) -> None:
     copies = 0
     for seed in range(250):
         people = Correspondence(seed, clock_stands=clock_stands)

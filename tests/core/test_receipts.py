@@ -36,7 +36,7 @@ def did(story: Story, command: c.Command, by: str = "per_ann") -> tuple[str, str
     return made.recorded, made.then, made.undo
 
 
-def test_a_vote_of_several_says_what_is_missing_and_can_be_changed() -> None:
+def test_vote_among_several_says_what_is_missing_and_can_be_changed() -> None:
     story = asking(Stage(need=3))
     assert did(story, c.Answer("approved")) == (
         "Recorded: approved.",
@@ -52,7 +52,7 @@ def test_a_vote_of_several_says_what_is_missing_and_can_be_changed() -> None:
         )
 
 
-def test_a_rejection_of_several_says_how_many_more_end_it() -> None:
+def test_rejection_among_several_says_how_many_more_end_the_task() -> None:
     story = asking(Stage(need=2, reject_after=3))
     assert did(story, c.Answer("rejected"))[1] == f"2 more rejections end the task.{OPEN}"
     assert did(story, c.Answer("rejected"), "per_otto")[1] == f"1 more rejection ends the task.{OPEN}"
@@ -60,7 +60,7 @@ def test_a_rejection_of_several_says_how_many_more_end_it() -> None:
     assert told(story, "per_ann").then == "This is decided: rejected. The request has failed."
 
 
-def test_only_answers_with_the_same_outcome_in_the_same_stage_are_counted_together() -> None:
+def test_only_equal_outcomes_in_one_stage_are_counted_together() -> None:
     own = tuple(Outcome(name, Meaning.APPROVES) for name in ("canary", "full"))
     story = asking(Stage(need=3), outcomes=("canary", "full"), own=own)
     story.do(c.Answer("canary"), ANN)
@@ -73,14 +73,14 @@ def test_only_answers_with_the_same_outcome_in_the_same_stage_are_counted_togeth
     assert did(story, c.Answer("rejected"))[1] == f"1 more rejection ends the task.{OPEN}"
 
 
-def test_a_wish_for_changes_among_several_is_not_a_decision() -> None:
+def test_request_for_changes_among_several_decides_nothing_yet() -> None:
     story = review(Stage(need=2, reject_after=2))
     said = did(story, c.Answer("changes_requested", comment="why?"))
     assert said[0] == "Recorded: changes requested."
     assert said[1].startswith(("It has not been decided yet.", "This is decided: "))
 
 
-def test_a_stage_that_is_complete_says_so() -> None:
+def test_completed_stage_is_reported() -> None:
     story = asking(Stage(), Stage())
     assert did(story, c.Answer("approved"))[:2] == (
         "Recorded in stage 1 of 2: approved.",
@@ -88,7 +88,7 @@ def test_a_stage_that_is_complete_says_so() -> None:
     )
 
 
-def test_the_words_are_those_of_what_was_done() -> None:
+def test_receipt_names_the_outcome() -> None:
     story = asking(type=TaskType.FORM, outcomes=("submitted",), form={"type": "object"})
     assert did(story, c.Answer("submitted", data={"x": 1}))[:2] == (
         "Recorded: submitted.",
@@ -102,7 +102,7 @@ def test_the_words_are_those_of_what_was_done() -> None:
     )
 
 
-def test_an_answer_for_someone_else_names_them() -> None:
+def test_answer_for_another_person_names_them() -> None:
     story = asking(Stage(("per_ann",)))
     assert did(story, c.Delegate("per_otto", comment="on leave")) == (
         "Delegated to Otto.",
@@ -117,7 +117,7 @@ def test_an_answer_for_someone_else_names_them() -> None:
     assert receipt(own, story.intent, "ask", WORDS).recorded == "Recorded: approved."
 
 
-def test_an_answer_to_what_was_changed_since_says_that_it_is_void() -> None:
+def test_answer_to_a_revised_task_is_reported_as_void() -> None:
     story = asking(Stage(need=2))
     story.do(c.Answer("approved"), ANN)
     assert did(story, c.Revise("e" * 64), "per_otto")[:2] == (
@@ -157,7 +157,7 @@ def test_marks_and_snoozes_can_be_undone_while_they_last() -> None:
     assert did(story, c.Unsnooze()) == ("The snooze is canceled.", "Reminders resume.", "")
 
 
-def test_comments_new_approvers_and_withdrawals_are_answered_too() -> None:
+def test_comments_reassignments_and_withdrawals_have_a_receipt() -> None:
     story = asking(Stage(need=2))
     assert did(story, c.AddComment("why?"))[0] == "Your comment was recorded."
     assert did(story, c.Reassign(("per_ann", "per_otto")), "per_ada")[:2] == (
@@ -172,7 +172,7 @@ def test_comments_new_approvers_and_withdrawals_are_answered_too() -> None:
     assert told(story, "per_ann").undo == ""
 
 
-def test_what_was_done_to_a_task_that_is_over_is_not_undone_in_the_next_one() -> None:
+def test_undo_is_not_offered_in_the_next_task() -> None:
     story = Story(gate(step(name="first"), step(name="second")))
     story.do(c.MarkReviewing(), ANN)
     assert told(story, "per_ann", "first").undo == "unmark-reviewing"
@@ -192,7 +192,7 @@ def test_what_was_done_to_a_task_that_is_over_is_not_undone_in_the_next_one() ->
     assert act_in([old, new], "per_ann", getattr(old.event, "step_run", 0)) is old
 
 
-def test_only_acts_of_this_person_on_this_task_are_theirs() -> None:
+def test_receipt_is_for_this_persons_action_on_this_task() -> None:
     story = asking(Stage(need=2))
     story.do(c.Answer("approved"), ANN)
     facts = [sealed.fact for sealed in story.facts]
@@ -204,7 +204,7 @@ def test_only_acts_of_this_person_on_this_task_are_theirs() -> None:
 @pytest.mark.parametrize(
     "ask", [lambda: Story(gate(step(), validate())), lambda: Story(gate(validate(), approve()))]
 )
-def test_the_place_is_the_open_step(ask: object) -> None:
+def test_place_names_the_open_step(ask: object) -> None:
     story: Story = ask()  # type: ignore[operator]
     if hasattr(story.intent.open, "digest"):
         assert (
@@ -215,7 +215,7 @@ def test_the_place_is_the_open_step(ask: object) -> None:
         assert place(story.intent) == "The request is at step “validate”"
 
 
-def test_a_request_that_is_asked_again_says_for_which_revision() -> None:
+def test_place_names_the_revision_of_a_repeated_question() -> None:
     story = asking(Stage(need=2))
     story.do(c.Revise("e" * 64), OTTO)
     again = replace(story.intent, ending=Ending.SUPERSEDED)
@@ -223,7 +223,7 @@ def test_a_request_that_is_asked_again_says_for_which_revision() -> None:
     assert place(again) == "The request is at step “ask”, for revision 2"
 
 
-def test_a_wish_for_changes_that_is_not_counted_yet_leaves_it_open() -> None:
+def test_uncounted_request_for_changes_leaves_the_task_open() -> None:
     story = asking(Stage(need=2))
     story.do(c.Answer("approved"), ANN)
     fact = act_in((sealed.fact for sealed in story.facts), "per_ann")
@@ -250,7 +250,7 @@ ACTS: dict[type[c.Command], tuple[c.Command, str]] = {
 @pytest.mark.parametrize(
     "kind", sorted({*OF_TASK, c.Cancel} - {c.ReportUnreachable, c.CheckStaffing}, key=str)
 )
-def test_everything_that_a_person_can_do_to_a_task_has_a_receipt(kind: type[c.Command]) -> None:
+def test_every_action_of_a_person_has_a_receipt(kind: type[c.Command]) -> None:
     story = asking(Stage(need=2))
     if kind is c.Unsnooze:
         story.do(c.Snooze(START + HOUR), ANN)

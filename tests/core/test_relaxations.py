@@ -108,14 +108,14 @@ STRICTER: list[tuple[str, dict[str, Any]]] = [
 
 
 @pytest.mark.parametrize(("field", "changed", "said"), LOOSER)
-def test_one_thing_that_is_looser_is_said_alone(field: str, changed: dict[str, Any], said: str) -> None:
+def test_single_relaxation_is_reported_alone(field: str, changed: dict[str, Any], said: str) -> None:
     assert field in changed
     assert why(**changed) == [said]
     assert is_relaxed(STRICT, replace(STRICT, **changed))
 
 
 @pytest.mark.parametrize(("field", "changed"), STRICTER)
-def test_what_is_as_strict_or_stricter_loosens_nothing(field: str, changed: dict[str, Any]) -> None:
+def test_equal_or_stricter_policy_is_no_relaxation(field: str, changed: dict[str, Any]) -> None:
     assert field in changed
     assert why(**changed) == []
     assert not is_relaxed(STRICT, replace(STRICT, **changed))
@@ -127,11 +127,11 @@ def test_every_field_of_a_policy_is_compared() -> None:
     assert compared == {field.name for field in fields(Policy)}
 
 
-def test_a_policy_does_not_loosen_itself() -> None:
+def test_policy_does_not_relax_itself() -> None:
     assert why() == []
 
 
-def test_what_was_open_to_everybody_who_may_approve_is_narrowed_by_naming_some_of_them() -> None:
+def test_naming_some_of_all_approvers_is_stricter() -> None:
     anybody = Policy()
     assert why(anybody, stages=(Stage(("role:approver",)),)) == []
     assert why(anybody, stages=(Stage(("team:dba",)),)) != []
@@ -142,7 +142,7 @@ def test_what_was_open_to_everybody_who_may_approve_is_narrowed_by_naming_some_o
     assert why(allowed, self_approval=False) == []
 
 
-def test_several_things_are_all_said() -> None:
+def test_several_relaxations_are_all_reported() -> None:
     found = why(strength=Strength.LINK, risk=Risk.LOW, stages=(Stage(("team:dba",), reject_after=3),))
     assert found == [
         "it has 1 instead of 2 stages",
@@ -153,13 +153,13 @@ def test_several_things_are_all_said() -> None:
     ]
 
 
-def test_the_same_ladder_in_other_hours_may_reach_people_earlier() -> None:
+def test_equal_escalation_in_other_hours_is_a_relaxation() -> None:
     hourly = replace(STRICT, hours=DAY, deadline=None)
     assert why(hourly, hours=NIGHT) == ["its escalation may come earlier: its working hours differ"]
     assert why(replace(hourly, escalate=()), hours=NIGHT) == []
 
 
-def test_a_rung_reached_before_by_another_one_counts_from_the_first() -> None:
+def test_repeated_escalation_to_the_same_people_counts_from_the_first() -> None:
     twice = replace(STRICT, escalate=(Escalation(HOUR, ("per_x",)), Escalation(3 * HOUR, ("per_x", "per_y"))))
     assert why(twice, escalate=(Escalation(2 * HOUR, ("per_x",)),)) == []
     assert why(twice, escalate=(Escalation(2 * HOUR, ("per_y",)),)) != []
@@ -170,7 +170,7 @@ def test_a_rung_reached_before_by_another_one_counts_from_the_first() -> None:
 YES = replace(STRICT, fallback=Fallback.OUTCOME, fallback_outcome="approved", risk=Risk.LOW, escalate=())
 
 
-def test_a_yes_by_silence_is_looser_whenever_it_comes_at_another_time() -> None:
+def test_approval_by_expiry_at_another_time_is_a_relaxation() -> None:
     assert why(YES) == []
     assert why(YES, deadline=7 * HOUR) != [], "sooner: less time for a no"
     assert why(YES, deadline=9 * HOUR) != []
@@ -181,12 +181,12 @@ def test_a_yes_by_silence_is_looser_whenever_it_comes_at_another_time() -> None:
     assert why(YES, fallback_outcome="rejected") != []
 
 
-def test_a_no_by_silence_may_come_sooner() -> None:
+def test_earlier_rejection_by_expiry_is_no_relaxation() -> None:
     no = replace(YES, fallback_outcome="rejected")
     assert why(no, deadline=7 * HOUR) == []
 
 
-def test_where_silence_leads_to_a_step_another_step_is_elsewhere() -> None:
+def test_another_step_after_expiry_is_a_relaxation() -> None:
     routed = replace(STRICT, goto="apply")
     assert why(routed, goto="undo") != []
     assert why(routed, goto="") == []
@@ -197,7 +197,7 @@ def test_where_silence_leads_to_a_step_another_step_is_elsewhere() -> None:
 
 
 @pytest.mark.parametrize("counts_as", ["", "success"])
-def test_where_a_request_continues_after_expiry_sooner_is_less_strict(counts_as: str) -> None:
+def test_earlier_continuation_after_expiry_is_a_relaxation(counts_as: str) -> None:
     """The step that follows may ask fewer people, or run an agent."""
     goes_on = replace(STRICT, goto="later", goto_as=counts_as)
     said = ["there is less time to decide before the request continues with step later"]
@@ -210,18 +210,18 @@ def test_where_a_request_continues_after_expiry_sooner_is_less_strict(counts_as:
     assert why(goes_on) == why(paused) == []
 
 
-def test_a_deadline_counted_in_the_same_hours_may_become_shorter() -> None:
+def test_shorter_deadline_in_the_same_hours_is_no_relaxation() -> None:
     counted = replace(STRICT, deadline_in_hours=True, hours=DAY, escalate=())
     assert why(counted, deadline=7 * HOUR) == []
     assert why(counted, deadline_in_hours=False) == []
     assert why(counted, hours=NIGHT) != []
 
 
-def test_a_policy_without_a_deadline_may_get_one() -> None:
+def test_added_deadline_is_no_relaxation() -> None:
     assert why(replace(STRICT, deadline=None), deadline=HOUR) == []
 
 
-def test_a_word_of_a_workflows_own_could_mean_yes() -> None:
+def test_custom_fallback_outcome_could_approve() -> None:
     assert not Policy().approves_on_expiry
     assert not Policy(fallback=Fallback.OUTCOME, fallback_outcome="rejected").approves_on_expiry
     assert Policy(fallback=Fallback.OUTCOME, fallback_outcome="approved").approves_on_expiry

@@ -56,7 +56,7 @@ def code(story: Story, intent: Intent | None = None) -> str:
     return met.code
 
 
-def test_it_goes_on_at_the_step_that_failed_with_the_results_from_before() -> None:
+def test_rerun_starts_at_the_failed_step_with_the_earlier_results() -> None:
     story = failed()
     assert story.intent.status is Status.FAILED
     found = carried(story)
@@ -79,13 +79,13 @@ def test_it_goes_on_at_the_step_that_failed_with_the_results_from_before() -> No
     ],
     ids=["its deadline passed", "no worker finished it"],
 )
-def test_a_step_that_ran_out_of_time_or_attempts_failed_too(how: Callable[[Story], object]) -> None:
+def test_timed_out_or_exhausted_step_can_be_rerun(how: Callable[[Story], object]) -> None:
     story = failed(validate(), approve(), validate(id="apply", deadline=minutes(30), max_attempts=1), how=how)
     assert story.intent.status is Status.FAILED
     assert carried(story).start == "apply"
 
 
-def test_the_rerun_starts_there_asks_nobody_and_is_not_run_again() -> None:
+def test_rerun_asks_nobody_and_cannot_be_rerun() -> None:
     story = failed()
     begun = carried(story)
     submit = c.Submit(
@@ -109,7 +109,7 @@ def test_the_rerun_starts_there_asks_nobody_and_is_not_run_again() -> None:
     assert refusal(lambda: again._apply(SERVICE, late, None)).code == "decision_too_old"
 
 
-def test_one_intent_has_one_rerun() -> None:
+def test_intent_has_one_rerun() -> None:
     story = failed()
     assert rerun_id(story.intent) == rerun_id(story.intent)
     assert rerun_id(story.intent) != rerun_id(replace(story.intent, id=Story().intent.id[:-8] + "ffff0000"))
@@ -117,14 +117,14 @@ def test_one_intent_has_one_rerun() -> None:
     assert rerun_id(story.intent) != story.intent.id
 
 
-def test_what_did_not_fail_is_not_run_again() -> None:
+def test_intent_that_did_not_fail_cannot_be_rerun() -> None:
     assert code(Story()) == "not_rerunnable"
     story = failed(how=lambda story: story.do(c.Report(result={})))
     assert story.intent.status is Status.COMPLETED
     assert code(story) == "not_rerunnable"
 
 
-def test_what_failed_without_a_yes_is_not_run_again() -> None:
+def test_failure_without_an_approval_cannot_be_rerun() -> None:
     direct = Story(gate(validate(), direct=True))
     direct.do(c.Report(fault=BROKE))
     assert "No one had approved" in str(refusal(lambda: carried(direct)))
@@ -133,7 +133,7 @@ def test_what_failed_without_a_yes_is_not_run_again() -> None:
     assert "did not end with a failed agent step" in str(refusal(lambda: carried(rejected)))
 
 
-def test_a_yes_that_silence_brought_is_nobodys() -> None:
+def test_approval_by_expiry_cannot_be_rerun() -> None:
     ask = step(deadline=minutes(60), fallback=Fallback.OUTCOME, fallback_outcome="approved", risk=Risk.LOW)
     story = Story(gate(ask, APPLY))
     story.tick(minutes(60))
@@ -143,21 +143,21 @@ def test_a_yes_that_silence_brought_is_nobodys() -> None:
     assert "not a person's approval: expired" in str(met)
 
 
-def test_where_another_step_had_failed_before_people_are_asked_again() -> None:
+def test_earlier_failure_of_another_step_requires_a_new_approval() -> None:
     undo = validate(id="undo")
     story = failed(validate(), approve(), validate(id="apply", on_failure="undo"), undo)
     story.do(c.Report(fault=BROKE))
     assert "Another step had failed" in str(refusal(lambda: carried(story)))
 
 
-def test_where_something_else_ran_after_the_failure_people_are_asked_again() -> None:
+def test_step_that_ran_after_the_failure_requires_a_new_approval() -> None:
     undo = validate(id="undo")
     story = failed(validate(), approve(), validate(id="apply", on_failure="undo"), undo)
     story.do(c.Report(result={}))
     assert code(story) == "not_rerunnable"
 
 
-def test_people_may_have_been_told_since() -> None:
+def test_notify_step_after_the_failure_does_not_prevent_a_rerun() -> None:
     tell = NotifyStep(id="tell", message="It failed.")
     plan = (validate(), approve(), validate(id="apply", on_failure="tell", on_success="end"), tell)
     story = failed(*plan)
@@ -165,7 +165,7 @@ def test_people_may_have_been_told_since() -> None:
     assert carried(story).start == "apply"
 
 
-def test_it_is_the_same_payload_plan_and_controls_or_people_are_asked_again() -> None:
+def test_changed_payload_plan_or_controls_require_a_new_approval() -> None:
     story = failed()
     source = story.intent
     met = refusal(lambda: rerun_start(source, facts(story), "e" * 64, LATER))
@@ -178,7 +178,7 @@ def test_it_is_the_same_payload_plan_and_controls_or_people_are_asked_again() ->
     assert code(patched) == "policy_changed"
 
 
-def test_after_a_revision_it_is_the_revised_request_that_was_decided() -> None:
+def test_rerun_carries_the_decided_revision() -> None:
     story = Story(gate(validate(), approve(), APPLY)).validated()
     story.do(c.Revise("e" * 64), OTTO)
     story.do(c.Answer("approved"), ANN)
@@ -187,7 +187,7 @@ def test_after_a_revision_it_is_the_revised_request_that_was_decided() -> None:
     assert refusal(lambda: rerun_start(story.intent, facts(story), "d" * 64, LATER)).code == "digest_mismatch"
 
 
-def test_of_several_tasks_the_last_yes_before_the_failure_counts() -> None:
+def test_last_approval_before_the_failure_is_carried() -> None:
     story = Story(gate(step(name="one"), step(name="two"), APPLY))
     story.do(c.Answer("approved"), ANN)
     story.do(c.Answer("approved"), OTTO, after=minutes(1))

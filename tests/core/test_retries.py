@@ -18,7 +18,7 @@ def retries(*steps: object) -> dict[str, int]:
     return {one.id: one.max_retries for one in plan.steps if isinstance(one, AgentStep)}
 
 
-def test_behind_a_gate_two_and_elsewhere_none() -> None:
+def test_steps_after_a_human_step_retry_twice_and_others_never() -> None:
     wait = DelayStep(id="wait", lasts=minutes(5))
     assert retries(step("before"), ask("gate"), wait, step("act"), step("after")) == {
         "before": 0,
@@ -27,13 +27,13 @@ def test_behind_a_gate_two_and_elsewhere_none() -> None:
     }
 
 
-def test_what_only_a_no_leads_to_is_not_behind_the_gate() -> None:
+def test_step_after_a_rejection_is_not_behind_the_human_step() -> None:
     gate = ask("gate", on_success="act", on_failure="undo")
     act, undo = step("act", on_success="end"), step("undo")
     assert retries(gate, act, undo) == {"act": 2, "undo": 0}
 
 
-def test_a_fallback_of_what_a_yes_leads_to_is() -> None:
+def test_failure_route_of_an_approved_step_is_behind_the_human_step() -> None:
     gate = ask("gate")
     assert retries(gate, step("act", on_failure="undo", on_success="end"), step("undo")) == {
         "act": 2,
@@ -41,5 +41,5 @@ def test_a_fallback_of_what_a_yes_leads_to_is() -> None:
     }
 
 
-def test_what_the_plan_says_stays() -> None:
+def test_retries_in_the_plan_are_kept() -> None:
     assert retries(step("a", max_retries=4), ask("gate"), step("b", max_retries=0)) == {"a": 4, "b": 0}

@@ -35,20 +35,20 @@ def local(*parts: int, zone: ZoneInfo = BERLIN) -> datetime:
         (local(2025, 3, 17, 12), "cem"),
     ],
 )
-def test_duty_passes_on_at_the_handover_whatever_the_clocks_do(at: datetime, on_call: str) -> None:
+def test_rotation_hands_over_at_local_time_across_clock_changes(at: datetime, on_call: str) -> None:
     assert WEEKLY.on_call(at) == on_call
     assert WEEKLY.handover_after(at) > at
     assert WEEKLY.on_call(WEEKLY.handover_after(at)) != on_call
     assert WEEKLY.on_call(WEEKLY.handover_after(at) - timedelta(microseconds=1)) == on_call
 
 
-def test_an_anchor_in_the_middle_of_a_week_means_that_week() -> None:
+def test_rotation_start_within_a_week_means_that_week() -> None:
     midweek = Rotation(("ann", "bob"), date(2026, 3, 19), 0, time(9), "Europe/Berlin")
     assert midweek.on_call(local(2026, 3, 17, 12)) == "ann"
     assert midweek.in_order(local(2026, 3, 24, 12)) == ("bob", "ann")
 
 
-def test_an_absence_ends_when_it_ends_and_the_longest_one_counts() -> None:
+def test_longest_current_absence_counts() -> None:
     start = datetime(2026, 3, 2, tzinfo=UTC)
     short, long = (
         Absence(start, start + timedelta(hours=2), "bob"),
@@ -68,12 +68,12 @@ def test_an_absence_ends_when_it_ends_and_the_longest_one_counts() -> None:
         (local(2026, 3, 30, 8), 11, local(2026, 3, 31, 9)),
     ],
 )
-def test_working_time_stands_still_outside_hours(start: datetime, hours: int, ends: datetime) -> None:
+def test_working_time_stops_outside_hours(start: datetime, hours: int, ends: datetime) -> None:
     working = Hours("Europe/Berlin", start=time(8), end=time(18))
     assert working.after(start, timedelta(hours=hours)) == ends
 
 
-def test_outside_working_hours_one_waits_until_they_begin_and_not_a_second_longer() -> None:
+def test_wait_ends_exactly_when_working_hours_begin() -> None:
     hours = Hours("Europe/Berlin", start=time(9), end=time(17))
     friday = datetime(2026, 3, 27, 15, 59, 59, tzinfo=UTC)  # a second before 17:00
     assert hours.opens(friday) == friday
@@ -83,7 +83,7 @@ def test_outside_working_hours_one_waits_until_they_begin_and_not_a_second_longe
     assert Hours("UTC", days=()).opens(closed) == closed
 
 
-def test_hours_that_a_clock_change_leaves_out_pass_no_time() -> None:
+def test_hours_skipped_by_a_clock_change_pass_no_time() -> None:
     # From 02:30 to 03:00 there was nothing in Berlin on 29 March 2026: the clocks went from 02:00 to 03:00.
     night = Hours("Europe/Berlin", tuple(range(7)), time(2, 30), time(3))
     evening = local(2026, 3, 28, 20)
@@ -91,14 +91,14 @@ def test_hours_that_a_clock_change_leaves_out_pass_no_time() -> None:
     assert night.opens(evening) == local(2026, 3, 30, 2, 30)
 
 
-def test_hours_past_midnight_belong_to_the_day_on_which_they_begin() -> None:
+def test_hours_past_midnight_belong_to_the_day_they_begin() -> None:
     night = Hours("Europe/Berlin", days=(4,), start=time(22), end=time(6))
     assert night.is_open(local(2026, 3, 28, 5))
     assert not night.is_open(local(2026, 3, 28, 6))
     assert not night.is_open(local(2026, 3, 27, 5))
 
 
-def test_a_policy_says_all_that_the_design_says() -> None:
+def test_policy_with_all_fields_is_compiled() -> None:
     policy = compile_policy(
         {
             "approve": [
@@ -149,7 +149,7 @@ def test_a_policy_says_all_that_the_design_says() -> None:
         ({"escalate": [{"after": "1h", "to": ["a@b"]}, {"after": "1h", "to": ["a@b"]}]}, "escalate[1].after"),
     ],
 )
-def test_what_a_policy_cannot_mean_is_refused_by_name(source: Any, field: str) -> None:
+def test_invalid_policy_field_is_refused_by_name(source: Any, field: str) -> None:
     with pytest.raises(Invalid) as refusal:
         compile_policy(source)
     assert refusal.value.field == field
@@ -162,7 +162,7 @@ def test_strength_follows_the_risk_and_step_up_is_refused_with_the_reason() -> N
         compile_policy({"strength": "step_up"})
 
 
-def test_a_manifest_refuses_what_it_does_not_know_by_its_path() -> None:
+def test_unknown_manifest_field_is_refused_by_its_path() -> None:
     for source, field in (
         ({"persons": {}}, "persons"),
         ({"people": {"a@b": {"rolls": []}}}, "people.a@b.rolls"),

@@ -67,7 +67,7 @@ def accepted(agent: Account, sender: str, claimed: str = "") -> bool:
         ("*", "", True),
     ],
 )
-def test_an_allowlist_accepts_what_matches_and_a_denylist_the_rest(
+def test_allowlist_accepts_matching_senders_and_denylist_the_others(
     pattern: str, sender: str, matches: bool
 ) -> None:
     assert accepted(agent(ALLOWLIST, pattern), sender) is matches
@@ -75,12 +75,12 @@ def test_an_allowlist_accepts_what_matches_and_a_denylist_the_rest(
     assert accepted(agent(OPEN, pattern), sender)
 
 
-def test_a_claimed_author_can_only_exclude_a_request() -> None:
+def test_claimed_author_can_only_exclude_a_request() -> None:
     assert not accepted(agent(ALLOWLIST, CI), "agent://acme/prod/other", claimed=CI)
     assert not accepted(agent(DENYLIST, CI), "agent://acme/prod/other", claimed=CI)
 
 
-def test_an_empty_list_accepts_nobody_or_everybody() -> None:
+def test_empty_allowlist_accepts_nobody_and_empty_denylist_everybody() -> None:
     assert not accepted(agent(ALLOWLIST), CI)
     with pytest.raises(Forbidden, match="accepts no work from this sender") as refused:
         refuse_sender(agent(ALLOWLIST), {CI}, ())
@@ -100,7 +100,7 @@ def test_an_empty_list_accepts_nobody_or_everybody() -> None:
         (" * ", "*"),
     ],
 )
-def test_patterns_are_made_canonical(said: str, pattern: str) -> None:
+def test_patterns_are_canonicalized(said: str, pattern: str) -> None:
     assert pattern_of(said, "acme", "prod") == pattern
 
 
@@ -119,7 +119,7 @@ def test_patterns_are_made_canonical(said: str, pattern: str) -> None:
         "two words",
     ],
 )
-def test_other_patterns_are_refused(said: str) -> None:
+def test_invalid_patterns_are_refused(said: str) -> None:
     with pytest.raises(Invalid) as refused:
         pattern_of(said, "acme", "prod")
     assert refused.value.field == "sender_pattern"
@@ -148,7 +148,7 @@ def test_entries_are_added_once_and_removed_by_id_or_pattern() -> None:
         (AgentLimits(per_day=3, cost_per_day=1_500_000), Usage(given=3, cost=2_000_000), "2.00 USD today"),
     ],
 )
-def test_the_refusal_names_the_limit_and_when_it_ends(limits: AgentLimits, used: Usage, said: str) -> None:
+def test_refusal_names_the_limit_and_when_it_ends(limits: AgentLimits, used: Usage, said: str) -> None:
     refusal = limit_reached("agent://acme/prod/bot", limits, used, NOON + timedelta(minutes=10))
     assert said in refusal.message
     assert (f"{NOON:%Y-%m-%d} 13:00" in refusal.message) is ("this hour" in said)
@@ -170,5 +170,5 @@ def test_the_refusal_names_the_limit_and_when_it_ends(limits: AgentLimits, used:
         ("agent://other/*", True),
     ],
 )
-def test_a_pattern_for_another_place_matches_no_sender(pattern: str, elsewhere: bool) -> None:
+def test_pattern_for_another_workspace_matches_no_sender(pattern: str, elsewhere: bool) -> None:
     assert is_elsewhere(pattern, ("acme/prod", "old/name")) is elsewhere

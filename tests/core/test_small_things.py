@@ -19,7 +19,7 @@ from tests.core.asking import refusal
 AN_ID = new_intent_id(1_700_000_000_000, bytes(range(10)))
 
 
-def test_an_id_names_its_intent_and_its_visit() -> None:
+def test_step_run_id_names_its_intent_and_number() -> None:
     assert split_ref(step_run_id(AN_ID, 7)) == (AN_ID, 7)
     assert split_ref(step_run_id(AN_ID, 0xFFFF).upper()) == (AN_ID, 0xFFFF)
     assert split_ref(AN_ID) == (AN_ID, 0)
@@ -28,7 +28,7 @@ def test_an_id_names_its_intent_and_its_visit() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "x", AN_ID[:-1], AN_ID + "0", f"{AN_ID} ", AN_ID.replace("-", "_")])
-def test_a_text_that_is_no_id_names_nothing(text: str) -> None:
+def test_malformed_id_is_not_found(text: str) -> None:
     assert refusal(lambda: split_ref(text)).code == "not_found"
 
 
@@ -52,7 +52,7 @@ def test_ids_are_spread_over_256_shards() -> None:
         (1, 2, [""]),
     ],
 )
-def test_differences_are_named_by_path_and_never_by_value(before: Any, after: Any, paths: list[str]) -> None:
+def test_differences_are_named_by_path_without_values(before: Any, after: Any, paths: list[str]) -> None:
     assert list(changed_paths(before, after)) == paths
 
 
@@ -66,7 +66,7 @@ def test_differences_are_named_by_path_and_never_by_value(before: Any, after: An
         (timedelta(days=3, hours=23), "3d ago"),
     ],
 )
-def test_when_work_was_last_asked_for_is_said_in_one_unit(ago: timedelta, words: str) -> None:
+def test_last_claim_is_shown_in_one_unit(ago: timedelta, words: str) -> None:
     assert last_seen_text(START, START + ago) == words
     said = missing_worker_text("a", Worker("a", START), START + ago)
     assert said == (
@@ -74,19 +74,19 @@ def test_when_work_was_last_asked_for_is_said_in_one_unit(ago: timedelta, words:
     )
 
 
-def test_work_that_nobody_ever_asked_for_says_so() -> None:
+def test_agent_that_never_claimed_is_shown_as_never() -> None:
     assert last_seen_text(None, START) == "never"
     assert missing_worker_text("a", None, START) == "No worker has ever asked for the work of a."
 
 
-def test_a_refusal_for_now_says_when_to_try_again() -> None:
+def test_temporary_refusal_says_when_to_try_again() -> None:
     many, busy = TooMany("rate_limited", "Too often.", retry_after=7), Busy("busy", "Full.")
     assert (many.status, many.retry_after, many.hint) == (429, 7, "Try again in 7 s.")
     assert (busy.status, busy.retry_after, busy.hint) == (503, 1, "Try again in 1 s.")
     assert Busy("busy", "Full.", hint="Ask the operator.").hint == "Ask the operator."
 
 
-def test_a_key_stands_once_in_an_object() -> None:
+def test_duplicate_key_of_an_object_is_refused() -> None:
     assert unique([("a", 1), ("b", 2)]) == {"a": 1, "b": 2}
     with pytest.raises(DuplicateKeyError, match="'b' is duplicated") as met:
         unique([("a", 1), ("b", 2), ("b", 3), ("a", 4)])
@@ -96,14 +96,14 @@ def test_a_key_stands_once_in_an_object() -> None:
 # -- texts in places of one line
 
 
-def test_what_could_move_a_cursor_or_hide_is_an_escape_on_a_terminal() -> None:
+def test_control_and_hidden_characters_are_escaped_for_terminals() -> None:
     assert escaped("plain \u4e2d") == "plain \u4e2d"
     assert escaped("\x1b[2J") == "\\x1b[2J"
     assert escaped("a\nb\tc\r") == "a\\nb\\tc\\r"
     assert escaped("a\u202eb\U000e0041") == "a\\u202eb\\U000e0041"
 
 
-def test_hidden_characters_of_json_are_escapes_that_mean_the_same() -> None:
+def test_hidden_characters_of_json_are_escaped_without_changing_it() -> None:
     text = json.dumps({"a": "x\u202ey\U000e0041 \u4e2d"}, ensure_ascii=False)
     plain = plain_json(text)
     assert json.loads(plain) == json.loads(text)
@@ -112,11 +112,11 @@ def test_hidden_characters_of_json_are_escapes_that_mean_the_same() -> None:
     assert "\u4e2d" in plain
 
 
-def test_line_ends_become_pictures_where_there_is_one_line() -> None:
+def test_line_ends_are_shown_as_pictures_on_one_line() -> None:
     assert one_line("a\r\nb\nc") == "a\u240d\u240ab\u240ac"
 
 
-def test_at_a_glance_what_looks_the_same_is_the_same() -> None:
+def test_lookalike_texts_have_one_glance_form() -> None:
     assert glance("\u0410\u200bnn") == glance("ann") == glance("A N N")
     assert glance("Bob") != glance("Ann")
 
@@ -124,7 +124,7 @@ def test_at_a_glance_what_looks_the_same_is_the_same() -> None:
 # -- turns
 
 
-def test_a_turn_of_one_never_passes_on() -> None:
+def test_rotation_of_one_member_never_changes() -> None:
     alone = Rotation(("per_ann",), date(2026, 3, 2))
     assert {alone.on_call(START + timedelta(weeks=weeks)) for weeks in range(-3, 4)} == {"per_ann"}
     assert alone.handover_after(datetime(2026, 3, 2, 9, tzinfo=UTC)) == datetime(2026, 3, 9, 9, tzinfo=UTC)

@@ -160,12 +160,12 @@ def met_in(story: Story) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_every_command_is_taken_or_refused_by_name_where_the_intent_is(state: str) -> None:
+def test_every_command_in_every_state_is_accepted_or_refused_by_name(state: str) -> None:
     assert met_in(STATES[state]()) == MET[state]
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_the_table_is_what_happens(state: str) -> None:
+def test_state_table_agrees_with_the_rules(state: str) -> None:
     """Refused is exactly what the table lacks, except late reports and answers in place of a workflow's agent."""
     story = STATES[state]()
     where = state_of(story.intent)
@@ -178,7 +178,7 @@ def test_the_table_is_what_happens(state: str) -> None:
     assert set(met_in(story)) == refused
 
 
-def test_what_is_late_changes_nothing() -> None:
+def test_late_command_changes_nothing() -> None:
     for state in ("leased", "accepted", "backing off", "task", "delay"):
         story = STATES[state]()
         where = state_of(story.intent)
@@ -188,11 +188,11 @@ def test_what_is_late_changes_nothing() -> None:
                 assert (change.facts, change.notifications) == ([], []), (state, command)
 
 
-def test_the_states_are_all_there() -> None:
+def test_every_state_has_a_test_case() -> None:
     assert {state_of(make().intent) for make in STATES.values()} == set(State) == set(ALLOWED)
 
 
-def test_the_list_names_every_command() -> None:
+def test_command_list_is_complete() -> None:
     named = {type(command) for command in commands(asked())}
     assert named == COMMANDS
     assert isinstance(asked().intent.open, Task)
@@ -208,20 +208,20 @@ def test_every_event_has_its_place() -> None:
     assert {kind for row in ALLOWED.values() for kind in row} == set(decide._RULES), "core/intent/states.py"
 
 
-def test_only_what_ends_an_intent_has_a_final_status() -> None:
+def test_only_final_events_have_a_final_status() -> None:
     assert {kind for kind, effect in EFFECTS.items() if effect.status in FINAL} == set(e.FINAL_EVENTS)
 
 
 @pytest.mark.parametrize(
     ("state", "ending"), [("completed", None), ("rejected", "rejected"), ("canceled", None)]
 )
-def test_the_last_fact_says_how_it_ended(state: str, ending: str | None) -> None:
+def test_last_fact_names_the_ending(state: str, ending: str | None) -> None:
     story = STATES[state]()
     last = story.facts[-1].fact.event
     assert isinstance(last, e.FINAL_EVENTS)
     assert last.ending == ending == story.intent.ending
 
 
-def test_every_event_says_what_it_means() -> None:
+def test_every_event_has_a_description() -> None:
     """The descriptions are the reference of what is stored (docs/reference/events.md)."""
     assert [kind.__name__ for kind in EFFECTS if not kind.__doc__ or kind.__doc__ == e.Event.__doc__] == []

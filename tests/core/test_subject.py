@@ -31,11 +31,13 @@ from signoff.core.text.subject import subject
         ({"amount": "about 7", "currency": "EUR"}, (("amount", "about 7"), ("currency", "EUR"))),
     ],
 )
-def test_the_first_short_values(payload: dict[str, Any], chips: tuple[tuple[str, str], ...]) -> None:
+def test_subject_shows_the_first_short_values(
+    payload: dict[str, Any], chips: tuple[tuple[str, str], ...]
+) -> None:
     assert subject(payload, 3) == chips
 
 
-def test_an_amount_in_a_payload_and_in_a_difference_has_its_currency() -> None:
+def test_amount_in_a_payload_and_in_a_difference_has_its_currency() -> None:
     payload = {"fee": {"before": 1000, "after": 48200000}, "currency": "EUR", "rows": 1840221, "id": 123456}
     shown = {leaf.path: (leaf.before, leaf.text) for leaf in leaves(payload)}
     assert shown == {
@@ -54,7 +56,7 @@ def test_an_amount_in_a_payload_and_in_a_difference_has_its_currency() -> None:
     assert [(leaf.before, leaf.text) for leaf in gone] == [("4,200 EUR", "(removed)")]
 
 
-def test_an_amount_of_which_only_the_currency_changes_is_shown_as_changed() -> None:
+def test_amount_whose_currency_alone_changes_is_shown_as_changed() -> None:
     old, new = {"amount": 5, "currency": "EUR"}, {"amount": 5, "currency": "USD"}
     assert [(leaf.path, leaf.before, leaf.text) for leaf in changed_leaves(old, new)] == [
         ("currency", "EUR", "USD")

@@ -28,7 +28,7 @@ def compiled(said: Any, **more: Any) -> tuple[str, ...]:
     return compile_workflow(source).plan.target
 
 
-def test_equal_values_are_one_target_whatever_else_differs() -> None:
+def test_equal_values_are_one_target() -> None:
     first = target({"cluster": "a", "sql": "x", "to": {"id": 7}}, "cluster", "to.id")
     assert first == target({"to": {"id": 7, "n": 1}, "sql": "y", "cluster": "a"}, "cluster", "to.id")
     assert first == target({"cluster": "a", "to": {"id": 7}}, "to.id", "cluster")
@@ -45,12 +45,12 @@ def test_equal_values_are_one_target_whatever_else_differs() -> None:
 @pytest.mark.parametrize(
     "payload", [{}, {"a": None}, {"a": ""}, {"a": {}}, {"a": {"b": None}}, {"a": {"b": [1]}}, {"a": "b"}, []]
 )
-def test_without_a_value_there_is_no_target(payload: Any) -> None:
+def test_missing_value_means_no_target(payload: Any) -> None:
     assert target(payload, "a.b") == ""
     assert target(payload) == ""
 
 
-def test_a_workflow_declares_one_field_or_several() -> None:
+def test_workflow_declares_one_target_field_or_several() -> None:
     assert compiled("cluster") == ("cluster",)
     assert compiled(["cluster", "customer.id"]) == ("cluster", "customer.id")
     assert (
@@ -61,7 +61,7 @@ def test_a_workflow_declares_one_field_or_several() -> None:
 @pytest.mark.parametrize(
     "said", ["", [], ["a b"], ["{a}"], "a.", ["a", "b", "c", "d", "e", "f"], 3, {"a": 1}, ["a", ""]]
 )
-def test_what_names_no_field_is_refused(said: Any) -> None:
+def test_invalid_target_field_is_refused(said: Any) -> None:
     if said == []:
         assert compiled(said) == ()
         return
@@ -70,14 +70,14 @@ def test_what_names_no_field_is_refused(said: Any) -> None:
     assert (refused.value.field or "").startswith("target")
 
 
-def test_a_target_without_a_decision_is_refused() -> None:
+def test_target_without_a_human_step_is_refused() -> None:
     steps = [{"id": "run", "agent": "a"}]
     with pytest.raises(Invalid) as refused:
         compiled("cluster", steps=steps)
     assert refused.value.field == "target"
 
 
-def test_people_consented_if_their_last_decision_approved_the_payload_as_it_is() -> None:
+def test_consent_requires_that_the_last_decision_approved_the_current_payload() -> None:
     story = Story(gate(step(), step(name="form", type=TaskType.FORM, outcomes=("submitted",))))
     assert not consented(story.intent)
     story.do(c.Answer("approved"), ANN)
@@ -91,7 +91,7 @@ def test_people_consented_if_their_last_decision_approved_the_payload_as_it_is()
         assert consented(story.intent) is agreed
 
 
-def test_the_last_decision_is_that_of_the_task_that_was_decided_last() -> None:
+def test_last_decision_is_that_of_the_task_decided_last() -> None:
     story = Story(gate(step(name="first"), step(name="second")))
     assert last_decision(story.intent) is None
     story.do(c.Answer("approved"), ANN)

@@ -55,7 +55,7 @@ TWO = Stage(need=2)
 # -- which task, and whether it is still open
 
 
-def test_an_answer_to_a_task_that_is_not_open_says_where_the_intent_is() -> None:
+def test_answer_without_an_open_task_names_the_current_state() -> None:
     pause = DelayStep(id="pause", lasts=HOUR)
     waiting, checking, asked = Story(gate(pause, approve())), Story(), asking()
     assert "waiting for something else" in str(refused(waiting, c.Answer("approved"), ANN))
@@ -64,7 +64,7 @@ def test_an_answer_to_a_task_that_is_not_open_says_where_the_intent_is() -> None
     assert "another task is" in str(refused(asked, c.Answer("approved", step_run=7), ANN))
 
 
-def test_after_the_decision_everybody_hears_what_it_was() -> None:
+def test_late_answer_reports_the_decision() -> None:
     story = asking()
     story.do(c.Answer("rejected", comment="not today"), ANN)
     met = refused(story, c.Answer("approved"), OTTO)
@@ -78,7 +78,7 @@ def test_after_the_decision_everybody_hears_what_it_was() -> None:
     assert "comment" not in met.details
 
 
-def test_the_later_of_two_decisions_is_the_one_that_is_told() -> None:
+def test_later_of_two_decisions_is_reported() -> None:
     story = Story(gate(step(name="one"), step(name="two"), validate()))
     story.do(c.Answer("approved"), ANN)
     story.do(c.Answer("approved"), OTTO, after=HOUR)
@@ -87,7 +87,7 @@ def test_the_later_of_two_decisions_is_the_one_that_is_told() -> None:
 
 
 @pytest.mark.parametrize("whose", ["task", "intent"])
-def test_nobody_decides_after_the_deadline_even_before_it_is_written_down(whose: str) -> None:
+def test_answer_after_the_deadline_is_refused_before_expiry_is_recorded(whose: str) -> None:
     story = asking(deadline=HOUR) if whose == "task" else asking(deadline_at=START + HOUR)
     story.now += HOUR
     met = refused(story, c.Answer("approved"), ANN)
@@ -95,7 +95,7 @@ def test_nobody_decides_after_the_deadline_even_before_it_is_written_down(whose:
     assert met.details["decided_at"] == "2026-03-02T10:00:00.000000Z"
 
 
-def test_until_the_deadline_a_yes_counts() -> None:
+def test_approval_at_the_deadline_counts() -> None:
     story = asking(deadline=HOUR)
     story.do(c.Answer("approved"), ANN, after=HOUR - timedelta(microseconds=1))
     assert story.intent.status is Status.COMPLETED
@@ -104,13 +104,13 @@ def test_until_the_deadline_a_yes_counts() -> None:
 # -- one vote a person
 
 
-def test_two_people_decide_and_the_first_alone_does_not() -> None:
+def test_quorum_of_two_needs_two_people() -> None:
     story = asking(TWO)
     assert happened(story.do(c.Answer("approved"), ANN)) == ["Answered"]
     assert happened(story.do(c.Answer("approved"), OTTO)) == ["Answered", "Decided", "Completed"]
 
 
-def test_the_same_answer_again_is_the_one_vote_that_it_is() -> None:
+def test_repeated_answer_is_one_vote() -> None:
     story = asking(TWO)
     story.do(c.Answer("approved", comment="fine"), ANN)
     again = story.do(c.Answer("approved", comment="fine"), ANN)
@@ -120,7 +120,7 @@ def test_the_same_answer_again_is_the_one_vote_that_it_is() -> None:
 @pytest.mark.parametrize(
     "other", [c.Answer("approved", comment="hm"), c.Answer("approved", data={"x": 1}), c.Answer("rejected")]
 )
-def test_an_answer_that_says_anything_else_replaces_the_one_before(other: c.Answer) -> None:
+def test_different_answer_replaces_the_earlier_one(other: c.Answer) -> None:
     story = asking(Stage(need=2, reject_after=2))
     story.do(c.Answer("approved"), ANN)
     story.do(other, ANN)
@@ -129,7 +129,7 @@ def test_an_answer_that_says_anything_else_replaces_the_one_before(other: c.Answ
     assert (vote.number, vote.replaced) == (2, ("approved",))
 
 
-def test_two_yeses_that_may_be_one_persons_are_not_two() -> None:
+def test_two_approvals_that_may_be_one_persons_are_refused() -> None:
     keyed = replace(EMMA, sponsors=("per_emma", "per_ann"))  # Ann made the key that Emma uses
     story = asking(TWO)
     story.do(c.Answer("approved"), ANN)
@@ -139,21 +139,21 @@ def test_two_yeses_that_may_be_one_persons_are_not_two() -> None:
     assert story.intent.ending is Ending.APPROVED
 
 
-def test_it_does_not_matter_which_of_the_two_answered_first() -> None:
+def test_same_person_rule_ignores_the_order_of_answers() -> None:
     keyed = replace(EMMA, sponsors=("per_emma", "per_ann"))
     story = asking(TWO)
     story.do(c.Answer("approved"), keyed)
     assert refused(story, c.Answer("approved"), ANN).code == "same_person"
 
 
-def test_the_next_stage_takes_another_natural_person_too() -> None:
+def test_next_stage_also_needs_another_natural_person() -> None:
     keyed = replace(EMMA, sponsors=("per_emma", "per_ann"))
     story = asking(Stage(("per_ann",)), Stage(("per_emma",)))
     story.do(c.Answer("approved"), ANN)
     assert refused(story, c.Answer("approved"), keyed).code == "same_person"
 
 
-def test_a_no_is_taken_from_whomever_it_may_be() -> None:
+def test_rejection_is_accepted_although_it_may_be_the_same_persons() -> None:
     keyed = replace(EMMA, sponsors=("per_emma", "per_ann"))
     story = asking(TWO)
     story.do(c.Answer("approved"), ANN)
@@ -161,7 +161,7 @@ def test_a_no_is_taken_from_whomever_it_may_be() -> None:
     assert story.intent.ending is Ending.REJECTED
 
 
-def test_the_same_yes_by_a_surer_credential_frees_it_from_who_made_the_key() -> None:
+def test_approval_repeated_with_a_session_no_longer_depends_on_the_key() -> None:
     keyed = replace(EMMA, sponsors=("per_emma", "per_ann"))
     story = asking(TWO)
     story.do(c.Answer("approved"), keyed)
@@ -173,14 +173,14 @@ def test_the_same_yes_by_a_surer_credential_frees_it_from_who_made_the_key() -> 
     assert story.intent.ending is Ending.APPROVED
 
 
-def test_what_was_sent_is_kept_where_the_task_has_another_word_for_it() -> None:
+def test_sent_alias_of_an_outcome_is_recorded() -> None:
     story = asking(TWO, type=TaskType.CONFIRMATION, outcomes=("confirmed", "denied"))
     change = story.do(c.Answer("approved"), ANN)
     event = change.facts[0].fact.event
     assert (getattr(event, "outcome", ""), getattr(event, "sent", "")) == ("confirmed", "approved")
 
 
-def test_an_answer_without_a_digest_is_written_down_as_unseen() -> None:
+def test_answer_without_a_digest_is_recorded_as_unseen() -> None:
     story = asking(TWO)
     blind = story.do(c.Answer("approved"), ANN).facts[0].fact.event
     seen = story.do(c.Answer("approved", digest=story.task.digest), OTTO).facts[0].fact.event
@@ -190,7 +190,7 @@ def test_an_answer_without_a_digest_is_written_down_as_unseen() -> None:
 # -- stages
 
 
-def test_a_stage_that_passes_opens_the_next_and_the_last_one_decides() -> None:
+def test_passed_stage_opens_the_next_and_the_last_decides() -> None:
     story = asking(Stage(("per_ann",)), Stage(("per_otto",)))
     assert happened(story.do(c.Answer("approved"), ANN)) == ["Answered", "StagePassed"]
     assert (story.task.stage, story.task.agreed) == (1, "")
@@ -198,12 +198,12 @@ def test_a_stage_that_passes_opens_the_next_and_the_last_one_decides() -> None:
     assert happened(story.do(c.Answer("approved"), OTTO)) == ["Answered", "Decided", "Completed"]
 
 
-def test_a_no_at_the_first_stage_ends_the_task() -> None:
+def test_rejection_at_the_first_stage_ends_the_task() -> None:
     story = asking(Stage(), Stage())
     assert happened(story.do(c.Answer("rejected"), ANN)) == ["Answered", "Decided", "Failed"]
 
 
-def test_of_several_yeses_a_later_stage_can_only_agree_to_the_one_chosen() -> None:
+def test_later_stage_can_only_confirm_the_chosen_outcome() -> None:
     own = (Outcome("blue", Meaning.APPROVES), Outcome("green", Meaning.APPROVES))
     story = asking(Stage(("per_ann",)), Stage(("per_otto",)), outcomes=("blue", "green", "rejected"), own=own)
     story.do(c.Answer("blue"), ANN)
@@ -214,7 +214,7 @@ def test_of_several_yeses_a_later_stage_can_only_agree_to_the_one_chosen() -> No
     assert story.intent.outcome == "blue"
 
 
-def test_votes_are_counted_with_what_their_people_are_called_when_the_last_one_comes() -> None:
+def test_votes_are_counted_by_membership_at_the_last_vote() -> None:
     story = asking(Stage(("team:dba",), need=2))
     ann, otto, emma = (replace(one, names=one.names | {"team:dba"}) for one in (ANN, OTTO, EMMA))
     dba = frozenset({"team:dba"})
@@ -234,7 +234,7 @@ def handed_over() -> Story:
     return story
 
 
-def test_whoever_hands_it_over_has_no_say_and_the_taker_has_theirs() -> None:
+def test_delegating_moves_the_vote_to_the_delegate() -> None:
     story = handed_over()
     assert story.task.delegations == (Delegation("per_ann", "per_otto", frozenset({"per_ann"})),)
     assert refused(story, c.Answer("approved"), ANN).code == "not_an_approver"
@@ -243,7 +243,7 @@ def test_whoever_hands_it_over_has_no_say_and_the_taker_has_theirs() -> None:
     assert story.intent.results["ask"]["decided_by"] == "per_otto"
 
 
-def test_a_say_is_not_handed_to_oneself_nor_on_nor_back_in_a_circle() -> None:
+def test_delegation_to_oneself_onward_or_in_a_circle_is_refused() -> None:
     story = handed_over()
     assert refused(story, c.Delegate("per_emma"), EMMA).code == "delegate_to_oneself"
     assert refused(story, c.Delegate("per_emma"), OTTO).code == "delegation_not_transitive"
@@ -252,7 +252,7 @@ def test_a_say_is_not_handed_to_oneself_nor_on_nor_back_in_a_circle() -> None:
     assert (type(met), met.code, met.field) == (Invalid, "delegation_cycle", "to")
 
 
-def test_a_stand_in_does_not_hand_on_what_is_the_absent_persons() -> None:
+def test_delegate_cannot_pass_on_the_vote_of_an_absent_person() -> None:
     story = asking(
         Stage(("per_ann",)), membership=people({"ann": "otto"}, ann="role:approver", otto="role:approver")
     )
@@ -266,7 +266,7 @@ def test_a_stand_in_does_not_hand_on_what_is_the_absent_persons() -> None:
 # -- asking others
 
 
-def test_an_admin_asks_others_and_those_asked_before_are_not() -> None:
+def test_reassigning_replaces_the_approvers() -> None:
     story = asking(Stage(("per_ann",)))
     story.do(c.Delegate("per_emma"), ANN)
     story.do(c.MarkReviewing(), EMMA)
@@ -281,7 +281,7 @@ def test_an_admin_asks_others_and_those_asked_before_are_not() -> None:
 @pytest.mark.parametrize(
     ("outcome", "ending"), [("rejected", Ending.REJECTED), ("changes_requested", Ending.SUPERSEDED)]
 )
-def test_a_rejection_is_one_even_if_earlier_approvals_suffice_by_now(outcome: str, ending: Ending) -> None:
+def test_rejection_counts_even_if_earlier_approvals_suffice_by_now(outcome: str, ending: Ending) -> None:
     """Ann has left the team when Emma approves, and is back in it when Otto answers."""
     team = frozenset({"team:dba", "role:approver"})
     without, everybody = (
@@ -296,7 +296,7 @@ def test_a_rejection_is_one_even_if_earlier_approvals_suffice_by_now(outcome: st
     assert story.intent.ending is ending
 
 
-def test_a_stage_that_asks_each_entry_is_not_reassigned_to_fewer() -> None:
+def test_all_stage_is_not_reassigned_to_fewer_entries() -> None:
     story = asking(Stage(("per_ann", "per_emma"), every=True))
     story.do(c.Answer("approved"), ANN)
     for to in (("per_otto",), ("per_otto", "per_otto")):
@@ -310,7 +310,7 @@ def test_a_stage_that_asks_each_entry_is_not_reassigned_to_fewer() -> None:
     assert story.intent.ending is Ending.APPROVED
 
 
-def test_a_vote_stays_where_its_entry_is_asked_again() -> None:
+def test_vote_remains_if_its_entry_is_asked_again() -> None:
     story = asking(Stage(("per_ann", "per_emma"), every=True))
     story.do(c.Answer("approved"), ANN)
     story.do(c.Reassign(("per_ann", "per_otto")), ADA)
@@ -318,7 +318,7 @@ def test_a_vote_stays_where_its_entry_is_asked_again() -> None:
     assert story.intent.ending is Ending.APPROVED
 
 
-def test_a_former_approver_still_counts_towards_a_number() -> None:
+def test_vote_of_a_former_approver_still_counts_towards_a_number() -> None:
     story = asking(Stage(("per_ann", "per_emma"), need=2))
     story.do(c.Answer("approved"), ANN)
     story.do(c.Reassign(("per_otto", "per_emma")), ADA)
@@ -326,14 +326,14 @@ def test_a_former_approver_still_counts_towards_a_number() -> None:
     assert story.intent.ending is Ending.APPROVED
 
 
-def test_only_an_admin_asks_others_and_names_somebody() -> None:
+def test_only_an_admin_reassigns_and_must_name_somebody() -> None:
     story = asking()
     assert refused(story, c.Reassign(("per_emma",)), ANN).code == "admin_required"
     met = refused(story, c.Reassign(()), ADA)
     assert (type(met), met.code, met.field) == (Invalid, "nobody_named", "to")
 
 
-def test_who_is_in_the_team_and_who_stands_in_is_pinned_when_they_are_asked() -> None:
+def test_team_and_delegates_are_pinned_at_reassignment() -> None:
     story = asking(Stage(("per_ann",)))
     story.membership = people({"otto": "emma"}, otto="team:dba role:approver", emma="role:approver")
     story.do(c.Reassign(("team:dba",)), ADA)
@@ -341,7 +341,7 @@ def test_who_is_in_the_team_and_who_stands_in_is_pinned_when_they_are_asked() ->
     assert story.task.asked_delegates == {"per_otto": ("per_emma",)}
 
 
-def test_whom_the_task_names_already_may_stay_who_they_were() -> None:
+def test_entries_already_named_by_the_task_keep_their_pinned_members() -> None:
     now = people(ann="team:dba role:approver")
     story = asking(Stage(("team:dba",)), membership=now)
     story.membership = people(ann="role:approver", emma="team:dba team:sec role:approver")
@@ -352,7 +352,7 @@ def test_whom_the_task_names_already_may_stay_who_they_were() -> None:
     assert story.task.pinned_members["team:dba"] == ("per_emma",)
 
 
-def test_who_asks_for_it_does_not_choose_who_decides() -> None:
+def test_requester_cannot_reassign() -> None:
     story = asking(by=replace(ADA, id="per_boss", sponsors=("per_boss",)))
     met = refused(story, c.Reassign(("per_emma",)), replace(ADA, id="per_boss", sponsors=("per_boss",)))
     assert (met.code, "choose who decides" in str(met)) == ("self_approval", True)
@@ -361,7 +361,7 @@ def test_who_asks_for_it_does_not_choose_who_decides() -> None:
 # -- taking, commenting
 
 
-def test_taking_is_seen_locks_nothing_and_is_said_once() -> None:
+def test_review_mark_is_recorded_once_and_locks_nothing() -> None:
     story = asking()
     assert happened(story.do(c.MarkReviewing(), ANN)) == ["ReviewMarked"]
     assert story.task.reviewed_by == "per_ann"
@@ -372,7 +372,7 @@ def test_taking_is_seen_locks_nothing_and_is_said_once() -> None:
     assert story.do(c.MarkReviewing(free=True), OTTO).facts == []
 
 
-def test_a_comment_decides_nothing_and_has_to_say_something() -> None:
+def test_comment_decides_nothing_and_must_not_be_empty() -> None:
     story = asking()
     assert happened(story.do(c.AddComment("Why today?"), ANN)) == ["Commented"]
     assert happened(story.do(c.AddComment("Because."), SERVICE)) == ["Commented"]
@@ -384,7 +384,7 @@ def test_a_comment_decides_nothing_and_has_to_say_something() -> None:
 # -- changing what is decided
 
 
-def test_a_revision_voids_the_votes_begins_anew_and_bars_its_editor() -> None:
+def test_revision_voids_votes_restarts_stages_and_bars_its_editor() -> None:
     story = review(
         Stage(("per_ann", "per_otto", "per_emma")), Stage(), remind=Reminders(minutes(5), minutes(5), 3)
     )
@@ -400,21 +400,21 @@ def test_a_revision_voids_the_votes_begins_anew_and_bars_its_editor() -> None:
     assert story.task.stage == 1
 
 
-def test_whoever_made_the_editors_key_is_an_editor_too() -> None:
+def test_creator_of_the_editors_key_is_an_editor_too() -> None:
     story = review()
     story.do(c.Revise("e" * 64), replace(OTTO, sponsors=("per_otto", "per_ann")))
     assert story.intent.editors == ("per_otto", "per_ann")
     assert answer_right(ANN, story.intent, story.task) is None
 
 
-def test_a_revision_is_of_what_was_shown_and_changes_something() -> None:
+def test_revision_needs_the_shown_digest_and_a_change() -> None:
     story = review()
     assert refused(story, c.Revise("e" * 64, digest="f" * 64), ANN).code == "stale_revision"
     met = refused(story, c.Revise("d" * 64), ANN)
     assert (type(met), met.code, met.field) == (Invalid, "nothing_changed", "payload")
 
 
-def test_asked_instead_at_a_later_stage_is_not_asked_at_the_first_after_a_revision() -> None:
+def test_reassignment_at_a_later_stage_does_not_apply_to_the_first_after_a_revision() -> None:
     later, first = review(Stage(), Stage()), review(Stage(), Stage())
     later.do(c.Answer("approved"), ANN)
     for story in (later, first):
@@ -432,7 +432,7 @@ def test_asked_instead_at_a_later_stage_is_not_asked_at_the_first_after_a_revisi
 LADDER = (Escalation(HOUR, ("per_otto",)), Escalation(2 * HOUR, ("per_emma",)))
 
 
-def test_where_nobody_is_reached_the_ladder_moves_on_at_once_and_ends_undeliverable() -> None:
+def test_escalation_without_reachable_people_continues_and_ends_undeliverable() -> None:
     story = asking(Stage(("per_ann",)), escalate=LADDER)
     first = story.do(c.ReportUnreachable(1, "no address"), SYSTEM)
     assert happened(first) == ["NobodyReached", "Escalated"]
@@ -446,14 +446,14 @@ def test_where_nobody_is_reached_the_ladder_moves_on_at_once_and_ends_undelivera
     assert (story.intent.ending, story.intent.outcome) == (Ending.UNDELIVERABLE, "undeliverable")
 
 
-def test_news_of_a_rung_that_the_ladder_has_left_moves_nothing() -> None:
+def test_stale_report_of_an_escalation_level_changes_nothing() -> None:
     story = asking(Stage(("per_ann",)), escalate=LADDER)
     story.do(c.ReportUnreachable(1, "no address"), SYSTEM)
     assert happened(story.do(c.ReportUnreachable(1, "no address"), SYSTEM)) == ["NobodyReached"]
     assert story.task.escalated == 1
 
 
-def test_while_somebody_has_heard_of_it_the_task_stays_open() -> None:
+def test_task_stays_open_while_somebody_was_reached() -> None:
     story = asking(Stage(("per_ann",)))
     assert happened(story.do(c.ReportUnreachable(1, "no address", others_reached=True), SYSTEM)) == [
         "NobodyReached"
@@ -463,11 +463,11 @@ def test_while_somebody_has_heard_of_it_the_task_stays_open() -> None:
 
 
 @pytest.mark.parametrize("news", [c.ReportUnreachable(7, "x"), c.ReportUnreachable(1, "x", stage=1)])
-def test_news_of_another_task_or_stage_is_no_news(news: c.ReportUnreachable) -> None:
+def test_unreachable_report_of_another_task_or_stage_is_ignored(news: c.ReportUnreachable) -> None:
     assert asking().do(news, SYSTEM).facts == []
 
 
-def test_news_after_the_end_of_the_task_is_no_news() -> None:
+def test_unreachable_report_after_the_end_of_the_task_is_ignored() -> None:
     story = Story(gate(step(), validate()))
     story.do(c.Answer("approved"), ANN)
     assert story.do(c.ReportUnreachable(1, "x"), SYSTEM).facts == []
@@ -476,7 +476,7 @@ def test_news_after_the_end_of_the_task_is_no_news() -> None:
 # -- the answers that are nobody's
 
 
-def test_a_fallback_that_is_a_yes_is_recorded_as_expired() -> None:
+def test_approval_by_fallback_is_recorded_as_expired() -> None:
     story = asking(deadline=HOUR, fallback=Fallback.OUTCOME, fallback_outcome="approved", risk=Risk.LOW)
     story.tick(HOUR)
     assert (story.intent.status, story.intent.ending) == (Status.COMPLETED, Ending.EXPIRED)
@@ -484,7 +484,7 @@ def test_a_fallback_that_is_a_yes_is_recorded_as_expired() -> None:
 
 
 @pytest.mark.parametrize("who", [AGENT, SERVICE, RITA])
-def test_no_program_and_nobody_on_the_requesters_side_answers(who: Actor) -> None:
+def test_programs_and_the_requesters_side_cannot_answer(who: Actor) -> None:
     assert refused(asking(), c.Answer("approved"), who).code in (
         "person_required",
         "self_approval",
@@ -492,7 +492,7 @@ def test_no_program_and_nobody_on_the_requesters_side_answers(who: Actor) -> Non
     )
 
 
-def test_the_rule_asks_for_the_ground_again_where_nothing_before_it_did() -> None:
+def test_eligibility_is_checked_by_the_rule_itself() -> None:
     story = asking(Stage(("per_ann",)))
     transition = Transition(OTTO, story.now, "", story.intent)
     met = refusal(lambda: decide(transition, c.Answer("approved", shown=frozenset({(1, 0, 1)}))))
@@ -500,7 +500,7 @@ def test_the_rule_asks_for_the_ground_again_where_nothing_before_it_did() -> Non
     assert transition.trail == []
 
 
-def test_a_task_waits_for_people_who_were_asked_alone() -> None:
+def test_task_waits_for_eligible_people_only() -> None:
     story = asking(Stage(("per_ann",)))
     assert waits_for(ANN, story.intent, story.task)
     assert not waits_for(OTTO, story.intent, story.task)
@@ -509,7 +509,7 @@ def test_a_task_waits_for_people_who_were_asked_alone() -> None:
     )
 
 
-def test_a_task_waits_no_more_for_a_person_who_answered_nor_for_one_who_edited_it() -> None:
+def test_task_does_not_wait_for_people_who_answered_or_edited() -> None:
     story = review(Stage(("per_ann", "per_otto", "per_emma"), need=2))
     story.do(c.Revise("e" * 64, digest=story.task.digest), OTTO)
     story.do(c.Answer("approved"), ANN)
@@ -518,7 +518,7 @@ def test_a_task_waits_no_more_for_a_person_who_answered_nor_for_one_who_edited_i
     assert not waits_for(keyed, story.intent, story.task)
 
 
-def test_a_task_waits_no_more_for_a_person_whose_delegate_has_answered() -> None:
+def test_task_does_not_wait_for_a_person_whose_delegate_answered() -> None:
     story = asking(Stage(("per_ann", "per_emma"), need=2))
     story.do(c.Delegate("per_otto"), ANN)
     assert [waits_for(who, story.intent, story.task) for who in (ANN, OTTO)] == [False, True]
@@ -527,14 +527,14 @@ def test_a_task_waits_no_more_for_a_person_whose_delegate_has_answered() -> None
     assert not waits_for(OTTO, story.intent, story.task)
 
 
-def test_a_task_that_takes_a_stronger_sign_in_waits_for_the_person_all_the_same() -> None:
+def test_task_waits_for_a_person_who_needs_a_stronger_sign_in() -> None:
     story = asking(Stage(("per_ann",)), strength=Strength.SESSION)
     by_link = replace(ANN, strength=Strength.LINK)
     assert refused(story, c.Answer("approved"), by_link).code == "stronger_sign_in_required"
     assert waits_for(by_link, story.intent, story.task)
 
 
-def test_a_comment_is_recorded_with_its_task_and_an_empty_one_is_refused() -> None:
+def test_comment_is_recorded_with_its_task_and_an_empty_one_refused() -> None:
     story = asking(Stage(need=2))
     [said] = story.do(c.AddComment("Why now?"), ANN).facts
     assert isinstance(said.fact.event, Commented)
@@ -545,7 +545,7 @@ def test_a_comment_is_recorded_with_its_task_and_an_empty_one_is_refused() -> No
         assert (met.code, met.field, met.message) == ("comment_required", "comment", "The comment is empty.")
 
 
-def test_an_answer_that_comes_too_late_hears_what_was_decided_by_whom_and_when() -> None:
+def test_late_answer_reports_what_was_decided_by_whom_and_when() -> None:
     story = Story(gate(step(name="first"), step(name="second")))
     story.do(c.Answer("approved"), OTTO)
     story.do(c.Answer("rejected"), ANN, after=HOUR)
@@ -558,7 +558,7 @@ def test_an_answer_that_comes_too_late_hears_what_was_decided_by_whom_and_when()
     assert met.details["decided_at"] > story.intent.results["first"]["decided_at"]
 
 
-def test_without_a_decision_it_is_said_how_the_request_ended() -> None:
+def test_late_answer_without_a_decision_reports_the_ending() -> None:
     story = asking()
     story.intent = replace(story.intent, results={})
     assert already_decided(story.intent).details == {}
@@ -571,7 +571,7 @@ def test_without_a_decision_it_is_said_how_the_request_ended() -> None:
     assert already_decided(gates.intent).details == dated
 
 
-def test_where_nothing_is_open_it_is_said_where_the_request_is() -> None:
+def test_answer_without_an_open_task_says_where_the_request_is() -> None:
     gates = Story(gate(step(name="first"), validate(), step(name="second")))
     assert "here: another task is." in nothing_open(gates.intent).message
     gates.do(c.Answer("approved"), ANN)

@@ -12,7 +12,7 @@ def fits(story: Story, **wanted: object) -> bool:
     return TaskFilter(**wanted).fits(story.intent, story.task)  # type: ignore[arg-type]
 
 
-def test_each_condition_is_one_of_the_task() -> None:
+def test_each_condition_matches_a_field_of_the_task() -> None:
     story = asking(Stage(("team:sre",)), risk=Risk.LOW)
     assert fits(story)
     assert fits(
@@ -29,13 +29,13 @@ def test_each_condition_is_one_of_the_task() -> None:
     assert not fits(story, types=frozenset({"intent.other.v1"}))
 
 
-def test_the_risk_is_that_which_a_check_reports() -> None:
+def test_risk_filter_uses_the_risk_reported_by_checks() -> None:
     story = Story(gate(validate(), step(risk=Risk.LOW)))
     story.do(c.Report(result={"passed": True, "risk": "high"}))
     assert (fits(story, risk="high"), fits(story, risk="low")) == (True, False)
 
 
-def test_it_looks_where_the_fewest_are() -> None:
+def test_filter_searches_the_smallest_list() -> None:
     story = asking(Stage(("team:sre",)))
     team = TaskFilter(team="team:sre").among(ANN, everything)
     assert team is not None

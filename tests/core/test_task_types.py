@@ -17,7 +17,7 @@ from signoff.core.plan.wording import label
 
 
 @pytest.mark.parametrize("kind", TaskType)
-def test_a_type_of_task_has_all_that_every_surface_needs(kind: TaskType) -> None:
+def test_task_type_has_everything_that_each_surface_needs(kind: TaskType) -> None:
     assert kind.outcomes == tuple(outcome.name for outcome in kind.built_in)
     assert [meaning_of(word) for word in kind.outcomes].count(Meaning.APPROVES) == 1
     assert kind.default_title
@@ -35,13 +35,13 @@ def test_a_type_of_task_has_all_that_every_surface_needs(kind: TaskType) -> None
     assert task.evidence_required is (Trait.EVIDENCE in kind.traits)
 
 
-def test_an_outcome_means_the_same_in_every_type() -> None:
+def test_outcome_has_the_same_meaning_in_every_task_type() -> None:
     for kind in TaskType:
         for outcome in kind.built_in:
             assert BUILT_IN[outcome.name] is outcome
 
 
-def test_an_assignment_names_to_whom() -> None:
+def test_assignment_names_the_assignee() -> None:
     spec = TaskSpec(type=TaskType.ASSIGNMENT, outcomes=TaskType.ASSIGNMENT.outcomes)
     for data in ({}, {"assignee": " "}, {"assignee": None}, {"note": "Ann"}):
         with pytest.raises(Invalid) as refused:

@@ -8,13 +8,13 @@ from hypothesis import strategies as st
 from signoff.core.text.text_diff import Work, same_lines
 
 
-def test_lines_are_the_same_around_what_went_and_came() -> None:
+def test_common_lines_around_a_change_are_matched() -> None:
     assert same_lines("abcd", "axcd") == [(0, 0), (2, 2), (3, 3)]
     assert same_lines("abc", "abc") == [(0, 0), (1, 1), (2, 2)]
     assert same_lines("", "abc") == same_lines("abc", "") == same_lines("abc", "xyz") == []
 
 
-def test_what_stands_once_on_both_sides_holds_the_rest_together() -> None:
+def test_lines_unique_on_both_sides_anchor_the_match() -> None:
     was, now = (
         ["x", "{", "}", "one", "{", "}", "two", "y"],
         ["w", "{", "}", "one", "new", "{", "}", "two", "z"],
@@ -22,18 +22,18 @@ def test_what_stands_once_on_both_sides_holds_the_rest_together() -> None:
     assert same_lines(was, now) == [(1, 1), (2, 2), (3, 3), (4, 5), (5, 6), (6, 7)]
 
 
-def test_of_lines_that_changed_places_the_longest_run_is_kept() -> None:
+def test_longest_run_of_moved_lines_is_kept() -> None:
     assert same_lines("sabcdt", "xbcday") == [(2, 1), (3, 2), (4, 3)]
 
 
 @given(st.lists(st.sampled_from("abcd"), max_size=12), st.lists(st.sampled_from("abcd"), max_size=12))
-def test_the_same_lines_are_the_same_and_in_order(was: list[str], now: list[str]) -> None:
+def test_matched_lines_are_equal_and_in_order(was: list[str], now: list[str]) -> None:
     found = same_lines(was, now)
     assert all(was[i] == now[j] for i, j in found)
     assert all(i < k and j < m for (i, j), (k, m) in pairwise(found))
 
 
-def test_a_block_without_an_anchor_is_compared_exactly_while_the_budget_lasts() -> None:
+def test_block_without_an_anchor_is_compared_exactly_within_the_budget() -> None:
     was, now = "xababy", "zbabaw"
     assert same_lines(was, now) == []
     work = Work(100)
@@ -46,7 +46,7 @@ def test_a_block_without_an_anchor_is_compared_exactly_while_the_budget_lasts() 
 
 
 @given(st.lists(st.sampled_from("ab"), max_size=12), st.lists(st.sampled_from("ab"), max_size=12))
-def test_compared_exactly_they_are_the_same_and_in_order(was: list[str], now: list[str]) -> None:
+def test_exactly_compared_lines_are_equal_and_in_order(was: list[str], now: list[str]) -> None:
     found = same_lines(was, now, Work())
     assert all(was[i] == now[j] for i, j in found)
     assert all(i < k and j < m for (i, j), (k, m) in pairwise(found))

@@ -41,7 +41,7 @@ def held(story: Story) -> Delivery:
     return story.intent.open
 
 
-def test_a_delay_ends_at_its_time_and_goes_on() -> None:
+def test_delay_ends_at_its_time_and_the_next_step_starts() -> None:
     story = Story(gate(PAUSE, approve()))
     assert isinstance(story.intent.open, Delay)
     assert wake_at(story.intent) == START + HOUR
@@ -49,14 +49,14 @@ def test_a_delay_ends_at_its_time_and_goes_on() -> None:
     assert happened(story.tick(MOMENT)) == ["DelayEnded", "TaskOpened"]
 
 
-def test_what_needs_no_waiting_runs_through_to_the_end() -> None:
+def test_plan_without_waiting_runs_to_the_end() -> None:
     tell = NotifyStep(id="tell", message="Done.", to=("ops@acme.example",))
     story = Story(gate(tell, replace(tell, id="again")))
     assert story.intent.status is Status.COMPLETED
     assert wake_at(story.intent) is None
 
 
-def test_nothing_is_due_before_its_time_and_each_thing_happens_once() -> None:
+def test_nothing_is_due_early_and_each_timer_fires_once() -> None:
     story = asking(
         deadline=8 * HOUR, remind=Reminders(HOUR, 2 * HOUR, 2), escalate=(Escalation(4 * HOUR, ("per_x",)),)
     )
@@ -69,18 +69,18 @@ def test_nothing_is_due_before_its_time_and_each_thing_happens_once() -> None:
     assert story.intent.ending is Ending.EXPIRED
 
 
-def test_an_outage_makes_one_of_the_reminders_that_were_missed() -> None:
+def test_missed_reminders_become_one_after_an_outage() -> None:
     story = asking(remind=Reminders(HOUR, HOUR, 5))
     assert happened(story.tick(10 * HOUR)) == ["Reminded"]
     assert wake_at(story.intent) == START + 11 * HOUR
 
 
-def test_a_deadline_that_has_passed_ends_the_wait_before_any_reminder_of_it() -> None:
+def test_passed_deadline_ends_the_wait_before_any_reminder() -> None:
     story = asking(deadline=8 * HOUR, remind=Reminders(HOUR, HOUR, 5))
     assert happened(story.tick(9 * HOUR)) == ["Decided", "Failed"]
 
 
-def test_each_stage_begins_its_reminders_and_rungs_anew() -> None:
+def test_each_stage_restarts_reminders_and_escalation() -> None:
     story = asking(
         Stage(), Stage(), remind=Reminders(HOUR, HOUR, 5), escalate=(Escalation(3 * HOUR, ("per_x",)),)
     )
@@ -91,7 +91,7 @@ def test_each_stage_begins_its_reminders_and_rungs_anew() -> None:
     assert happened(story.tick(2 * HOUR)) == ["Escalated", "Reminded"]
 
 
-def test_reminders_and_rungs_wait_for_working_hours() -> None:
+def test_reminders_and_escalation_wait_for_working_hours() -> None:
     hours = Hours("UTC", (0, 1, 2, 3, 4), time(9), time(10))  # START is a Monday at nine
     story = asking(
         hours=hours, remind=Reminders(2 * HOUR, HOUR, 2), escalate=(Escalation(5 * HOUR, ("per_x",)),)
@@ -102,7 +102,7 @@ def test_reminders_and_rungs_wait_for_working_hours() -> None:
     ]
 
 
-def test_a_policys_deadline_may_be_counted_in_working_time() -> None:
+def test_deadline_of_a_policy_may_count_working_time() -> None:
     hours = Hours("UTC", (0, 1, 2, 3, 4), time(9), time(10))
     assert asking(hours=hours, deadline=3 * HOUR, deadline_in_hours=True).task.deadline_at == datetime(
         2026, 3, 4, 10, tzinfo=UTC
@@ -110,14 +110,14 @@ def test_a_policys_deadline_may_be_counted_in_working_time() -> None:
     assert asking(hours=hours, deadline=3 * HOUR).task.deadline_at == START + 3 * HOUR
 
 
-def test_the_earlier_of_the_tasks_and_the_requests_deadline_ends_it() -> None:
+def test_earlier_deadline_of_task_and_request_applies() -> None:
     both = asking(deadline=2 * HOUR, deadline_at=START + HOUR)
     assert ends_at(both.intent, both.task) == START + HOUR
     assert ends_at(asking(deadline=HOUR).intent, asking(deadline=HOUR).task) == START + HOUR
     assert ends_at(asking().intent, asking().task) is None
 
 
-def test_the_requests_deadline_ends_everything_and_the_task_expires_with_it() -> None:
+def test_deadline_of_the_request_ends_it_and_expires_the_task() -> None:
     story = asking(deadline_at=START + HOUR)
     assert happened(story.tick(HOUR)) == ["Decided", "TimedOut"]
     assert (story.intent.status, story.intent.ending) == (Status.TIMED_OUT, Ending.EXPIRED)
@@ -126,14 +126,14 @@ def test_the_requests_deadline_ends_everything_and_the_task_expires_with_it() ->
     assert list(deadlines(working.intent)) == []
 
 
-def test_a_deadline_in_the_past_is_refused_at_once() -> None:
+def test_deadline_in_the_past_is_refused() -> None:
     assert refusal(lambda: Story(deadline_at=START)).code == "deadline_passed"
 
 
 # -- deliveries
 
 
-def test_a_lease_that_runs_out_rests_and_is_offered_again_until_the_last_attempt() -> None:
+def test_expired_lease_backs_off_and_is_offered_until_the_last_attempt() -> None:
     story = Story(gate(validate(max_attempts=2), approve()))
     story.do(c.Claim("w", minutes(1)))
     assert happened(story.tick(minutes(1))) == ["AttemptFailed"]
@@ -150,7 +150,7 @@ def test_a_lease_that_runs_out_rests_and_is_offered_again_until_the_last_attempt
     assert "did not finish step 'validate' in 2 attempts" in fault.message
 
 
-def test_a_push_that_is_not_taken_rests_by_the_pushes_own_pauses() -> None:
+def test_failed_push_backs_off_by_its_own_pauses() -> None:
     story = Story(gate(validate(push=True), approve()))
     story.do(c.FailPush(1, 1, "503"), SYSTEM)
     assert held(story).retry_at == START + PUSH_BACKOFF.after(1)
@@ -158,7 +158,7 @@ def test_a_push_that_is_not_taken_rests_by_the_pushes_own_pauses() -> None:
     assert story.do(c.AcceptPush(1, 1), SYSTEM).facts == []
 
 
-def test_a_push_backs_off_for_as_long_as_its_agent_asks_within_a_bound() -> None:
+def test_push_backs_off_for_as_long_as_the_agent_asks_within_a_limit() -> None:
     for asked, pause in (
         (minutes(1), minutes(1)),
         (timedelta(seconds=1), PUSH_BACKOFF.after(1)),
@@ -171,20 +171,20 @@ def test_a_push_backs_off_for_as_long_as_its_agent_asks_within_a_bound() -> None
         assert happened(story.tick(minutes(0.1))) == ["Offered"]
 
 
-def test_a_step_with_a_deadline_is_given_up_at_it() -> None:
+def test_step_with_a_deadline_times_out() -> None:
     story = Story(gate(validate(deadline=HOUR, on_timeout="approve"), approve()))
     assert happened(story.tick(HOUR)) == ["StepTimedOut", "TaskOpened"]
     assert story.intent.setback == Failure("step_timeout", "Step 'validate' passed its deadline.")
 
 
-def test_a_deadlines_yes_goes_on_as_its_policy_says() -> None:
+def test_approval_by_expiry_continues_as_the_policy_defines() -> None:
     ask = step(deadline=HOUR, fallback=Fallback.OUTCOME, fallback_outcome="approved", risk=Risk.LOW)
     story = Story(gate(ask, validate()))
     assert happened(story.tick(HOUR)) == ["Decided", "Offered"]
     assert (story.intent.outcome, story.intent.ending) == ("approved", Ending.EXPIRED)
 
 
-def test_a_deadline_approves_nothing_if_nobody_was_asked() -> None:
+def test_expiry_approves_nothing_if_nobody_was_notified() -> None:
     ask = step(deadline=HOUR, fallback=Fallback.OUTCOME, fallback_outcome="approved", risk=Risk.LOW)
     story = Story(gate(ask, validate()))
     assert not expired_as_approved(story.intent, START)
@@ -196,7 +196,7 @@ def test_a_deadline_approves_nothing_if_nobody_was_asked() -> None:
 # -- and what is over is over
 
 
-def test_a_report_of_a_step_that_is_over_is_refused() -> None:
+def test_report_on_a_finished_step_is_refused() -> None:
     story = Story(gate(validate(), validate(id="second"), approve())).validated()
     met = refusal(lambda: story.do(c.Report(step_run=1)))
     assert (type(met), met.code) == (Conflict, "step_finished")
@@ -206,7 +206,7 @@ def test_a_report_of_a_step_that_is_over_is_refused() -> None:
     assert refusal(lambda: story.do(c.ReportProgress())).code == "awaiting_decision"
 
 
-def test_resolved_from_outside_it_is_said_once_that_work_goes_on() -> None:
+def test_resolving_a_direct_intent_records_progress_once() -> None:
     story = Story(gate(validate(), direct=True))
     assert happened(story.do(c.Resolve({"n": 1}), SERVICE)) == ["ProgressReported", "Completed"]
     noted = Story(gate(validate(), direct=True))
@@ -214,7 +214,7 @@ def test_resolved_from_outside_it_is_said_once_that_work_goes_on() -> None:
     assert happened(noted.do(c.Resolve({"n": 1}), SERVICE)) == ["Completed"]
 
 
-def test_a_history_begins_with_its_creation_and_happens_where_it_can() -> None:
+def test_history_must_start_with_creation_and_follow_the_states() -> None:
     story = Story(gate(validate(), approve())).validated()
     story.do(c.Answer("approved"), ANN)
     facts = [unseal(body, private) for _, body, private, _ in story.rows]
@@ -235,7 +235,7 @@ def test_a_history_begins_with_its_creation_and_happens_where_it_can() -> None:
     assert VALIDATOR in str(facts[1].event)
 
 
-def test_between_two_steps_only_the_requests_own_deadline_is_due() -> None:
+def test_only_the_requests_deadline_is_due_between_two_steps() -> None:
     between = replace(asking(deadline=HOUR, deadline_at=START + 2 * HOUR).intent, open=None)
     assert list(deadlines(between)) == [START + 2 * HOUR]
     assert list(deadlines(replace(between, deadline_at=None))) == []
@@ -247,7 +247,7 @@ def test_between_two_steps_only_the_requests_own_deadline_is_due() -> None:
 DAYS = timedelta(days=3)
 
 
-def test_a_rest_that_a_wrong_clock_made_days_long_is_over_once_it_is_right() -> None:
+def test_back_off_lengthened_by_a_wrong_clock_ends_once_it_is_right() -> None:
     story = Story(gate(validate(max_attempts=3), approve()))
     story.now += DAYS
     story.do(c.Claim("worker", minutes(1)))
@@ -257,7 +257,7 @@ def test_a_rest_that_a_wrong_clock_made_days_long_is_over_once_it_is_right() -> 
     assert held(story).retry_at is None
 
 
-def test_a_lease_that_a_wrong_clock_made_days_long_runs_from_now() -> None:
+def test_lease_lengthened_by_a_wrong_clock_restarts_from_now() -> None:
     story = Story(gate(validate(max_attempts=3), approve()))
     story.now += DAYS
     story.do(c.Claim("worker", minutes(1)))
@@ -268,7 +268,7 @@ def test_a_lease_that_a_wrong_clock_made_days_long_runs_from_now() -> None:
     assert happened(story.tick(MOMENT)) == ["AttemptFailed"]
 
 
-def test_a_pushed_step_is_heard_of_within_its_lease_though_a_wrong_clock_made_it_days_long() -> None:
+def test_lease_of_a_push_lengthened_by_a_wrong_clock_restarts_from_now() -> None:
     story = Story(gate(validate(push=True), approve()))
     story.now += DAYS
     story.do(c.AcceptPush(1, 1), SYSTEM)

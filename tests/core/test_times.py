@@ -9,7 +9,7 @@ from signoff.core.text.times import local_time_text, moment_of, relative_time, u
 AT = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
 
-def test_a_time_is_shown_in_utc_and_on_the_readers_clock() -> None:
+def test_time_is_shown_in_utc_and_in_the_readers_zone() -> None:
     assert utc_text(AT) == "2026-03-02 09:00 UTC"
     assert local_time_text(AT, "") == local_time_text(AT, "UTC") == "Mon 02 Mar 2026, 09:00 UTC"
     assert local_time_text(AT, "Europe/Berlin") == "Mon 02 Mar 2026, 10:00 CET (09:00 UTC)"
@@ -25,7 +25,7 @@ def test_a_time_is_shown_in_utc_and_on_the_readers_clock() -> None:
         (timedelta(seconds=-59), "59s ago"),
     ],
 )
-def test_a_time_is_so_far_from_now(away: timedelta, text: str) -> None:
+def test_relative_time_is_shown_in_one_unit(away: timedelta, text: str) -> None:
     assert relative_time(AT + away, AT) == text
 
 
@@ -37,7 +37,7 @@ def test_a_time_is_so_far_from_now(away: timedelta, text: str) -> None:
         ("2026-03-02T09:00:00.123456-05:30", "2026-03-02 14:30 UTC"),
     ],
 )
-def test_a_text_that_is_a_moment_is_read_as_one(text: str, utc: str) -> None:
+def test_timestamp_text_is_recognized(text: str, utc: str) -> None:
     found = moment_of(text)
     assert found is not None
     assert utc_text(found) == utc
@@ -58,5 +58,5 @@ def test_a_text_that_is_a_moment_is_read_as_one(text: str, utc: str) -> None:
         "2026-03-02T09:00:00Z\n",
     ],
 )
-def test_any_other_text_is_no_moment(text: str) -> None:
+def test_other_text_is_no_timestamp(text: str) -> None:
     assert moment_of(text) is None

@@ -57,7 +57,7 @@ def compiled(title: str) -> tuple[Plan, HumanStep]:
         ({}, "Refund [amount] to [customer.name]?"),
     ],
 )
-def test_a_title_says_the_values_of_the_fields_that_it_names(payload: dict[str, Any], shown: str) -> None:
+def test_title_shows_the_values_of_its_fields(payload: dict[str, Any], shown: str) -> None:
     assert filled(REFUND, payload) == shown
     plan, step = compiled(REFUND)
     assert question(plan, step, "intent.pay.refund.v1", payload) == shown
@@ -76,11 +76,11 @@ def test_a_title_says_the_values_of_the_fields_that_it_names(payload: dict[str, 
         ("{a.b.c.d.e.f}", "“deep”"),
     ],
 )
-def test_double_braces_are_braces(title: str, shown: str) -> None:
+def test_double_braces_are_literal_braces(title: str, shown: str) -> None:
     assert filled(title, {"x": 1, "a": {"b": {"c": {"d": {"e": {"f": "deep"}}}}}}) == shown
 
 
-def test_a_currency_that_the_title_names_itself_is_not_said_twice() -> None:
+def test_currency_named_by_the_title_is_not_repeated() -> None:
     payload = {"amount": 4200, "currency": "EUR", "order": {"total": 1000, "currency": "USD"}}
     assert filled("Pay {amount} {currency}?", payload) == "Pay “4,200” “EUR”?"
     assert filled("Pay {order.total} {order.currency}?", payload) == "Pay “1,000” “USD”?"
@@ -107,7 +107,7 @@ def test_a_currency_that_the_title_names_itself_is_not_said_twice() -> None:
         ("{" + "a" * 65 + "}", "which names no field"),
     ],
 )
-def test_what_is_no_template_is_refused_with_its_reason(title: str, problem: str) -> None:
+def test_invalid_title_template_is_refused_with_the_reason(title: str, problem: str) -> None:
     with pytest.raises(Invalid) as error:
         compiled(title)
     assert (error.value.code, error.value.field) == ("invalid_title_template", "steps.ask.human.title")
@@ -116,7 +116,7 @@ def test_what_is_no_template_is_refused_with_its_reason(title: str, problem: str
     assert filled(title, {"x": "secret", "amount": 1}) == title  # kept from before there were templates
 
 
-def test_attributes_of_a_value_are_no_fields() -> None:
+def test_attributes_of_a_value_are_not_fields() -> None:
     assert filled("{x.__class__}", {"x": "text"}) == "[x.__class__]"
 
 
@@ -131,7 +131,7 @@ def test_attributes_of_a_value_are_no_fields() -> None:
         ({"token": ["hunter2"]}, "Use {token}"),
     ],
 )
-def test_a_secret_is_masked_as_everywhere(payload: dict[str, Any], title: str) -> None:
+def test_secret_in_a_title_is_masked(payload: dict[str, Any], title: str) -> None:
     shown = filled(title, payload)
     assert "hunter2" not in shown
     assert "1234" not in shown
@@ -155,9 +155,7 @@ def test_a_secret_is_masked_as_everywhere(payload: dict[str, Any], title: str) -
         (" " * 1000 + "ACME", "“…”"),
     ],
 )
-def test_a_value_is_one_short_plain_line_that_cannot_leave_its_quotation_marks(
-    value: str, shown: str
-) -> None:
+def test_value_is_one_short_line_that_cannot_close_its_quotation_marks(value: str, shown: str) -> None:
     assert filled("{x}", {"x": value, "amount": 1}) == shown
 
 
@@ -175,7 +173,7 @@ def nested(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 @given(st.recursive(SCALARS, nested))
-def test_whatever_the_value_a_title_is_one_line_of_bounded_length(value: Any) -> None:
+def test_title_is_one_line_of_bounded_length_for_any_value(value: Any) -> None:
     shown = filled("{x} {x.a.b}", {"x": value})
     assert len(shown) <= 2 * (LONGEST_VALUE + 2) + len("[x.a.b]")
     assert not any(hidden(one) or one == "\n" for one in shown)
@@ -201,11 +199,11 @@ def test_every_title_is_a_template_or_is_refused(title: str) -> None:
         {"x": [{"note": "a=" * 500_000}]},
     ],
 )
-def test_only_the_beginning_of_a_long_value_is_searched_for_secrets(payload: dict[str, Any]) -> None:
+def test_only_the_start_of_a_long_value_is_searched_for_secrets(payload: dict[str, Any]) -> None:
     assert len(str(searched_part(("x",), [payload], payload["x"]))) < 10_000
 
 
-def test_a_secret_at_the_beginning_of_a_long_value_is_masked() -> None:
+def test_secret_at_the_start_of_a_long_value_is_masked() -> None:
     for secret in (
         "Bearer " + "q7" * 3000,
         "postgres://ann:hunter2@db/" + "x" * 9000,
@@ -214,11 +212,11 @@ def test_a_secret_at_the_beginning_of_a_long_value_is_masked() -> None:
         assert not any(part in filled("{x}", {"x": secret}) for part in ("q7q7", "hunter2", "A1b2A1b2"))
 
 
-def test_a_long_value_costs_no_more_than_its_size() -> None:
+def test_long_value_is_filled_in_linear_time() -> None:
     assert filled("{x}", {"x": "a " * 500_000}) == "“" + ("a " * 30).strip()[:59].rstrip() + "…”"
 
 
-def test_records_keep_the_names_of_fields_and_no_values() -> None:
+def test_records_keep_field_names_and_no_values() -> None:
     plan, step = compiled(REFUND)
     assert record_title(plan, step) == "Refund [amount] to [customer.name]?"
     assert question_template(plan, step, "x") == REFUND
@@ -227,7 +225,7 @@ def test_records_keep_the_names_of_fields_and_no_values() -> None:
     assert (has_fields("x"), has_fields(REFUND)) == (False, True)
 
 
-def test_a_requesters_own_title_is_never_filled() -> None:
+def test_title_of_a_requester_is_never_filled() -> None:
     plan, step = compiled(REFUND)
     theirs = Plan(steps=plan.steps, source="intent")
     assert title_of(theirs, step, {"amount": 5}) == record_title(theirs, step) == REFUND
@@ -268,7 +266,7 @@ def test_amounts_and_counts_are_grouped_and_other_numbers_are_not(
     assert number_text(name, value, beside) == text
 
 
-def test_an_object_may_be_an_amount() -> None:
+def test_object_may_be_an_amount() -> None:
     assert money_text({"amount": 4200, "currency": "EUR"}) == "4,200 EUR"
     assert money_text({"value": "4200", "currency": "EUR"}) is None
     assert money_text({"value": 4200, "currency": "EUR"}) == "4,200 EUR"
@@ -281,7 +279,7 @@ def test_an_object_may_be_an_amount() -> None:
     assert is_money("x" * 500 + "_amount")
 
 
-def test_a_notification_gets_the_values_when_it_is_sent() -> None:
+def test_notification_title_is_filled_when_it_is_sent() -> None:
     asks = Notification(
         kind=NotificationKind.TASK_OPENED,
         intent="i",
@@ -300,7 +298,7 @@ def test_a_notification_gets_the_values_when_it_is_sent() -> None:
 @pytest.mark.parametrize(
     "value", ["0042 ABC", "007", "00", "1\u06623", "\uff11\uff10\uff10", "-01.5", "12 \uff21BC"]
 )
-def test_what_is_not_written_as_json_writes_numbers_is_shown_as_it_is(value: str) -> None:
+def test_number_that_is_not_in_json_notation_is_shown_unchanged(value: str) -> None:
     assert number_text("amount", value, {"currency": "EUR"}) is None
     assert show_named(value, ("plate", {})) == value
 
@@ -321,7 +319,7 @@ def test_what_is_not_written_as_json_writes_numbers_is_shown_as_it_is(value: str
         (None, (("amount", ""), ("customer.name", ""))),
     ],
 )
-def test_missing_lists_the_fields_that_a_payload_lacks(payload: Any, fields: tuple[Any, ...]) -> None:
+def test_missing_lists_fields_that_the_payload_lacks(payload: Any, fields: tuple[Any, ...]) -> None:
     assert missing(REFUND, payload) == fields
     assert missing("Refund {amount} and {amount}?", {}) == (("amount", ""),)
     assert missing("{{amount}} {", {}) == missing("Refund?", {}) == ()
@@ -330,13 +328,13 @@ def test_missing_lists_the_fields_that_a_payload_lacks(payload: Any, fields: tup
 @given(
     st.dictionaries(st.sampled_from(["amount", "amuont", "customer"]), st.none() | st.text() | st.integers())
 )
-def test_a_field_is_missing_exactly_if_its_name_is_shown(payload: dict[str, Any]) -> None:
+def test_field_is_missing_exactly_if_its_name_is_shown(payload: dict[str, Any]) -> None:
     for name in ("amount", "customer"):
         shown = filled(f"{{{name}}}", payload)
         assert (shown == f"[{name}]") == bool(missing(f"{{{name}}}", payload))
 
 
-def test_only_a_workflows_titles_miss_fields() -> None:
+def test_missing_fields_are_reported_for_workflow_titles_only() -> None:
     plan, _ = compiled(REFUND)
     assert missing_from_titles(plan, b'{"amuont": 3, "customer": {"name": "ACME"}}') == (
         "step 'ask': its title names {amount}, which the payload lacks or leaves empty; approvers see [amount]. "

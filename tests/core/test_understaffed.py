@@ -26,14 +26,14 @@ def team(*stages: Stage, **names: str) -> Story:
     return asking(*stages, membership=people(**names))
 
 
-def test_a_stage_lacks_people_when_fewer_are_left_than_it_takes() -> None:
+def test_stage_is_understaffed_if_fewer_people_remain_than_it_needs() -> None:
     story = team(ANN_OR_EMMA, ann="", emma="")
     assert lack(story) is None
     story.membership = people(ann="")
     assert lack(story) == MissingApprovers(0, 2, 1)
 
 
-def test_a_person_to_whom_two_have_delegated_is_one_person() -> None:
+def test_delegate_of_two_people_counts_as_one_person() -> None:
     story = team(ANN_OR_EMMA, ann="", emma="", otto="role:approver")
     story.do(c.Delegate("per_otto"), ANN)
     assert lack(story) is None
@@ -42,7 +42,7 @@ def test_a_person_to_whom_two_have_delegated_is_one_person() -> None:
     assert lack(story) == MissingApprovers(0, 2, 1)
 
 
-def test_whether_a_stage_is_short_costs_what_it_takes_and_not_how_many_it_asks() -> None:
+def test_understaffing_check_cost_does_not_grow_with_the_team() -> None:
     def cost(count: int) -> int:
         story = team(
             Stage(("team:dba", "team:ops"), every=True),
@@ -55,7 +55,7 @@ def test_whether_a_stage_is_short_costs_what_it_takes_and_not_how_many_it_asks()
     assert cost(600) == cost(60)
 
 
-def test_people_of_whom_each_could_take_two_entries_take_one_each() -> None:
+def test_people_with_two_entries_are_counted_for_one_each() -> None:
     both = Stage(("team:dba", "team:ops"), every=True)
     one = team(both, ann="team:dba team:ops")
     assert lack(one) == MissingApprovers(0, 2, 1)
@@ -64,7 +64,7 @@ def test_people_of_whom_each_could_take_two_entries_take_one_each() -> None:
     assert lack(team(both, ann="team:dba", bob="team:dba", cid="team:dba")) == MissingApprovers(0, 2, 3)
 
 
-def test_nobody_on_the_requesters_side_is_left() -> None:
+def test_requesters_side_does_not_count_as_staff() -> None:
     names = {"rita": "role:approver", "ann": "role:approver"}
     story = team(Stage(need=2), **names)
     assert lack(story) == MissingApprovers(0, 2, 1), "Rita made the key that asked"
@@ -72,7 +72,7 @@ def test_nobody_on_the_requesters_side_is_left() -> None:
     assert lack(allowed) is None
 
 
-def test_a_later_stage_counts_everybody_whom_its_ladder_can_reach() -> None:
+def test_later_stage_counts_everybody_whom_escalation_can_reach() -> None:
     rung = (Escalation(HOUR, ("per_otto",)),)
     staged = asking(
         Stage(("per_ann",)), Stage(("per_emma",)), escalate=rung, membership=people(ann="", otto="")
@@ -83,7 +83,7 @@ def test_a_later_stage_counts_everybody_whom_its_ladder_can_reach() -> None:
     assert happened(without.do(c.CheckStaffing(1), SYSTEM)) == ["Understaffed", "Decided", "Failed"]
 
 
-def test_of_the_open_stage_only_whom_the_ladder_has_reached_counts() -> None:
+def test_open_stage_counts_only_people_whom_escalation_has_reached() -> None:
     rung = (Escalation(HOUR, ("per_otto",)),)
     story = asking(Stage(("per_ann",)), escalate=rung, membership=people(ann="", otto=""))
     story.membership = people(otto="")
@@ -94,7 +94,7 @@ def test_of_the_open_stage_only_whom_the_ladder_has_reached_counts() -> None:
     assert story.intent.ending is Ending.APPROVED
 
 
-def test_at_the_end_of_the_ladder_the_task_is_undeliverable() -> None:
+def test_understaffed_task_after_the_last_escalation_is_undeliverable() -> None:
     story = team(Stage(("per_ann",)), ann="")
     story.membership = people(otto="")
     change = story.do(c.CheckStaffing(1), SYSTEM)
@@ -108,7 +108,7 @@ def test_at_the_end_of_the_ladder_the_task_is_undeliverable() -> None:
     assert ["nobody is left" in notification.text for notification in told] == [True]
 
 
-def test_a_say_that_was_handed_over_counts_while_its_taker_may_decide() -> None:
+def test_delegated_vote_counts_while_the_delegate_is_eligible() -> None:
     names = {"ann": "", "emma": "", "otto": "role:approver"}
     story = team(ANN_OR_EMMA, **names)
     story.do(c.Delegate("per_otto"), ANN)
@@ -119,13 +119,13 @@ def test_a_say_that_was_handed_over_counts_while_its_taker_may_decide() -> None:
     assert lack(story) == MissingApprovers(0, 2, 1), "who handed it over is not there any more"
 
 
-def test_a_taker_who_is_asked_anyway_is_one_person_and_not_two() -> None:
+def test_delegate_who_is_also_an_approver_counts_once() -> None:
     story = team(Stage(("per_ann", "per_otto"), need=2), ann="", otto="role:approver")
     story.do(c.Delegate("per_otto"), ANN)
     assert lack(story) == MissingApprovers(0, 2, 1)
 
 
-def test_a_yes_that_was_given_counts_while_its_person_is_still_asked() -> None:
+def test_given_approval_counts_while_its_person_is_an_approver() -> None:
     stage = Stage(("team:dba", "per_emma"), need=2)
     ann = replace(ANN, names=ANN.names | {"team:dba"})
     story = team(stage, ann="team:dba", emma="", sue="team:dba")
@@ -136,7 +136,7 @@ def test_a_yes_that_was_given_counts_while_its_person_is_still_asked() -> None:
     assert lack(story) == MissingApprovers(0, 2, 1)
 
 
-def test_a_yes_in_somebodys_stead_keeps_their_seat() -> None:
+def test_approval_by_a_delegate_keeps_the_seat() -> None:
     names = {"ann": "", "emma": "", "otto": "role:approver"}
     story = asking(ANN_OR_EMMA, membership=people({"ann": "otto"}, **names))
     story.do(
@@ -145,7 +145,7 @@ def test_a_yes_in_somebodys_stead_keeps_their_seat() -> None:
     assert lack(story) is None
 
 
-def test_an_admin_who_asks_does_not_move_the_ladder_by_taking_others_away() -> None:
+def test_requesting_admin_cannot_advance_escalation_by_removing_approvers() -> None:
     rung = (Escalation(HOUR, ("per_otto",)),)
     names = {"ann": "", "otto": "", "ada": "role:admin"}
     story = asking(Stage(("per_ann",)), by=ADA, escalate=rung, membership=people(**names))
@@ -154,7 +154,7 @@ def test_an_admin_who_asks_does_not_move_the_ladder_by_taking_others_away() -> N
     assert happened(story.tick(HOUR)) == ["Escalated"], "the rung is reached at its time"
 
 
-def test_without_news_of_the_directory_nothing_moves() -> None:
+def test_staffing_check_does_nothing_if_the_directory_is_unknown() -> None:
     story = asking(Stage(("per_ann",)))
     assert story.do(c.CheckStaffing(1), SYSTEM).facts == []
 
@@ -162,7 +162,7 @@ def test_without_news_of_the_directory_nothing_moves() -> None:
 # -- who is meant, and pinned
 
 
-def test_a_directory_remembers_what_it_was_asked_and_answers_the_same_after_forgetting() -> None:
+def test_membership_cache_returns_the_same_after_it_is_cleared() -> None:
     now = people(ann="team:dba")
     first = now.members_of(("team:dba", "team:none"))
     assert first == {"team:dba": ("per_ann",), "team:none": ()}
@@ -172,7 +172,7 @@ def test_a_directory_remembers_what_it_was_asked_and_answers_the_same_after_forg
     assert now.members_of(("team:dba", "team:none")) == first
 
 
-def test_only_who_may_decide_stands_in_and_only_while_the_absence_lasts() -> None:
+def test_only_an_eligible_delegate_counts_and_only_during_the_absence() -> None:
     held = {
         "per_ann": frozenset({"team:dba"}),
         "per_otto": frozenset({"role:approver"}),
@@ -190,12 +190,12 @@ def test_only_who_may_decide_stands_in_and_only_while_the_absence_lasts() -> Non
     assert Membership(held).delegates(("team:dba",), START) == {}
 
 
-def test_everybody_whom_a_task_may_ever_ask_is_named() -> None:
+def test_everybody_whom_a_task_may_ask_is_listed() -> None:
     spec = TaskSpec(stages=(Stage(("per_ann",)), Stage()), escalate=(Escalation(HOUR, ("team:x",)),))
     assert named(spec) == {"per_ann", "role:owner", "role:admin", "role:approver", "team:x"}
 
 
-def test_what_is_pinned_at_the_opening_is_how_it_differs_from_the_request() -> None:
+def test_members_pinned_at_the_opening_are_the_difference_to_the_request() -> None:
     spec = TaskSpec(
         stages=(Stage(("team:dba", "team:sec")),), pinned_members={"team:dba": ("per_ann", "per_bob")}
     )
@@ -209,7 +209,7 @@ def test_what_is_pinned_at_the_opening_is_how_it_differs_from_the_request() -> N
     assert same.delegates is None
 
 
-def test_where_who_asks_runs_the_workspace_nobody_who_came_later_counts() -> None:
+def test_later_members_do_not_count_if_the_requester_is_an_admin() -> None:
     spec = TaskSpec(stages=(Stage(("team:dba",)),), pinned_members={"team:dba": ("per_ann",)})
     intent = replace(Story().intent, delegates={"per_ann": ("per_sue",), "per_bob": ("per_x",)})
     held = {"ann": "team:dba", "new": "team:dba", "sue": "role:approver", "otto": "role:approver"}
@@ -224,24 +224,24 @@ def test_where_who_asks_runs_the_workspace_nobody_who_came_later_counts() -> Non
     assert kept.delegates == {"per_ann": ("per_otto",)}
 
 
-def test_a_stand_in_or_an_absent_person_who_is_not_there_is_nobody() -> None:
+def test_unknown_delegate_or_absent_person_is_ignored() -> None:
     covers = [AbsenceCover("per_ann", "per_gone", FAR), AbsenceCover("per_gone", "per_otto", FAR)]
     now = Membership({"per_ann": frozenset({"x"}), "per_otto": frozenset({"role:approver"})}, covers)
     assert now.delegates(("x", "per_gone"), START) == {}
 
 
-def test_who_stood_in_for_nobody_known_at_the_request_does_not_where_its_side_runs_the_workspace() -> None:
+def test_delegate_of_an_unknown_person_is_dropped_if_the_requester_is_an_admin() -> None:
     spec = TaskSpec(stages=(Stage(("team:dba",)),), pinned_members={"team:dba": ("per_ann",)})
     now = people({"ann": "otto"}, ann="team:dba", otto="role:approver", rita="role:admin")
     found = pin(replace(Story().intent, delegates={"per_bob": ("per_otto",)}), spec, now, START)
     assert found.delegates == {}
 
 
-def test_a_request_keeps_whether_its_workspace_let_its_side_decide() -> None:
+def test_request_keeps_the_self_approval_setting_of_its_workspace() -> None:
     assert asking(membership=Membership({}, self_approval=True)).intent.self_approval is True
     assert asking(membership=Membership({})).intent.self_approval is False
 
 
-def test_a_request_keeps_what_holds_for_new_ones_when_it_is_made() -> None:
+def test_request_keeps_the_settings_of_its_creation() -> None:
     ended = Membership({}, self_approval=True, new_self_approval=False)
     assert asking(membership=ended).intent.self_approval is False

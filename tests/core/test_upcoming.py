@@ -43,7 +43,7 @@ def watched(**fields: object) -> Story:
     )
 
 
-def test_reminders_rungs_and_the_deadline_are_foretold_in_order() -> None:
+def test_reminders_escalation_and_deadline_are_listed_in_order() -> None:
     ann = ("per_ann",)
     assert told(watched()) == [
         ("reminder", 10, 1, ann),
@@ -55,35 +55,35 @@ def test_reminders_rungs_and_the_deadline_are_foretold_in_order() -> None:
     ]
 
 
-def test_what_has_happened_is_not_foretold_again() -> None:
+def test_past_contacts_are_not_listed() -> None:
     story = watched()
     story.tick(minutes(31))
     assert told(story)[0] == ("escalation", 45, 2, ("role:owner",))
     assert [one[0] for one in told(story)].count("reminder") == 1
 
 
-def test_nothing_is_foretold_at_or_after_the_end() -> None:
+def test_nothing_is_listed_at_or_after_the_end() -> None:
     assert [one[1] for one in told(watched(deadline=minutes(30)))] == [10, 30]
     assert told(watched(deadline=minutes(30)))[-1][0] == "deadline"
     assert [one[0] for one in told(watched(deadline=None, deadline_at=at(25)))] == ["reminder", "deadline"]
 
 
-def test_without_a_deadline_there_is_none_and_without_times_nothing() -> None:
+def test_policy_without_times_lists_nothing() -> None:
     assert told(asking(TO_ANN)) == []
     assert [one[0] for one in told(watched(deadline=None))][-1] == "reminder"
 
 
-def test_endless_reminders_are_foretold_up_to_a_limit() -> None:
+def test_unlimited_reminders_are_listed_up_to_a_limit() -> None:
     story = watched(deadline=None, remind=Reminders(minutes(1), minutes(1), 1000), escalate=())
     assert len(told(story)) == MOST_REMINDERS
 
 
-def test_whoever_hears_of_the_task_is_told_of_its_deadline_too() -> None:
+def test_deadline_is_listed_with_everybody_who_is_notified() -> None:
     story = watched(notify=("ops@acme.example",))
     assert told(story)[-1] == ("deadline", 60, 1, ("per_ann", "ops@acme.example"))
 
 
-def test_what_is_foretold_is_what_happens() -> None:
+def test_listed_contacts_are_those_that_happen() -> None:
     story = watched()
     ahead = scheduled_contacts(story.intent, story.task)
     named = {
@@ -100,7 +100,7 @@ def test_what_is_foretold_is_what_happens() -> None:
 # -- put off
 
 
-def test_a_snooze_ends_by_itself_and_its_end_is_foretold() -> None:
+def test_end_of_a_snooze_is_listed() -> None:
     story = watched()
     story.do(c.Snooze(at(25)), ANN)
     assert ("snooze_over", 25, 1, ("per_ann",)) in told(story)
@@ -117,7 +117,7 @@ def test_a_snooze_ends_by_itself_and_its_end_is_foretold() -> None:
     assert list(pending_snoozes(story.task)) == []
 
 
-def test_a_snooze_is_for_one_person_and_the_last_one_counts() -> None:
+def test_snooze_is_personal_and_the_last_one_counts() -> None:
     story = asking()
     story.do(c.Snooze(at(25)), ANN)
     story.do(c.Snooze(at(30)), OTTO)
@@ -129,7 +129,7 @@ def test_a_snooze_is_for_one_person_and_the_last_one_counts() -> None:
     assert snooze_of(story.task, "per_emma") is None
 
 
-def test_taken_back_it_is_gone_nobody_is_told_and_again_nothing_happens() -> None:
+def test_unsnooze_removes_it_without_a_notification_and_is_idempotent() -> None:
     story = asking()
     story.do(c.Snooze(at(25)), ANN)
     change = story.do(c.Unsnooze(), ANN)
@@ -137,7 +137,7 @@ def test_taken_back_it_is_gone_nobody_is_told_and_again_nothing_happens() -> Non
     assert story.do(c.Unsnooze(), ANN).facts == []
 
 
-def test_one_that_is_over_is_not_taken_back() -> None:
+def test_ended_snooze_cannot_be_canceled() -> None:
     story = asking()
     story.do(c.Snooze(at(25)), ANN)
     story.tick(minutes(25))
@@ -152,20 +152,20 @@ def test_one_that_is_over_is_not_taken_back() -> None:
         (at(90), "after_the_deadline"),
     ],
 )
-def test_it_is_put_off_to_a_moment_between_now_and_the_deadline(until: datetime, code: str) -> None:
+def test_snooze_must_end_between_now_and_the_deadline(until: datetime, code: str) -> None:
     met = refused(watched(), c.Snooze(until), ANN)
     assert (type(met), met.code, met.field) == (Invalid, code, "until")
     assert watched().do(c.Snooze(at(60) - MOMENT), ANN).facts
     assert watched().do(c.Snooze(START + MOMENT), ANN).facts
 
 
-def test_it_is_put_off_for_thirty_days_at_most() -> None:
+def test_snooze_is_limited_to_thirty_days() -> None:
     met = refused(asking(), c.Snooze(START + LONGEST + MOMENT), ANN)
     assert (type(met), met.code, met.field) == (Invalid, "too_long", "until")
     assert asking().do(c.Snooze(START + LONGEST), ANN).facts
 
 
-def test_whoever_has_answered_this_stage_has_nothing_to_put_off() -> None:
+def test_person_who_answered_the_stage_cannot_snooze() -> None:
     story = asking(Stage(need=2), Stage())
     story.do(c.Answer("approved"), ANN)
     met = refused(story, c.Snooze(at(25)), ANN)
@@ -174,7 +174,7 @@ def test_whoever_has_answered_this_stage_has_nothing_to_put_off() -> None:
     assert story.do(c.Snooze(at(25)), ANN).facts, "the next stage is another question"
 
 
-def test_a_snooze_keeps_reminders_and_older_calls_away_and_lets_escalations_through() -> None:
+def test_snooze_suppresses_reminders_and_earlier_escalations_only() -> None:
     story = asking()
     task = replace(story.task, snoozes=(Snoozing("per_ann", at(10), at(30)),))
 
@@ -189,5 +189,5 @@ def test_a_snooze_keeps_reminders_and_older_calls_away_and_lets_escalations_thro
     assert not kept("per_otto", reminder=True, called=20, told=20)
 
 
-def test_a_contact_says_to_whom() -> None:
+def test_contact_lists_its_recipients() -> None:
     assert ScheduledContact(ContactKind.OPENING, START, 1, ("per_ann",)).to == ("per_ann",)

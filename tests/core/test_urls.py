@@ -21,7 +21,7 @@ SCHEMES = ("postgresql", "postgres")
         ("postgresql://host:/db", "host:", "/db"),
     ],
 )
-def test_an_address_that_can_be_read_is(url: str, host: str, path: str) -> None:
+def test_valid_url_is_parsed(url: str, host: str, path: str) -> None:
     parts = read_url(url, "store", SCHEMES, "")
     assert (parts.netloc, parts.path) == (host, path)
 
@@ -46,7 +46,7 @@ def test_an_address_that_can_be_read_is(url: str, host: str, path: str) -> None:
         ("postgresql://u:p@h:65536/db", "its port is not a number from 1 to 65535"),
     ],
 )
-def test_what_is_wrong_is_said_and_nothing_of_it_shown(url: str, why: str) -> None:
+def test_invalid_url_is_refused_without_quoting_it(url: str, why: str) -> None:
     met = refusal(lambda: read_url(url, "store", SCHEMES, "See the manual."))
     assert isinstance(met, Invalid)
     assert (met.code, met.field, why in str(met)) == ("invalid_setting", "store", True)
@@ -72,11 +72,11 @@ def test_what_is_wrong_is_said_and_nothing_of_it_shown(url: str, why: str) -> No
         ("se cret://x", MASK),
     ],
 )
-def test_a_password_is_hidden_where_an_address_is_shown(url: str, shown: str) -> None:
+def test_password_in_a_url_is_masked(url: str, shown: str) -> None:
     assert shown_url(url) == shown
 
 
-def test_a_path_or_a_whole_value_that_is_a_secret_is_not_shown() -> None:
+def test_secret_path_or_value_is_not_shown() -> None:
     assert secret_path("https://user:pw@hooks.example/T1/secret?x=1") == f"https://hooks.example/{MASK}"
     assert secret_path("https://hooks.example") == f"https://hooks.example/{MASK}"
     assert "secret" not in secret_path("no-url-but-secret:secret@x")

@@ -15,7 +15,7 @@ from tests.core.asking import asking
 SEEN = Viewed(START - timedelta(minutes=3), START, ("web",), "opened")
 
 
-def test_it_stands_beside_the_body_and_changes_no_vote() -> None:
+def test_viewing_data_is_stored_beside_the_body_and_changes_no_vote() -> None:
     story = asking()
     [answered, *_] = story.do(c.Answer("approved", viewed=SEEN), ANN).facts
     assert answered.private is not None
@@ -30,7 +30,7 @@ def test_it_stands_beside_the_body_and_changes_no_vote() -> None:
     )
 
 
-def test_the_same_answer_seen_differently_is_the_same_vote() -> None:
+def test_same_answer_with_other_viewing_data_is_the_same_vote() -> None:
     story = asking(Stage(need=2))
     story.do(c.Answer("approved", viewed=SEEN), ANN)
     assert story.task.votes[0].comment is None
@@ -40,7 +40,7 @@ def test_the_same_answer_seen_differently_is_the_same_vote() -> None:
     assert story.facts[-3].fact.note.comment == "fine"
 
 
-def test_erased_it_verifies_still() -> None:
+def test_chain_verifies_after_viewing_data_is_erased() -> None:
     story = asking()
     story.do(c.Answer("approved", viewed=SEEN), ANN)
     rows = [(seq, body, None, link) for seq, body, _, link in story.rows]

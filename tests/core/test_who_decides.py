@@ -380,7 +380,7 @@ def _runs(seeds: range) -> Iterator[Run]:
 
 
 @pytest.mark.parametrize("part", range(4))
-def test_nobody_decides_who_was_not_asked_and_no_quorum_is_fewer_people_than_it_says(part: int) -> None:
+def test_only_people_who_were_asked_decide_and_every_quorum_is_complete(part: int) -> None:
     said = approved = rejected = 0
     for run in _runs(range(part * 400, part * 400 + 400)):
         said += run.said
@@ -412,7 +412,7 @@ def _handed_over(called: Called) -> tuple[Story, Actor]:
     ],
     ids=["the taker's role is gone", "the giver left the team", "the giver left"],
 )
-def test_whoever_has_a_say_that_counts_no_more_does_not_change_what_is_decided(called: Called) -> None:
+def test_person_whose_vote_no_longer_counts_cannot_revise(called: Called) -> None:
     story, bob = _handed_over(called)
     with pytest.raises(Refused) as refused:
         story.do(c.Revise("f" * 64), bob)

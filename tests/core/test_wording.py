@@ -39,7 +39,7 @@ def silence(
     return on_expiry_text(ask(**fields), due, ends, clock, refused)
 
 
-def test_a_yes_after_silence_says_that_an_earlier_no_stays() -> None:
+def test_approval_by_expiry_says_that_an_earlier_rejection_remains() -> None:
     fields: dict[str, Any] = {"fallback": Fallback.OUTCOME, "fallback_outcome": "approved"}
     assert silence(**fields).endswith("continues as 'approved', as its policy defines.")
     assert silence(refused=True, **fields).endswith(
@@ -48,13 +48,13 @@ def test_a_yes_after_silence_says_that_an_earlier_no_stays() -> None:
 
 
 @pytest.mark.parametrize("kind", TaskType)
-def test_a_requesters_title_is_no_question_of_ours(kind: TaskType) -> None:
+def test_title_of_a_requester_is_not_shown_as_our_question(kind: TaskType) -> None:
     words = question(Plan((ask(type=kind),)), ask(type=kind), "intent.infra.change_approval.v1", {})
     assert words.endswith(": infra change approval")
     assert "DROP" not in words
 
 
-def test_an_admins_title_is_the_question() -> None:
+def test_title_of_an_admin_is_the_question() -> None:
     plan = Plan((ask(),), source="workflow:migrate@3")
     assert from_workflow(plan)
     assert question(plan, ask(), "intent.a.v1", {}) == "DROP everything?"
@@ -75,11 +75,11 @@ def test_an_admins_title_is_the_question() -> None:
         ("x" * 200, "x" * 120),
     ],
 )
-def test_a_type_is_said_in_words(intent_type: str, words: str) -> None:
+def test_intent_type_is_shown_in_words(intent_type: str, words: str) -> None:
     assert type_text(intent_type) == words
 
 
-def test_a_button_says_what_its_outcome_does() -> None:
+def test_button_label_says_what_its_outcome_does() -> None:
     own = (
         Outcome("ship_it", Meaning.APPROVES),
         Outcome("no", Meaning.REJECTS, label="Never"),
@@ -106,13 +106,11 @@ def test_a_button_says_what_its_outcome_does() -> None:
         (Ending.UNDELIVERABLE, "undeliverable", "No approver could be reached"),
     ],
 )
-def test_how_it_ended_is_said_with_the_word_that_was_answered(
-    ending: Ending, outcome: str, words: str
-) -> None:
+def test_ending_is_described_with_the_given_outcome(ending: Ending, outcome: str, words: str) -> None:
     assert ended(ending, outcome) == words
 
 
-def test_a_yes_that_silence_brought_is_not_called_anybodys() -> None:
+def test_approval_by_expiry_is_attributed_to_nobody() -> None:
     assert "no person approved it" in what_now(Ending.EXPIRED, "approved")
     assert "no person approved it" in what_now(Ending.EXPIRED, "ship_it", "positive")
     assert "Silence is never consent" in what_now(Ending.EXPIRED, "expired")
@@ -124,24 +122,24 @@ def test_a_yes_that_silence_brought_is_not_called_anybodys() -> None:
 # -- what silence will bring
 
 
-def test_without_a_deadline_silence_brings_nothing() -> None:
+def test_expiry_text_without_a_deadline_says_that_the_task_stays_open() -> None:
     assert silence(None) == "Without an answer nothing happens: the task stays open."
 
 
 @pytest.mark.parametrize("due", [None, LATER, LATER + minutes(1)])
-def test_where_the_requests_own_deadline_comes_first_it_times_out(due: datetime | None) -> None:
+def test_expiry_text_names_the_requests_deadline_if_it_is_earlier(due: datetime | None) -> None:
     assert silence(due, LATER) == "If nobody answers by 10:00, the request times out; nothing is approved."
     assert "the task expires" in silence(LATER, LATER + minutes(1))
 
 
-def test_silence_fails_the_request_where_nothing_else_is_said() -> None:
+def test_expiry_text_says_that_the_request_fails_by_default() -> None:
     said = "If nobody answers by 10:00, the task expires and the request fails; nothing is approved."
     assert silence() == said
     assert silence(fallback=Fallback.REJECT) == said
     assert silence(fallback=Fallback.OUTCOME, fallback_outcome="rejected") == said
 
 
-def test_a_policys_yes_says_where_the_request_goes_on() -> None:
+def test_expiry_text_says_where_an_approval_by_policy_continues() -> None:
     def goes_on(**fields: Any) -> str:
         return silence(fallback=Fallback.OUTCOME, fallback_outcome="approved", **fields)
 
@@ -160,7 +158,7 @@ def test_a_policys_yes_says_where_the_request_goes_on() -> None:
     assert "nothing is approved" not in said
 
 
-def test_a_route_declared_a_success_says_so_unless_somebody_refused_before() -> None:
+def test_expiry_text_names_a_route_declared_a_success_unless_somebody_rejected() -> None:
     routed = {"on_timeout": "tell", "on_timeout_as": "success"}
     assert "continues with step 'tell', which its plan declares a success; nothing is approved" in silence(
         **routed
@@ -189,16 +187,16 @@ def test_a_route_declared_a_success_says_so_unless_somebody_refused_before() -> 
         ),
     ],
 )
-def test_where_a_no_leads(route: Route | None, words: str) -> None:
+def test_rejection_text_names_the_route(route: Route | None, words: str) -> None:
     assert after_no(route) == words
 
 
-def test_what_is_said_of_a_no_is_what_the_plan_does() -> None:
+def test_rejection_text_agrees_with_the_plan() -> None:
     plan = check_plan(Plan((ask(on_failure="validate"), validate())))
     assert "step 'validate'" in after_no(plan.after_outcome(plan.human_step("ask"), "rejected"))
 
 
-def test_a_custom_outcome_is_shown_by_its_label() -> None:
+def test_custom_outcome_is_shown_by_its_label() -> None:
     spec = TaskSpec(own=(Outcome("canary", Meaning.APPROVES, label="Canary first"),))
     assert ended(Ending.APPROVED, "canary", spec) == "Canary first (approved)"
     assert outcome_text(spec, "canary") == "Canary first"

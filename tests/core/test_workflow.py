@@ -79,7 +79,7 @@ def refused(source: object) -> Invalid:
 # -- what a template says
 
 
-def test_the_whole_template() -> None:
+def test_workflow_with_all_fields_is_compiled() -> None:
     template = compile_workflow(MIGRATION)
     assert isinstance(template, WorkflowTemplate)
     assert (template.name, template.intent_type) == ("database-migration", "intent.infra.change_approval.v1")
@@ -121,12 +121,12 @@ def test_the_whole_template() -> None:
     assert tell == NotifyStep(id="tell", to=("ops@acme.example",), message="It failed.")
 
 
-def test_the_smallest_gate_asks_everyone_who_may_approve() -> None:
+def test_minimal_human_step_asks_every_approver() -> None:
     assert task_of(human()) == TaskSpec()
 
 
 @pytest.mark.parametrize("kind", list(TaskType))
-def test_each_type_brings_its_outcomes_title_and_demands(kind: TaskType) -> None:
+def test_each_task_type_sets_outcomes_title_and_requirements(kind: TaskType) -> None:
     more = {"form": {"properties": {"ticket": {"type": "string"}}}} if kind is TaskType.FORM else {}
     task = task_of(human(type=kind.value, **more))
     assert task.outcomes == kind.outcomes
@@ -138,7 +138,7 @@ def test_each_type_brings_its_outcomes_title_and_demands(kind: TaskType) -> None
     assert not explicit.evidence_required
 
 
-def test_a_bare_text_stands_for_a_list_of_one() -> None:
+def test_string_stands_for_a_list_of_one() -> None:
     task = task_of(
         human(approvers="ann@acme.example", remind="5m", escalate={"after": "1h", "to": "role:owner"})
     )
@@ -151,9 +151,7 @@ def test_a_bare_text_stands_for_a_list_of_one() -> None:
     "name", ["title", "remind", "escalate", "form", "need", "approvers", "policy", "type"]
 )
 @pytest.mark.parametrize("empty", [None, "", "  "])
-def test_a_field_without_a_value_is_refused_but_where_it_was_kept_by_an_earlier_release(
-    name: str, empty: str | None
-) -> None:
+def test_empty_field_is_refused_except_in_stored_workflows(name: str, empty: str | None) -> None:
     with pytest.raises(Invalid, match=f"{name}: is empty") as refused:
         compile_workflow(human(**{name: empty}))
     assert refused.value.code == "empty_field"
@@ -196,7 +194,7 @@ def deep(levels: int) -> dict[str, Any]:
         (human(approvers=["boss"]), "steps.one.human.approvers", "role:approver"),
     ],
 )
-def test_a_refusal_names_the_field_and_says_what_to_do(source: Any, field: str, hint: str) -> None:
+def test_refusal_names_the_field_and_the_next_step(source: Any, field: str, hint: str) -> None:
     refusal = refused(source)
     assert refusal.field == field
     assert refusal.message.startswith(f"{field}: ")
@@ -260,7 +258,7 @@ def test_a_refusal_names_the_field_and_says_what_to_do(source: Any, field: str, 
         (human(escalate={"after": "5m", "to": []}), "steps.one.human.escalate.to"),
     ],
 )
-def test_what_cannot_run_is_refused_by_name(source: Any, field: str | None) -> None:
+def test_invalid_workflow_is_refused_by_field(source: Any, field: str | None) -> None:
     assert refused(source).field == field
 
 
@@ -273,19 +271,19 @@ def test_what_cannot_run_is_refused_by_name(source: Any, field: str | None) -> N
         ({**step(human={}), "policies": {}}, "policies"),
     ],
 )
-def test_what_a_policy_says_is_refused_outside_one(source: Any, field: str) -> None:
+def test_policy_field_outside_a_policy_is_refused(source: Any, field: str) -> None:
     refusal = refused(source)
     assert (refusal.code, refusal.field) == ("unknown_field", field)
     assert refusal.hint
 
 
 @pytest.mark.parametrize("beside", [{"approvers": "a@b"}, {"need": 2}, {"remind": "5m"}, {"escalate": []}])
-def test_what_stands_beside_a_policy_is_refused(beside: dict[str, Any]) -> None:
+def test_field_that_conflicts_with_a_policy_is_refused(beside: dict[str, Any]) -> None:
     refusal = refused(human(policy="prod-change", **beside))
     assert (refusal.code, refusal.field) == ("conflicts_with_policy", f"steps.one.human.{next(iter(beside))}")
 
 
-def test_a_policy_is_named_or_written_into_the_step() -> None:
+def test_policy_is_named_or_written_in_the_step() -> None:
     assert task_of(human(policy="prod-change")) == TaskSpec(policy="prod-change")
     inline = task_of(human(policy={"approve": [{"any": ["team:dba"], "need": 2}], "risk": "high"}))
     assert inline.stages == (Stage(("team:dba",), 2),)
@@ -293,13 +291,13 @@ def test_a_policy_is_named_or_written_into_the_step() -> None:
     assert refused(human(policy={"aprove": []})).field == "steps.one.human.policy.aprove"
 
 
-def test_several_people_may_be_needed_and_teams_named() -> None:
+def test_step_may_need_several_people_and_teams() -> None:
     assert task_of(human(approvers=["team:sre", "person:Ann@Acme.Example"], need=2)).stages == (
         Stage(("team:sre", "ann@acme.example"), 2),
     )
 
 
-def test_need_of_one_is_what_there_is() -> None:
+def test_need_of_one_is_the_default() -> None:
     assert task_of(human(need=1)) == TaskSpec()
 
 
@@ -312,7 +310,7 @@ def test_need_of_one_is_what_there_is() -> None:
         ({"escalate": [{"after": 9, "to": "a@b"}] * 2}, "steps.one.human.escalate[1].after"),
     ],
 )
-def test_a_schedule_that_could_never_happen_is_refused(fields: dict[str, Any], field: str) -> None:
+def test_impossible_schedule_is_refused(fields: dict[str, Any], field: str) -> None:
     assert refused(human(**fields)).field == field
 
 
@@ -351,23 +349,23 @@ def test_a_schedule_that_could_never_happen_is_refused(fields: dict[str, Any], f
         ),
     ],
 )
-def test_a_form_is_a_small_closed_schema_of_an_object(form: dict[str, Any], field: str) -> None:
+def test_form_is_a_closed_schema_of_an_object(form: dict[str, Any], field: str) -> None:
     refusal = refused(human(form=form))
     assert (refusal.code, refusal.field) == ("invalid_form_schema", f"steps.one.human.{field}")
 
 
-def test_a_form_may_be_eight_deep() -> None:
+def test_form_may_be_eight_levels_deep() -> None:
     assert task_of(human(form=deep(8))).form == deep(8)
 
 
-def test_a_stored_form_is_read_although_it_would_be_refused_now() -> None:
+def test_stored_form_is_read_although_it_would_be_refused_now() -> None:
     unfillable = {"type": "object", "properties": {"a": {"enum": ["x"], "const": "y"}}, "required": ["a"]}
     refused(human(form=unfillable))
     step = compile_workflow(human(form=unfillable), kept=True).plan.human_step("one")
     assert step.task.form == unfillable
 
 
-def test_a_template_is_only_read() -> None:
+def test_compiling_does_not_change_the_document() -> None:
     before = deepcopy(MIGRATION)
     compile_workflow(MIGRATION)
     assert before == MIGRATION
@@ -400,7 +398,7 @@ templates = st.fixed_dictionaries(
 
 
 @given(templates)
-def test_what_compiles_can_run_and_survives_its_encoding(source: dict[str, Any]) -> None:
+def test_compiled_workflow_survives_encoding(source: dict[str, Any]) -> None:
     template, refusal = tried(lambda: compile_workflow(source))
     if template is None:
         assert refusal is not None
@@ -417,7 +415,7 @@ def test_any_document_compiles_or_is_refused(source: Any) -> None:
         compile_workflow(source)
 
 
-def test_a_plan_is_written_as_it_always_was() -> None:
+def test_encoding_of_a_plan_is_stable() -> None:
     """Plans are stored by the digest of these bytes: encoded differently, the same workflow would count as changed."""
     source = {
         "workflow": "w",
@@ -431,7 +429,7 @@ def test_a_plan_is_written_as_it_always_was() -> None:
     assert msgspec.json.encode(TaskSpec()) == b"{}"
 
 
-def test_an_empty_list_of_approvers_does_not_leave_the_decision_to_everybody() -> None:
+def test_empty_approvers_list_does_not_mean_everybody() -> None:
     human = {"title": "Run it?", "approvers": []}
     source = {"workflow": "w", "intent_type": "w.v1", "steps": [{"id": "ok", "human": human}]}
     with pytest.raises(Invalid, match="names nobody") as refused:

@@ -36,7 +36,7 @@ def walked(hours: Hours, start: datetime, lasts: timedelta) -> datetime:
     st.datetimes(datetime(2010, 1, 1), datetime(2030, 1, 1)),
     st.integers(0, 6000),
 )
-def test_it_is_what_walking_day_by_day_finds(
+def test_working_time_equals_a_day_by_day_walk(
     zone: str, days: set[int], opens: time, closes: time, start: datetime, minutes: int
 ) -> None:
     hours = Hours(zone, tuple(sorted(days)), opens, closes)
@@ -47,7 +47,7 @@ def test_it_is_what_walking_day_by_day_finds(
         assert hours.after(at, lasts) == walked(hours, at, lasts)
 
 
-def test_a_minute_a_week_costs_no_walk_for_each_question() -> None:
+def test_sparse_working_hours_are_computed_once_a_week() -> None:
     hours = Hours("Europe/Paris", (3,), time(9), time(9, 1))
     start = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -60,7 +60,7 @@ def test_a_minute_a_week_costs_no_walk_for_each_question() -> None:
 
 
 @pytest.mark.parametrize("lasts", [timedelta(0), timedelta(days=3660)])
-def test_hours_at_the_end_of_the_calendar_or_on_no_day_end(lasts: timedelta) -> None:
+def test_working_hours_end_at_the_end_of_the_calendar_or_without_a_day(lasts: timedelta) -> None:
     start = datetime(9997, 12, 1, tzinfo=UTC)
     assert (
         Hours("UTC", ()).after(datetime(2026, 1, 1, tzinfo=UTC), lasts)
@@ -70,7 +70,7 @@ def test_hours_at_the_end_of_the_calendar_or_on_no_day_end(lasts: timedelta) -> 
         assert Hours("UTC").after(start, lasts) >= start
 
 
-def test_a_thousand_people_with_hours_of_their_own_cost_a_week_each_and_nothing_again() -> None:
+def test_working_hours_of_many_people_are_computed_once_each() -> None:
     every = [
         Hours("Asia/Tokyo", (number % 5, 5), time(number % 24, number % 60), time(9))
         for number in range(1000)
@@ -93,7 +93,7 @@ def test_a_thousand_people_with_hours_of_their_own_cost_a_week_each_and_nothing_
     TIMES,
     st.datetimes(datetime(2010, 1, 1), datetime(2030, 1, 1)),
 )
-def test_it_opens_when_no_working_time_has_passed_yet(
+def test_opening_time_equals_zero_working_time_later(
     zone: str, days: set[int], opens: time, closes: time, start: datetime
 ) -> None:
     hours = Hours(zone, tuple(sorted(days)), opens, closes)

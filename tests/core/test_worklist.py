@@ -45,7 +45,7 @@ def team_of(count: int) -> Story:
     )
 
 
-def test_a_task_is_listed_for_each_of_its_people_and_for_nobody_who_joined_later() -> None:
+def test_task_is_listed_for_its_people_and_not_for_later_members() -> None:
     intent = team_of(3).intent
     assert listed(person("m1", "team:dba"), intent) == [USUAL]
     assert listed(person("late", "team:dba"), intent) == []
@@ -54,14 +54,14 @@ def test_a_task_is_listed_for_each_of_its_people_and_for_nobody_who_joined_later
     assert listed(ANN, intent, everything) == [USUAL]
 
 
-def test_a_name_that_means_very_many_people_is_one_key() -> None:
+def test_entry_with_many_people_is_one_key() -> None:
     few, many = keys_of(team_of(MOST_PEOPLE).intent), keys_of(team_of(MOST_PEOPLE + 1).intent)
     assert len(few) == MOST_PEOPLE + 3
     assert len(many) == 4
     assert listed(person("m1", "team:dba"), team_of(500).intent) == [USUAL]
 
 
-def test_the_requesters_side_does_not_read_what_it_may_never_decide() -> None:
+def test_task_is_not_listed_for_the_requesters_side() -> None:
     pinned_members = {"role:approver": ("per_ann", "per_otto")}
     for allowed, found in ((False, []), (True, [USUAL]), (None, [USUAL])):
         by = replace(SERVICE, sponsors=("per_ann",))
@@ -72,7 +72,7 @@ def test_the_requesters_side_does_not_read_what_it_may_never_decide() -> None:
         assert listed(person("otto", "role:approver"), story.intent) == [USUAL]
 
 
-def test_who_answered_is_past_it_and_their_delegate_still_finds_it() -> None:
+def test_task_is_not_listed_for_who_answered_but_for_their_delegate() -> None:
     story = asking(
         Stage(approvers=("role:approver",), need=2), pinned_members={"role:approver": ("per_ann", "per_otto")}
     )
@@ -84,7 +84,7 @@ def test_who_answered_is_past_it_and_their_delegate_still_finds_it() -> None:
     assert listed(person("eve", delegate_for=(AbsentPerson(ann.id, ann.names),)), story.intent) == [USUAL]
 
 
-def test_a_snooze_moves_a_task_to_the_end_and_back_to_the_front() -> None:
+def test_snooze_moves_a_task_to_the_end_of_the_list() -> None:
     story = asking(
         Stage(approvers=("role:approver",)), pinned_members={"role:approver": ("per_ann", "per_otto")}
     )
@@ -101,14 +101,14 @@ def test_a_snooze_moves_a_task_to_the_end_and_back_to_the_front() -> None:
     assert waits_for(ann, intent, ended)
 
 
-def test_nothing_is_listed_of_an_intent_without_an_open_task() -> None:
+def test_intent_without_an_open_task_is_not_listed() -> None:
     story = asking(Stage())
     assert EVERYBODY in keys_of(story.intent)
     story.do(c.Answer("approved"), OTTO)
     assert keys_of(story.intent) == frozenset()
 
 
-def test_a_delegated_vote_is_listed_for_its_delegate_and_not_for_its_giver() -> None:
+def test_delegated_vote_is_listed_for_the_delegate_only() -> None:
     members = people(ann="role:approver", otto="role:approver", eve="role:approver")
     story = asking(
         Stage(approvers=("per_ann", "per_otto"), need=2),
@@ -122,7 +122,7 @@ def test_a_delegated_vote_is_listed_for_its_delegate_and_not_for_its_giver() -> 
     assert listed(ann, story.intent) == []
 
 
-def test_who_delegated_their_own_vote_still_finds_the_vote_that_they_took_over() -> None:
+def test_person_who_delegated_still_sees_a_vote_delegated_to_them() -> None:
     members = people(ann="role:approver", otto="role:approver", eve="role:approver")
     story = asking(
         Stage(approvers=("per_ann", "per_otto"), need=2),
@@ -139,13 +139,13 @@ def test_who_delegated_their_own_vote_still_finds_the_vote_that_they_took_over()
     assert listed(otto, story.intent) == []
 
 
-def test_a_program_finds_the_tasks_of_its_own_requests() -> None:
+def test_program_sees_the_tasks_of_its_own_requests() -> None:
     story = asking(Stage())
     assert listed(SERVICE, story.intent, requested) == [USUAL]
     assert listed(replace(SERVICE, id="svc_other"), story.intent, requested) == []
 
 
-def test_a_task_that_its_plan_does_not_know_is_listed_with_all_and_asks_nobody() -> None:
+def test_task_unknown_to_its_plan_is_listed_in_full_views_only() -> None:
     story = asking(Stage())
     task = story.intent.open
     assert isinstance(task, Task)

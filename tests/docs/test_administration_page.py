@@ -45,7 +45,7 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Live]:
 
 
 @pytest.mark.parametrize("number", range(len(blocks(PAGE, "sh"))))
-def test_its_commands_do_what_it_says(live: Live, number: int) -> None:
+def test_commands_of_the_page_work(live: Live, number: int) -> None:
     """Each block starts from the state that the previous ones left."""
     said = run(live, live.data.parent, blocks(PAGE, "sh")[number])
     if number == 0:
@@ -53,7 +53,7 @@ def test_its_commands_do_what_it_says(live: Live, number: int) -> None:
         assert "local/production (formerly local/default)" in said
 
 
-def test_another_organization_and_a_start_with_the_first_names(live: Live) -> None:
+def test_second_organization_and_first_start_with_names_work(live: Live) -> None:
     for session in blocks(PAGE, "console"):
         commands = "\n".join(line[2:] for line in session.splitlines() if line.startswith("$ "))
         assert re.search(r"sgn_person_\w+", run(live, live.data.parent, commands))
@@ -61,6 +61,6 @@ def test_another_organization_and_a_start_with_the_first_names(live: Live) -> No
     Live(live.data, port=live.port, workspace="default").start().stop()
 
 
-def test_its_documents_are_manifests() -> None:
+def test_documents_of_the_page_are_manifests() -> None:
     for document in documents(PAGE):
         assert compile_manifest(document) != Manifest()

@@ -28,26 +28,26 @@ def names(snippet: str, **more: Any) -> dict[str, Any]:
     return found
 
 
-def test_what_a_function_gets_is_what_a_delivery_has() -> None:
+def test_listed_attributes_are_those_of_a_delivery() -> None:
     listed = {word for row in rows(section(PAGE, "What a handler gets")) for word in coded(row[0])}
     delivery = Delivery()
     assert {name for name in listed if not hasattr(delivery, name)} == set()
 
 
-def test_the_arguments_of_an_agent_have_a_row() -> None:
+def test_every_argument_of_an_agent_has_a_row() -> None:
     import inspect
 
     listed = {word for row in rows(section(PAGE, "Leases")) for word in coded(row[0])}
     assert listed == {*inspect.signature(Agent).parameters} - {"name"}
 
 
-def test_the_requests_of_the_page_are_there() -> None:
+def test_requests_of_the_page_exist() -> None:
     listed = {tuple(coded(row[0])[0].split(" ")) for row in rows(section(PAGE, "Other languages"))}
     assert len(listed) == 4
     assert listed <= {(row.method, row.path.replace(":path", "")) for row in ENDPOINTS}
 
 
-def test_the_functions_do_what_the_page_says() -> None:
+def test_functions_of_the_page_work() -> None:
     names(TESTED, validate=names(BASIC)["validate"])
     refund = names(FAILING)["refund"]
     first = refund(Delivery(payload={"order": "A", "amount": 1}, idempotency_key="k"))
@@ -65,7 +65,7 @@ def test_the_functions_do_what_the_page_says() -> None:
 
 
 @pytest.mark.parametrize("snippet", [BASIC, PLAIN], ids=["with the SDK", "without it"])
-def test_the_agent_of_the_page_does_a_step(snippet: str, tmp_path: Path) -> None:
+def test_agent_of_the_page_runs_a_step(snippet: str, tmp_path: Path) -> None:
     live = Live(tmp_path / ".signoff").start()
     made = live.call("POST", "/v1/keys", {"agent": "infra-validator"})[1]
     assert live.call("POST", "/v1/workflows", FLOW)[0] == 200

@@ -30,13 +30,13 @@ def _text(page: str) -> str:
     return (HOW_TO / f"{page}.md").read_text(encoding="utf-8")
 
 
-def test_the_mail_servers_address_is_understood() -> None:
+def test_mail_server_address_is_parsed() -> None:
     [url] = setting("email", "SMTP_URL")
     smtp = parse_smtp(url)
     assert (smtp.host, smtp.port, smtp.password, smtp.starttls) == ("mail.example", 587, "p@ssword", True)
 
 
-def test_slacks_tokens_are_understood_and_its_manifest_asks_for_what_is_used() -> None:
+def test_slack_tokens_are_parsed_and_the_manifest_requests_the_used_scopes() -> None:
     by_http, by_socket = map(parse_tokens, setting("slack", "SLACK_TOKENS"))
     assert by_http.signing
     assert by_socket.app
@@ -61,7 +61,7 @@ def test_slacks_tokens_are_understood_and_its_manifest_asks_for_what_is_used() -
     assert urls == {"https://signoff.example/v1/slack/actions"}
 
 
-def test_the_bot_of_teams_is_understood_and_its_manifest_names_it() -> None:
+def test_teams_bot_is_parsed_and_the_manifest_names_it() -> None:
     [words] = setting("msteams", "MSTEAMS_BOT")
     bot = teams_bot(words)
     [text] = re.findall(r"```json\n(.*?)```", _text("msteams"), re.DOTALL)
@@ -71,7 +71,7 @@ def test_the_bot_of_teams_is_understood_and_its_manifest_names_it() -> None:
     assert f"POST {path}" in {f"{one.method} {one.path}" for one in ENDPOINTS}
 
 
-def test_telegrams_bot_is_understood_and_its_webhook_is_ours() -> None:
+def test_telegram_bot_is_parsed_and_its_webhook_exists() -> None:
     polling, webhook = map(parse_bot, setting("telegram", "TELEGRAM_BOT"))
     assert polling == (webhook[0], "")
     assert f"secret_token={webhook[1]}" in _text("telegram")
@@ -81,7 +81,7 @@ def test_telegrams_bot_is_understood_and_its_webhook_is_ours() -> None:
 
 
 @pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
-def test_every_apprise_address_is_allowed_and_one_that_apprise_takes() -> None:
+def test_apprise_addresses_are_allowed_and_valid() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         import apprise
@@ -93,7 +93,7 @@ def test_every_apprise_address_is_allowed_and_one_that_apprise_takes() -> None:
         assert apprise.Apprise().instantiate(url), url
 
 
-def test_the_webhooks_snippet_verifies_what_the_server_signs() -> None:
+def test_webhook_snippet_verifies_what_the_server_signs() -> None:
     [secret] = setting("webhooks", "WEBHOOK_SECRET")
     real = "whsec_" + base64.b64encode(b"0123456789abcdef01234567").decode()
     [snippet] = re.findall(r"```python\n(.*?)```", _text("webhooks"), re.DOTALL)

@@ -14,7 +14,7 @@ GATE = DOCS / "how-to" / "gate.md"
 TESTING = DOCS / "how-to" / "testing.md"
 
 
-def test_the_blocks_of_the_page_about_gates_run() -> None:
+def test_code_blocks_of_the_gate_page_run() -> None:
     names: dict[str, object] = {"__name__": "page"}
     with testing.Server() as server:
         server.approve("intent.payments.*")
@@ -27,19 +27,19 @@ def test_the_blocks_of_the_page_about_gates_run() -> None:
     assert len(names["paid"]) == 7  # type: ignore[arg-type]
 
 
-def test_the_options_of_a_gate_have_a_row() -> None:
+def test_every_option_of_a_gate_has_a_row() -> None:
     listed = {word for row in rows(section(GATE, "All options")) for word in coded(row[0])}
     assert listed == {*inspect.signature(signoff.gate).parameters} - {"intent_type", "options"} | {
         *inspect.signature(type(signoff.gate("x"))).parameters
     } - {"intent_type"}
 
 
-def test_the_diff_of_the_page_is_at_most_ten_lines() -> None:
+def test_diff_of_the_page_has_at_most_ten_lines() -> None:
     [diff] = blocks(GATE, "diff")
     assert 0 < len(re.findall(r"^[+-]", diff, re.MULTILINE)) <= 10
 
 
-def test_the_tests_of_the_page_about_testing_pass(tmp_path: Path) -> None:
+def test_tests_on_the_testing_page_pass(tmp_path: Path) -> None:
     text = "\n\n".join(blocks(TESTING, "python"))
     (tmp_path / "test_page.py").write_text(text)
     command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", str(tmp_path)]
@@ -48,7 +48,7 @@ def test_the_tests_of_the_page_about_testing_pass(tmp_path: Path) -> None:
     assert f"{text.count('def test_')} passed" in done.stdout
 
 
-def test_the_methods_of_the_page_are_there() -> None:
+def test_methods_on_the_page_exist() -> None:
     page = TESTING.read_text(encoding="utf-8")
     named = {*re.findall(r"`server\.(\w+)", page), *re.findall(r"^\| `(\w+)\(", page, re.MULTILINE)} - {
         "Server"

@@ -33,7 +33,7 @@ def terms() -> list[str]:
     return [term for row in TABLE for term in re.findall(r"\*\*([^*]+)\*\*", row[0])]
 
 
-def test_every_row_has_a_term_and_one_line_on_what_it_is() -> None:
+def test_every_row_has_a_term_and_a_one_line_definition() -> None:
     assert len(TABLE) > 100
     for row in TABLE:
         assert len(row) == 3, row
@@ -41,7 +41,7 @@ def test_every_row_has_a_term_and_one_line_on_what_it_is() -> None:
         assert row[1], row
 
 
-def test_no_term_stands_there_twice_and_none_is_a_word_that_is_not_used() -> None:
+def test_terms_are_unique_and_none_is_an_avoided_word() -> None:
     found = [term for term in terms() if term != "agent"]  # a kind of actor, and what it is
     assert sorted(found) == sorted(set(found))
     unused = {word.strip() for row in TABLE for word in row[2].split(",") if "(" not in row[2]}
@@ -49,7 +49,7 @@ def test_no_term_stands_there_twice_and_none_is_a_word_that_is_not_used() -> Non
 
 
 @pytest.mark.parametrize("page", FOLLOWING, ids=lambda page: str(page.relative_to(ROOT)))
-def test_the_pages_that_follow_it_use_none_of_the_other_words(page: Path) -> None:
+def test_documentation_uses_no_avoided_word(page: Path) -> None:
     text = re.sub(r"```.*?```|`[^`]*`", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
     found = [word for word in UNUSED if re.search(rf"(?<![\w-]){word}(?![\w-])", text, re.IGNORECASE)]
     assert found == []
@@ -62,7 +62,7 @@ UNNAMED = (
 )  # fmt: skip
 
 
-def test_no_field_and_no_function_is_named_by_the_other_words() -> None:
+def test_no_field_or_function_is_named_by_an_avoided_word() -> None:
     pattern = re.compile(rf"(?:^|_)(?:{'|'.join(UNNAMED)})(?:_|$)")
     found = []
     for path in sorted((ROOT / "src" / "signoff").rglob("*.py")):
@@ -107,7 +107,7 @@ def snake(name: str) -> str:
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()
 
 
-def test_no_module_and_no_name_in_the_code_is_one_of_the_other_words() -> None:
+def test_no_module_or_name_is_an_avoided_word() -> None:
     pattern = re.compile(rf"(?:^|_)(?:{'|'.join(NO_NAMES)})(?:_|$)")
     found = []
     for path in sorted((ROOT / "src" / "signoff").rglob("*.py")):

@@ -51,7 +51,7 @@ def ended(live: Live, outcome: str) -> str:
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md", "docs/reference/cli.md"])
-def test_it_goes_on_after_a_yes_and_not_after_a_no_with_a_route(live: Live, page: str) -> None:
+def test_program_continues_after_an_approval_only(live: Live, page: str) -> None:
     code, script = sentence(page)
     program = f"from signoff import Client\nclient = Client()\nintent_id = {{!r}}\n{code}\nprint('went on')"
     for outcome, goes_on, exit_code in (("approved", True, 0), ("rejected", False, 10)):

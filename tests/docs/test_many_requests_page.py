@@ -16,7 +16,7 @@ FLOW = {
 }
 
 
-def test_the_program_and_a_command_of_the_page_decide_equal_requests(live: Live) -> None:
+def test_program_and_command_of_the_page_decide_equal_requests(live: Live) -> None:
     shell = Shell(live)
     shell.ask("POST", "/v1/workflows", FLOW)
 

@@ -15,7 +15,7 @@ from tests.live import Live
 PAGE = DOCS / "how-to" / "monitoring.md"
 
 
-def test_the_key_that_its_commands_create_reads_the_metrics(tmp_path: Path) -> None:
+def test_key_created_by_the_page_reads_the_metrics(tmp_path: Path) -> None:
     [commands] = blocks(PAGE, "sh")
     live = Live(tmp_path / ".signoff").start()
     try:
@@ -37,7 +37,7 @@ def test_the_key_that_its_commands_create_reads_the_metrics(tmp_path: Path) -> N
         live.stop()
 
 
-def test_what_it_names_exists() -> None:
+def test_everything_the_page_names_exists() -> None:
     [scrape] = documents(PAGE)
     assert scrape["scrape_configs"][0]["job_name"] == "signoff"  # the alerts look for this job
     text = PAGE.read_text("utf-8")
@@ -48,7 +48,7 @@ def test_what_it_names_exists() -> None:
         assert (ROOT / link).is_file()
 
 
-def test_each_logger_of_its_table_is_one_of_ours() -> None:
+def test_each_logger_of_the_table_exists() -> None:
     sources = "\n".join(path.read_text("utf-8") for path in (ROOT / "src" / "signoff").rglob("*.py"))
     loggers = [coded(name)[0] for name, _ in rows(section(PAGE, "Logs"))]
     assert len(loggers) == 5

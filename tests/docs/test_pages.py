@@ -31,11 +31,11 @@ PAGES = [
 ]
 
 
-def test_the_made_pages_are_what_the_code_says() -> None:
+def test_generated_pages_are_up_to_date() -> None:
     assert [str(path.relative_to(ROOT)) for path in generate.stale()] == [], "run make docs"
 
 
-def test_every_code_that_a_refusal_is_known_by_stands_on_the_page_of_errors() -> None:
+def test_every_error_code_is_on_the_errors_page() -> None:
     page = (ROOT / "docs/reference/errors.md").read_text(encoding="utf-8")
     listed = set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE))
     raised = r"(?:(?<!fault)\.code (?:==|!=) |refusal\(.*\) == )\"([a-z]+(?:_[a-z]+)+)\""
@@ -54,7 +54,7 @@ def test_every_code_that_a_refusal_is_known_by_stands_on_the_page_of_errors() ->
     assert said - listed == set()
 
 
-def test_every_flag_of_the_settings_page_is_one_of_up() -> None:
+def test_every_flag_on_the_settings_page_exists() -> None:
     said = set(re.findall(r"^\| `(--[\w-]+)`", generate.settings(), re.MULTILINE))
     up = main.get_command(click.Context(main), "up")
     assert up is not None
@@ -94,7 +94,7 @@ def _check(words: list[str]) -> None:
     assert {word for word in words if word.startswith("--")} <= options, words
 
 
-def test_the_links_lead_somewhere() -> None:
+def test_links_have_existing_targets() -> None:
     guides = [ROOT / f"{name}.md" for name in ("AGENTS", "ARCHITECTURE", "CONTRIBUTING", "SECURITY")]
     for page in [*PAGES, *guides]:
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
@@ -102,7 +102,7 @@ def test_the_links_lead_somewhere() -> None:
 
 
 @pytest.mark.parametrize("name", ["AGENTS.md", "CONTRIBUTING.md"])
-def test_what_contributors_are_told_exists(name: str) -> None:
+def test_make_targets_and_files_in_contributing_exist(name: str) -> None:
     text = (ROOT / name).read_text(encoding="utf-8")
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     for target in re.findall(
@@ -134,7 +134,7 @@ def test_architecture_names_functions_that_exist() -> None:
         assert any(f"\ndef {name}(" in source for source in sources), f"{module}.{name}"
 
 
-def test_the_tree_of_the_architecture_is_the_tree() -> None:
+def test_tree_in_architecture_matches_the_folders() -> None:
     """The drawing has every package down to two levels, and nothing else."""
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     drawing = text.split("src/signoff/\n", 1)[1].split("```", 1)[0]
@@ -150,7 +150,7 @@ def test_the_tree_of_the_architecture_is_the_tree() -> None:
     assert drawn == {str(path) for path in packages if 1 <= len(path.parts) <= 2}
 
 
-def test_what_a_package_says_it_offers_is_there() -> None:
+def test_modules_named_in_a_package_docstring_exist() -> None:
     """A name in double backquotes in a package's docstring is one of its modules or packages."""
     for init in PACKAGE.rglob("__init__.py"):
         if init.parent in (PACKAGE, PACKAGE / "client"):  # these name what they export
@@ -159,7 +159,7 @@ def test_what_a_package_says_it_offers_is_there() -> None:
             assert any((init.parent / one).exists() for one in (name, f"{name}.py")), f"{init}: {name}"
 
 
-def test_a_package_that_names_its_modules_names_all_of_them() -> None:
+def test_package_docstring_names_all_of_its_modules_or_none() -> None:
     """A reader takes a partial list for the whole."""
     for init in PACKAGE.rglob("__init__.py"):
         if init.parent in (PACKAGE, PACKAGE / "client"):
@@ -172,7 +172,7 @@ def test_a_package_that_names_its_modules_names_all_of_them() -> None:
             assert modules - named == set(), init
 
 
-def test_the_tree_stands_in_the_order_of_the_layers() -> None:
+def test_tree_is_in_the_order_of_the_layers() -> None:
     """The drawing lists the top packages and modules in the order of the import contract."""
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     drawing = text.split("src/signoff/\n", 1)[1].split("```", 1)[0]
@@ -196,7 +196,7 @@ def test_the_tree_stands_in_the_order_of_the_layers() -> None:
                 assert max(drawn[name] for name in upper) < min(drawn[name] for name in lower), (upper, lower)
 
 
-def test_the_change_map_is_short_and_its_first_file_leads_on() -> None:
+def test_change_map_is_short_and_its_first_files_exist() -> None:
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (?!to change|---)(.+) \| `([^`]+)` \| (.+) \|$", text, re.MULTILINE)
     assert len(rows) == len(re.findall(r"^\| (?!to change|---)", text, re.MULTILINE))
@@ -206,7 +206,7 @@ def test_the_change_map_is_short_and_its_first_file_leads_on() -> None:
 
 
 @pytest.mark.parametrize("page", ["README.md", "docs/tutorial.md"])
-def test_the_story_of_a_page_runs(page: str, tmp_path: Path) -> None:
+def test_tutorial_of_a_page_runs(page: str, tmp_path: Path) -> None:
     """The page's workflow applies, its agent and four lines run unchanged, and an approval ends the wait."""
     live = Live(tmp_path / ".signoff").start()
     agent: subprocess.Popen[bytes] | None = None

@@ -46,12 +46,12 @@ def a_run() -> Run:
     )
 
 
-def test_the_page_and_the_plots_are_made_from_the_figures_beside_them() -> None:
+def test_page_and_plots_are_generated_from_the_figures() -> None:
     stale = [path.name for path, text in page.files(page.read()) if path.read_text("utf-8") != text]
     assert stale == [], "run make plots"
 
 
-def test_the_page_has_every_block_once_and_shows_every_plot() -> None:
+def test_page_has_every_block_once_and_every_plot() -> None:
     text = page.PAGE.read_text("utf-8")
     assert sorted(re.findall(r"<!-- figures: (\w+) -->", text)) == sorted(page.BLOCKS)
     assert sorted(re.findall(r"\(performance/([\w-]+)\.svg\)", text)) == sorted(page.PLOTS)
@@ -61,11 +61,11 @@ def test_the_page_has_every_block_once_and_shows_every_plot() -> None:
     }
 
 
-def test_the_recorded_run_names_no_folder_of_a_machine() -> None:
+def test_recorded_run_contains_no_machine_path() -> None:
     assert not re.search(r"(?<![\w.])/(?:home|root|tmp|work|usr|Users)/", page.FIGURES.read_text("utf-8"))
 
 
-def test_what_is_shown_is_recorded(recorded: list[Figure], capsys: pytest.CaptureFixture[str]) -> None:
+def test_recorded_figure_is_the_one_shown(recorded: list[Figure], capsys: pytest.CaptureFixture[str]) -> None:
     report.heading("a database")
     assert show(goal("flows_stream", SQLITE), [900, 1500, 1200], USAGES, "calm") == 1200
     unmeasured(goal("frozen", POSTGRES), "there is none")
@@ -98,7 +98,7 @@ def test_what_is_shown_is_recorded(recorded: list[Figure], capsys: pytest.Captur
         assert part in line
 
 
-def test_a_run_is_plain_json_with_four_digits(recorded: list[Figure], tmp_path: Path) -> None:
+def test_run_is_stored_as_json_with_four_digits(recorded: list[Figure], tmp_path: Path) -> None:
     show(Goal("one", "ms", name="one", database=SQLITE), [1 / 3], USAGES[:1])
     write(tmp_path / "run.json", a_run(), recorded)
     read = json.loads((tmp_path / "run.json").read_text())
@@ -114,23 +114,23 @@ def test_a_run_is_plain_json_with_four_digits(recorded: list[Figure], tmp_path: 
     ("value", "text"),
     [(0.071, "0.07"), (9.994, "9.99"), (10, "10.0"), (99.94, "99.9"), (100, "100"), (1234.5, "1,234")],
 )
-def test_a_number_has_three_digits_that_count(value: float, text: str) -> None:
+def test_numbers_are_rounded_to_three_significant_digits(value: float, text: str) -> None:
     assert number(value) == text
 
 
-def test_a_ratio_is_that_of_the_medians_between_the_worst_and_the_best() -> None:
+def test_ratio_compares_medians_with_worst_and_best() -> None:
     assert times([2, 4, 3], [1, 2, 1.5]) == [1, 2, 4]
 
 
 @pytest.mark.parametrize(
     ("value", "verdict"), [(2.0, "ok"), (2.1, "below goal"), (5.0, "below goal"), (5.1, "BELOW FLOOR")]
 )
-def test_where_less_is_better_the_floor_is_above_the_goal(value: float, verdict: str) -> None:
+def test_floor_is_above_the_goal_where_less_is_better(value: float, verdict: str) -> None:
     assert Goal("", "ms", 2, 5).judge(value) == verdict
     assert Goal("", "ms").judge(value) == ""
 
 
-def test_a_page_without_figures_says_what_is_missing() -> None:
+def test_page_without_figures_names_what_is_missing() -> None:
     empty = page.Found(document(a_run(), []))
     text = page.filled(
         "".join(f"<!-- figures: {name} -->\nold\n<!-- end -->\n" for name in page.BLOCKS), empty
@@ -142,7 +142,7 @@ def test_a_page_without_figures_says_what_is_missing() -> None:
         ElementTree.fromstring(plot(empty))
 
 
-def test_goals_are_reached_or_not_in_words(recorded: list[Figure]) -> None:
+def test_goals_are_reported_as_reached_or_not(recorded: list[Figure]) -> None:
     show(goal("flows_stream", SQLITE), [1300])
     show(goal("flows_stream", POSTGRES), [700])
     show(goal("decision_p50", SQLITE), [0.9])
@@ -152,7 +152,7 @@ def test_goals_are_reached_or_not_in_words(recorded: list[Figure]) -> None:
     assert "| 0.90 ms, at most 1.00: reached | - |" in text
 
 
-def test_views_of_lists_are_judged_by_the_dearest_and_by_what_grew_most(recorded: list[Figure]) -> None:
+def test_list_views_are_judged_by_the_slowest_and_by_growth(recorded: list[Figure]) -> None:
     for count, inbox, card, few in ((200, 2.0, 4.0, 0.1), (20_000, 2.2, 7.0, 0.4), (200_000, 3.2, 5.0, 0.4)):
         for text, cost in (("inbox", inbox), ("card", card), ("few", few)):
             show(goal("view", SQLITE)._replace(text=text, name=f"view_{count}"), [cost])
@@ -164,7 +164,7 @@ def test_views_of_lists_are_judged_by_the_dearest_and_by_what_grew_most(recorded
 
 
 @pytest.mark.parametrize(("others", "warned"), [(0.1, False), (0.11, True)])
-def test_a_run_beside_other_programs_says_so(recorded: list[Figure], others: float, warned: bool) -> None:
+def test_run_on_a_busy_machine_is_marked(recorded: list[Figure], others: float, warned: bool) -> None:
     show(goal("creates", SQLITE), [5000], [Usage(1, 1, 1, others, 0)])
     text = page.BLOCKS["measured"](page.Found(document(a_run(), recorded)))
     assert ("The machine was not quiet" in text) is warned
@@ -182,14 +182,14 @@ def test_bars_share_one_scale_and_their_texts_are_escaped() -> None:
     assert texts == ["A & B", "in <s>", "x", "y", "goal", "group", "one", "40", "two", "20"]
 
 
-def test_plots_have_colours_for_light_and_for_dark_pages() -> None:
+def test_plots_have_colours_for_light_and_dark_pages() -> None:
     light, dark = bars("", "", []).split("prefers-color-scheme: dark")
     for shade in (".ground", "text", ".soft", ".a", ".b", ".c", ".goal"):
         assert f"{shade} {{" in light
         assert f"{shade} {{" in dark
 
 
-def test_the_slowest_flows_are_counted_with_what_they_have_in_common() -> None:
+def test_slowest_flows_are_counted_by_what_they_have_in_common() -> None:
     quick = [Ending(second / 100, 0.001, 0.002) for second in range(198)]
     slow = [Ending(5.0, 0.009, 0.010), Ending(7.0, 0.011, 0.012)]
     found = Slow.of([*quick, *slow], renewals=[5.005, 0.5])
@@ -206,12 +206,12 @@ def test_the_slowest_flows_are_counted_with_what_they_have_in_common() -> None:
 
 
 @pytest.mark.parametrize("kib", KIB)
-def test_a_payload_is_as_large_as_it_says(kib: int) -> None:
+def test_payload_has_its_stated_size(kib: int) -> None:
     size = len(json.dumps(payload(kib * 1024), separators=(",", ":")))
     assert kib * 1024 - 100 < size <= kib * 1024
 
 
-def test_each_shape_fills_a_body_and_is_json() -> None:
+def test_each_payload_shape_fills_a_body_and_is_json() -> None:
     found = dict(shapes())
     assert len(found) == 10
     for name, body in found.items():

@@ -47,7 +47,7 @@ def test_every_public_name_is_on_the_page() -> None:
     assert missing == set()
 
 
-def test_both_clients_have_the_same_methods_with_the_same_arguments() -> None:
+def test_both_clients_have_the_same_methods_and_arguments() -> None:
     for name in public(signoff.Client):
         other = getattr(signoff.AsyncClient, name)
         assert [*inspect.signature(getattr(signoff.Client, name)).parameters] == [
@@ -74,12 +74,12 @@ def test_methods_are_shown_with_their_arguments(kind: type) -> None:
         assert ", ".join(wanted) in shown(name, text), name
 
 
-def test_the_arguments_of_the_client_have_a_row() -> None:
+def test_every_argument_of_the_client_has_a_row() -> None:
     found = {row[0].strip("`") for row in rows(section(PAGE, "Connect"))}
     assert found == {*inspect.signature(signoff.Client).parameters}
 
 
-def test_every_error_has_a_row_and_every_record_its_attributes() -> None:
+def test_every_error_and_every_attribute_of_a_record_has_a_row() -> None:
     errors = {
         name
         for name in PUBLIC
@@ -98,7 +98,7 @@ def test_every_error_has_a_row_and_every_record_its_attributes() -> None:
         assert more - set(coded(TEXT)) - {re.sub(r"\(.*", "", word) for word in coded(TEXT)} == set()
 
 
-def test_the_examples_run_one_after_the_other(tmp_path: Path) -> None:
+def test_examples_run_in_order(tmp_path: Path) -> None:
     live = Live(tmp_path / ".signoff").start()
     try:
         (tmp_path / "page.py").write_text("\n".join(blocks(PAGE, "python")))

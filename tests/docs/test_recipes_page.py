@@ -15,7 +15,7 @@ PAGE = DOCS / "how-to" / "recipes.md"
 STEPS = [{"id": "approve", "human": {"title": "Migrate?"}}]
 
 
-def test_the_gated_function_runs() -> None:
+def test_gated_function_runs() -> None:
     names: dict[str, object] = {"__name__": "page"}
     with Server() as server:
         server.approve()
@@ -25,7 +25,7 @@ def test_the_gated_function_runs() -> None:
 
 
 @pytest.mark.parametrize(("rule", "code"), [("approve", 0), ("reject", 10)])
-def test_the_command_exits_as_people_decide(rule: str, code: int) -> None:
+def test_exit_code_of_the_command_follows_the_decision(rule: str, code: int) -> None:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     with Server() as server:
         server.apply({"workflow": "migrate", "intent_type": "intent.db.migrate.v1", "steps": STEPS})

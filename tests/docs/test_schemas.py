@@ -39,13 +39,13 @@ EXAMPLES = [
 CHECKS = {name: jsonschema_rs.validator_for(schema(name)) for name in ("policy", "workflow", "manifest")}
 
 
-def test_there_are_examples_of_each() -> None:
+def test_every_schema_has_examples() -> None:
     assert len(EXAMPLES) > 15
     assert {param.values[0] for param in EXAMPLES} == {"workflow", "manifest"}
 
 
 @pytest.mark.parametrize(("name", "document"), EXAMPLES)
-def test_every_example_is_valid_and_an_unknown_field_is_not(name: str, document: dict[str, Any]) -> None:
+def test_examples_are_valid_and_unknown_fields_are_not(name: str, document: dict[str, Any]) -> None:
     assert [error.message for error in CHECKS[name].iter_errors(document)] == []
     assert not CHECKS[name].is_valid({**document, "zzz": 1})
     for part, policy in document.get("policies", {}).items():
@@ -77,17 +77,17 @@ def test_every_example_is_valid_and_an_unknown_field_is_not(name: str, document:
         ("manifest", {"workspace": {"unlisted_types": "maybe"}}),
     ],
 )
-def test_what_does_not_fit_is_marked(name: str, document: dict[str, Any]) -> None:
+def test_invalid_document_is_rejected_by_the_schema(name: str, document: dict[str, Any]) -> None:
     assert not CHECKS[name].is_valid(document)
 
 
-def test_the_words_are_those_of_the_server() -> None:
+def test_enumerations_equal_those_of_the_server() -> None:
     shared = schema("manifest")["$defs"]
     roles = shared["Person"]["properties"]["roles"]["anyOf"][1]["items"]["enum"]
     assert tuple(roles) == ROLES
     assert tuple(shared["Workspace"]["properties"]["unlisted_types"]["enum"]) == UNLISTED
 
 
-def test_a_page_says_how_an_editor_uses_them() -> None:
+def test_page_shows_how_an_editor_uses_the_schemas() -> None:
     text = (Path(DOCS) / "policies.md").read_text(encoding="utf-8")
     assert "yaml-language-server: $schema=" in text

@@ -32,7 +32,7 @@ def asked(admission: Admission, actor: Actor, times: int, now: float) -> int:
     return taken
 
 
-def test_requests_are_taken_at_a_rate_after_a_burst() -> None:
+def test_requests_are_limited_to_a_rate_after_a_burst() -> None:
     admission = Admission(KeyLimits(rate=10))
     assert asked(admission, AGENT, 100, 0.0) == 50
     assert asked(admission, AGENT, 100, 0.1) == 1
@@ -44,7 +44,7 @@ def test_requests_are_taken_at_a_rate_after_a_burst() -> None:
     assert (refused.value.code, refused.value.retry_after) == ("too_many_requests", 1)
 
 
-def test_services_have_limits_of_their_own_and_time_has_none() -> None:
+def test_services_have_their_own_limits_and_the_system_has_none() -> None:
     admission = Admission(KeyLimits(rate=1, streams=1, rate_services=0))
     assert asked(admission, SERVICE, 500, 0.0) == 500
     assert asked(admission, system(WORKSPACE), 500, 0.0) == 500
@@ -52,7 +52,7 @@ def test_services_have_limits_of_their_own_and_time_has_none() -> None:
     assert asked(Admission(KeyLimits()), AGENT, 500, 0.0) == 500
 
 
-def test_on_the_pages_a_person_is_counted_apart_from_their_keys() -> None:
+def test_person_on_the_pages_is_counted_separately_from_their_keys() -> None:
     by_key = Actor(ActorKind.PERSON, "per_ann", WORKSPACE, via="api")
     admission = Admission(KeyLimits(rate=10, streams=1))
     assert asked(admission, by_key, 100, 0.0) == 50
@@ -61,7 +61,7 @@ def test_on_the_pages_a_person_is_counted_apart_from_their_keys() -> None:
         assert asked(admission, by_key, 100, 0.0) == 0
 
 
-def test_a_stream_that_ends_makes_room_for_another() -> None:
+def test_ended_stream_frees_a_slot() -> None:
     admission = Admission(KeyLimits(streams=2))
     with admission.stream(AGENT):
         with admission.stream(AGENT):
@@ -78,7 +78,7 @@ async def another(admission: Admission, actor: Actor) -> None:
         pass
 
 
-async def test_the_database_is_asked_only_when_the_room_is_used_up() -> None:
+async def test_database_is_asked_only_when_the_limit_is_reached() -> None:
     looks: list[int] = []
     held = 0
 
@@ -104,7 +104,7 @@ async def test_the_database_is_asked_only_when_the_room_is_used_up() -> None:
 
 
 @pytest.mark.parametrize("before", [0, 2])
-async def test_those_that_are_being_made_count_too(before: int) -> None:
+async def test_intents_being_created_count_towards_the_limit(before: int) -> None:
     made = before
 
     async def still_open(_workspace: str, _requester: str, most: int) -> int:
@@ -128,7 +128,7 @@ async def test_those_that_are_being_made_count_too(before: int) -> None:
         assert made == 5
 
 
-async def test_only_a_requesters_own_open_intents_count(env: EngineEnv) -> None:
+async def test_only_the_requesters_own_open_intents_count(env: EngineEnv) -> None:
     await settle(env)
     made = [await env.submit() for _ in range(3)]
     requester = made[0].requester.id
@@ -140,7 +140,7 @@ async def test_only_a_requesters_own_open_intents_count(env: EngineEnv) -> None:
     assert await count(WORKSPACE, requester, 10) == 2
 
 
-def test_a_clock_that_is_set_back_keeps_nobody_out() -> None:
+def test_clock_set_back_blocks_nobody() -> None:
     limit = Limit(3, timedelta(minutes=15))
     ahead = START + timedelta(days=1)
     for now in (ahead, ahead, ahead, START, START, START):
@@ -150,7 +150,7 @@ def test_a_clock_that_is_set_back_keeps_nobody_out() -> None:
             limit.check("ann", now)
 
 
-def test_what_other_workers_admit_counts_here_too() -> None:
+def test_requests_admitted_by_other_workers_count() -> None:
     here, there = Admission(KeyLimits(rate=10, streams=1)), Admission(KeyLimits(rate=10, streams=1))
     here.among_workers()
     there.among_workers()
@@ -169,7 +169,7 @@ def test_what_other_workers_admit_counts_here_too() -> None:
         pass
 
 
-def test_the_streams_of_a_worker_end_with_it() -> None:
+def test_streams_of_an_ended_worker_are_released() -> None:
     here = Admission(KeyLimits(streams=1))
     here.streams_elsewhere(1, {AGENT.id: 1})
     with pytest.raises(TooMany), here.stream(AGENT):
@@ -179,7 +179,7 @@ def test_the_streams_of_a_worker_end_with_it() -> None:
         pass
 
 
-def test_attempts_at_other_workers_count_here_too() -> None:
+def test_attempts_at_other_workers_count() -> None:
     here, there = Limit(2, timedelta(minutes=1)), Limit(2, timedelta(minutes=1))
     here.among_workers()
     here.check("a", START)

@@ -51,9 +51,7 @@ CASES: dict[str, tuple[Actor, dict[str, Any], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("what", CASES)
-async def test_of_two_changes_at_once_the_second_is_refused_and_undoes_nothing(
-    staffed_env: EngineEnv, what: str
-) -> None:
+async def test_second_of_two_concurrent_changes_is_refused(staffed_env: EngineEnv, what: str) -> None:
     by, first, second = CASES[what]
     manifests = staffed_env.manifests
     drafts = [
@@ -77,14 +75,14 @@ async def test_of_two_changes_at_once_the_second_is_refused_and_undoes_nothing(
     )  # the team, and the first of the two
 
 
-async def test_one_after_the_other_both_are_made(staffed_env: EngineEnv) -> None:
+async def test_consecutive_changes_are_both_made(staffed_env: EngineEnv) -> None:
     for change in ({"zone": "Europe/Berlin"}, {"name": "Otto"}, {"addresses": {"email": "o@acme.example"}}):
         await staffed_env.manifests.apply(ROOT, manifest(people={OTTOS: change}))
     otto = (await staffed_env.directory.of(WORKSPACE)).people[OTTO.id]
     assert (otto.zone, otto.name, otto.addresses) == ("Europe/Berlin", "Otto", {"email": "o@acme.example"})
 
 
-async def test_two_owners_cannot_unmake_each_other(staffed_env: EngineEnv) -> None:
+async def test_two_owners_cannot_remove_each_other(staffed_env: EngineEnv) -> None:
     rose = replace(ROOT, id="per_rose", sponsors=("per_rose",))
     manifests = staffed_env.manifests
     drafts = [
@@ -98,7 +96,7 @@ async def test_two_owners_cannot_unmake_each_other(staffed_env: EngineEnv) -> No
     assert [person.id for person in people if "owner" in person.roles] == ["per_root"]
 
 
-async def test_of_many_at_the_same_moment_one_is_made(staffed_env: EngineEnv) -> None:
+async def test_one_of_many_concurrent_changes_is_made(staffed_env: EngineEnv) -> None:
     names = [f"Otto {number}" for number in range(5)]
     told = await asyncio.gather(
         *(staffed_env.manifests.apply(ROOT, manifest(people={OTTOS: {"name": name}})) for name in names),

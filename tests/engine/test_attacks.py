@@ -53,20 +53,20 @@ def open_still(made: ApprovalEnv) -> bool:
 # -- who asks does not decide
 
 
-def test_whoever_stands_behind_the_request_is_refused_whatever_their_role() -> None:
+def test_requesters_side_cannot_decide_in_any_role() -> None:
     made = approval_env(Stage(("role:owner", "team:one")), side=(A,), owners=(A, C))
     assert refusal(made, "vote", A, "approved") == "self_approval"
     yes(made, C)
     assert made.here.ending is Ending.APPROVED
 
 
-def test_the_requesters_delegate_does_not_decide_in_the_requesters_stead() -> None:
+def test_delegate_of_the_requester_cannot_decide_for_them() -> None:
     made = approval_env(Stage(("team:one",)), side=(A,))
     made.do(("away", A, E), 1)
     assert refusal(made, "vote", E, "approved") == "not_an_approver"
 
 
-def test_nobody_hands_their_say_to_the_requester_and_no_absence_does() -> None:
+def test_vote_cannot_be_delegated_to_the_requester() -> None:
     made = approval_env(Stage(("team:one",)), side=(C,))
     assert refusal(made, "delegate", A, C) == "self_approval"
     made.do(("away", A, C), 1)
@@ -74,7 +74,7 @@ def test_nobody_hands_their_say_to_the_requester_and_no_absence_does() -> None:
     assert addressed(made.here, made.task, ("team:one",), made.directory, made.now) == (B,)
 
 
-def test_whoever_changes_what_is_decided_decides_it_no_more_and_earlier_votes_are_void() -> None:
+def test_editor_cannot_decide_and_earlier_votes_are_void() -> None:
     made = approval_env(Stage(("team:one", "team:two"), 2))
     yes(made, A)
     made.do(("revise", B), 1)
@@ -85,7 +85,7 @@ def test_whoever_changes_what_is_decided_decides_it_no_more_and_earlier_votes_ar
     assert made.here.ending is Ending.APPROVED
 
 
-def test_a_stage_that_only_the_requesters_side_could_pass_or_reject_is_refused_when_it_is_asked_for() -> None:
+def test_request_whose_stage_only_its_own_side_could_decide_is_refused() -> None:
     with pytest.raises(
         Invalid, match=r"stage 2: 2 different people are needed, and there is 1 apart"
     ) as short:
@@ -96,7 +96,7 @@ def test_a_stage_that_only_the_requesters_side_could_pass_or_reject_is_refused_w
     assert never.value.code == "never_rejected"
 
 
-def test_a_delegate_adds_no_seat() -> None:
+def test_delegate_adds_no_seat() -> None:
     made = ApprovalEnv({"one": (A, B), "two": (C, D, E)}, ())
     made.do(("away", A, E), 1)
     with pytest.raises(Invalid) as refused:
@@ -105,7 +105,7 @@ def test_a_delegate_adds_no_seat() -> None:
 
 
 @pytest.mark.parametrize("shown", ["", "other", "upper", "before"])
-def test_an_answer_counts_only_for_what_was_shown(shown: str) -> None:
+def test_answer_counts_only_for_the_shown_digest(shown: str) -> None:
     made = approval_env(Stage(("team:one",)), risk=Risk.HIGH, strength=Strength.SESSION)
     before = made.task.digest
     made.do(("revise", B), 1)
@@ -124,7 +124,7 @@ def test_an_answer_counts_only_for_what_was_shown(shown: str) -> None:
 # -- a person counts once
 
 
-def test_one_person_by_several_grounds_and_as_a_delegate_is_one_vote() -> None:
+def test_person_with_several_entries_and_a_delegation_has_one_vote() -> None:
     made = approval_env(Stage(("team:one", "per_a", "role:approver"), 2))
     made.do(("away", B, A), 1)
     yes(made, A, A)
@@ -132,7 +132,7 @@ def test_one_person_by_several_grounds_and_as_a_delegate_is_one_vote() -> None:
     assert open_still(made)
 
 
-def test_who_hands_over_and_who_takes_over_are_one_seat() -> None:
+def test_person_and_delegate_share_one_seat() -> None:
     made = approval_env(Stage(("team:one",), 2))
     made.do(("delegate", A, E), 1)
     yes(made, E)
@@ -142,7 +142,7 @@ def test_who_hands_over_and_who_takes_over_are_one_seat() -> None:
     assert made.here.ending is Ending.APPROVED
 
 
-def test_a_say_is_not_handed_to_somebody_who_has_one_where_too_few_would_be_left() -> None:
+def test_delegating_to_another_approver_is_refused_if_too_few_remain() -> None:
     assert refusal(approval_env(Stage(("team:one",), 2)), "delegate", A, B) == "understaffed"
     made = approval_env(Stage(("team:one",)))
     made.do(("delegate", A, B), 1)
@@ -150,7 +150,7 @@ def test_a_say_is_not_handed_to_somebody_who_has_one_where_too_few_would_be_left
     assert made.here.ending is Ending.APPROVED
 
 
-def test_two_do_not_delegate_to_one_where_two_are_needed() -> None:
+def test_two_approvers_cannot_delegate_to_one_person_if_two_are_needed() -> None:
     made = approval_env(Stage(("per_a", "per_b", "per_c"), 3))
     made.do(("delegate", A, E), 1)
     assert refusal(made, "delegate", B, E) == "understaffed"
@@ -162,7 +162,7 @@ def test_two_do_not_delegate_to_one_where_two_are_needed() -> None:
     assert able.here.ending is Ending.APPROVED
 
 
-def test_a_say_is_handed_to_one_who_was_asked_instead_as_to_any_other() -> None:
+def test_delegating_to_a_reassigned_approver_follows_the_same_rules() -> None:
     both = (D, E)
     two = approval_env(Stage(("team:one",), 2))
     two.do(("reassign", both), 1)
@@ -174,7 +174,7 @@ def test_a_say_is_handed_to_one_who_was_asked_instead_as_to_any_other() -> None:
     assert made.here.ending is Ending.APPROVED
 
 
-def test_a_say_is_not_handed_on_and_not_back_in_a_circle() -> None:
+def test_delegation_onward_or_in_a_circle_is_refused() -> None:
     made = approval_env(Stage(("team:one",)))
     made.do(("delegate", A, D), 1)
     assert refusal(made, "delegate", D, E) == "delegation_not_transitive"
@@ -183,7 +183,7 @@ def test_a_say_is_not_handed_on_and_not_back_in_a_circle() -> None:
     assert refusal(made, "delegate", B, A) == "delegation_cycle"
 
 
-def test_a_delegate_decides_until_the_absence_ends_and_not_a_second_longer() -> None:
+def test_delegate_decides_until_the_absence_ends() -> None:
     made = approval_env(Stage(("team:one",)))
     made.do(("away", A, E), 1)
     [absence] = made.people[A].absences
@@ -191,7 +191,7 @@ def test_a_delegate_decides_until_the_absence_ends_and_not_a_second_longer() -> 
     assert refusal(made, "vote", E, "approved") == "not_an_approver"
 
 
-def test_a_say_in_a_later_stage_is_none_in_an_earlier_one_after_a_revision() -> None:
+def test_vote_in_a_later_stage_does_not_count_in_an_earlier_one_after_a_revision() -> None:
     made = approval_env(Stage(("team:one",)), Stage(("team:two",), 2))
     yes(made, A)
     made.do(("delegate", C, A), 1)
@@ -208,7 +208,7 @@ def test_a_say_in_a_later_stage_is_none_in_an_earlier_one_after_a_revision() -> 
 
 
 @pytest.mark.parametrize("gone", [("leave", A, "one"), ("end", A)])
-def test_the_vote_of_whoever_has_left_when_the_quorum_completes_does_not_count(gone: tuple[Any, ...]) -> None:
+def test_vote_of_a_person_who_left_does_not_count_towards_the_quorum(gone: tuple[Any, ...]) -> None:
     made = ApprovalEnv({"one": (A, B, C), "two": (D, E)}, ())
     made.submit(TaskSpec(stages=(Stage(("team:one",), 2),)), ())
     yes(made, A)
@@ -219,7 +219,7 @@ def test_the_vote_of_whoever_has_left_when_the_quorum_completes_does_not_count(g
     assert made.here.ending is Ending.APPROVED
 
 
-def test_a_delegate_who_may_not_decide_any_more_does_not_count_for_others() -> None:
+def test_vote_of_a_delegate_who_lost_eligibility_does_not_count() -> None:
     made = approval_env(Stage(("team:one",), 2), away=(A, E))
     yes(made, E)
     made.demote(E)
@@ -229,7 +229,7 @@ def test_a_delegate_who_may_not_decide_any_more_does_not_count_for_others() -> N
     assert made.here.ending is Ending.APPROVED
 
 
-def test_whoever_joins_a_team_afterwards_decides_nothing_older_also_where_it_was_asked_instead() -> None:
+def test_later_team_member_decides_nothing_older_even_after_a_reassignment() -> None:
     made = approval_env(Stage(("team:one",)))
     made.do(("join", C, "one"), 1)
     assert refusal(made, "vote", C, "approved") == "not_an_approver"
@@ -244,7 +244,7 @@ def test_whoever_joins_a_team_afterwards_decides_nothing_older_also_where_it_was
 # -- the ladder
 
 
-def test_the_ladder_adds_people_and_lowers_nothing_and_the_requester_on_it_stays_out() -> None:
+def test_escalation_adds_people_but_not_the_requester() -> None:
     made = approval_env(Stage(("team:one",), 2), side=(C,), escalate=(Escalation(HOUR, (C, D)),))
     made.do(("escalate",), 1)
     assert refusal(made, "vote", C, "approved") == "self_approval"
@@ -255,7 +255,7 @@ def test_the_ladder_adds_people_and_lowers_nothing_and_the_requester_on_it_stays
     assert made.here.ending is Ending.APPROVED
 
 
-def test_in_an_all_stage_the_ladder_fills_one_place_and_not_two() -> None:
+def test_escalation_fills_one_entry_of_an_all_stage() -> None:
     made = approval_env(Stage(("team:one", "per_c"), every=True), escalate=(Escalation(HOUR, ("per_d",)),))
     assert refusal(made, "vote", D, "approved") == "not_an_approver"
     made.do(("escalate",), 1)
@@ -265,7 +265,7 @@ def test_in_an_all_stage_the_ladder_fills_one_place_and_not_two() -> None:
     assert made.here.ending is Ending.APPROVED
 
 
-def test_a_rung_that_reaches_nobody_is_said_beforehand_and_moves_the_ladder_on_when_it_comes() -> None:
+def test_escalation_level_without_people_is_a_warning_and_is_skipped() -> None:
     made = ApprovalEnv({"one": (A, B), "two": (C,)}, ())
     rungs = (Escalation(HOUR, ("team:two",)), Escalation(9 * HOUR, ("per_d",)))
     made.submit(TaskSpec(stages=(Stage(("team:one",)),), escalate=rungs), (C,))
@@ -285,7 +285,7 @@ def test_a_rung_that_reaches_nobody_is_said_beforehand_and_moves_the_ladder_on_w
     assert made.here.ending is Ending.UNDELIVERABLE
 
 
-def test_news_of_a_rung_that_was_left_behind_moves_nothing() -> None:
+def test_stale_report_of_an_escalation_level_changes_nothing() -> None:
     rungs = tuple(Escalation(number * HOUR, ("per_d",)) for number in (1, 2, 3))
     made = approval_env(Stage(("team:one",)), escalate=rungs)
     made.do(("escalate",), 1)
@@ -297,7 +297,7 @@ def test_news_of_a_rung_that_was_left_behind_moves_nothing() -> None:
 # -- time
 
 
-def test_after_the_deadline_nobody_decides_also_where_no_loop_has_noticed_it() -> None:
+def test_nobody_decides_after_the_deadline_even_if_no_loop_ran() -> None:
     made = ApprovalEnv({"one": (A, B), "two": (C,)}, ())
     made.submit(TaskSpec(stages=(Stage(("team:one",)),)), (), deadline=HOUR)
     made.now += HOUR - timedelta(seconds=2)

@@ -30,7 +30,7 @@ NEVER = (
 
 
 @pytest.mark.parametrize("url", NEVER)
-async def test_a_callback_that_is_never_called_is_refused_at_registration(env: EngineEnv, url: str) -> None:
+async def test_callback_url_that_is_never_called_is_refused_at_registration(env: EngineEnv, url: str) -> None:
     await settle(env)
     accounts = Accounts(env.store, env.directory, env.keys, env.clock)
     account, _ = await accounts.add_account(ROOT, ActorKind.AGENT, "other")
@@ -56,7 +56,7 @@ async def _nowhere(host: str, port: int) -> list[str]:
     return ["127.0.0.1"] if host == "localhost" else [host]
 
 
-async def test_what_may_be_called_is_taken(env: EngineEnv) -> None:
+async def test_callable_url_is_accepted(env: EngineEnv) -> None:
     await settle(env)
     strict = Accounts(env.store, env.directory, env.keys, env.clock)
     for place, url in enumerate(
@@ -77,7 +77,7 @@ async def test_what_may_be_called_is_taken(env: EngineEnv) -> None:
         )
 
 
-async def test_what_was_registered_before_may_be_changed_in_other_ways(env: EngineEnv) -> None:
+async def test_account_with_an_old_callback_url_may_be_changed_otherwise(env: EngineEnv) -> None:
     await settle(env)
     account, _ = await env.accounts.add_account(
         ROOT, ActorKind.AGENT, "old", callback_url="http://agent.example/hook", delivery_mode="http"

@@ -112,7 +112,7 @@ def submit_job(env: EngineEnv, intent_id: str) -> SubmitJob:
     return SubmitJob(SERVICE, command, PAYLOAD, None)
 
 
-async def test_what_queues_up_behind_a_commit_goes_into_the_next_one(sqlite: EngineEnv) -> None:
+async def test_jobs_queued_behind_a_commit_are_in_the_next_batch(sqlite: EngineEnv) -> None:
     ahead, looks = Look(), [Look() for _ in range(10)]
     with another_program(sqlite) as other:
         first = asyncio.create_task(sqlite.committer.do(ahead))
@@ -128,14 +128,14 @@ async def test_what_queues_up_behind_a_commit_goes_into_the_next_one(sqlite: Eng
     assert sqlite.committer.queued == 0
 
 
-async def test_a_batch_has_at_most_64_jobs_in_order(env: EngineEnv) -> None:
+async def test_batch_has_at_most_64_jobs_in_order(env: EngineEnv) -> None:
     looks = [Look() for _ in range(150)]
     assert await together(env, looks) == ["seen"] * 150
     batches = [id(look.batch) for look in looks]
     assert [batches.count(batch) for batch in dict.fromkeys(batches)] == [64, 64, 22]
 
 
-async def test_two_claims_never_share_a_batch_nor_a_delivery(env: EngineEnv) -> None:
+async def test_two_claims_share_neither_a_batch_nor_a_delivery(env: EngineEnv) -> None:
     for _ in range(3):
         await env.submit()
     claims = [ClaimJob(AGENT, AGENT.address, 2, minutes(1), f"w{n}") for n in range(3)]
@@ -144,7 +144,7 @@ async def test_two_claims_never_share_a_batch_nor_a_delivery(env: EngineEnv) -> 
     assert len({change.after.id for changes in taken for change in changes}) == 3
 
 
-async def test_a_refused_job_refuses_only_its_caller(env: EngineEnv) -> None:
+async def test_refused_job_fails_only_its_caller(env: EngineEnv) -> None:
     await env.somewhere(SERVICE)
     plans = [env.engine.submit(SERVICE, submission(gate(), deadline_at=START)) for _ in range(1)]
     good = [env.engine.submit(SERVICE, submission(gate())) for _ in range(4)]
@@ -157,7 +157,7 @@ async def test_a_refused_job_refuses_only_its_caller(env: EngineEnv) -> None:
         assert (await env.intent(one.change.after.id)).status is Status.DELIVERED
 
 
-async def test_a_poisoned_job_fails_alone_and_its_neighbours_commit(env: EngineEnv) -> None:
+async def test_job_that_raises_fails_alone_and_the_others_commit(env: EngineEnv) -> None:
     ids = [new_intent_id(n, b"0123456789") for n in range(20)]
     jobs: list[Any] = [submit_job(env, intent_id) for intent_id in ids]
     jobs.insert(7, Poison())
@@ -169,7 +169,7 @@ async def test_a_poisoned_job_fails_alone_and_its_neighbours_commit(env: EngineE
     assert await env.findings() == []
 
 
-async def test_a_row_that_the_database_refuses_fails_alone_too(env: EngineEnv) -> None:
+async def test_row_that_the_database_refuses_fails_alone(env: EngineEnv) -> None:
     taken, *fresh = (new_intent_id(n, b"0123456789") for n in range(9))
     await env.committer.do(submit_job(env, taken))
     results = await together(
@@ -179,7 +179,7 @@ async def test_a_row_that_the_database_refuses_fails_alone_too(env: EngineEnv) -
     assert len(await env.store.intents.ids()) == 9
 
 
-async def test_a_full_queue_says_busy_at_once_and_loses_nothing(tmp_path: Path) -> None:
+async def test_full_queue_refuses_at_once_and_loses_nothing(tmp_path: Path) -> None:
     env = await open_engine_env(f"sqlite:///{tmp_path}/own.db", FixedClock(START), queue_limit=3)
     waiting = [asyncio.create_task(env.submit()) for _ in range(3)]
     await asyncio.sleep(0)
@@ -194,7 +194,7 @@ async def test_a_full_queue_says_busy_at_once_and_loses_nothing(tmp_path: Path) 
     await env.store.close()
 
 
-async def test_commands_on_one_intent_in_one_batch_are_folded_in_order(env: EngineEnv) -> None:
+async def test_commands_on_one_intent_in_one_batch_are_applied_in_order(env: EngineEnv) -> None:
     intent = await env.submit()
     patches = [c.PatchControls(controls={f"n{n}": n}, expected=n) for n in range(5)]
     results = await asyncio.gather(*(env.do(intent.id, patch, SERVICE) for patch in patches))
@@ -205,7 +205,7 @@ async def test_commands_on_one_intent_in_one_batch_are_folded_in_order(env: Engi
     assert await env.findings() == []
 
 
-async def test_a_whole_approval_fits_into_one_batch(env: EngineEnv) -> None:
+async def test_whole_approval_fits_into_one_batch(env: EngineEnv) -> None:
     intent = await env.submit()
     steps: list[tuple[c.Command, Actor]] = [
         (c.Report(result={"passed": True}), AGENT),
@@ -228,7 +228,7 @@ async def test_a_whole_approval_fits_into_one_batch(env: EngineEnv) -> None:
     assert await env.findings() == []
 
 
-async def test_given_back_and_finished_in_one_batch_is_not_up_for_taking(env: EngineEnv) -> None:
+async def test_delivery_released_and_reported_in_one_batch_is_not_offered(env: EngineEnv) -> None:
     intent = await env.submit()
     [claimed] = await env.claim()
     token = claimed.after.open.token  # type: ignore[union-attr]
@@ -240,7 +240,7 @@ async def test_given_back_and_finished_in_one_batch_is_not_up_for_taking(env: En
     assert await env.findings() == []
 
 
-async def test_one_key_makes_one_intent_within_a_batch_and_over_batches(env: EngineEnv) -> None:
+async def test_one_key_creates_one_intent_within_and_across_batches(env: EngineEnv) -> None:
     await env.somewhere(SERVICE)
     sent = [env.engine.submit(SERVICE, submission(gate()), once("k")) for _ in range(20)]
     done = await asyncio.gather(*sent)
@@ -252,7 +252,7 @@ async def test_one_key_makes_one_intent_within_a_batch_and_over_batches(env: Eng
     assert await env.store.intents.ids() == first
 
 
-async def test_a_key_belongs_to_its_actor_its_route_and_its_request(env: EngineEnv) -> None:
+async def test_idempotency_key_belongs_to_its_actor_route_and_request(env: EngineEnv) -> None:
     await env.submit(once=once("k"))
     await env.submit(by=ANN, once=once("k"))
     await env.submit(once=once("k", route="POST /v1/scenarios/apply"))
@@ -262,13 +262,13 @@ async def test_a_key_belongs_to_its_actor_its_route_and_its_request(env: EngineE
     assert len(await env.store.intents.ids()) == 3
 
 
-async def test_a_refused_request_leaves_its_key_unused(env: EngineEnv) -> None:
+async def test_refused_request_does_not_use_its_idempotency_key(env: EngineEnv) -> None:
     with pytest.raises(Invalid):
         await env.submit(once=once("k"), deadline_at=START)
     assert (await env.submit(once=once("k"))).status is Status.DELIVERED
 
 
-async def test_a_key_is_free_again_when_its_time_is_over(env: EngineEnv, clock: FixedClock) -> None:
+async def test_idempotency_key_is_free_after_its_retention(env: EngineEnv, clock: FixedClock) -> None:
     intent = await env.submit(once=once("k"))
 
     async def repeated() -> bytes | None:
@@ -283,7 +283,7 @@ async def test_a_key_is_free_again_when_its_time_is_over(env: EngineEnv, clock: 
     assert (await env.submit(once=once("k"))).id != intent.id
 
 
-async def test_a_caller_who_gives_up_loses_nothing_and_delays_nobody(sqlite: EngineEnv) -> None:
+async def test_canceled_caller_loses_nothing_and_delays_nobody(sqlite: EngineEnv) -> None:
     await sqlite.somewhere(SERVICE)
     with another_program(sqlite) as other:
         first = asyncio.create_task(sqlite.committer.do(Look()))
@@ -301,7 +301,7 @@ async def test_a_caller_who_gives_up_loses_nothing_and_delays_nobody(sqlite: Eng
     assert sqlite.committer.queued == 0
 
 
-async def test_what_is_in_flight_or_queued_at_the_end_is_still_committed(tmp_path: Path) -> None:
+async def test_queued_jobs_are_committed_at_shutdown(tmp_path: Path) -> None:
     env = await open_engine_env(f"sqlite:///{tmp_path}/own.db", FixedClock(START))
     await env.somewhere(SERVICE)
     worker = asyncio.create_task(env.committer.run())
@@ -323,7 +323,7 @@ async def test_what_is_in_flight_or_queued_at_the_end_is_still_committed(tmp_pat
     await env.store.close()
 
 
-async def test_whoever_cannot_be_told_of_a_commit_holds_up_neither_its_callers_nor_the_next(
+async def test_failing_listener_delays_neither_callers_nor_the_next_commit(
     store: Store, caplog: pytest.LogCaptureFixture
 ) -> None:
     told: list[Batch] = []
@@ -341,7 +341,7 @@ async def test_whoever_cannot_be_told_of_a_commit_holds_up_neither_its_callers_n
     worker.cancel()
 
 
-async def test_an_unreachable_database_refuses_everybody_in_the_batch(sqlite: EngineEnv) -> None:
+async def test_unreachable_database_refuses_the_whole_batch(sqlite: EngineEnv) -> None:
     await sqlite.store.close()
     results = await asyncio.gather(*(sqlite.submit() for _ in range(5)), return_exceptions=True)
     assert {getattr(result, "code", result) for result in results} == {"database_unavailable"}
@@ -372,7 +372,7 @@ async def holding(url: str, intent_id: str) -> AsyncIterator[asyncpg.Connection]
         await other.close()
 
 
-async def test_a_held_row_delays_only_the_jobs_that_need_it(
+async def test_locked_row_delays_only_the_jobs_that_need_it(
     postgres_works: EngineEnv, postgres_url: str
 ) -> None:
     env = postgres_works
@@ -394,7 +394,7 @@ async def test_a_held_row_delays_only_the_jobs_that_need_it(
     assert await env.findings() == []
 
 
-async def test_a_job_whose_row_stays_held_is_refused_in_the_end(
+async def test_job_whose_row_stays_locked_is_finally_refused(
     postgres_works: EngineEnv, postgres_url: str
 ) -> None:
     env = postgres_works
@@ -410,7 +410,7 @@ async def test_a_job_whose_row_stays_held_is_refused_in_the_end(
     worker.cancel()
 
 
-async def test_at_the_end_jobs_on_held_rows_are_waited_for(
+async def test_jobs_on_locked_rows_are_awaited_at_shutdown(
     postgres_works: EngineEnv, postgres_url: str
 ) -> None:
     env = postgres_works
@@ -426,7 +426,7 @@ async def test_at_the_end_jobs_on_held_rows_are_waited_for(
     assert (await waiting).after.status is Status.CANCELED
 
 
-async def test_what_is_sent_on_a_stream_is_recorded_with_the_commits_around_it(env: EngineEnv) -> None:
+async def test_deliveries_sent_on_a_stream_are_recorded_with_neighbouring_commits(env: EngineEnv) -> None:
     intent = await env.submit()
     [(cursor, _)] = await env.store.intents.deliveries(WORKSPACE, VALIDATOR, 0, 10)
     looks = [Look(), Look()]

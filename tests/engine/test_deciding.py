@@ -131,7 +131,7 @@ def passed_rightly(
     rung=st.none() | parties,
     acts=st.lists(ops, min_size=8, max_size=40),
 )
-def test_what_is_approved_was_approved_by_enough_of_the_right_people(
+def test_approvals_come_from_enough_eligible_people(
     asked: tuple[Stage, ...], teams: Any, owners: Any, side: Any, rung: Any, acts: list[Any]
 ) -> None:
     approval_env = ApprovalEnv({"one": teams[0], "two": teams[1]}, owners)
@@ -152,7 +152,7 @@ def test_what_is_approved_was_approved_by_enough_of_the_right_people(
         judge.hear(fact, directory)
 
 
-def test_the_office_can_come_to_a_yes_and_a_vote_of_who_left_does_not_count() -> None:
+def test_approval_is_reachable_and_a_vote_of_a_former_member_does_not_count() -> None:
     approval_env = ApprovalEnv({"one": PEOPLE[:3], "two": PEOPLE[3:]}, ())
     approval_env.submit(TaskSpec(stages=(Stage(("team:one",), 2),)), ())
     approval_env.do(("vote", "per_a", "approved"), 1)
@@ -164,7 +164,7 @@ def test_the_office_can_come_to_a_yes_and_a_vote_of_who_left_does_not_count() ->
     assert approval_env.intent.ending is Ending.APPROVED
 
 
-def test_who_is_away_and_who_stands_in_are_one_seat() -> None:
+def test_absent_person_and_delegate_share_one_seat() -> None:
     approval_env = ApprovalEnv({"one": PEOPLE[:2], "two": PEOPLE[3:]}, ())
     approval_env.away("per_a", "per_e")
     approval_env.submit(TaskSpec(stages=(Stage(("team:one",), 2),)), ())

@@ -53,15 +53,13 @@ async def bytes_of(env: EngineEnv, table: str, column: str, where: str, **values
     return found
 
 
-async def test_nothing_is_found_where_nothing_is_wrong(env: EngineEnv, patients: Patients) -> None:
+async def test_healthy_database_has_no_findings(env: EngineEnv, patients: Patients) -> None:
     env.store.plans = Plans()
     assert len(await env.store.intents.ids()) == 6
     assert await env.findings() == []
 
 
-async def test_any_one_changed_byte_of_any_event_is_found_at_its_place(
-    env: EngineEnv, patients: Patients
-) -> None:
+async def test_any_changed_byte_of_an_event_is_found(env: EngineEnv, patients: Patients) -> None:
     rows = await env.store.intents.history(patients.decided)
     put = "update events set body = :body where intent_id = :id and seq = :seq"
     for row in rows:
@@ -72,7 +70,7 @@ async def test_any_one_changed_byte_of_any_event_is_found_at_its_place(
         assert await damage(env, put, body=row.body, id=patients.decided, seq=row.seq) == []
 
 
-async def test_a_changed_comment_is_found_too(env: EngineEnv, patients: Patients) -> None:
+async def test_changed_comment_is_found(env: EngineEnv, patients: Patients) -> None:
     where = "intent_id = :id and private is not null"
     comment = await bytes_of(env, "events", "private", where, id=patients.decided)
     changed = comment.replace(b"looks fine", b"looks grim")
@@ -82,7 +80,7 @@ async def test_a_changed_comment_is_found_too(env: EngineEnv, patients: Patients
     assert seq == 6  # created, delivered, claimed, reported, opened, answered
 
 
-async def test_a_comment_may_be_erased_and_nothing_else(env: EngineEnv, patients: Patients) -> None:
+async def test_only_a_comment_may_be_erased(env: EngineEnv, patients: Patients) -> None:
     await env.do(patients.waiting, c.AddComment("call me"), ANN)
     erase = "update events set private = null where private is not null"
     assert await damage(env, erase) == []
@@ -95,7 +93,7 @@ async def test_a_comment_may_be_erased_and_nothing_else(env: EngineEnv, patients
     assert found == [(patients.decided, 0, "the row differs from the fold of its events")]
 
 
-async def test_a_missing_event_is_found_wherever_it_was(env: EngineEnv, patients: Patients) -> None:
+async def test_missing_event_is_found(env: EngineEnv, patients: Patients) -> None:
     drop = "delete from events where intent_id = :id and seq = :seq"
     [(_, seq, problem)] = await damage(env, drop, id=patients.decided, seq=3)
     assert (seq, problem) == (3, "event 3 is missing")
@@ -104,16 +102,14 @@ async def test_a_missing_event_is_found_wherever_it_was(env: EngineEnv, patients
     assert (patients.waiting, last, f"the row has {last} events, the history {last - 1}") in found
 
 
-async def test_two_events_that_changed_places_are_found(env: EngineEnv, patients: Patients) -> None:
+async def test_swapped_events_are_found(env: EngineEnv, patients: Patients) -> None:
     for old, new in ((2, 99), (3, 2), (99, 3)):
         move = "update events set seq = :new where intent_id = :id and seq = :old"
         found = await damage(env, move, id=patients.decided, old=old, new=new)
     assert [(intent, seq) for intent, seq, _ in found] == [(patients.decided, 2)]
 
 
-async def test_a_row_that_says_something_else_than_its_events_is_found(
-    env: EngineEnv, patients: Patients
-) -> None:
+async def test_row_that_differs_from_its_events_is_found(env: EngineEnv, patients: Patients) -> None:
     state = await bytes_of(env, "intents", "state", "id = :id", id=patients.decided)
     forged = state.replace(b'"outcome":"approved"', b'"outcome":"rejected"')
     assert forged != state
@@ -134,7 +130,7 @@ async def test_a_row_that_says_something_else_than_its_events_is_found(
         ("workspace", "'ws_other'"),
     ],
 )
-async def test_a_column_that_does_not_match_the_state_is_found(
+async def test_column_that_differs_from_the_state_is_found(
     env: EngineEnv, patients: Patients, column: str, value: str
 ) -> None:
     found = await damage(env, f"update intents set {column} = {value} where id = :id", id=patients.waiting)
@@ -142,23 +138,19 @@ async def test_a_column_that_does_not_match_the_state_is_found(
 
 
 @pytest.mark.parametrize("change", ["shard = (shard + 1) % 256", "id = 'odd'"])
-async def test_an_intent_that_requests_do_not_find_is_found(
-    env: EngineEnv, patients: Patients, change: str
-) -> None:
+async def test_intent_in_a_wrong_shard_is_found(env: EngineEnv, patients: Patients, change: str) -> None:
     found = await damage(env, f"update intents set {change} where id = :id", id=patients.decided)
     lost = "odd" if "odd" in change else patients.decided
     assert (lost, 0, "its shard does not follow from its id, so that no request finds it") in found
 
 
-async def test_another_payload_than_the_submitted_one_is_found(env: EngineEnv, patients: Patients) -> None:
+async def test_replaced_payload_is_found(env: EngineEnv, patients: Patients) -> None:
     put = "update submissions set payload = :payload where intent_id = :id"
     found = await damage(env, put, payload=b'{"change":"drop_table"}', id=patients.waiting)
     assert found == [(patients.waiting, 1, "the payload is not the one that was submitted")]
 
 
-async def test_a_missing_payload_or_a_state_that_cannot_be_read_is_found(
-    env: EngineEnv, patients: Patients
-) -> None:
+async def test_missing_payload_or_unreadable_state_is_found(env: EngineEnv, patients: Patients) -> None:
     found = await damage(
         env, "update intents set state = :state where id = :id", state=b"{", id=patients.waiting
     )
@@ -167,7 +159,7 @@ async def test_a_missing_payload_or_a_state_that_cannot_be_read_is_found(
     assert (patients.decided, 0, "its payload is missing") in found
 
 
-async def test_a_changed_payload_that_was_revised_since_is_found(env: EngineEnv, patients: Patients) -> None:
+async def test_changed_payload_of_an_earlier_revision_is_found(env: EngineEnv, patients: Patients) -> None:
     before, after = PAYLOAD, b'{"change":"add_index","where":"users"}'
     command = c.Revise(hashlib.sha256(after).hexdigest())
     await env.engine.revise(ANN, patients.waiting, command, before, after)
@@ -179,9 +171,7 @@ async def test_a_changed_payload_that_was_revised_since_is_found(env: EngineEnv,
     assert gone == found
 
 
-async def test_a_changed_plan_is_found_in_every_intent_that_follows_it(
-    env: EngineEnv, patients: Patients
-) -> None:
+async def test_changed_plan_is_found_in_every_intent_that_uses_it(env: EngineEnv, patients: Patients) -> None:
     digest = (await env.intent(patients.waiting)).plan_digest
     body = await bytes_of(env, "plans", "body", "digest = :digest", digest=digest)
     put = "update plans set body = :body where digest = :digest"
@@ -190,7 +180,7 @@ async def test_a_changed_plan_is_found_in_every_intent_that_follows_it(
     assert len(found) == 5
 
 
-async def test_an_intent_that_moves_while_it_is_examined_is_not_suspected(env: EngineEnv) -> None:
+async def test_intent_that_changes_during_the_check_is_not_reported(env: EngineEnv) -> None:
     intents = [await env.submit() for _ in range(30)]
 
     async def live() -> None:

@@ -43,9 +43,7 @@ async def act(engine: Engine, intent_id: str, revised: bytes, command: c.Command
         await engine.handle(by, intent_id, command)
 
 
-async def test_approve_reject_cancel_expire_revise_and_unreachable_at_once_end_it_once(
-    env: EngineEnv, servers: list[EngineEnv]
-) -> None:
+async def test_concurrent_ending_commands_end_a_task_once(env: EngineEnv, servers: list[EngineEnv]) -> None:
     dice, ends = random.Random(7), Counter[str]()
     await env.do((await env.submit()).id, c.Cancel("to begin with"), SERVICE)
     for number in range(ROUNDS):

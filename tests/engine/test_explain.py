@@ -20,7 +20,7 @@ def person(name: str, *absences: Absence) -> Person:
     return Person(f"per_{name}", WORKSPACE, email, "", ("approver",), START, absences=absences)
 
 
-def test_each_contact_reaches_whom_it_would_reach_at_its_own_moment() -> None:
+def test_each_contact_lists_who_is_reachable_at_its_time() -> None:
     away = Absence(datetime(2026, 3, 12, tzinfo=UTC), datetime(2026, 3, 14, tzinfo=UTC), "per_eve")
     people = [person("ann"), person("otto", away), person("eve")]
     turns = Rotation(("per_ann", "per_otto"), date(2026, 3, 2), zone="Europe/Berlin")
@@ -44,7 +44,7 @@ def test_each_contact_reaches_whom_it_would_reach_at_its_own_moment() -> None:
     assert deadline.people == ("per_ann", "per_otto", "per_eve")  # all who were told
 
 
-def test_whom_many_names_mean_is_judged_once_for_each_contact() -> None:
+def test_eligibility_is_computed_once_per_contact() -> None:
     people = [person(f"p{number}") for number in range(200)]
     teams = {f"t{number}": Team(f"t{number}", tuple(p.id for p in people)) for number in range(10)}
     directory = Snapshot(

@@ -37,7 +37,7 @@ async def turns(count: int = 5) -> None:
         await asyncio.sleep(0)
 
 
-async def test_a_word_wakes_who_waits_for_it_and_nobody_else() -> None:
+async def test_topic_wakes_its_waiters_only() -> None:
     feed = Feed()
     with feed.waiting("a", "b") as ours, feed.waiting("c") as theirs:
         feed.publish(["b"])
@@ -47,7 +47,7 @@ async def test_a_word_wakes_who_waits_for_it_and_nobody_else() -> None:
     assert feed.waiters == {}
 
 
-async def test_what_was_said_between_registering_and_waiting_is_not_missed() -> None:
+async def test_topic_announced_before_waiting_is_not_missed() -> None:
     feed = Feed()
     with feed.waiting("a") as waiter:
         feed.hear(["a"])
@@ -56,7 +56,7 @@ async def test_what_was_said_between_registering_and_waiting_is_not_missed() -> 
         assert not await waiter.wait(0)
 
 
-async def test_the_empty_word_wakes_everybody() -> None:
+async def test_empty_topic_wakes_everybody() -> None:
     feed, heard = Feed(), list[str]()
     feed.watch(heard.append)
     with feed.waiting("a") as one, feed.waiting("b") as two:
@@ -66,7 +66,7 @@ async def test_the_empty_word_wakes_everybody() -> None:
     assert heard == [""]
 
 
-async def test_a_wait_that_is_cancelled_leaves_nothing_behind() -> None:
+async def test_canceled_wait_leaves_no_waiter() -> None:
     feed = Feed()
 
     async def wait() -> None:
@@ -81,7 +81,7 @@ async def test_a_wait_that_is_cancelled_leaves_nothing_behind() -> None:
     assert feed.waiters == {}
 
 
-async def test_what_is_said_during_an_announcement_goes_into_the_next_each_word_once() -> None:
+async def test_topics_during_an_announcement_are_sent_once_in_the_next() -> None:
     said = Said()
     feed = Feed(said.announce, pause=0)
     said.ready.clear()
@@ -99,7 +99,7 @@ async def test_what_is_said_during_an_announcement_goes_into_the_next_each_word_
     assert said.times[1] == sorted(set(said.times[1]))
 
 
-async def test_after_an_announcement_there_is_a_pause() -> None:
+async def test_announcements_are_separated_by_a_pause() -> None:
     said = Said()
     feed = Feed(said.announce, pause=600)
     running = asyncio.create_task(feed.run())
@@ -112,7 +112,7 @@ async def test_after_an_announcement_there_is_a_pause() -> None:
 
 
 @pytest.mark.parametrize("failure", [Busy("database_unavailable", "gone"), ValueError("a bug")])
-async def test_an_announcement_that_fails_is_not_the_last_one(failure: Exception) -> None:
+async def test_failed_announcement_does_not_end_the_loop(failure: Exception) -> None:
     said = Said([failure])
     feed = Feed(said.announce, pause=0)
     running = asyncio.create_task(feed.run())
@@ -125,7 +125,7 @@ async def test_an_announcement_that_fails_is_not_the_last_one(failure: Exception
     assert said.times == [["heard"]]
 
 
-async def test_each_commit_says_what_it_changed_and_nothing_before_it_is_committed(env: EngineEnv) -> None:
+async def test_commit_announces_its_changes_after_it_is_done(env: EngineEnv) -> None:
     heard: list[str] = []
     env.feed.watch(heard.append)
     intent = await env.submit()
@@ -141,7 +141,7 @@ async def test_each_commit_says_what_it_changed_and_nothing_before_it_is_committ
     assert heard == [intent.id, tasks_topic(WORKSPACE)]
 
 
-async def test_a_lease_given_back_is_said_to_the_agent_and_a_taken_one_is_not(env: EngineEnv) -> None:
+async def test_released_lease_is_announced_and_a_claimed_one_is_not(env: EngineEnv) -> None:
     heard: list[str] = []
     await env.submit()
     env.feed.watch(heard.append)
@@ -152,7 +152,7 @@ async def test_a_lease_given_back_is_said_to_the_agent_and_a_taken_one_is_not(en
     assert heard.count(agent_topic(WORKSPACE, AGENT.address)) == 1
 
 
-async def test_another_replica_hears_and_our_own_words_do_not_come_back(postgres_url: str) -> None:
+async def test_other_replicas_hear_announcements_and_our_own_do_not_return(postgres_url: str) -> None:
     here, there = [await open_engine_env(postgres_url, FixedClock(START)) for _ in range(2)]
     echoes: list[str] = []
     try:
@@ -170,7 +170,7 @@ async def test_another_replica_hears_and_our_own_words_do_not_come_back(postgres
         await there.store.close()
 
 
-async def test_a_listener_that_was_cut_off_says_that_anything_may_have_changed(postgres_url: str) -> None:
+async def test_disconnected_listener_announces_that_anything_may_have_changed(postgres_url: str) -> None:
     here, there = [await open_engine_env(postgres_url, FixedClock(START)) for _ in range(2)]
     try:
         await there.store.listen(there.feed.hear)
@@ -186,7 +186,7 @@ async def test_a_listener_that_was_cut_off_says_that_anything_may_have_changed(p
         await there.store.close()
 
 
-async def test_a_caller_in_one_replica_is_woken_by_time_in_another(postgres_url: str) -> None:
+async def test_caller_on_one_replica_is_woken_by_a_timer_on_another(postgres_url: str) -> None:
     clock = FixedClock(START)
     here, there = [await open_engine_env(postgres_url, clock) for _ in range(2)]
     try:

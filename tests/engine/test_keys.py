@@ -31,7 +31,7 @@ async def anns(env: EngineEnv, life: timedelta | None = None) -> NewKey:
     return await env.keys.create(WORKSPACE, ActorKind.PERSON, ANN.id, ANN.id, life)
 
 
-async def test_a_key_stands_for_its_person_with_roles_and_names(env: EngineEnv) -> None:
+async def test_key_authenticates_its_person_with_roles_and_entries(env: EngineEnv) -> None:
     await settle(env)
     actor = await env.keys.authenticate((await anns(env)).secret, "cli")
     assert (actor.kind, actor.id, actor.via, actor.roles) == (ActorKind.PERSON, ANN.id, "cli", ANN.roles)
@@ -39,7 +39,7 @@ async def test_a_key_stands_for_its_person_with_roles_and_names(env: EngineEnv) 
     assert actor.sponsors == (ANN.id,)
 
 
-async def test_an_agents_key_stands_for_its_address_and_names_who_made_it(env: EngineEnv) -> None:
+async def test_key_of_an_agent_authenticates_its_address_and_names_its_creator(env: EngineEnv) -> None:
     await settle(env)
     account, _ = await env.accounts.add_account(ROOT, ActorKind.AGENT, "checker")
     actor = await env.keys.authenticate((await env.accounts.add_key(ROOT, account)).secret, "api")
@@ -48,7 +48,7 @@ async def test_an_agents_key_stands_for_its_address_and_names_who_made_it(env: E
     assert actor.roles == frozenset()
 
 
-async def test_only_a_hash_is_kept(env: EngineEnv) -> None:
+async def test_only_the_hash_of_a_key_is_stored(env: EngineEnv) -> None:
     await settle(env)
     made = await anns(env)
     stored = await env.store.directory.key(made.key.id)
@@ -57,7 +57,7 @@ async def test_only_a_hash_is_kept(env: EngineEnv) -> None:
     assert not any(secret_part in str(value) for value in (stored.id, stored.hash, stored.hint))
 
 
-async def test_what_is_no_key_is_refused_without_asking_the_database(env: EngineEnv) -> None:
+async def test_malformed_key_is_refused_without_a_query(env: EngineEnv) -> None:
     await settle(env)
     good = (await anns(env)).secret
     await env.store.close()  # an answer that needs the database would now be a Busy
@@ -70,7 +70,7 @@ async def test_what_is_no_key_is_refused_without_asking_the_database(env: Engine
         assert await refusal(env, secret) == "invalid_platform_api_key"
 
 
-async def test_a_well_formed_key_that_nobody_made_is_unknown(env: EngineEnv) -> None:
+async def test_well_formed_unknown_key_is_refused(env: EngineEnv) -> None:
     await settle(env)
     made = await anns(env)
     stranger = "sgn_person_" + "A" * 12 + "_" + "B" * 43
@@ -80,7 +80,7 @@ async def test_a_well_formed_key_that_nobody_made_is_unknown(env: EngineEnv) -> 
     assert (await env.keys.authenticate(made.secret, "api")).id == ANN.id
 
 
-async def test_a_key_expires_at_its_moment_even_while_it_is_in_use(env: EngineEnv, clock: FixedClock) -> None:
+async def test_key_expires_on_time_while_it_is_in_use(env: EngineEnv, clock: FixedClock) -> None:
     await settle(env)
     secret = (await anns(env, HOUR)).secret
     await env.keys.authenticate(secret, "api")
@@ -90,7 +90,7 @@ async def test_a_key_expires_at_its_moment_even_while_it_is_in_use(env: EngineEn
     assert await refusal(env, secret) == "key_expired"
 
 
-async def test_a_revoked_key_ends_at_once_and_revoking_again_changes_nothing(env: EngineEnv) -> None:
+async def test_revoked_key_ends_at_once_and_revoking_is_idempotent(env: EngineEnv) -> None:
     await settle(env)
     made, other = await anns(env), await anns(env)
     await env.keys.authenticate(made.secret, "api")
@@ -101,7 +101,7 @@ async def test_a_revoked_key_ends_at_once_and_revoking_again_changes_nothing(env
     assert (await env.keys.authenticate(other.secret, "api")).id == ANN.id
 
 
-async def test_a_key_revoked_while_it_is_looked_up_is_not_remembered_as_good(env: EngineEnv) -> None:
+async def test_key_revoked_during_its_lookup_is_not_cached_as_valid(env: EngineEnv) -> None:
     await settle(env)
     made = await anns(env)
     for _ in range(20):
@@ -112,7 +112,7 @@ async def test_a_key_revoked_while_it_is_looked_up_is_not_remembered_as_good(env
         await env.store.write(("update keys set revoked_at = null", {}))
 
 
-async def test_the_keys_of_an_account_end_with_it(env: EngineEnv) -> None:
+async def test_keys_of_an_account_end_with_it(env: EngineEnv) -> None:
     await settle(env)
     account, _ = await env.accounts.add_account(ROOT, ActorKind.AGENT, "checker")
     removed = await env.accounts.add_key(ROOT, account)
@@ -126,7 +126,7 @@ async def test_the_keys_of_an_account_end_with_it(env: EngineEnv) -> None:
     assert await refusal(env, made.secret) == "key_revoked"
 
 
-async def test_another_workspaces_keys_cannot_be_revoked_or_seen(env: EngineEnv) -> None:
+async def test_keys_of_another_workspace_cannot_be_seen_or_revoked(env: EngineEnv) -> None:
     await settle(env)
     await settle(env, "globex", "ws_2", (OTTO,))
     made = await env.keys.create("ws_2", ActorKind.PERSON, OTTO.id, OTTO.id)
@@ -137,7 +137,7 @@ async def test_another_workspaces_keys_cannot_be_revoked_or_seen(env: EngineEnv)
     assert await env.accounts.keys(ROOT) == []
 
 
-async def test_a_service_makes_agents_keys_and_none_that_could_decide(env: EngineEnv) -> None:
+async def test_service_creates_keys_for_agents_but_none_that_could_decide(env: EngineEnv) -> None:
     await settle(env)
     service = Actor(ActorKind.SERVICE, "sa_ci", WORKSPACE)
     account, _ = await env.accounts.add_account(service, ActorKind.AGENT, "checker")
@@ -153,7 +153,7 @@ async def test_a_service_makes_agents_keys_and_none_that_could_decide(env: Engin
 
 
 @pytest.mark.parametrize("kind", [ActorKind.PERSON, ActorKind.AGENT])
-async def test_a_new_key_of_somebody_new_is_good_on_a_server_that_has_not_heard_of_them_yet(
+async def test_key_of_a_new_person_is_accepted_by_a_server_with_a_stale_directory(
     env: EngineEnv, kind: ActorKind
 ) -> None:
     await settle(env)
@@ -170,7 +170,7 @@ async def test_a_new_key_of_somebody_new_is_good_on_a_server_that_has_not_heard_
     assert (await other.keys.authenticate(made.secret, "api")).id == actor_id
 
 
-async def test_a_key_of_somebody_who_is_gone_asks_for_no_new_directory_again_and_again(
+async def test_key_of_a_removed_person_reloads_the_directory_once(
     env: EngineEnv,
 ) -> None:
     await settle(env)
@@ -182,7 +182,7 @@ async def test_a_key_of_somebody_who_is_gone_asks_for_no_new_directory_again_and
     assert await env.directory.of(WORKSPACE) is known
 
 
-async def test_a_revocation_reaches_the_other_replicas(postgres_url: str, clock: FixedClock) -> None:
+async def test_revocation_reaches_other_replicas(postgres_url: str, clock: FixedClock) -> None:
     here, there = [await open_engine_env(postgres_url, clock) for _ in range(2)]
     try:
         await delete_rows(here.store)
@@ -201,7 +201,7 @@ async def test_a_revocation_reaches_the_other_replicas(postgres_url: str, clock:
         await there.store.close()
 
 
-async def test_requests_that_come_together_read_their_key_once(env: EngineEnv) -> None:
+async def test_concurrent_requests_read_their_key_once(env: EngineEnv) -> None:
     await settle(env)
     secret = (await anns(env)).secret
     env.keys.forget()
@@ -214,7 +214,7 @@ async def test_requests_that_come_together_read_their_key_once(env: EngineEnv) -
     assert reads == 1
 
 
-async def test_a_key_that_changes_while_it_is_read_is_read_again(env: EngineEnv) -> None:
+async def test_key_that_changes_while_it_is_read_is_read_again(env: EngineEnv) -> None:
     await settle(env)
     secret = (await anns(env)).secret
     env.keys.forget()

@@ -36,7 +36,7 @@ def held(intent: Intent) -> Delivery:
     return intent.open
 
 
-async def test_a_killed_agent_claims_nothing_until_it_is_resumed(env: EngineEnv) -> None:
+async def test_killed_agent_claims_nothing_until_it_is_resumed(env: EngineEnv) -> None:
     await settle(env)
     account, actor = await agent(env)
     other, _ = await agent(env, "other")
@@ -66,7 +66,7 @@ async def test_a_killed_agent_claims_nothing_until_it_is_resumed(env: EngineEnv)
 
 
 @pytest.mark.parametrize("max_attempts", [1, 3])
-async def test_what_it_holds_has_failed_there_and_its_result_never_counts(
+async def test_held_delivery_of_a_killed_agent_fails_and_its_result_is_refused(
     env: EngineEnv, max_attempts: int
 ) -> None:
     await settle(env)
@@ -99,7 +99,7 @@ async def test_what_it_holds_has_failed_there_and_its_result_never_counts(
     assert await env.findings() == []
 
 
-async def test_only_owners_and_admins_kill(env: EngineEnv) -> None:
+async def test_only_owners_and_admins_kill_an_agent(env: EngineEnv) -> None:
     await settle(env)
     account, actor = await agent(env)
     person = replace(ROOT, roles=frozenset({"approver", "member"}))
@@ -115,7 +115,7 @@ async def test_only_owners_and_admins_kill(env: EngineEnv) -> None:
     assert (await env.accounts.account(ROOT, account.id)).killed_at is None
 
 
-async def test_whoever_registers_a_killed_agent_again_does_not_resume_it(env: EngineEnv) -> None:
+async def test_registering_a_killed_agent_again_does_not_resume_it(env: EngineEnv) -> None:
     await settle(env)
     service, _ = await env.accounts.add_account(ROOT, ActorKind.SERVICE, "ci")
     ci = Actor(ActorKind.SERVICE, service.id, ROOT.workspace)
@@ -133,7 +133,7 @@ async def test_whoever_registers_a_killed_agent_again_does_not_resume_it(env: En
         await env.kill_switch.resume(ci, again.id)
 
 
-async def test_a_kill_counts_at_once_on_a_server_that_has_not_heard_of_it(
+async def test_kill_applies_at_once_on_a_server_with_a_stale_directory(
     postgres_url: str, clock: FixedClock
 ) -> None:
     async with pair(postgres_url, clock) as (here, there):
@@ -156,9 +156,7 @@ async def test_a_kill_counts_at_once_on_a_server_that_has_not_heard_of_it(
         assert await here.happened(waiting.id) == ["Created", "Offered"]
 
 
-async def test_a_claim_that_missed_the_kill_is_taken_back_by_the_resume(
-    postgres_url: str, clock: FixedClock
-) -> None:
+async def test_claim_that_missed_the_kill_is_recalled_on_resume(postgres_url: str, clock: FixedClock) -> None:
     async with pair(postgres_url, clock) as (here, there):
         account, actor = await agent(here)
         intent = await here.submit(plan_for(account, max_attempts=3))

@@ -34,7 +34,7 @@ class Turns:
         await self.begun.wait()
 
 
-async def test_a_turn_that_does_not_end_is_stuck_until_it_does() -> None:
+async def test_iteration_that_does_not_end_is_reported_as_stuck() -> None:
     turns = Turns()
     loop = Loop("courier", turns.once, clock=lambda: turns.now)
     running = asyncio.create_task(loop.run())
@@ -51,7 +51,7 @@ async def test_a_turn_that_does_not_end_is_stuck_until_it_does() -> None:
 @pytest.mark.parametrize(
     "trouble", [Busy("storage_full", "No room."), ZeroDivisionError()], ids=["busy", "bug"]
 )
-async def test_three_turns_that_fail_are_failing_and_one_that_works_is_well(trouble: Exception) -> None:
+async def test_three_failed_iterations_are_failing_and_one_success_is_ok(trouble: Exception) -> None:
     turns = Turns()
     loop = Loop("courier", turns.once)
     running = asyncio.create_task(loop.run())
@@ -72,7 +72,7 @@ async def test_three_turns_that_fail_are_failing_and_one_that_works_is_well(trou
 
 
 @pytest.mark.parametrize("between", range(4))
-async def test_a_loop_ends_when_it_is_cancelled_also_in_the_turn_in_which_it_is_nudged(between: int) -> None:
+async def test_loop_ends_when_canceled_even_if_it_is_woken_at_once(between: int) -> None:
     resting = asyncio.Event()
 
     async def once() -> float:
@@ -92,7 +92,7 @@ async def test_a_loop_ends_when_it_is_cancelled_also_in_the_turn_in_which_it_is_
     assert running.cancelled()
 
 
-async def test_an_outage_is_two_lines_however_long_it_lasts(caplog: pytest.LogCaptureFixture) -> None:
+async def test_outage_is_logged_in_two_lines(caplog: pytest.LogCaptureFixture) -> None:
     turns = 0
 
     async def once() -> float:

@@ -35,12 +35,12 @@ def crowd(size: int) -> Snapshot:
     return Snapshot(SPACE, {}, {}, people, {}, teams)
 
 
-def test_each_derived_value_is_known_to_be_derived() -> None:
+def test_every_derived_value_is_declared() -> None:
     kept = {name for name, value in vars(Snapshot).items() if isinstance(value, cached_property)}
     assert kept - {"made", "_discreet"} == set(snapshot._DERIVED)
 
 
-def test_a_directory_with_another_part_says_what_one_read_anew_would_say() -> None:
+def test_changed_directory_equals_one_read_anew() -> None:
     before = crowd(40)
     names = [name for name in snapshot._DERIVED if name != "membership"]
     for name in names:
@@ -84,7 +84,7 @@ def test_a_directory_with_another_part_says_what_one_read_anew_would_say() -> No
         assert other.membership.active_people == fresh.active_people
 
 
-def test_people_that_a_manifest_adds_are_found_and_change_nothing_that_is_held() -> None:
+def test_people_added_by_a_manifest_are_found_without_changing_the_snapshot() -> None:
     directory = crowd(20)
     draft = ManifestDiff(Actor(ActorKind.PERSON, "per_0", WORKSPACE), directory, START)
     draft.put_person(person(99))
@@ -94,7 +94,7 @@ def test_people_that_a_manifest_adds_are_found_and_change_nothing_that_is_held()
     assert "per_99" not in directory.people
 
 
-def test_a_mailbox_that_somebody_reads_is_found_before_and_after_a_change() -> None:
+def test_mailbox_is_found_before_and_after_a_change() -> None:
     before = crowd(20)
     directory = before.but(people={**before.people, "per_5": replace(person(5), active=False)})
     draft = ManifestDiff(Actor(ActorKind.PERSON, "per_0", WORKSPACE), directory, START)
@@ -111,7 +111,7 @@ def test_a_mailbox_that_somebody_reads_is_found_before_and_after_a_change() -> N
     assert draft.with_same_mailbox(person(3)) is None
 
 
-def test_the_mailboxes_of_many_are_read_once_for_a_manifest() -> None:
+def test_mailboxes_are_normalized_once_per_manifest() -> None:
     draft = ManifestDiff(Actor(ActorKind.PERSON, "per_0", WORKSPACE), crowd(200), START)
 
     def add() -> None:
@@ -122,7 +122,7 @@ def test_the_mailboxes_of_many_are_read_once_for_a_manifest() -> None:
     assert calls(add, of="mailbox_key") < 2 * 200 + 30 * 6
 
 
-def test_each_of_many_is_looked_up_at_the_same_cost() -> None:
+def test_lookup_cost_does_not_grow_with_the_directory() -> None:
     def cost(size: int) -> int:
         directory = crowd(size)
         vars(directory)["by_email"], vars(directory)["_teams_of"] = directory.by_email, directory._teams_of
@@ -131,7 +131,7 @@ def test_each_of_many_is_looked_up_at_the_same_cost() -> None:
     assert cost(2000) == cost(20)
 
 
-def test_a_stage_of_each_is_judged_in_one_look() -> None:
+def test_stage_of_named_people_is_evaluated_in_one_pass() -> None:
     directory = crowd(400)
     stage = Stage(("role:approver", "per_399"), every=True)
     assert calls(lambda: possible_approvers(stage, directory), of="_entries_with_a_vote") == 1
@@ -139,7 +139,7 @@ def test_a_stage_of_each_is_judged_in_one_look() -> None:
     assert not possible_approvers(stage, directory, barred={"per_399"})
 
 
-def test_of_each_entry_as_many_are_looked_at_as_may_be_taken_by_others() -> None:
+def test_matching_of_many_people_to_entries_is_correct() -> None:
     stage = Stage(("a", "b", "c"), every=True)
     crowded = [vote(f"p{n}", "a", "b") for n in range(9)]
     assert not passable(stage, crowded)
@@ -162,7 +162,7 @@ def asking(steps: int, *approvers: str) -> Plan:
     return compile_workflow(source).plan
 
 
-def test_steps_that_ask_the_same_people_look_them_up_once() -> None:
+def test_steps_with_the_same_approvers_look_them_up_once() -> None:
     def cost(steps: int) -> int:
         directory, plan = crowd(1000), asking(steps, "role:approver")
         assert directory.membership.members("role:approver")
@@ -171,7 +171,7 @@ def test_steps_that_ask_the_same_people_look_them_up_once() -> None:
     assert cost(40) - cost(20) < 20 * 1000
 
 
-def test_a_plan_that_would_record_more_people_than_it_may_is_refused_by_its_step() -> None:
+def test_plan_that_would_pin_too_many_people_is_refused_by_step() -> None:
     directory = crowd(2000)
     fits = MOST_RECORDED // 2000
     plan, _ = freeze(asking(fits, "role:approver"), directory)
@@ -182,7 +182,7 @@ def test_a_plan_that_would_record_more_people_than_it_may_is_refused_by_its_step
     assert refused.value.field == f"steps.s{fits}.human.approvers"
 
 
-def test_who_could_decide_follows_the_names_of_the_stage_and_the_roster() -> None:
+def test_eligible_people_follow_the_entries_of_the_stage_and_pinned_members() -> None:
     directory = crowd(30)
     stage = Stage(("team:t1", "per_1", "p2@acme.example"))
     assert eligible(stage, directory, barred={"per_1"}) == {
@@ -199,7 +199,7 @@ def test_who_could_decide_follows_the_names_of_the_stage_and_the_roster() -> Non
     assert len(people_named(directory, ())) == 30
 
 
-def test_a_stage_is_judged_again_when_its_team_has_changed() -> None:
+def test_stage_is_evaluated_again_after_its_team_changed() -> None:
     plan, before = asking(1, "team:t1"), crowd(30)
     freeze(plan, before)
     with pytest.raises(Invalid) as refused:

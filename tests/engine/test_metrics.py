@@ -39,13 +39,13 @@ def test_each_task_of_a_batch_is_measured_from_its_own_opening() -> None:
     assert counted(together, DECISION_SECONDS) == found
 
 
-def test_a_clock_that_was_set_back_makes_no_time_negative() -> None:
+def test_clock_set_back_gives_no_negative_duration() -> None:
     story, metrics = asking(), Metrics()
     metrics.committed([story.do(c.Answer("approved"), ANN, after=-MINUTE)])
     assert seconds(metrics) == [0.0]
 
 
-def test_an_end_is_counted_once() -> None:
+def test_ending_is_counted_once() -> None:
     story, metrics = asking(), Metrics()
     end = story.do(c.Answer("approved"), ANN)
     later = replace(end, before=end.after, facts=[])
@@ -53,7 +53,7 @@ def test_an_end_is_counted_once() -> None:
     assert counted(metrics, ENDED) == {(WORKSPACE, "COMPLETED", "approved"): [1.0]}
 
 
-def test_beyond_the_limit_of_series_a_workspace_still_has_its_own() -> None:
+def test_workspaces_beyond_the_series_limit_keep_their_own_series() -> None:
     metrics = Metrics()
     for number in range(2_000):
         metrics.count(ENDED, ("ws_1", "COMPLETED", f"ending {number}"))

@@ -24,7 +24,7 @@ def doubling(levels: int) -> dict[str, Any]:
     ],
     ids=["pattern", "reference", "alternatives", "small doubling"],
 )
-def test_what_is_within_reason_is_checked_as_before(schema: dict[str, Any], good: Any, bad: Any) -> None:
+def test_reasonable_old_form_is_checked_as_before(schema: dict[str, Any], good: Any, bad: Any) -> None:
     schema = {"type": "object", **schema}
     assert form_faults(schema, {"x": good}) == []
     assert len(form_faults(schema, {"x": bad})) > 0
@@ -42,7 +42,7 @@ def test_what_is_within_reason_is_checked_as_before(schema: dict[str, Any], good
     ],
     ids=["doubling", "itself", "ring", "elsewhere", "large pattern", "no schema"],
 )
-def test_what_could_take_long_is_refused_with_what_to_do(schema: dict[str, Any]) -> None:
+def test_expensive_old_form_is_refused_with_the_next_step(schema: dict[str, Any]) -> None:
     with pytest.raises(Invalid) as refused:
         form_faults({"type": "object", **schema}, {"x": "hello"})
     assert refused.value.code == "form_unusable"

@@ -55,7 +55,7 @@ async def asked(env: EngineEnv, *specs: TaskSpec) -> Intent:
     return await env.submit(gate(*steps))
 
 
-async def test_twenty_of_the_same_at_once_are_one_vote_and_twenty_answers(
+async def test_twenty_concurrent_equal_answers_are_one_vote_with_twenty_responses(
     pair: tuple[EngineEnv, EngineEnv],
 ) -> None:
     one, two = pair
@@ -71,7 +71,7 @@ async def test_twenty_of_the_same_at_once_are_one_vote_and_twenty_answers(
     assert task.stage == 1
 
 
-async def test_after_it_was_decided_the_same_answer_is_answered_like_the_first(
+async def test_repeated_answer_after_the_decision_gets_the_first_response(
     pair: tuple[EngineEnv, EngineEnv],
 ) -> None:
     one, two = pair
@@ -97,7 +97,7 @@ async def test_after_it_was_decided_the_same_answer_is_answered_like_the_first(
     assert (await one.happened(intent.id)).count("Answered") == 1
 
 
-async def test_what_was_shown_on_one_server_is_known_on_the_other(pair: tuple[EngineEnv, EngineEnv]) -> None:
+async def test_task_shown_by_one_server_is_known_to_the_other(pair: tuple[EngineEnv, EngineEnv]) -> None:
     one, two = pair
     intent = await asked(one, TaskSpec(), TaskSpec())
     unnamed = c.Answer("approved")
@@ -135,7 +135,7 @@ class Looked(ShownTargets):
         return await super().of(intent_id, person)
 
 
-async def test_what_was_shown_is_read_only_for_an_answer_that_it_could_change(store: Store) -> None:
+async def test_shown_state_is_read_only_for_answers_that_depend_on_it(store: Store) -> None:
     store.showings = looked = Looked(store)
     env = AloneEnv(store, FixedClock(START))
     async with env.running():
@@ -146,7 +146,7 @@ async def test_what_was_shown_is_read_only_for_an_answer_that_it_could_change(st
         assert looked.reads == 1
 
 
-async def test_an_answer_is_not_for_a_revision_of_another_server_until_its_person_was_shown_it(
+async def test_answer_to_a_revision_of_another_server_requires_that_it_was_shown(
     store: Store,
 ) -> None:
     one, other = AloneEnv(store, FixedClock(START)), EngineEnv(store, FixedClock(START))

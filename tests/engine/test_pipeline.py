@@ -66,7 +66,7 @@ async def pushed_agent(env: EngineEnv, url: str) -> Any:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-async def test_the_operators_own_webhook_may_be_anywhere_and_a_registered_callback_may_not(
+async def test_own_webhook_may_be_private_and_a_registered_callback_may_not(
     store: Store, clock: FixedClock, host: str
 ) -> None:
     async with http_sink() as hook:
@@ -83,7 +83,7 @@ async def test_the_operators_own_webhook_may_be_anywhere_and_a_registered_callba
     assert {posted.path for posted in hook.got} == {"/hook"}
 
 
-async def test_a_webhook_is_verified_by_the_published_library_and_a_changed_one_is_not(store: Store) -> None:
+async def test_webhook_is_verified_by_the_published_library_and_a_changed_one_is_not(store: Store) -> None:
     clock = Clock()  # the library compares the stamp with the machine's time
     async with http_sink() as hook:
         channels = ChannelRegistry({"webhook": Webhook(f"{hook.url}/hook", SECRET, Poster(True), clock.now)})
@@ -105,7 +105,7 @@ async def test_a_webhook_is_verified_by_the_published_library_and_a_changed_one_
     assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
 
 
-async def test_everything_people_must_hear_of_is_posted_in_order(start: Start) -> None:
+async def test_notifications_for_people_are_posted_in_order(start: Start) -> None:
     async with http_sink() as hook, start(hook.url) as env:
         intent = await env.submit(gate(approve()))
         await env.carry()
@@ -119,9 +119,7 @@ async def test_everything_people_must_hear_of_is_posted_in_order(start: Start) -
     assert len({posted.headers["webhook-id"] for posted in hook.got}) == 4
 
 
-async def test_a_failing_hook_is_tried_again_with_growing_pauses_and_one_id(
-    start: Start, store: Store
-) -> None:
+async def test_failed_webhook_is_retried_with_growing_pauses_and_one_id(start: Start, store: Store) -> None:
     async with http_sink(500, 503, 200) as hook, start(hook.url) as env:
         await env.submit(gate(approve(task=approve().task)))
         assert await env.carry() == 1
@@ -158,7 +156,7 @@ _DATE = "date: Mon, 02 Mar 2026 09:00:00 GMT\r\n"
         (500, "retry-after: 90\r\n", 5),
     ],
 )
-async def test_a_hook_that_asks_to_be_left_alone_is_within_a_bound(
+async def test_retry_after_of_a_webhook_is_bounded(
     start: Start, store: Store, status: int, says: str, pause: int
 ) -> None:
     async with http_sink(status) as hook, start(hook.url) as env:
@@ -170,7 +168,7 @@ async def test_a_hook_that_asks_to_be_left_alone_is_within_a_bound(
         assert waiting.attempts == 1, "an answer that asks for more time is an attempt: it comes to an end"
 
 
-async def test_a_push_is_tried_again_when_its_agent_asks_for_it(start: Start) -> None:
+async def test_push_is_retried_when_its_agent_asks(start: Start) -> None:
     async with http_sink(429) as agent, start() as env:
         agent.headers = "retry-after: 300\r\n"
         _, plan = await pushed_agent(env, agent.url)
@@ -183,9 +181,7 @@ async def test_a_push_is_tried_again_when_its_agent_asks_for_it(start: Start) ->
         assert await env.findings() == []
 
 
-async def test_after_the_last_attempt_it_is_kept_to_be_seen_and_left_alone(
-    start: Start, store: Store
-) -> None:
+async def test_message_is_dead_after_the_last_attempt_and_kept(start: Start, store: Store) -> None:
     async with http_sink(500) as hook, start(hook.url) as env:
         await env.submit(gate(approve()))
         for _ in range(12):
@@ -197,7 +193,7 @@ async def test_after_the_last_attempt_it_is_kept_to_be_seen_and_left_alone(
     assert attempts == {("webhook", "retry"): [7], ("webhook", "dead"): [1]}
 
 
-async def test_gone_is_for_good(start: Start, store: Store) -> None:
+async def test_gone_response_ends_the_delivery(start: Start, store: Store) -> None:
     async with http_sink(410) as hook, start(hook.url) as env:
         await env.submit(gate(approve()))
         for _ in range(3):
@@ -208,7 +204,7 @@ async def test_gone_is_for_good(start: Start, store: Store) -> None:
     assert (dead.dead, dead.last_error) == (True, "127.0.0.1 answered 410")
 
 
-async def test_a_redirect_is_a_failure_and_is_not_followed(start: Start, store: Store) -> None:
+async def test_redirect_is_a_failure_and_is_not_followed(start: Start, store: Store) -> None:
     async with http_sink(302) as hook, start(hook.url) as env:
         await env.submit(gate(approve()))
         await env.carry()
@@ -217,9 +213,7 @@ async def test_a_redirect_is_a_failure_and_is_not_followed(start: Start, store: 
 
 
 @pytest.mark.parametrize("trouble", [HANG, DRIP])
-async def test_a_sink_that_never_comes_to_an_end_costs_a_bounded_time(
-    trouble: int, start: Start, store: Store
-) -> None:
+async def test_slow_receiver_costs_a_bounded_time(trouble: int, start: Start, store: Store) -> None:
     async with http_sink(trouble) as hook, start(hook.url, patience=SHORT) as env:
         await env.submit(gate(approve()))
         await asyncio.wait_for(env.carry(), LONG)
@@ -228,14 +222,14 @@ async def test_a_sink_that_never_comes_to_an_end_costs_a_bounded_time(
     assert "no response from 127.0.0.1" in waiting.last_error
 
 
-async def test_an_answer_without_end_is_not_read(start: Start, store: Store) -> None:
+async def test_endless_response_is_not_read(start: Start, store: Store) -> None:
     async with http_sink(FLOOD) as hook, start(hook.url) as env:
         await env.submit(gate(approve()))
         await asyncio.wait_for(env.carry(), LONG)
     assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
 
 
-async def test_nobody_listening_is_tried_again(start: Start, store: Store) -> None:
+async def test_refused_connection_is_retried(start: Start, store: Store) -> None:
     async with start(f"http://127.0.0.1:{free_port()}") as env:
         await env.submit(gate(approve()))
         await env.carry()
@@ -243,7 +237,7 @@ async def test_nobody_listening_is_tried_again(start: Start, store: Store) -> No
     assert "no response from 127.0.0.1 (ConnectError)" in waiting.last_error
 
 
-async def test_a_private_address_is_not_called_where_that_is_not_allowed(start: Start, store: Store) -> None:
+async def test_private_address_is_not_called_unless_allowed(start: Start, store: Store) -> None:
     async with http_sink() as hook, start(hook.url, private=False) as env:
         await env.submit(gate(approve()))
         await env.carry()
@@ -251,7 +245,7 @@ async def test_a_private_address_is_not_called_where_that_is_not_allowed(start: 
     assert await store.outbox.counts() == {"waiting": 0, "dead": 1}
 
 
-async def test_a_push_is_signed_with_the_agents_secret_and_a_2xx_takes_it(start: Start) -> None:
+async def test_push_is_signed_with_the_agents_secret_and_a_2xx_accepts_it(start: Start) -> None:
     async with http_sink(202) as agent, start() as env:
         account, plan = await pushed_agent(env, agent.url)
         trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -268,7 +262,7 @@ async def test_a_push_is_signed_with_the_agents_secret_and_a_2xx_takes_it(start:
     assert (posted.path, said["to_agent"], said["delivery_attempt"]) == ("/deliver", account.address, 1)
 
 
-async def test_a_push_that_fails_is_tried_again_by_the_intents_own_rules_and_then_given_up(
+async def test_failed_push_is_retried_by_the_steps_rules_and_then_given_up(
     start: Start,
 ) -> None:
     async with http_sink(500) as agent, start() as env:
@@ -291,7 +285,7 @@ async def test_a_push_that_fails_is_tried_again_by_the_intents_own_rules_and_the
         assert await env.store.outbox.counts() == {"waiting": 0, "dead": 0}
 
 
-async def test_an_agent_that_dies_after_its_2xx_is_called_again_and_the_step_comes_to_an_end(
+async def test_agent_that_dies_after_its_2xx_is_pushed_again_until_the_step_ends(
     start: Start,
 ) -> None:
     async with http_sink(202) as agent, start() as env:
@@ -310,7 +304,7 @@ async def test_an_agent_that_dies_after_its_2xx_is_called_again_and_the_step_com
         assert await env.findings() == []
 
 
-async def test_an_agent_that_lost_its_address_misses_its_push(start: Start) -> None:
+async def test_push_to_an_agent_without_a_callback_url_fails(start: Start) -> None:
     async with http_sink() as agent, start() as env:
         account, plan = await pushed_agent(env, agent.url)
         await env.accounts.remove_account(ROOT, account.id)
@@ -321,7 +315,7 @@ async def test_an_agent_that_lost_its_address_misses_its_push(start: Start) -> N
 
 
 @pytest.mark.parametrize(("answer", "after"), [(202, "PushAccepted"), (500, "AttemptFailed")])
-async def test_news_of_a_push_that_cannot_be_written_now_is_not_lost(
+async def test_push_result_that_cannot_be_written_now_is_not_lost(
     start: Start, store: Store, answer: int, after: str
 ) -> None:
     async with http_sink(answer) as agent, start() as env:
@@ -337,7 +331,7 @@ async def test_news_of_a_push_that_cannot_be_written_now_is_not_lost(
         assert (await env.happened(intent.id))[-1] == after
 
 
-async def test_news_of_a_push_that_comes_after_the_end_changes_nothing(start: Start) -> None:
+async def test_push_result_after_the_end_changes_nothing(start: Start) -> None:
     async with http_sink() as agent, start() as env:
         _, plan = await pushed_agent(env, agent.url)
         intent = await env.submit(plan)
@@ -357,9 +351,7 @@ async def died_while_sending(env: EngineEnv, target: HttpSink) -> None:
     await env.outbox.abandon()
 
 
-async def test_a_crash_between_sent_and_noted_sends_the_same_message_again(
-    start: Start, store: Store
-) -> None:
+async def test_crash_after_sending_sends_the_same_message_again(start: Start, store: Store) -> None:
     async with http_sink(HANG, 200) as hook:
         async with start(hook.url) as env:
             await env.submit(gate(approve()))
@@ -375,7 +367,7 @@ async def test_a_crash_between_sent_and_noted_sends_the_same_message_again(
     assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
 
 
-async def test_a_crash_between_pushed_and_noted_is_one_attempt_seen_twice(start: Start) -> None:
+async def test_crash_after_a_push_repeats_the_same_attempt(start: Start) -> None:
     async with http_sink(HANG, 200) as agent, start() as env:
         _, plan = await pushed_agent(env, agent.url)
         intent = await env.submit(plan)

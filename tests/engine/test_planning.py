@@ -49,7 +49,7 @@ async def code_of(attempt: Any) -> tuple[str, str | None]:
     return refusal.value.code, refusal.value.field
 
 
-async def test_a_field_of_a_title_that_the_payload_lacks_is_a_warning(env: EngineEnv) -> None:
+async def test_title_field_missing_from_the_payload_is_a_warning(env: EngineEnv) -> None:
     await settle(env)
     titled = APPROVE | {"human": {**APPROVE["human"], "title": "Refund {amount}?"}}
     await apply(env, workflow(titled))
@@ -57,7 +57,7 @@ async def test_a_field_of_a_title_that_the_payload_lacks_is_a_warning(env: Engin
     assert warning.startswith("step 'approve': its title names {amount}")
 
 
-async def test_the_types_workflow_governs_whatever_the_request_says(env: EngineEnv) -> None:
+async def test_workflow_of_the_type_applies_whatever_the_request_contains(env: EngineEnv) -> None:
     await settle(env)
     await apply(env, workflow(VALIDATE, APPROVE))
     submission = await direct(env, to_agent="agent://else/where/agent", human_task={"title": "mine"})
@@ -70,7 +70,7 @@ async def test_the_types_workflow_governs_whatever_the_request_says(env: EngineE
     ).plan.source != submission.plan.source
 
 
-async def test_a_workflow_under_way_keeps_its_plan_when_a_new_version_is_applied(env: EngineEnv) -> None:
+async def test_running_intent_keeps_its_plan_when_a_new_version_is_applied(env: EngineEnv) -> None:
     await settle(env)
     assert (await apply(env, workflow(VALIDATE, APPROVE))).entry.version == 1
     before = await direct(env)
@@ -82,7 +82,7 @@ async def test_a_workflow_under_way_keeps_its_plan_when_a_new_version_is_applied
     assert [step.id for step in stored.plan.steps] == ["validate", "approve"]
 
 
-async def test_applying_the_same_again_or_trying_it_out_changes_nothing(env: EngineEnv) -> None:
+async def test_applying_the_same_workflow_or_a_dry_run_changes_nothing(env: EngineEnv) -> None:
     await settle(env)
     assert (await apply(env, workflow(APPROVE), dry_run=True)).action == "create"
     assert await env.store.directory.workflows(WORKSPACE) == []
@@ -98,7 +98,7 @@ async def test_only_owners_and_admins_apply_workflows(env: EngineEnv) -> None:
             await apply(env, workflow(APPROVE), by=actor)
 
 
-async def test_where_nobody_could_decide_the_request_is_refused_with_the_step_and_the_remedy(
+async def test_request_that_nobody_could_decide_is_refused_with_step_and_remedy(
     env: EngineEnv,
 ) -> None:
     await settle(env, people=(person("aud", "auditor"),))
@@ -113,7 +113,7 @@ async def test_where_nobody_could_decide_the_request_is_refused_with_the_step_an
     assert "signoff people add" in str(refusal.value.hint)
 
 
-async def test_an_approver_who_left_is_noticed_at_the_next_submission(env: EngineEnv) -> None:
+async def test_approver_who_left_is_noticed_at_the_next_submission(env: EngineEnv) -> None:
     await settle(env, people=(ANN, OTTO))
     named = {"id": "approve", "human": {"type": "approval", "approvers": ["ann@acme.example"]}}
     await apply(env, workflow(named))
@@ -123,7 +123,7 @@ async def test_an_approver_who_left_is_noticed_at_the_next_submission(env: Engin
     assert (await code_of(direct(env)))[0] == "nobody_eligible"
 
 
-async def test_a_name_nobody_here_has_falls_to_nobody_else(env: EngineEnv) -> None:
+async def test_unknown_approver_is_refused_without_a_substitute(env: EngineEnv) -> None:
     await settle(env, people=(person("olga", "owner"),))
     assert (await code_of(direct(env, human_task={"assignees": ["zoe@else.example"]})))[
         0
@@ -137,7 +137,7 @@ async def test_a_name_nobody_here_has_falls_to_nobody_else(env: EngineEnv) -> No
 @pytest.mark.parametrize(
     "meant", ["intent.db.migrate.v1", "intent.db.migrat.v11", "intent.db.mgirat.v1", "intent.db.migrit.v1"]
 )
-async def test_a_type_one_edit_from_a_listed_one_is_a_warning_that_names_it(
+async def test_misspelled_intent_type_is_a_warning_with_the_nearest_one(
     env: EngineEnv, shape: dict[str, Any], meant: str
 ) -> None:
     await settle(env)
@@ -155,7 +155,7 @@ async def test_a_type_one_edit_from_a_listed_one_is_a_warning_that_names_it(
         assert "Did you mean" not in str((await direct(env, intent_type=other, **shape)).warnings)
 
 
-async def test_an_unknown_agent_is_a_warning_and_its_delivery_waits_for_it(env: EngineEnv) -> None:
+async def test_unknown_agent_is_a_warning_and_its_delivery_waits(env: EngineEnv) -> None:
     await settle(env)
     submission = await direct(env, to_agent="newcomer")
     assert any("agent://acme/prod/newcomer" in warning for warning in submission.warnings)
@@ -170,13 +170,13 @@ async def test_an_unknown_agent_is_a_warning_and_its_delivery_waits_for_it(env: 
 @pytest.mark.parametrize(
     "address", ["agent://", "agent:///b/c", "agent://a/b/c/d", "a//b", "agent://a/b/c d", "a\nb", "x" * 400]
 )
-async def test_what_cannot_be_an_address_is_refused(env: EngineEnv, address: str) -> None:
+async def test_malformed_address_is_refused(env: EngineEnv, address: str) -> None:
     await settle(env)
     _, field = await code_of(direct(env, to_agent=address))
     assert field == "to_agent"
 
 
-async def test_a_step_that_points_nowhere_is_refused_by_name(env: EngineEnv) -> None:
+async def test_route_to_an_unknown_step_is_refused_by_name(env: EngineEnv) -> None:
     await settle(env)
     lost = {**APPROVE, "on_failure": "rollbck"}
     with pytest.raises(Invalid) as refusal:
@@ -186,7 +186,7 @@ async def test_a_step_that_points_nowhere_is_refused_by_name(env: EngineEnv) -> 
     assert await env.store.directory.workflows(WORKSPACE) == []
 
 
-async def test_a_cycle_without_exit_is_refused_and_one_with_an_exit_is_not(env: EngineEnv) -> None:
+async def test_cycle_without_an_exit_is_refused(env: EngineEnv) -> None:
     await settle(env)
     ring = workflow({**VALIDATE, "on_success": "approve"}, {**APPROVE, "on_success": "validate"})
     assert await code_of(apply(env, ring)) == ("cycle_without_exit", "steps.validate")
@@ -198,7 +198,7 @@ async def test_a_cycle_without_exit_is_refused_and_one_with_an_exit_is_not(env: 
     assert (await apply(env, way_out)).action == "create"
 
 
-async def test_a_step_that_no_route_leads_to_is_refused(env: EngineEnv) -> None:
+async def test_unreachable_step_is_refused(env: EngineEnv) -> None:
     """An approval that no route leads to would look like a safeguard but never be requested."""
     await settle(env)
     run = {"id": "run", "agent": "runner"}
@@ -215,7 +215,7 @@ async def test_a_step_that_no_route_leads_to_is_refused(env: EngineEnv) -> None:
     assert await code_of(apply(env, lost)) == ("unreached_step", "steps.rework")
 
 
-async def test_a_step_that_only_a_policys_silence_leads_to_is_reached(env: EngineEnv) -> None:
+async def test_step_reached_only_by_a_policys_fallback_is_reachable(env: EngineEnv) -> None:
     await settle(env)
     policy = {"deadline": "1h", "on_timeout": "goto:clean", "approve": [{"any": ["role:approver"]}]}
     gate = {"id": "approve", "human": {"policy": "quiet"}, "on_success": "end"}
@@ -224,7 +224,7 @@ async def test_a_step_that_only_a_policys_silence_leads_to_is_reached(env: Engin
     assert [planned.action for planned in await env.manifests.apply(ROOT, manifest)] == ["create", "create"]
 
 
-async def test_the_hint_at_a_ring_says_what_to_do(env: EngineEnv) -> None:
+async def test_hint_about_a_cycle_names_a_route(env: EngineEnv) -> None:
     await settle(env)
     with pytest.raises(Invalid) as one:
         await apply(env, workflow({**APPROVE, "on_success": "approve"}))
@@ -236,14 +236,14 @@ async def test_the_hint_at_a_ring_says_what_to_do(env: EngineEnv) -> None:
     assert both.value.hint == "Give one of validate, approve a route to 'end', or to a step that leads there."
 
 
-async def test_a_form_that_is_no_schema_is_refused_and_no_reference_is_fetched(env: EngineEnv) -> None:
+async def test_form_that_is_no_schema_is_refused_and_no_reference_is_fetched(env: EngineEnv) -> None:
     await settle(env)
     for form in ({"type": "nonsense"}, {"$ref": "http://127.0.0.1:9/schema.json"}):
         ask = {"id": "ask", "human": {"type": "form", "form": form}}
         assert (await code_of(apply(env, workflow(ask))))[0] == "invalid_form_schema"
 
 
-async def test_a_scenario_brings_its_own_plan(env: EngineEnv) -> None:
+async def test_scenario_contains_its_own_plan(env: EngineEnv) -> None:
     await settle(env, people=(person("olga", "owner"),))
     await apply(env, workflow(VALIDATE))
     bundle = {
@@ -262,7 +262,7 @@ async def test_a_scenario_brings_its_own_plan(env: EngineEnv) -> None:
     assert submission.to_agent == "agent://acme/prod/checker"
 
 
-async def test_an_agent_that_became_a_pushed_one_is_pushed_from_the_next_intent_on(env: EngineEnv) -> None:
+async def test_agent_changed_to_push_is_pushed_from_the_next_intent_on(env: EngineEnv) -> None:
     await settle(env)
     account, _ = await env.accounts.add_account(ROOT, ActorKind.AGENT, "validator")
     await apply(env, workflow(VALIDATE, APPROVE))
@@ -281,7 +281,7 @@ def alive() -> int:
     return sum(isinstance(one, Snapshot) for one in gc.get_objects())
 
 
-async def test_an_address_book_goes_with_what_was_made_of_it_when_the_next_one_is_read(
+async def test_old_directory_snapshot_is_freed_with_everything_derived_from_it(
     env: EngineEnv,
 ) -> None:
     await settle(env)
@@ -295,7 +295,7 @@ async def test_an_address_book_goes_with_what_was_made_of_it_when_the_next_one_i
     assert alive() <= before + 1
 
 
-async def test_what_can_come_again_is_frozen_once_and_what_cannot_is_not_kept(env: EngineEnv) -> None:
+async def test_repeatable_plans_are_cached_and_others_are_not(env: EngineEnv) -> None:
     await settle(env)
     await apply(env, workflow(VALIDATE, APPROVE))
     directory = await env.directory.of(WORKSPACE)
@@ -313,7 +313,7 @@ async def test_what_can_come_again_is_frozen_once_and_what_cannot_is_not_kept(en
     assert len(directory.made) == KEPT
 
 
-async def test_correlation_ids_that_the_server_makes_are_in_the_order_of_time(env: EngineEnv) -> None:
+async def test_generated_correlation_ids_are_in_time_order(env: EngineEnv) -> None:
     """Random ids would each touch another page of their index."""
     first = await env.submit()
     await env.pass_time(timedelta(seconds=1))

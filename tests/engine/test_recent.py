@@ -25,7 +25,7 @@ async def pair(store: Store, clock: FixedClock) -> AsyncIterator[tuple[EngineEnv
         yield one, two
 
 
-async def test_a_glimpse_is_what_was_committed_last(pair: tuple[EngineEnv, EngineEnv]) -> None:
+async def test_cached_view_equals_the_last_commit(pair: tuple[EngineEnv, EngineEnv]) -> None:
     env, _ = pair
     view = View(env.store, env.recent)
     intent = await env.submit()
@@ -36,7 +36,7 @@ async def test_a_glimpse_is_what_was_committed_last(pair: tuple[EngineEnv, Engin
     assert seen.stored.payload == PAYLOAD
 
 
-async def test_whoever_may_not_see_an_intent_does_not_glimpse_it(pair: tuple[EngineEnv, EngineEnv]) -> None:
+async def test_cached_view_is_shown_only_to_who_may_see_the_intent(pair: tuple[EngineEnv, EngineEnv]) -> None:
     env, _ = pair
     intent = await env.submit()
     stranger = replace(AGENT, id="sa_x", address="agent://acme/prod/stranger")
@@ -44,7 +44,7 @@ async def test_whoever_may_not_see_an_intent_does_not_glimpse_it(pair: tuple[Eng
         await View(env.store, env.recent).cached_intent(stranger, intent.id)
 
 
-async def test_what_another_process_changed_is_read_from_the_table(pair: tuple[EngineEnv, EngineEnv]) -> None:
+async def test_change_by_another_process_is_read_from_the_table(pair: tuple[EngineEnv, EngineEnv]) -> None:
     one, two = pair
     intent = await one.submit()
     await two.do(intent.id, Report(result={"ok": True}))  # one does not hear of it
@@ -56,7 +56,7 @@ async def test_what_another_process_changed_is_read_from_the_table(pair: tuple[E
     assert (await View(one.store, one.recent).cached_intent(SERVICE, intent.id)).stored.intent.final
 
 
-async def test_a_whole_life_is_known_only_to_the_one_process_of_a_database(
+async def test_whole_history_is_cached_only_by_a_single_process(
     pair: tuple[EngineEnv, EngineEnv], store_url: str
 ) -> None:
     env, _ = pair
@@ -78,7 +78,7 @@ class Hears:
         self.time = 0.0
 
 
-async def test_beside_other_servers_a_life_is_believed_until_one_of_them_speaks_of_it(
+async def test_history_cached_beside_other_servers_is_dropped_when_one_announces_a_change(
     pair: tuple[EngineEnv, EngineEnv],
 ) -> None:
     env, other = pair
@@ -106,7 +106,7 @@ async def test_beside_other_servers_a_life_is_believed_until_one_of_them_speaks_
     assert other.recent.life(third.id) is None
 
 
-async def test_its_own_words_let_nothing_be_forgotten(pair: tuple[EngineEnv, EngineEnv]) -> None:
+async def test_own_announcements_do_not_drop_cached_histories(pair: tuple[EngineEnv, EngineEnv]) -> None:
     env, _ = pair
     env.recent = RecentCommits(alone=False, receives_commits=lambda: True)
     intent = await env.submit()
@@ -116,7 +116,7 @@ async def test_its_own_words_let_nothing_be_forgotten(pair: tuple[EngineEnv, Eng
     assert [fact.seq for fact in life[1]] == list(range(1, life[0].seq + 1))
 
 
-async def test_it_forgets_the_oldest_and_never_holds_what_is_large(pair: tuple[EngineEnv, EngineEnv]) -> None:
+async def test_cache_evicts_the_oldest_and_holds_nothing_large(pair: tuple[EngineEnv, EngineEnv]) -> None:
     env, _ = pair
     large = await env.submit(payload=b'{"text":"%s"}' % (b"x" * LARGEST))
     assert env.recent.get(large.id) is None

@@ -44,7 +44,7 @@ def reruns(env: EngineEnv) -> Reruns:
     return Reruns(env.engine, View(env.store, env.recent))
 
 
-async def test_two_servers_make_one(env: EngineEnv) -> None:
+async def test_two_servers_create_one_rerun(env: EngineEnv) -> None:
     source, facts = await failed(env)
     other = EngineEnv(env.store, env.clock)
     async with other.running():
@@ -60,7 +60,7 @@ async def test_two_servers_make_one(env: EngineEnv) -> None:
     assert await env.findings() == []  # the row is what its facts add up to
 
 
-async def test_it_needs_the_payload_that_was_decided(env: EngineEnv) -> None:
+async def test_rerun_needs_the_decided_payload(env: EngineEnv) -> None:
     source, facts = await failed(env)
     directory = await env.directory.of(WORKSPACE)
     with pytest.raises(Conflict) as refused:
@@ -68,7 +68,7 @@ async def test_it_needs_the_payload_that_was_decided(env: EngineEnv) -> None:
     assert refused.value.code == "digest_mismatch"
 
 
-async def test_a_digest_of_an_earlier_release_which_names_no_visit_still_proves_what_was_decided(
+async def test_digest_of_an_earlier_release_without_a_step_run_still_verifies(
     env: EngineEnv,
 ) -> None:
     source, facts = await failed(env)
@@ -101,7 +101,7 @@ async def test_a_digest_of_an_earlier_release_which_names_no_visit_still_proves_
     assert new.rerun_of == source.id
 
 
-async def test_a_yes_of_yesterday_is_judged_by_the_databases_time(env: EngineEnv) -> None:
+async def test_age_of_an_approval_is_measured_by_the_databases_clock(env: EngineEnv) -> None:
     source, facts = await failed(env)
     env.clock.move(timedelta(hours=24))
     directory = await env.directory.of(WORKSPACE)

@@ -28,7 +28,7 @@ async def started(sweeper: RetentionLoop) -> RetentionLoop:
     return sweeper
 
 
-async def test_final_intents_go_after_their_retention_with_all_that_is_theirs(env: EngineEnv) -> None:
+async def test_final_intents_are_deleted_after_their_retention_with_all_rows(env: EngineEnv) -> None:
     sweeper = await started(RetentionLoop(env.store, env.recent, env.clock, 30 * DAY))
     gone, kept, running = [await env.submit() for _ in range(3)]
     await env.do(gone.id, c.Cancel(), SERVICE)
@@ -59,7 +59,7 @@ async def ended(env: EngineEnv, how: Status) -> str:
 
 
 @pytest.mark.parametrize("how", sorted(FINAL))
-async def test_it_goes_whichever_end_it_has_come_to(env: EngineEnv, how: Status) -> None:
+async def test_intent_is_deleted_whatever_its_ending(env: EngineEnv, how: Status) -> None:
     sweeper = await started(RetentionLoop(env.store, env.recent, env.clock, 30 * DAY))
     gone = await ended(env, how)
     assert await env.store.read("select status from intents") == [(how.value,)]
@@ -71,7 +71,7 @@ async def test_it_goes_whichever_end_it_has_come_to(env: EngineEnv, how: Status)
     assert await env.store.intents.ids() == []
 
 
-async def test_what_a_person_was_asked_goes_a_day_after_the_last_intent_that_asked_it(env: EngineEnv) -> None:
+async def test_plan_is_deleted_a_day_after_its_last_intent(env: EngineEnv) -> None:
     sweeper = await started(RetentionLoop(env.store, env.recent, env.clock, 30 * DAY))
     gone = await env.submit()
     await env.do(gone.id, c.Cancel(), SERVICE)
@@ -86,7 +86,7 @@ async def test_what_a_person_was_asked_goes_a_day_after_the_last_intent_that_ask
     assert await env.findings() == []
 
 
-async def test_without_a_retention_nothing_is_forgotten(env: EngineEnv) -> None:
+async def test_nothing_is_deleted_without_a_retention(env: EngineEnv) -> None:
     intent = await env.submit()
     await env.do(intent.id, c.Cancel(), SERVICE)
     env.clock.move(10_000 * DAY)
@@ -94,7 +94,7 @@ async def test_without_a_retention_nothing_is_forgotten(env: EngineEnv) -> None:
     assert await env.store.intents.ids() == [intent.id]
 
 
-async def test_an_answer_is_forgotten_when_its_time_is_over_and_not_before(
+async def test_stored_response_is_deleted_when_its_retention_is_over(
     env: EngineEnv, clock: FixedClock
 ) -> None:
     sweeper = await started(RetentionLoop(env.store, env.recent, env.clock, None))
@@ -116,7 +116,7 @@ async def test_an_answer_is_forgotten_when_its_time_is_over_and_not_before(
     assert await env.store.read("select 1 from replies") == []
 
 
-async def test_a_great_many_are_forgotten_in_bounded_sweeps(env: EngineEnv, clock: FixedClock) -> None:
+async def test_many_rows_are_deleted_in_bounded_sweeps(env: EngineEnv, clock: FixedClock) -> None:
     sweeper = await started(RetentionLoop(env.store, env.recent, env.clock, None))
     made = await asyncio.gather(*(env.submit(once=once(f"k{n}")) for n in range(1100)))
     await asyncio.gather(*(env.do(intent.id, c.Cancel(), SERVICE) for intent in made))
@@ -163,7 +163,7 @@ async def on_machine(store_url: str, machine: Machine) -> AsyncIterator[EngineEn
             yield env
 
 
-async def test_a_server_that_starts_months_ahead_deletes_nothing(
+async def test_server_started_with_a_clock_months_ahead_deletes_nothing(
     on_machine: EngineEnv, machine: Machine, caplog: pytest.LogCaptureFixture
 ) -> None:
     env = on_machine
@@ -184,7 +184,7 @@ async def test_a_server_that_starts_months_ahead_deletes_nothing(
 
 
 @pytest.mark.parametrize("jump", [91 * DAY, timedelta(hours=3), -91 * DAY])
-async def test_a_clock_that_jumps_while_the_server_runs_deletes_nothing_soon(
+async def test_clock_jump_while_the_server_runs_deletes_nothing_soon(
     on_machine: EngineEnv, machine: Machine, jump: timedelta
 ) -> None:
     env = on_machine
@@ -198,7 +198,7 @@ async def test_a_clock_that_jumps_while_the_server_runs_deletes_nothing_soon(
     assert await env.store.intents.ids() == [done.id]
 
 
-async def test_a_clock_that_ran_steadily_deletes_what_is_due_and_says_how_much(
+async def test_steady_clock_deletes_what_is_due_and_counts_it(
     on_machine: EngineEnv, machine: Machine, caplog: pytest.LogCaptureFixture
 ) -> None:
     env = on_machine
@@ -248,7 +248,7 @@ async def _put(env: EngineEnv, *rows: OutboxRow, waits: str = "") -> None:
             await env.store.write((PUT_OUTGOING, dict(zip(OUTBOX.columns, outgoing_row(row), strict=True))))
 
 
-async def test_a_clock_that_was_ahead_puts_nothing_off(
+async def test_clock_that_was_ahead_delays_nothing(
     on_machine: EngineEnv, machine: Machine, caplog: pytest.LogCaptureFixture
 ) -> None:
     env = on_machine
@@ -279,7 +279,7 @@ async def test_a_clock_that_was_ahead_puts_nothing_off(
     assert "The clock jumped back by 2d 23h:" in caplog.text
 
 
-async def test_a_clock_that_was_ahead_leaves_no_agents_step_resting(
+async def test_clock_that_was_ahead_leaves_no_step_backing_off(
     on_machine: EngineEnv, machine: Machine
 ) -> None:
     env = on_machine
@@ -299,7 +299,7 @@ async def test_a_clock_that_was_ahead_leaves_no_agents_step_resting(
 # -- payloads before decisions
 
 
-async def test_payloads_go_earlier_than_the_decisions_about_them(env: EngineEnv) -> None:
+async def test_payloads_are_deleted_before_their_decisions(env: EngineEnv) -> None:
     sweeper = await started(RetentionLoop(env.store, env.recent, env.clock, 90 * DAY, 7 * DAY))
     done, open_ = await env.submit(by=RITA), await env.submit()
     await env.do(done.id, c.Report(result={"passed": True}))
@@ -318,7 +318,7 @@ async def test_payloads_go_earlier_than_the_decisions_about_them(env: EngineEnv)
     assert await env.store.intents.ids() == [open_.id]
 
 
-async def test_what_still_waits_to_be_sent_is_not_forgotten_with_its_intent(env: EngineEnv) -> None:
+async def test_intent_with_unsent_messages_is_not_deleted(env: EngineEnv) -> None:
     sweeper = await started(RetentionLoop(env.store, env.recent, env.clock, DAY))
     done = await env.submit()
     await env.do(done.id, c.Cancel(), SERVICE)

@@ -14,7 +14,7 @@ def digest(payload: bytes) -> str:
     return hashlib.sha256(payload).hexdigest()
 
 
-async def test_the_payload_changes_with_the_fact_and_the_old_one_is_kept(env: EngineEnv) -> None:
+async def test_revision_replaces_the_payload_and_keeps_the_earlier_one(env: EngineEnv) -> None:
     await settle(env, people=(ANN, OTTO))
     intent = await env.submit(gate(approve()))
     new = b'{"change":"smaller"}'

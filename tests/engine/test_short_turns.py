@@ -44,12 +44,14 @@ def sizes(env: EngineEnv) -> list[int]:
     return found
 
 
-async def test_commands_that_come_at_once(env: EngineEnv, sizes: list[int]) -> None:
+async def test_many_concurrent_commands_are_committed_in_bounded_turns(
+    env: EngineEnv, sizes: list[int]
+) -> None:
     await asyncio.gather(*(env.submit() for _ in range(MANY)))
     assert max(sizes) <= MOST
 
 
-async def test_timers_that_are_due_at_once(env: EngineEnv, sizes: list[int]) -> None:
+async def test_many_due_timers_are_processed_in_bounded_turns(env: EngineEnv, sizes: list[int]) -> None:
     late = env.clock.wall() + timedelta(hours=1)
     for _ in range(MANY):
         await env.submit(gate(), deadline_at=late)
@@ -63,7 +65,7 @@ async def test_timers_that_are_due_at_once(env: EngineEnv, sizes: list[int]) -> 
 
 
 @pytest.mark.parametrize("payloads", [None, DAY])
-async def test_what_is_past_its_retention_at_once(
+async def test_many_expired_rows_are_deleted_in_bounded_turns(
     env: EngineEnv, sizes: list[int], payloads: timedelta | None
 ) -> None:
     sweeper = RetentionLoop(env.store, env.recent, env.clock, None if payloads else DAY, payloads)

@@ -27,7 +27,7 @@ async def apply(env: EngineEnv, who: str = "ann", **said: Any) -> None:
     await env.manifests.apply(ROOT, compile_manifest({"people": {f"{who}@acme.example": said}}))
 
 
-async def test_who_was_let_go_on_one_server_is_not_let_in_by_a_change_on_another(
+async def test_stale_server_does_not_reactivate_a_deactivated_person(
     postgres_url: str, clock: FixedClock
 ) -> None:
     here, there = [await open_engine_env(postgres_url, clock) for _ in range(2)]
@@ -52,7 +52,7 @@ async def test_who_was_let_go_on_one_server_is_not_let_in_by_a_change_on_another
         await there.store.close()
 
 
-async def test_what_was_changed_about_something_else_is_in_nobodys_way_and_is_seen(
+async def test_unrelated_change_on_another_server_is_seen_and_does_not_conflict(
     postgres_url: str, clock: FixedClock
 ) -> None:
     here, there = [await open_engine_env(postgres_url, clock) for _ in range(2)]
@@ -105,7 +105,7 @@ async def known(env: EngineEnv, actor: Actor) -> Actor:
 YES = Answer("approved")
 
 
-async def test_a_person_let_go_on_one_server_decides_nothing_on_another(
+async def test_person_deactivated_on_one_server_decides_nothing_on_another(
     postgres_url: str, clock: FixedClock
 ) -> None:
     async with pair(postgres_url, clock) as (here, there):
@@ -117,7 +117,7 @@ async def test_a_person_let_go_on_one_server_decides_nothing_on_another(
         assert await there.happened(task) == ["Created", "TaskOpened"]
 
 
-async def test_a_member_taken_out_of_a_team_on_one_server_decides_nothing_on_another(
+async def test_member_removed_from_a_team_on_one_server_decides_nothing_on_another(
     postgres_url: str, clock: FixedClock
 ) -> None:
     async with pair(postgres_url, clock) as (here, there):
@@ -133,7 +133,7 @@ async def test_a_member_taken_out_of_a_team_on_one_server_decides_nothing_on_ano
         assert (await here.intent(task)).status is Status.COMPLETED
 
 
-async def test_a_vote_of_somebody_let_go_elsewhere_is_not_counted_with_the_next(
+async def test_vote_of_a_person_deactivated_elsewhere_is_not_counted_with_the_next(
     postgres_url: str, clock: FixedClock
 ) -> None:
     async with pair(postgres_url, clock) as (here, there):
@@ -146,7 +146,7 @@ async def test_a_vote_of_somebody_let_go_elsewhere_is_not_counted_with_the_next(
         assert (await here.intent(task)).ending is None
 
 
-async def test_a_key_revoked_on_one_server_decides_nothing_on_another(
+async def test_key_revoked_on_one_server_decides_nothing_on_another(
     postgres_url: str, clock: FixedClock
 ) -> None:
     async with pair(postgres_url, clock) as (here, there):
@@ -159,7 +159,7 @@ async def test_a_key_revoked_on_one_server_decides_nothing_on_another(
         assert told.value.code == "key_revoked"
 
 
-async def test_an_actor_known_longer_than_the_directory_is_known_anew(
+async def test_actor_older_than_the_directory_is_authenticated_again(
     postgres_url: str, clock: FixedClock
 ) -> None:
     async with pair(postgres_url, clock) as (here, there):
@@ -175,9 +175,7 @@ async def test_an_actor_known_longer_than_the_directory_is_known_anew(
         assert (await here.intent(task)).ending is None
 
 
-async def test_nobody_answers_in_the_stead_of_somebody_who_is_not_asked_any_more(
-    postgres_url: str, clock: FixedClock
-) -> None:
+async def test_delegate_of_a_former_approver_cannot_answer(postgres_url: str, clock: FixedClock) -> None:
     async with pair(postgres_url, clock) as (here, _):
         await team(here, "ann", "rita")
         task = await asked(here, "team:sre")
@@ -188,7 +186,7 @@ async def test_nobody_answers_in_the_stead_of_somebody_who_is_not_asked_any_more
         assert told.value.code == "not_an_approver"
 
 
-async def test_a_task_opens_for_those_whom_another_server_knows_by_then(
+async def test_plan_from_a_stale_directory_is_refused_as_outdated(
     postgres_url: str, clock: FixedClock
 ) -> None:
     async with pair(postgres_url, clock) as (here, there):
@@ -207,7 +205,7 @@ async def team(env: EngineEnv, *members: str) -> None:
     await env.manifests.apply(ROOT, compile_manifest({"teams": {"sre": {"members": people}}}))
 
 
-async def test_where_the_number_of_the_last_change_is_the_same_the_book_is_the_same(
+async def test_unchanged_change_number_keeps_the_directory_snapshot(
     postgres_url: str, clock: FixedClock
 ) -> None:
     async with pair(postgres_url, clock) as (here, there):

@@ -46,7 +46,7 @@ async def ask(env: EngineEnv, count: int) -> None:
         await env.carry_all()
 
 
-async def test_all_reminders_of_a_minute_go_out_within_it_and_a_waiting_gate_costs_no_memory(
+async def test_reminders_of_one_minute_are_sent_within_it_and_waiting_tasks_use_no_memory(
     tmp_path: Path,
 ) -> None:
     ledger = Transition()

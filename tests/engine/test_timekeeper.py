@@ -33,7 +33,7 @@ async def replica(env: EngineEnv, store_url: str) -> AsyncIterator[EngineEnv]:
     await other.store.close()
 
 
-async def test_reminders_come_when_due_and_no_more_often_than_asked(env: EngineEnv) -> None:
+async def test_reminders_come_when_due_and_no_more_often(env: EngineEnv) -> None:
     intent = await env.submit(gate(approve()))
     for reminded in (0, 1, 2, 3, 3):
         task = (await env.intent(intent.id)).open
@@ -45,7 +45,7 @@ async def test_reminders_come_when_due_and_no_more_often_than_asked(env: EngineE
     assert await env.findings() == []
 
 
-async def test_escalation_lets_the_next_person_decide_and_not_before(env: EngineEnv) -> None:
+async def test_escalation_lets_the_next_person_decide_when_due(env: EngineEnv) -> None:
     plan = gate(approve(task=replace(approve().task, stages=(Stage((ANN.id,)),))))
     intent = await env.submit(plan)
     with pytest.raises(Forbidden, match="not among those"):
@@ -55,14 +55,14 @@ async def test_escalation_lets_the_next_person_decide_and_not_before(env: Engine
     assert (await env.do(intent.id, c.Answer("approved"), OTTO)).after.status is Status.COMPLETED
 
 
-async def test_an_outage_makes_one_reminder_of_many_and_one_escalation(env: EngineEnv) -> None:
+async def test_outage_results_in_one_reminder_and_one_escalation(env: EngineEnv) -> None:
     intent = await env.submit(gate(approve()))
     await env.pass_time(minutes(200))
     happened = await env.happened(intent.id)
     assert (happened.count("Reminded"), happened.count("Escalated")) == (1, 1)
 
 
-async def test_a_deadline_ends_the_wait_and_nothing_wakes_the_intent_again(env: EngineEnv) -> None:
+async def test_deadline_ends_the_wait_and_the_timer(env: EngineEnv) -> None:
     intent = await env.submit(gate(approve()))
     await env.pass_time(minutes(480))
     assert (await env.intent(intent.id)).status is Status.FAILED
@@ -73,7 +73,7 @@ async def test_a_deadline_ends_the_wait_and_nothing_wakes_the_intent_again(env: 
     assert (refusal.value.code, refusal.value.details["ending"]) == ("already_decided", "expired")
 
 
-async def test_a_lease_that_runs_out_is_handed_out_again_until_the_attempts_are_used_up(
+async def test_expired_lease_is_offered_again_until_attempts_are_exhausted(
     env: EngineEnv,
 ) -> None:
     intent = await env.submit(gate(validate(max_attempts=2)))
@@ -102,7 +102,7 @@ async def test_a_lease_that_runs_out_is_handed_out_again_until_the_attempts_are_
     assert await env.findings() == []
 
 
-async def test_a_renewed_lease_runs_from_its_renewal(env: EngineEnv, clock: FixedClock) -> None:
+async def test_renewed_lease_runs_from_its_renewal(env: EngineEnv, clock: FixedClock) -> None:
     intent = await env.submit()
     [claimed] = await env.claim(lease=minutes(1))
     held = claimed.after.open
@@ -116,7 +116,7 @@ async def test_a_renewed_lease_runs_from_its_renewal(env: EngineEnv, clock: Fixe
     assert "AttemptFailed" not in await env.happened(intent.id)
 
 
-async def test_a_failed_step_is_tried_again_after_its_delay(env: EngineEnv) -> None:
+async def test_failed_step_is_retried_after_its_back_off(env: EngineEnv) -> None:
     intent = await env.submit(gate(validate(max_retries=1, retry_delay=minutes(2))))
     await env.do(intent.id, c.Report(fault=Failure("boom", "no", True)))
     await env.pass_time(minutes(2) - SECOND)
@@ -127,7 +127,7 @@ async def test_a_failed_step_is_tried_again_after_its_delay(env: EngineEnv) -> N
     assert again.after.open.attempt == 2
 
 
-async def test_a_delay_passes_and_what_follows_it_runs_through(env: EngineEnv) -> None:
+async def test_delay_ends_and_the_following_steps_run(env: EngineEnv) -> None:
     steps = (
         DelayStep(id="pause", lasts=minutes(10)),
         NotifyStep(id="tell", to=("ops",), message="go"),
@@ -140,22 +140,20 @@ async def test_a_delay_passes_and_what_follows_it_runs_through(env: EngineEnv) -
     assert isinstance((await env.intent(intent.id)).open, Task)
 
 
-async def test_the_intents_own_deadline_ends_it_wherever_it_is(env: EngineEnv, clock: FixedClock) -> None:
+async def test_deadline_of_the_intent_ends_it_at_any_step(env: EngineEnv, clock: FixedClock) -> None:
     plans = [gate(), gate(approve()), gate(DelayStep(id="pause", lasts=minutes(300)))]
     intents = [await env.submit(plan, deadline_at=clock.now() + minutes(60)) for plan in plans]
     await env.pass_time(minutes(60))
     assert [(await env.intent(i.id)).status for i in intents] == [Status.TIMED_OUT] * 3
 
 
-async def test_the_pause_is_as_long_as_nothing_is_due_and_at_most_half_a_second(env: EngineEnv) -> None:
+async def test_pause_lasts_until_the_next_timer_and_at_most_half_a_second(env: EngineEnv) -> None:
     assert await env.timekeeper.once() == 0.5
     await env.submit(gate(DelayStep(id="pause", lasts=timedelta(seconds=0.2))))
     assert await env.timekeeper.once() == pytest.approx(0.2)
 
 
-async def test_a_thousand_due_at_one_moment_are_each_reminded_once(
-    env: EngineEnv, replica: EngineEnv
-) -> None:
+async def test_thousand_tasks_due_at_once_are_each_reminded_once(env: EngineEnv, replica: EngineEnv) -> None:
     plan = gate(approve())
     intents = await asyncio.gather(*(env.submit(plan) for _ in range(1000)))
     env.clock.move(minutes(5))
@@ -175,7 +173,7 @@ async def test_a_thousand_due_at_one_moment_are_each_reminded_once(
     assert await env.findings() == []
 
 
-async def test_a_tick_that_comes_too_early_or_too_late_does_nothing(env: EngineEnv) -> None:
+async def test_tick_at_a_wrong_time_does_nothing(env: EngineEnv) -> None:
     intent = await env.submit()
     before = await env.happened(intent.id)
     await env.do(intent.id, c.Tick(), SYSTEM)
@@ -187,7 +185,7 @@ async def test_a_tick_that_comes_too_early_or_too_late_does_nothing(env: EngineE
     assert await env.happened(intent.id) == ended
 
 
-async def test_an_intent_woken_too_early_is_woken_again_when_it_is_due(env: EngineEnv) -> None:
+async def test_intent_woken_too_early_is_woken_again_when_due(env: EngineEnv) -> None:
     # as where a zone has other rules than when the moment was worked out: at its head, it would hold up all others
     intent = await env.submit(gate(approve()))
     early = micros(env.clock.now() - minutes(1))
@@ -207,7 +205,7 @@ class Slow(FixedClock):
         return self.now() + minutes(5)
 
 
-async def test_what_is_due_is_judged_by_the_databases_clock(tmp_path: Path) -> None:
+async def test_due_timers_are_judged_by_the_databases_clock(tmp_path: Path) -> None:
     slow = await open_engine_env(f"sqlite:///{tmp_path}/own.db", Slow(START))
     async with slow.running():
         intent = await slow.submit(gate(approve()))
@@ -218,9 +216,7 @@ async def test_what_is_due_is_judged_by_the_databases_clock(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("damage", ["state = :bytes", "plan = 'nowhere'"])
-async def test_a_row_that_cannot_be_read_does_not_stop_the_time_of_the_others(
-    env: EngineEnv, damage: str
-) -> None:
+async def test_unreadable_row_does_not_stop_other_timers(env: EngineEnv, damage: str) -> None:
     damaged, sound = [await env.submit(gate(approve())) for _ in range(2)]
     values = {"id": damaged.id} | ({"bytes": b"{"} if ":bytes" in damage else {})
     await env.store.write((f"update intents set {damage} where id = :id", values))
@@ -231,9 +227,7 @@ async def test_a_row_that_cannot_be_read_does_not_stop_the_time_of_the_others(
 
 
 @pytest.mark.parametrize("due", ["reminder", "deadline"])
-async def test_one_intent_that_cannot_be_ticked_does_not_stop_the_time_of_the_others(
-    env: EngineEnv, due: str
-) -> None:
+async def test_intent_that_cannot_be_ticked_does_not_stop_other_timers(env: EngineEnv, due: str) -> None:
     damaged = await env.submit(gate(approve(deadline=minutes(4) if due == "deadline" else None)))
     sound = await env.submit(gate(approve()))
     [[state]] = await env.store.read("select state from intents where id = :id", id=damaged.id)

@@ -132,7 +132,7 @@ async def person(env: EngineEnv, name: str) -> Actor:
     return actor
 
 
-async def test_the_weekend_goes_exactly_as_explained(env: EngineEnv) -> None:
+async def test_contacts_over_a_weekend_are_exactly_those_explained(env: EngineEnv) -> None:
     await settle(env)
     env.clock.move(FRIDAY - env.clock.now())
     await env.manifests.apply(ROOT, compile_manifest(MANIFEST))
@@ -160,7 +160,7 @@ async def test_the_weekend_goes_exactly_as_explained(env: EngineEnv) -> None:
         assert await again.findings() == []
 
 
-async def test_the_moments_are_the_ones_a_person_would_work_out(env: EngineEnv) -> None:
+async def test_contact_times_over_a_weekend_are_as_computed_by_hand(env: EngineEnv) -> None:
     await settle(env)
     env.clock.move(FRIDAY - env.clock.now())
     await env.manifests.apply(ROOT, compile_manifest(MANIFEST))
@@ -188,7 +188,7 @@ async def test_the_moments_are_the_ones_a_person_would_work_out(env: EngineEnv) 
     ]
 
 
-async def test_a_stage_that_begins_tells_its_people_and_an_absent_one_is_reached_through_the_delegate(
+async def test_new_stage_notifies_its_people_and_an_absent_ones_delegate(
     env: EngineEnv,
 ) -> None:
     await settle(env)

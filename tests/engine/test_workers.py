@@ -27,7 +27,7 @@ async def rows(store: Store) -> list[tuple[str, str]]:
     return [(agent, worker.client) for agent, worker in sorted(found.items())]
 
 
-async def test_it_is_written_once_a_minute_and_read_by_every_server(env: EngineEnv) -> None:
+async def test_last_claim_is_written_once_a_minute_and_read_by_every_server(env: EngineEnv) -> None:
     here, clock = env.store, Seconds()
     workers, other = Workers(here, clock), Workers(here)
     workers.note(WORKSPACE, AGENT, "signoff-python/0.1.0")
@@ -51,7 +51,7 @@ async def test_it_is_written_once_a_minute_and_read_by_every_server(env: EngineE
     assert again.client == "signoff-python/0.2.0"
 
 
-async def test_what_was_not_asked_for_again_is_not_written_again(env: EngineEnv) -> None:
+async def test_unchanged_record_is_not_written_again(env: EngineEnv) -> None:
     clock, written, put = Seconds(), list[str](), env.store.workers.put
 
     async def counted(seen: Sequence[tuple[str, Worker]]) -> None:
@@ -70,7 +70,7 @@ async def test_what_was_not_asked_for_again_is_not_written_again(env: EngineEnv)
     assert written == [AGENT, AGENT]
 
 
-async def test_who_has_not_asked_for_long_makes_room_for_others(env: EngineEnv) -> None:
+async def test_oldest_records_make_room_for_others(env: EngineEnv) -> None:
     clock = Seconds()
     workers = Workers(env.store, clock)
     strangers = [f"agent://acme/prod/made-up-{number}" for number in range(1001)]
@@ -84,7 +84,7 @@ async def test_who_has_not_asked_for_long_makes_room_for_others(env: EngineEnv) 
     assert list(await workers.of(WORKSPACE)) == strangers[-1:]
 
 
-async def test_a_server_tells_its_own_later_notes_and_none_of_another_workspace(env: EngineEnv) -> None:
+async def test_later_record_in_memory_is_shown_for_its_workspace_only(env: EngineEnv) -> None:
     clock = Seconds()
     workers = Workers(env.store, clock)
     workers.note(WORKSPACE, AGENT, "old")
@@ -98,7 +98,7 @@ async def test_a_server_tells_its_own_later_notes_and_none_of_another_workspace(
     assert list(await workers.of("ws_other")) == ["agent://other/prod/validator"]
 
 
-async def test_an_earlier_moment_does_not_replace_a_later_one(env: EngineEnv) -> None:
+async def test_earlier_time_does_not_replace_a_later_one(env: EngineEnv) -> None:
     clock = Seconds()
     slow, fast = Workers(env.store, clock), Workers(env.store, clock)
     slow.note(WORKSPACE, AGENT, "old")
@@ -109,7 +109,7 @@ async def test_an_earlier_moment_does_not_replace_a_later_one(env: EngineEnv) ->
     assert await rows(env.store) == [(AGENT, "new")]
 
 
-async def test_what_is_not_registered_is_remembered_and_not_written(env: EngineEnv) -> None:
+async def test_unregistered_agent_is_remembered_and_not_written(env: EngineEnv) -> None:
     workers = Workers(env.store)
     for number in range(3000):
         workers.note(WORKSPACE, f"agent://acme/prod/made-up-{number}", "x", registered=False)
@@ -121,7 +121,7 @@ async def test_what_is_not_registered_is_remembered_and_not_written(env: EngineE
     assert await rows(env.store) == [(AGENT, "a[31m")]
 
 
-async def test_the_first_record_of_an_agent_is_written_at_once(env: EngineEnv) -> None:
+async def test_first_record_of_an_agent_is_written_at_once(env: EngineEnv) -> None:
     workers, nudged = Workers(env.store), list[str]()
     workers.write_first_by(lambda: nudged.append("now"))
     workers.note(WORKSPACE, AGENT, "x")
@@ -132,7 +132,7 @@ async def test_the_first_record_of_an_agent_is_written_at_once(env: EngineEnv) -
     assert nudged == ["now"]
 
 
-async def test_a_server_that_stops_writes_what_it_has_not_written(env: EngineEnv) -> None:
+async def test_stopping_server_writes_pending_records(env: EngineEnv) -> None:
     clock = Seconds()
     workers, other = Workers(env.store, clock), Workers(env.store)
     workers.note(WORKSPACE, AGENT, "x")

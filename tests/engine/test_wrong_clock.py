@@ -60,7 +60,7 @@ async def due(env: EngineEnv) -> list[Any]:
     return await env.store.read("select due_at, attempts from outbox order by due_at")
 
 
-async def test_its_time_is_the_databases(wrong: EngineEnv) -> None:
+async def test_server_with_a_wrong_clock_uses_the_databases_time(wrong: EngineEnv) -> None:
     true = datetime.now(UTC)  # noqa: TID251
     assert near(await wrong.store.now(), true)
     assert near(wrong.clock.now(), true)
@@ -69,7 +69,7 @@ async def test_its_time_is_the_databases(wrong: EngineEnv) -> None:
     assert abs(int(intent.id.replace("-", "")[:12], 16) / 1000 - true.timestamp()) < 5
 
 
-async def test_it_deletes_nothing(wrong: EngineEnv) -> None:
+async def test_server_with_a_wrong_clock_deletes_nothing(wrong: EngineEnv) -> None:
     done = await wrong.submit(once=once("k"))
     await wrong.do(done.id, c.Cancel(), SERVICE)
     sweeper = RetentionLoop(wrong.store, wrong.recent, wrong.clock, timedelta(hours=1), timedelta(hours=1))
@@ -81,7 +81,7 @@ async def test_it_deletes_nothing(wrong: EngineEnv) -> None:
     assert len(await wrong.store.read("select 1 from replies")) == 1
 
 
-async def test_it_delays_no_message_and_burns_no_attempt(wrong: EngineEnv) -> None:
+async def test_server_with_a_wrong_clock_delays_no_message_and_uses_no_attempt(wrong: EngineEnv) -> None:
     await wrong.submit()
     done = await wrong.submit()
     await wrong.do(done.id, c.Cancel(), SERVICE)

@@ -54,7 +54,7 @@ def code(result: Any) -> str:
         ("inside", "auto", "legacy"),
     ],
 )
-async def test_a_held_call_runs_after_the_approval_and_no_other_is_held(
+async def test_held_call_runs_after_the_approval_and_other_calls_are_not_held(
     files: GatewayEnv, transport: str, mode: str, upstream: str
 ) -> None:
     async with files.client(transport, mode, upstream=upstream) as client:
@@ -73,7 +73,7 @@ async def test_a_held_call_runs_after_the_approval_and_no_other_is_held(
     assert files.done == ["read /a", "delete /logs/2019 3"]
 
 
-async def test_tools_resources_and_prompts_are_those_of_the_server_behind(files: GatewayEnv) -> None:
+async def test_tools_resources_and_prompts_are_those_of_the_upstream(files: GatewayEnv) -> None:
     async with files.client() as client, Client(made(files.notes)) as direct:
         ours, theirs = [(await one.list_tools()).tools for one in (client, direct)]
         assert [tool.model_dump() for tool in ours] == [tool.model_dump() for tool in theirs]
@@ -92,7 +92,7 @@ async def test_tools_resources_and_prompts_are_those_of_the_server_behind(files:
             await client.read_resource("files://nothing")
 
 
-async def test_a_rejected_call_never_runs_and_says_why_as_data(files: GatewayEnv) -> None:
+async def test_rejected_call_never_runs_and_returns_the_reason_as_data(files: GatewayEnv) -> None:
     async with files.client() as client:
         call = asyncio.create_task(client.call_tool("delete_file", DELETE))
         await decide(files, "rejected", "Keep 2019 until the audit.")
@@ -108,7 +108,7 @@ async def test_a_rejected_call_never_runs_and_says_why_as_data(files: GatewayEnv
     assert files.done == []
 
 
-async def test_what_runs_is_exactly_what_was_approved(files: GatewayEnv) -> None:
+async def test_approved_arguments_are_those_that_run(files: GatewayEnv) -> None:
     async with files.client() as client:
         call = asyncio.create_task(client.call_tool("delete_file", DELETE))
         await edit(files, lambda payload: {**payload, "arguments": {"path": "/logs/2018", "count": 1}})
@@ -127,9 +127,7 @@ async def test_what_runs_is_exactly_what_was_approved(files: GatewayEnv) -> None
         lambda payload: {"arguments": payload["arguments"]},
     ],
 )
-async def test_an_edit_that_names_another_tool_or_no_arguments_does_not_run(
-    files: GatewayEnv, change: Any
-) -> None:
+async def test_edit_with_another_tool_or_no_arguments_does_not_run(files: GatewayEnv, change: Any) -> None:
     async with files.client() as client:
         call = asyncio.create_task(client.call_tool("delete_file", DELETE))
         await edit(files, change)
@@ -138,7 +136,7 @@ async def test_an_edit_that_names_another_tool_or_no_arguments_does_not_run(
     assert files.done == []
 
 
-async def test_the_wait_is_bounded_and_the_same_call_waits_on(files: GatewayEnv) -> None:
+async def test_wait_is_bounded_and_the_repeated_call_continues_it(files: GatewayEnv) -> None:
     async with files.client(wait_seconds=0) as client:
         first = await client.call_tool("delete_file", DELETE)
         assert code(first) == "waiting_for_approval"
@@ -153,7 +151,7 @@ async def test_the_wait_is_bounded_and_the_same_call_waits_on(files: GatewayEnv)
 
 
 @pytest.mark.parametrize("between", ["ask and answer", "answer and call"])
-async def test_after_a_restart_the_same_call_finds_its_decision(files: GatewayEnv, between: str) -> None:
+async def test_repeated_call_after_a_restart_finds_its_decision(files: GatewayEnv, between: str) -> None:
     async with files.client(wait_seconds=0) as client:
         await client.call_tool("delete_file", DELETE)
         if between == "answer and call":
@@ -166,7 +164,7 @@ async def test_after_a_restart_the_same_call_finds_its_decision(files: GatewayEn
     assert files.done == ["delete /logs/2019 3"]
 
 
-async def test_an_approval_is_for_one_run(files: GatewayEnv) -> None:
+async def test_approval_allows_one_run(files: GatewayEnv) -> None:
     async with files.client(wait_seconds=0) as client:
         await client.call_tool("delete_file", DELETE)
         await decide(files)
@@ -177,7 +175,7 @@ async def test_an_approval_is_for_one_run(files: GatewayEnv) -> None:
     assert files.done == ["delete /logs/2019 3"]
 
 
-async def test_two_calls_at_once_are_one(files: GatewayEnv) -> None:
+async def test_two_concurrent_equal_calls_send_one_request(files: GatewayEnv) -> None:
     async with files.client() as client:
         calls = [asyncio.create_task(client.call_tool("delete_file", DELETE)) for _ in range(3)]
         await decide(files)
@@ -195,7 +193,7 @@ async def test_two_gateways_with_one_key_run_a_call_once_per_approval(files: Gat
     assert files.done == ["delete /logs/2019 3"]
 
 
-async def test_another_key_does_not_get_the_approval(files: GatewayEnv) -> None:
+async def test_approval_is_not_available_to_another_key(files: GatewayEnv) -> None:
     async with files.client(wait_seconds=0) as one, files.client(wait_seconds=0, who="ci") as two:
         await one.call_tool("delete_file", DELETE)
         await decide(files)
@@ -203,7 +201,7 @@ async def test_another_key_does_not_get_the_approval(files: GatewayEnv) -> None:
     assert files.done == []
 
 
-async def test_an_approval_of_one_server_is_none_for_another(files: GatewayEnv) -> None:
+async def test_approval_for_one_upstream_does_not_count_for_another(files: GatewayEnv) -> None:
     async with files.client(wait_seconds=0) as one, files.client(wait_seconds=0, name="prod") as two:
         await one.call_tool("delete_file", DELETE)
         await decide(files)
@@ -211,7 +209,7 @@ async def test_an_approval_of_one_server_is_none_for_another(files: GatewayEnv) 
     assert files.done == []
 
 
-async def test_an_approval_of_a_command_is_none_for_another_of_the_same_name(files: GatewayEnv) -> None:
+async def test_approval_for_one_command_does_not_count_for_another_of_its_name(files: GatewayEnv) -> None:
     other = {"command": ["another-server"]}  # not started: the one in this process is
     async with files.client(wait_seconds=0) as one, files.client(wait_seconds=0, upstream_file=other) as two:
         await one.call_tool("delete_file", DELETE)
@@ -220,7 +218,7 @@ async def test_an_approval_of_a_command_is_none_for_another_of_the_same_name(fil
     assert files.done == []
 
 
-async def test_a_held_call_continues_no_earlier_one(files: GatewayEnv) -> None:
+async def test_held_call_does_not_continue_an_earlier_one(files: GatewayEnv) -> None:
     """The approvers saw neither the server's earlier question nor the answer to it."""
     async with files.client() as client:
         result = await client.session.call_tool("delete_file", DELETE, request_state="approved")
@@ -229,7 +227,7 @@ async def test_a_held_call_continues_no_earlier_one(files: GatewayEnv) -> None:
     assert await files.env.count() == 0
 
 
-async def test_changes_of_single_resources_are_not_promised(files: GatewayEnv) -> None:
+async def test_subscriptions_to_single_resources_are_not_offered(files: GatewayEnv) -> None:
     async with files.client() as client:
         watching = client.listen(tools_list_changed=True, resource_subscriptions=["files://readme"])
         async with watching as events:
@@ -237,7 +235,7 @@ async def test_changes_of_single_resources_are_not_promised(files: GatewayEnv) -
             assert not events.honored.resource_subscriptions
 
 
-async def test_silence_and_old_approvals_do_not_run(files: GatewayEnv) -> None:
+async def test_expired_and_old_approvals_run_nothing(files: GatewayEnv) -> None:
     async with files.client(wait_seconds=0, approval_seconds=3600) as client:
         await client.call_tool("delete_file", DELETE)
         await decide(files)
@@ -252,7 +250,7 @@ async def test_silence_and_old_approvals_do_not_run(files: GatewayEnv) -> None:
     assert files.done == []
 
 
-async def test_a_workflow_that_asks_nobody_lets_nothing_run(files: GatewayEnv) -> None:
+async def test_workflow_without_approvers_runs_nothing(files: GatewayEnv) -> None:
     kind = "intent.files.delete.v1"
     await files.env.web.apply_workflow(
         workflow="w", intent_type=kind, steps=[{"id": "wait", "delay": "1s"}]
@@ -265,7 +263,7 @@ async def test_a_workflow_that_asks_nobody_lets_nothing_run(files: GatewayEnv) -
     assert files.done == []
 
 
-async def test_what_the_server_says_about_its_tools_holds_nothing_back(files: GatewayEnv) -> None:
+async def test_tool_annotations_of_the_upstream_do_not_release_a_call(files: GatewayEnv) -> None:
     """delete_file claims to be read-only; tools that are not listed are held or denied by the file's default."""
     async with files.client(default="hold", rules=[], wait_seconds=0) as client:
         assert code(await client.call_tool("read_file", {"path": "/a"})) == "waiting_for_approval"
@@ -307,7 +305,7 @@ async def test_progress_of_the_wait_and_of_the_tool_is_reported(files: GatewayEn
 
 
 @pytest.mark.parametrize(("mode", "upstream"), list(itertools.product(["legacy", "auto"], repeat=2)))
-async def test_a_changed_list_of_tools_is_passed_on(files: GatewayEnv, mode: str, upstream: str) -> None:
+async def test_changed_tool_list_is_passed_on(files: GatewayEnv, mode: str, upstream: str) -> None:
     changed = asyncio.Event()
 
     async def heard(message: object) -> None:
@@ -327,7 +325,7 @@ async def test_a_changed_list_of_tools_is_passed_on(files: GatewayEnv, mode: str
         assert told(await client.call_tool("new_tool", {})) == "new"
 
 
-async def test_a_server_that_died_is_started_again(files: GatewayEnv) -> None:
+async def test_upstream_that_died_is_restarted(files: GatewayEnv) -> None:
     async with files.client("stdio", wait_seconds=0) as client:
         await client.call_tool("delete_file", DELETE)
         assert code(await client.call_tool("die", {})) == "upstream_failed"
@@ -336,7 +334,7 @@ async def test_a_server_that_died_is_started_again(files: GatewayEnv) -> None:
         assert told(await client.call_tool("read_file", {"path": "/a"})) == "the text of /a"
 
 
-async def test_the_command_holds_calls_of_the_server_in_its_file(files: GatewayEnv) -> None:
+async def test_command_holds_calls_of_the_configured_upstream(files: GatewayEnv) -> None:
     files.env.web.clock.move(datetime.now(UTC) - files.env.web.clock.now())  # noqa: TID251 - as this machine's
     started = files.env.stdio("agent", "--gateway", str(files.file(wait_seconds=30)))
     async with Client(StdioServerParameters(**started.model_dump())) as client:
@@ -350,7 +348,7 @@ async def test_the_command_holds_calls_of_the_server_in_its_file(files: GatewayE
     ("command", "text"),
     [(["/no/such/program"], "No such file"), ([sys.executable, "-c", ""], "ended immediately")],
 )
-async def test_a_server_that_does_not_start_is_said_plainly(
+async def test_upstream_that_does_not_start_is_reported(
     files: GatewayEnv, command: list[str], text: str
 ) -> None:
     with pytest.raises(UpstreamFailed, match=text):
@@ -373,7 +371,7 @@ async def test_a_server_that_does_not_start_is_said_plainly(
         ("*" * 60 + "b", "a" * 5000, False),
     ],
 )
-def test_a_pattern_is_a_name_with_stars(pattern: str, tool: str, fitting: bool) -> None:
+def test_pattern_may_contain_stars(pattern: str, tool: str, fitting: bool) -> None:
     assert fits(pattern, tool) is fitting
 
 
@@ -396,7 +394,7 @@ def test_a_pattern_is_a_name_with_stars(pattern: str, tool: str, fitting: bool) 
         ({"wait_seconds": 3600}, "wait_seconds"),
     ],
 )
-def test_a_file_that_is_not_understood_is_refused_by_name(
+def test_invalid_configuration_file_is_refused_by_field(
     change: dict[str, Any], text: str, tmp_path: Path
 ) -> None:
     whole = {"name": "files", "default": "hold", "upstream": {"command": [sys.executable]}, **change}
@@ -409,7 +407,7 @@ def test_a_file_that_is_not_understood_is_refused_by_name(
         read_config(file)
 
 
-def test_secrets_are_named_and_not_written() -> None:
+def test_secrets_are_referenced_by_name() -> None:
     from signoff.mcp.upstream import connector
 
     document = {
@@ -423,7 +421,7 @@ def test_secrets_are_named_and_not_written() -> None:
     connector(checked(document, "x").upstream, {"TOKEN_OF_FILES": "secret"})
 
 
-async def test_over_http_nothing_is_passed_on_for_a_key_that_is_none(files: GatewayEnv) -> None:
+async def test_http_caller_with_an_invalid_key_reaches_nothing(files: GatewayEnv) -> None:
     """The gateway uses its own credentials upstream, so its callers need a valid key."""
     asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
     call = {**asked, "params": {"name": "read_file", "arguments": {"path": "/etc/hosts"}}}

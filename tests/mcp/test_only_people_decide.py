@@ -31,7 +31,7 @@ def sent(method: str, path: str, body: Any = None) -> bool:
     return True
 
 
-def test_every_endpoint_that_writes_is_refused_before_it_is_sent_but_those_listed_here() -> None:
+def test_writing_endpoints_are_refused_before_sending_except_those_listed() -> None:
     writing = {(row.method, row.path.replace(":path", "")) for row in ENDPOINTS if row.method != "GET"}
     assert writing >= WRITES
     for method, path in sorted(writing - WRITES):
@@ -52,7 +52,7 @@ def test_every_endpoint_that_writes_is_refused_before_it_is_sent_but_those_liste
         (ID.replace("-", "").ljust(36, "0"), "COMPLETED", False),
     ],
 )
-def test_an_intent_is_only_ever_ended_as_canceled(path: str, status: str | None, allowed: bool) -> None:
+def test_intent_can_only_be_resolved_as_canceled(path: str, status: str | None, allowed: bool) -> None:
     assert sent("POST", f"/v1/intents/{path}/resolve", {"status": status}) is allowed
 
 
@@ -86,7 +86,7 @@ WORDS: dict[str, list[Any]] = {
 }
 
 
-async def test_no_tool_and_no_resource_decides_with_an_owners_key(env: McpEnv) -> None:
+async def test_no_tool_or_resource_decides_with_an_owners_key(env: McpEnv) -> None:
     """Calls each tool with each combination of such arguments while a task is open that the key's owner may answer."""
     intent_id, task_id = await env.web.ask(assignees=["oscar@acme.example", "ann@acme.example"])
     fill = {"TASK": task_id, "INTENT": intent_id}
@@ -113,7 +113,7 @@ async def test_no_tool_and_no_resource_decides_with_an_owners_key(env: McpEnv) -
     assert (task["state"], task["votes"], task["revision"]) == ("open", [], 1)
 
 
-async def test_an_owner_withdraws_only_what_this_key_requested(env: McpEnv) -> None:
+async def test_owner_withdraws_only_requests_of_this_key(env: McpEnv) -> None:
     intent_id, _ = await env.web.ask()
     async with Client(env.server("oscar", people=True)) as client:
         refused = await client.call_tool("withdraw_request", {"request_id": intent_id})
@@ -121,7 +121,7 @@ async def test_an_owner_withdraws_only_what_this_key_requested(env: McpEnv) -> N
     assert await env.web.status(intent_id) == "WAITING"
 
 
-async def test_a_persons_key_is_refused_with_the_command_that_makes_a_better_one(env: McpEnv) -> None:
+async def test_key_of_a_person_is_refused_with_the_command_that_creates_an_agent_key(env: McpEnv) -> None:
     with pytest.raises(KeyOfPerson):
         await env.key("oscar").of()
     async with Client(env.server("oscar")) as client:
@@ -132,7 +132,7 @@ async def test_a_persons_key_is_refused_with_the_command_that_makes_a_better_one
     assert await env.count() == 0
 
 
-async def test_a_decision_of_somebody_elses_request_is_not_taken_for_ones_own(env: McpEnv) -> None:
+async def test_decision_of_another_programs_request_is_not_used(env: McpEnv) -> None:
     """Another program uses the same correlation id and gets its own request approved, which this key can see."""
     asked = {"title": "Delete it?", "payload": {"all": True}, "wait_seconds": 0}
     async with Client(env.server("rita", people=True)) as client:

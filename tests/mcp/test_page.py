@@ -35,7 +35,7 @@ def configured() -> list[dict[str, Any]]:
     return found
 
 
-async def test_what_hosts_are_told_to_start_starts_and_lists_the_tools(env: McpEnv) -> None:
+async def test_commands_for_hosts_start_and_list_the_tools(env: McpEnv) -> None:
     started = {json.dumps([s["command"], s["args"]]) for s in configured() if s.get("args") == ["mcp"]}
     assert started == {'["signoff", ["mcp"]]'}
     [words] = (json.loads(text) for text in started)
@@ -45,7 +45,7 @@ async def test_what_hosts_are_told_to_start_starts_and_lists_the_tools(env: McpE
         assert {tool.name for tool in (await client.list_tools()).tools} == set(TOOLS)
 
 
-def test_hosts_are_told_to_give_an_agents_key() -> None:
+def test_configurations_for_hosts_use_an_agents_key() -> None:
     for server in configured():
         if "url" in server:
             assert re.fullmatch(r"http://127\.0\.0\.1:8110/mcp", server["url"])
@@ -55,7 +55,7 @@ def test_hosts_are_told_to_give_an_agents_key() -> None:
             assert re.match(r"sgn_agent_|\$\{input:", server["env"]["SIGNOFF_API_KEY"])
 
 
-def test_each_diff_changes_at_most_ten_lines_of_a_file_that_stays_json() -> None:
+def test_each_diff_changes_at_most_ten_lines_and_stays_json() -> None:
     names = []
     for diff in blocks(PAGE, "diff"):
         assert 0 < len(re.findall(r"^[+-]", diff, re.MULTILINE)) <= 10
@@ -69,7 +69,7 @@ def gateway_file() -> dict[str, Any]:
     return found
 
 
-def test_the_gateways_file_is_understood_and_does_what_the_page_says() -> None:
+def test_gateway_file_of_the_page_works_as_described() -> None:
     config = checked(gateway_file(), "the page")
     wanted = {
         "read_all": "pass",
@@ -82,7 +82,7 @@ def test_the_gateways_file_is_understood_and_does_what_the_page_says() -> None:
     assert config.rule("move_file").assignees == ["team:storage"]
 
 
-def test_every_field_of_the_gateways_file_has_a_row() -> None:
+def test_every_field_of_the_gateway_file_has_a_row() -> None:
     text = section(PAGE, "Hold the calls of another server")
     named = {word for row in rows(text) for word in coded(row[0])}
     upstream = {f"upstream.{name}" for name in UpstreamConfig.__struct_fields__}
@@ -106,13 +106,13 @@ def test_every_code_of_a_held_call_is_named() -> None:
     assert codes - {"key_of_person"} <= named
 
 
-def test_the_tables_and_lists_are_complete() -> None:
+def test_tables_and_lists_are_complete() -> None:
     text = section(PAGE, "The tools")
     assert [coded(row[0])[0] for row in rows(text)] == list(TOOLS)
     assert set(STATES) <= set(coded(text))
     assert {*LISTED, *TEMPLATES} <= set(coded(text))
 
 
-def test_the_options_that_the_page_names_are_there() -> None:
+def test_options_named_on_the_page_exist() -> None:
     named = {word.split()[0] for word in coded(PAGE.read_text("utf-8")) if word.startswith("--")}
     assert named <= {option for param in mcp.params for option in param.opts}

@@ -63,7 +63,7 @@ class Tasks(ClientExtension):
         return (ResultClaim(result_type="task", model=CreatedTask, resolve=resolve),)
 
 
-async def test_a_request_is_a_task_to_a_client_that_knows_tasks(env: McpEnv) -> None:
+async def test_request_is_an_mcp_task_for_clients_that_support_tasks(env: McpEnv) -> None:
     async with env.client(extensions=[Tasks()]) as client:
         assert EXTENSION in (client.server_capabilities.extensions or {})
         task = (await client.call_tool("request_approval", ASKED)).structured_content
@@ -95,7 +95,7 @@ async def test_canceling_a_task_withdraws_the_request(env: McpEnv) -> None:
     assert missing.value.code == -32021
 
 
-async def test_nobody_follows_or_cancels_the_task_of_another_key(env: McpEnv) -> None:
+async def test_task_of_another_key_cannot_be_followed_or_canceled(env: McpEnv) -> None:
     theirs = await env.web.send(
         human_task={"title": "Theirs?"}, intent_type="intent.x.y.v1", to_agent="validator"
     )
@@ -131,7 +131,7 @@ async def test_resources_show_decisions_and_what_the_key_may_read(env: McpEnv) -
                 await client.read_resource(uri)
 
 
-async def test_over_http_a_request_acts_with_the_key_that_it_brings(env: McpEnv) -> None:
+async def test_http_request_acts_with_its_own_key(env: McpEnv) -> None:
     async with (
         env.http() as url,
         env.over_http(url, env.web.keys["agent"]) as agent,
@@ -142,7 +142,7 @@ async def test_over_http_a_request_acts_with_the_key_that_it_brings(env: McpEnv)
 
 
 @pytest.mark.parametrize("key", ["sgn_agent_nonsense_nonsense", "x"])
-async def test_over_http_nothing_is_served_to_a_key_that_is_none(env: McpEnv, key: str) -> None:
+async def test_http_request_with_an_invalid_key_is_refused(env: McpEnv, key: str) -> None:
     headers = {"authorization": f"Bearer {key}", "accept": "application/json, text/event-stream"}
     async with env.http() as url, httpx2.AsyncClient(headers=headers) as http:
         for said in (HELLO, {**HELLO, "method": "initialize", "params": OPENING}):
@@ -153,7 +153,7 @@ async def test_over_http_nothing_is_served_to_a_key_that_is_none(env: McpEnv, ke
             assert "mcp-session-id" not in refused.headers
 
 
-async def test_over_http_a_revoked_key_is_refused_at_once(env: McpEnv) -> None:
+async def test_http_request_with_a_revoked_key_is_refused_at_once(env: McpEnv) -> None:
     made = await env.web.post("/v1/keys", {"agent": "passing"}, "oscar")
     headers = {"authorization": f"Bearer {made['api_key']}", "accept": "application/json, text/event-stream"}
     async with env.http() as url, httpx2.AsyncClient(headers=headers) as http:
@@ -162,7 +162,7 @@ async def test_over_http_a_revoked_key_is_refused_at_once(env: McpEnv) -> None:
         assert (await http.post(url, json=HELLO)).status_code == 401
 
 
-async def test_over_http_a_persons_key_is_refused_and_an_outage_is_no_refusal_of_the_key(env: McpEnv) -> None:
+async def test_http_request_with_a_persons_key_is_refused_and_an_outage_is_not_a_refusal(env: McpEnv) -> None:
     def headers(key: str) -> dict[str, str]:
         return {"authorization": f"Bearer {key}", "accept": "application/json, text/event-stream"}
 
@@ -177,7 +177,7 @@ async def test_over_http_a_persons_key_is_refused_and_an_outage_is_no_refusal_of
             assert (away.status_code, away.json()["error"]["code"]) == (503, "unreachable")
 
 
-async def test_over_http_nobody_is_served_without_a_key_or_from_a_web_page(env: McpEnv) -> None:
+async def test_http_request_without_a_key_or_from_a_web_page_is_refused(env: McpEnv) -> None:
     key = {
         "authorization": f"Bearer {env.web.keys['agent']}",
         "accept": "application/json, text/event-stream",
@@ -195,7 +195,7 @@ async def test_over_http_nobody_is_served_without_a_key_or_from_a_web_page(env: 
         assert (await http.post(url, json=HELLO, headers=page)).status_code == 403
 
 
-async def test_keys_that_are_none_are_not_remembered_and_idle_ones_are_dropped(env: McpEnv) -> None:
+async def test_invalid_keys_are_not_cached_and_idle_ones_are_dropped(env: McpEnv) -> None:
     def request(key: str) -> Any:
         return Request({"type": "http", "headers": [(b"authorization", f"Bearer {key}".encode())]})
 
@@ -213,14 +213,14 @@ async def test_keys_that_are_none_are_not_remembered_and_idle_ones_are_dropped(e
     await callers.close()
 
 
-async def test_a_port_that_is_taken_is_said(env: McpEnv) -> None:
+async def test_port_in_use_is_reported(env: McpEnv) -> None:
     async with env.http() as url:
         port = httpx2.URL(url).port
         with pytest.raises(OSError, match="in use"):
             await serve_http(http_app(env.server(), EachKey(env.of_key)), "127.0.0.1", int(port or 0), print)
 
 
-async def test_over_http_a_session_belongs_to_the_key_that_began_it(env: McpEnv) -> None:
+async def test_http_session_belongs_to_the_key_that_opened_it(env: McpEnv) -> None:
     accept = {"accept": "application/json, text/event-stream"}
 
     def bearer(who: str) -> dict[str, str]:
@@ -245,16 +245,14 @@ async def run(env: McpEnv, *words: str, **variables: str) -> tuple[int | None, s
     return process.returncode, said.decode()
 
 
-async def test_the_command_refuses_a_persons_key_and_says_how_to_get_a_better_one(env: McpEnv) -> None:
+async def test_command_refuses_a_persons_key_and_names_the_next_step(env: McpEnv) -> None:
     code, said = await run(env, SIGNOFF_API_KEY=env.web.keys["ann"])
     assert code == 8
     assert "signoff keys create --agent NAME" in said
     assert env.web.keys["ann"] not in said
 
 
-async def test_a_persons_key_that_is_allowed_is_warned_of(
-    env: McpEnv, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_allowed_key_of_a_person_is_a_warning(env: McpEnv, capsys: pytest.CaptureFixture[str]) -> None:
     await _greet(env.key("ann", people=True), people=True)
     assert "warning: this is a person's key" in capsys.readouterr().err
 
@@ -268,7 +266,7 @@ async def test_a_persons_key_that_is_allowed_is_warned_of(
         (["--repeat-for", "soon"], "not a duration"),
     ],
 )
-def test_options_that_would_have_no_effect_are_refused(words: list[str], text: str, tmp_path: Any) -> None:
+def test_options_without_effect_are_refused(words: list[str], text: str, tmp_path: Any) -> None:
     from click.testing import CliRunner
 
     from signoff.cli.mcp import mcp

@@ -19,9 +19,7 @@ def then(given: dict[str, Any]) -> Plan:
     return gate(*asked().steps, apply, source="scenario")
 
 
-async def test_a_card_shows_the_input_and_one_that_cannot_has_no_buttons(
-    store: Store, clock: FixedClock
-) -> None:
+async def test_card_shows_the_input_of_next_steps_or_has_no_buttons(store: Store, clock: FixedClock) -> None:
     async with slack_env(store, clock) as slack:
         for given, shown, buttons in (
             ({"command": "DROP TABLE users"}, "apply.command: DROP TABLE users", BUTTONS),
@@ -39,7 +37,7 @@ async def test_a_card_shows_the_input_and_one_that_cannot_has_no_buttons(
             assert "After an approval: agent://elsewhere/prod/runner runs step 'apply'" in card.text
 
 
-async def test_a_mail_shows_the_input_in_both_its_forms(store: Store, clock: FixedClock) -> None:
+async def test_mail_shows_the_input_of_next_steps_in_text_and_html(store: Store, clock: FixedClock) -> None:
     async with smtp_sink() as box, messaging_env(store, clock, email(box.url)) as env:
         await env.submit(then({"command": "DROP TABLE users"}))
         await env.carry()

@@ -21,7 +21,7 @@ from tests.notify.smtp_sink import certificate
 pytestmark = pytest.mark.filterwarnings("ignore:'imghdr' is deprecated:DeprecationWarning")
 
 
-async def test_a_service_hears_of_the_question_and_of_its_end(store: Store, clock: FixedClock) -> None:
+async def test_service_is_notified_of_the_question_and_its_ending(store: Store, clock: FixedClock) -> None:
     async with http_sink() as service:
         urls = parse_urls(service.url.replace("http://", "ntfy://") + "/decisions")
         async with messaging_env(store, clock, {"apprise": Apprise(urls)}) as env:
@@ -38,9 +38,7 @@ async def test_a_service_hears_of_the_question_and_of_its_end(store: Store, cloc
     assert f"{BASE}/tasks/{intent.id[:-4]}0001" in said[0]["message"]
 
 
-async def test_a_failing_service_is_tried_again_in_the_own_network_too(
-    store: Store, clock: FixedClock
-) -> None:
+async def test_failing_service_in_a_private_network_is_retried(store: Store, clock: FixedClock) -> None:
     async with http_sink(500) as service:
         url = service.url.replace("http://", "ntfy://") + "/decisions"
         async with messaging_env(store, clock, {"apprise": Apprise((url,))}) as env:
@@ -53,7 +51,7 @@ async def test_a_failing_service_is_tried_again_in_the_own_network_too(
 @pytest.mark.parametrize(
     "url", ["json://127.0.0.1/s3cret", "syslog://", "file:///etc/s3cret", "dbus://", "s3cret", "macosx://"]
 )
-def test_what_is_not_on_the_list_is_refused(url: str) -> None:
+def test_address_outside_the_allowlist_is_refused(url: str) -> None:
     with pytest.raises(Invalid) as refusal:
         parse_urls(f"ntfys://ntfy.example/topic {url}")
     assert "127.0.0.1" not in str(refusal.value)
@@ -71,14 +69,14 @@ def test_what_is_not_on_the_list_is_refused(url: str) -> None:
         "workflows://flow.example/s3cret/s?Verify=no",
     ],
 )
-def test_the_operators_own_addresses_work_by_themselves(url: str) -> None:
+def test_operators_own_addresses_need_no_private_callbacks_setting(url: str) -> None:
     """``allow_private_callbacks`` restricts what callers register; the operator may configure any host."""
     assert parse_urls(url) == (url,)
     opened = open_channels(Config(channel_settings={"apprise_urls": url}), FixedClock(START)).opened
     assert isinstance(opened["apprise"], Apprise)
 
 
-async def test_whoever_cannot_prove_the_name_is_told_nothing(
+async def test_host_with_an_untrusted_certificate_receives_nothing(
     store: Store, clock: FixedClock, tmp_path: Path
 ) -> None:
     """The name leads to a local machine after our check, with a certificate that no authority signed."""
@@ -92,7 +90,7 @@ async def test_whoever_cannot_prove_the_name_is_told_nothing(
     assert inside.got == []
 
 
-def test_an_entry_that_is_no_url_is_refused_without_a_character_of_it() -> None:
+def test_entry_that_is_no_url_is_refused_without_quoting_it() -> None:
     """The entry may be a token."""
     with pytest.raises(Invalid) as refused:
         parse_urls("hunter2-token")

@@ -17,7 +17,7 @@ from tests.notify.smtp_sink import smtp_sink
 HOUR = timedelta(hours=1)
 
 
-async def test_the_requesters_side_is_not_asked_reminded_or_escalated_to_and_hears_of_the_end(
+async def test_requesters_side_gets_no_question_or_reminder_but_the_ending(
     store: Store, clock: FixedClock
 ) -> None:
     plan = asked(
@@ -37,7 +37,7 @@ async def test_the_requesters_side_is_not_asked_reminded_or_escalated_to_and_hea
         assert [mail["Subject"].partition(":")[0] for mail in server.to("rita@acme.example")] == ["Approved"]
 
 
-async def test_whoever_handed_their_say_over_is_not_asked_any_more(store: Store, clock: FixedClock) -> None:
+async def test_person_who_delegated_is_no_longer_notified(store: Store, clock: FixedClock) -> None:
     plan = asked("per_otto", remind=Reminders(HOUR, HOUR, 1))
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
         intent = await env.submit(plan)

@@ -43,7 +43,7 @@ def database(answer: bytes) -> Iterator[tuple[str, list[Any]]]:
 PACKAGES = pinned(LOCK.read_text("utf-8"))
 
 
-def test_every_pinned_package_is_asked_about_and_a_finding_fails(capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_pinned_package_is_checked_and_a_finding_fails(capsys: pytest.CaptureFixture[str]) -> None:
     results: list[dict[str, Any]] = [{} for _ in PACKAGES]
     with database(json.dumps({"results": results}).encode()) as (url, asked):
         assert main(url) == 0
@@ -57,7 +57,9 @@ def test_every_pinned_package_is_asked_about_and_a_finding_fails(capsys: pytest.
 
 
 @pytest.mark.parametrize("answer", [b"", b"<html>", b"{}", b'{"results": null}', b'{"results": []}'])
-def test_no_answer_is_no_verdict(capsys: pytest.CaptureFixture[str], answer: bytes) -> None:
+def test_unreachable_advisory_database_is_no_result(
+    capsys: pytest.CaptureFixture[str], answer: bytes
+) -> None:
     with database(answer) as (url, _):
         assert main(url) == 0
     assert main(f"http://127.0.0.1:{free_port()}/") == 0
@@ -68,6 +70,6 @@ def test_no_answer_is_no_verdict(capsys: pytest.CaptureFixture[str], answer: byt
     ("version", "known"),
     [((3, 11, 7), True), ((3, 11, 10), False), ((3, 12, 5), True), ((3, 12, 6), False), ((3, 13, 0), False)],
 )
-def test_an_interpreter_with_a_known_hole_is_named(version: tuple[int, int, int], known: bool) -> None:
+def test_interpreter_with_a_known_vulnerability_is_named(version: tuple[int, int, int], known: bool) -> None:
     assert bool(vulnerabilities(version)) is known
     assert [".".join(map(str, version)) in said for said in warnings(version)] == [True] * known

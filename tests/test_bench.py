@@ -24,13 +24,13 @@ from bench.versus import checkout, commit
         (["flows", "creates", "flows"], True, False, True, ["flows", "creates"]),
     ],
 )
-def test_a_comparison_replaces_the_groups_unless_they_are_asked_for(
+def test_comparison_replaces_the_groups_unless_requested(
     only: list[str] | None, everything: bool, quick: bool, comparing: bool, measured: list[str]
 ) -> None:
     assert list(groups(Namespace(only=only, all=everything, quick=quick), comparing)) == measured
 
 
-def test_more_workers_and_other_checkouts_are_compared_in_the_order_they_are_named(tmp_path: Path) -> None:
+def test_workers_and_checkouts_are_compared_in_the_order_named(tmp_path: Path) -> None:
     made = tmp_path / "earlier" / ".venv" / "bin"
     made.mkdir(parents=True)
     (made / "python").symlink_to(sys.executable)
@@ -40,12 +40,12 @@ def test_more_workers_and_other_checkouts_are_compared_in_the_order_they_are_nam
     assert other.label == f"earlier on {interpreter()}"  # it is in no repository
 
 
-def test_a_folder_without_an_interpreter_is_refused_with_the_next_step(tmp_path: Path) -> None:
+def test_folder_without_an_interpreter_is_refused_with_the_next_step(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="run make setup there"):
         checkout(tmp_path, 1)
 
 
-def test_a_checkout_is_named_by_its_commit_and_whether_it_was_changed(tmp_path: Path) -> None:
+def test_checkout_is_named_by_its_commit_and_local_changes(tmp_path: Path) -> None:
     def git(*words: str) -> None:
         who = ["-c", "user.name=Ann", "-c", "user.email=ann@acme.example"]
         subprocess.run(["git", *who, *words], cwd=tmp_path, check=True, capture_output=True)
@@ -59,17 +59,17 @@ def test_a_checkout_is_named_by_its_commit_and_whether_it_was_changed(tmp_path: 
     assert commit(tmp_path).endswith("-changed")
 
 
-def test_every_goal_says_which_figure_it_is_about() -> None:
+def test_every_goal_names_its_figure() -> None:
     for database in (SQLITE, POSTGRES):
         line = goal("frozen", database)
         assert (line.name, line.database) == ("frozen", database)
 
 
-def test_the_interpreter_says_how_it_was_built() -> None:
+def test_interpreter_reports_how_it_was_built() -> None:
     assert re.fullmatch(r"Python 3\.\d+\.\d+ with(out)? PGO", interpreter())
 
 
-def test_the_cpu_of_a_peer_is_that_of_all_processes() -> None:
+def test_cpu_of_a_peer_includes_all_processes() -> None:
     figures = Figures([], [])
     figures.add(100, Usage(10, 20, 3, 1, 1))
     assert figures.cpu == [33]

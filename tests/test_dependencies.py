@@ -45,14 +45,14 @@ def digest(name: str) -> str:
 
 
 @pytest.mark.parametrize("library", INTERNALS)
-def test_the_internals_that_are_used_are_those_that_were_read(library: str) -> None:
+def test_internals_in_use_are_unchanged(library: str) -> None:
     assert {name: digest(name) for name in INTERNALS[library]} == INTERNALS[library], (
         f"{library} {version(library)} differs from the version that was read: see the head of this file"
     )
 
 
 @pytest.mark.parametrize("library", INTERNALS)
-def test_a_library_whose_internals_are_used_is_bounded_above(library: str) -> None:
+def test_library_with_internals_in_use_has_an_upper_bound(library: str) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     declared = [*project["dependencies"], *project["optional-dependencies"]["server"]]
     [requirement] = [text for text in declared if re.split(r"[<>=; \[]", text)[0] == library]

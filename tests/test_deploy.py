@@ -34,7 +34,7 @@ def expressions() -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize("file", ["alerts", "dashboard"])
-def test_every_query_names_metrics_and_labels_that_exist(file: str) -> None:
+def test_every_query_names_existing_metrics_and_labels(file: str) -> None:
     labels = {name for one in (*METRICS, *TOTALS) for name in one.labels}
     labels |= {"worker", "le", "job", "instance", "version", "database"}
     found = expressions()[file]
@@ -48,7 +48,7 @@ def test_every_query_names_metrics_and_labels_that_exist(file: str) -> None:
         assert used <= labels, query
 
 
-def test_the_dashboard_shows_each_panel_once_and_none_over_another() -> None:
+def test_dashboard_shows_each_panel_once_without_overlap() -> None:
     board = json.loads((DEPLOY / "grafana" / "signoff.json").read_text("utf-8"))
     taken: set[tuple[int, int]] = set()
     ids = [panel["id"] for panel in board["panels"]]
@@ -66,7 +66,7 @@ def compose() -> dict[str, Any]:
     return found
 
 
-def test_every_setting_that_is_named_exists() -> None:
+def test_every_named_setting_exists() -> None:
     chart = DEPLOY / "helm" / "signoff"
     files = [ROOT / "Dockerfile", *chart.rglob("*.yaml"), *(DEPLOY / "systemd").iterdir()]
     named = {name for file in files for name in re.findall(r"SIGNOFF_[A-Z_]+[A-Z]", file.read_text("utf-8"))}
@@ -81,7 +81,7 @@ def test_every_setting_that_is_named_exists() -> None:
     assert named <= SETTINGS
 
 
-def test_the_settings_of_the_compose_file_are_valid() -> None:
+def test_settings_of_the_compose_file_are_valid() -> None:
     given = compose()["services"]["signoff"]["environment"]
     by_variable = {name: row for row in rows() for name in row.variables}
     channels = {by_variable[name].name: value for name, value in given.items() if by_variable[name].channel}
@@ -91,12 +91,12 @@ def test_the_settings_of_the_compose_file_are_valid() -> None:
     assert config.owner == "owner@acme.example"
 
 
-def test_versions_are_those_of_the_package() -> None:
+def test_versions_equal_that_of_the_package() -> None:
     chart = YAML(typ="safe").load((DEPLOY / "helm" / "signoff" / "Chart.yaml").read_text("utf-8"))
     assert (chart["version"], chart["appVersion"]) == (__version__, __version__)
 
 
-def test_the_image_is_what_make_dist_tries() -> None:
+def test_image_uses_the_installation_that_make_dist_tests() -> None:
     steps = (ROOT / "Dockerfile").read_text("utf-8")
     assert "RUN /src/deploy/docker/install /opt/signoff\n" in steps
     assert "COPY --from=build /opt/signoff /opt/signoff\n" in steps

@@ -16,19 +16,19 @@ def pinned(name: str) -> set[str]:
     return {re.split(r"[\[=]", package)[0] for package in PEERS[name].python}
 
 
-def test_every_peer_that_can_run_is_in_the_table_and_the_other_way_round() -> None:
+def test_table_lists_exactly_the_peers_that_can_run() -> None:
     assert set(PEERS) == RUN
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.glob("*.py")), ids=lambda path: path.name)
-def test_the_code_compiles_and_opens_with_its_law(path: Path) -> None:
+def test_code_compiles_and_has_a_docstring(path: Path) -> None:
     source = path.read_text("utf-8")
     compile(source, path.name, "exec")
     assert ast.get_docstring(ast.parse(source))
 
 
 @pytest.mark.parametrize("name", PEERS)
-def test_each_package_has_one_version_and_the_peer_a_licence(name: str) -> None:
+def test_each_package_has_one_version_and_each_peer_a_licence(name: str) -> None:
     listed = PEERS[name]
     assert listed.label
     assert listed.licence
@@ -39,7 +39,7 @@ def test_each_package_has_one_version_and_the_peer_a_licence(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PEERS)
-def test_each_package_whose_version_is_said_is_one_that_was_pinned(name: str) -> None:
+def test_each_stated_package_version_is_pinned(name: str) -> None:
     tree = ast.parse((FOLDER / f"{name}.py").read_text("utf-8"))
     said = {
         argument.value

@@ -23,7 +23,7 @@ def read(path: Path) -> Any:
     return YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
 
 
-def test_the_readme_of_the_package_has_no_relative_link() -> None:
+def test_readme_of_the_package_has_no_relative_link() -> None:
     text = with_absolute_links((ROOT / "README.md").read_text("utf-8"), PROJECT["urls"]["Repository"])
     links = re.findall(r"\]\(([^)]+)\)", text)
     assert len(links) > 10
@@ -40,11 +40,11 @@ def test_the_readme_of_the_package_has_no_relative_link() -> None:
         ("[a](#b)", "[a](#b)"),
     ],
 )
-def test_images_lead_to_their_bytes_and_other_links_to_a_page(link: str, absolute: str) -> None:
+def test_images_link_to_raw_files_and_other_links_to_pages(link: str, absolute: str) -> None:
     assert with_absolute_links(link, "R") == absolute
 
 
-def test_public_addresses_stand_in_one_place() -> None:
+def test_public_addresses_are_in_one_file() -> None:
     tracked = subprocess.run(
         ["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout.split("\0")
@@ -57,14 +57,14 @@ def test_public_addresses_stand_in_one_place() -> None:
         assert holders == ["pyproject.toml"], url
 
 
-def test_a_tag_that_names_another_version_is_not_published() -> None:
+def test_tag_of_another_version_is_not_published() -> None:
     changelog = "## Unreleased\n\n## 1.2.3 (2026-12-01)\n"
     assert wrong_with("v1.2.3", "1.2.3", changelog) == ""
     assert "does not name" in wrong_with("v1.2.4", "1.2.3", changelog)
     assert "no section for 1.2" in wrong_with("v1.2", "1.2", changelog)
 
 
-def test_every_version_of_python_that_is_claimed_is_tested() -> None:
+def test_every_claimed_python_version_is_tested() -> None:
     claimed = [c.rpartition(" ")[2] for c in PROJECT["classifiers"] if re.search(r":: 3\.\d+$", c)]
     assert PROJECT["requires-python"] == f">={claimed[0]}"
     forge, gitlab = (
@@ -79,7 +79,7 @@ def test_every_version_of_python_that_is_claimed_is_tested() -> None:
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda p: p.name)
-def test_a_workflow_calls_what_people_call(path: Path) -> None:
+def test_workflows_call_the_same_commands_as_people(path: Path) -> None:
     text = path.read_text("utf-8")
     targets = re.findall(r"^(?:\s*- (?:run: )?)make (\w+)", text, re.MULTILINE)
     makefile = (ROOT / "Makefile").read_text("utf-8")
@@ -90,7 +90,7 @@ def test_a_workflow_calls_what_people_call(path: Path) -> None:
         assert re.fullmatch(r"[\w./-]+@[0-9a-f]{40} # v[\d.]+", "".join(action)), "pin it by commit"
 
 
-def test_only_the_workflow_that_publishes_may_write_anything() -> None:
+def test_only_the_publishing_workflow_has_write_permission() -> None:
     for path in WORKFLOWS[:-1]:
         workflow = read(path)
         assert workflow["permissions"] in ({}, {"contents": "read"})
@@ -103,7 +103,7 @@ def test_only_the_workflow_that_publishes_may_write_anything() -> None:
         assert set(granted) <= ({"id-token", "attestations"} if path.name == "publish.yml" else set())
 
 
-def test_the_changelog_is_sorted() -> None:
+def test_changelog_is_sorted() -> None:
     text = (ROOT / "CHANGELOG.md").read_text("utf-8")
     for release in text.split("\n## ")[1:]:
         groups = re.findall(r"^### (.+)$", release, re.MULTILINE)
@@ -111,13 +111,13 @@ def test_the_changelog_is_sorted() -> None:
         assert groups == [name for name in known if name in groups], release.splitlines()[0]
 
 
-def test_the_site_builds_and_no_link_on_it_is_broken(tmp_path: Path) -> None:
+def test_site_builds_without_broken_links(tmp_path: Path) -> None:
     site.build(tmp_path)
     assert (tmp_path / "site" / "policies" / "index.html").exists()
     assert (tmp_path / "site" / "search.json").exists()
 
 
-def test_a_broken_link_stops_the_site(tmp_path: Path) -> None:
+def test_broken_link_fails_the_site(tmp_path: Path) -> None:
     (tmp_path / "pages").mkdir()
     (tmp_path / "pages" / "index.md").write_text("[there](nowhere.md) [or here](#nowhere)")
     (tmp_path / "zensical.toml").write_text(
@@ -133,7 +133,7 @@ def test_every_page_is_listed_in_the_index() -> None:
     assert sorted(listed) == sorted(str(path) for path in where.values() if path.suffix == ".md")
 
 
-def test_the_client_and_the_command_line_load_nothing_that_windows_lacks() -> None:
+def test_client_and_command_line_import_nothing_missing_on_windows() -> None:
     program = "import tests.without_posix, pkgutil, importlib, signoff.client, signoff.cli\n" + (
         "for package in (signoff.client, signoff.cli):\n"
         "    for found in pkgutil.walk_packages(package.__path__, package.__name__ + '.'):\n"

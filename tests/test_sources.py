@@ -21,12 +21,12 @@ def nodes(path: Path) -> Iterator[ast.AST]:
     return ast.walk(ast.parse(path.read_text("utf-8"), name_of(path)))
 
 
-def test_every_file_opens_with_its_law() -> None:
+def test_every_module_has_a_docstring() -> None:
     silent = [name_of(path) for path in SOURCES if not ast.get_docstring(ast.parse(path.read_text("utf-8")))]
     assert silent == []
 
 
-def test_a_transaction_is_opened_only_inside_the_engine() -> None:
+def test_transactions_are_opened_only_inside_the_engine() -> None:
     elsewhere = [
         f"{name_of(path)}:{node.lineno}"
         for path in SOURCES
@@ -56,7 +56,7 @@ def _imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def test_no_module_imports_itself_through_others() -> None:
+def test_modules_import_without_cycles() -> None:
     package = ROOT / "src" / "signoff"
     modules = {
         ".".join(("signoff", *path.relative_to(package).with_suffix("").parts)): path
@@ -80,7 +80,7 @@ PURE = {
 }  # fmt: skip
 
 
-def test_the_core_is_pure() -> None:
+def test_core_is_pure() -> None:
     """An allow-list: no clock, no randomness, no I/O. ``datetime`` is a value; reading the clock through it is not
     allowed.
     """
@@ -125,18 +125,18 @@ def test_the_core_is_pure() -> None:
         (r"\bmonkeypatch\.setattr\b", "pass what varies as an argument"),
     ],
 )
-def test_tests_do_not_cheat(forbidden: str, instead: str) -> None:
+def test_tests_use_no_sleep_stopwatch_mock_or_skip(forbidden: str, instead: str) -> None:
     # Only what waits for a process of somebody else (a database, a server) may poll it; no test may.
     tests = [path for path in TESTS if path.name.startswith("test_") and path != Path(__file__)]
     assert [name_of(path) for path in tests if re.search(forbidden, path.read_text("utf-8"))] == [], instead
 
 
-def test_the_lock_names_neither_hosts_nor_machines() -> None:
+def test_lock_file_names_no_host_or_machine() -> None:
     lock = (ROOT / "requirements.lock").read_text("utf-8")
     assert not re.search(r"://|--(extra-)?index-url|--find-links|file:|(^|\s)/", lock)
 
 
-def test_the_lock_holds_every_dependency_that_is_declared() -> None:
+def test_lock_file_contains_every_declared_dependency() -> None:
     declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     # The frameworks of the adapters are pinned where they are installed, in tests_adapters/environments.py.
     extras = re.findall(r"--extra (\S+)", (ROOT / "Makefile").read_text("utf-8"))

@@ -119,7 +119,7 @@ async def today(old: Old) -> AsyncIterator[Today]:
         yield it
 
 
-async def test_it_migrates_and_every_history_proves_itself(today: Today) -> None:
+async def test_database_migrates_and_every_history_verifies(today: Today) -> None:
     assert await today.messaging.findings() == []
     for name, intent_id in today.old.intents.items():
         trail = await today.web.get(f"/v1/intents/{intent_id}/audit", "aud")
@@ -133,7 +133,7 @@ async def test_it_migrates_and_every_history_proves_itself(today: Today) -> None
         ), name
 
 
-async def test_what_was_decided_before_is_in_the_list_of_decided_tasks_by_when_it_was(today: Today) -> None:
+async def test_earlier_decisions_are_in_the_decided_list_by_time(today: Today) -> None:
     closed = (await today.web.get("/v1/tasks?state=closed&limit=200", "oscar"))["tasks"]
     when = [task["decided_at"] for task in closed]
     assert when == sorted(when, reverse=True)
@@ -142,9 +142,7 @@ async def test_what_was_decided_before_is_in_the_list_of_decided_tasks_by_when_i
     assert len(closed) == len(ended) > 3
 
 
-async def test_a_real_server_months_later_brings_it_up_to_date_and_the_doctor_finds_nothing(
-    old: Old, tmp_path: Path
-) -> None:
+async def test_real_server_upgrades_it_months_later_without_findings(old: Old, tmp_path: Path) -> None:
     live = Live(tmp_path / "data", old.url, console_notifications="off")
     environ = {"SIGNOFF_URL": live.url, "SIGNOFF_API_KEY": old.keys["oscar"]}
 
@@ -172,7 +170,7 @@ async def test_a_real_server_months_later_brings_it_up_to_date_and_the_doctor_fi
 
 
 @pytest.mark.parametrize("page", [False, True], ids=["api", "page"])
-async def test_what_waits_for_people_is_decided(today: Today, page: bool) -> None:
+async def test_waiting_tasks_can_be_approved(today: Today, page: bool) -> None:
     waiting = today.old.named("Task")
     assert len(waiting) > 15
     for name in waiting:
@@ -181,13 +179,13 @@ async def test_what_waits_for_people_is_decided(today: Today, page: bool) -> Non
             assert await today.ended(name) == ("COMPLETED", "approved"), name
 
 
-async def test_what_waits_for_people_is_refused(today: Today) -> None:
+async def test_waiting_tasks_can_be_rejected(today: Today) -> None:
     for name in today.old.named("Task"):
         await today.decide(name, "rejected", page=True)
         assert await today.ended(name) == ("FAILED", "rejected"), name
 
 
-async def test_what_waits_for_agents_is_reported(today: Today) -> None:
+async def test_waiting_deliveries_can_be_reported(today: Today) -> None:
     old = today.old
     await today.report(old.noted["lease"])
     await today.report(old.noted["fallback_lease"])
@@ -214,7 +212,7 @@ async def test_what_waits_for_agents_is_reported(today: Today) -> None:
         assert await today.ended(name) == ("FAILED", ending), name
 
 
-async def test_time_goes_on_for_all_that_waits(today: Today) -> None:
+async def test_timers_continue(today: Today) -> None:
     for _ in range(40):
         await today.messaging.pass_time(timedelta(hours=6))
         await today.work()
@@ -226,7 +224,7 @@ async def test_time_goes_on_for_all_that_waits(today: Today) -> None:
     assert not isinstance(delay, Delay | Delivery)
 
 
-async def test_what_waited_to_be_sent_goes_out(today: Today) -> None:
+async def test_waiting_messages_are_sent(today: Today) -> None:
     old, web = today.old, today.web
     [pushed] = [
         a
@@ -256,7 +254,7 @@ async def test_what_waited_to_be_sent_goes_out(today: Today) -> None:
     assert isinstance(await today.open("push_waiting"), Delivery)
 
 
-async def test_keys_of_idempotency_still_answer(today: Today) -> None:
+async def test_idempotency_keys_still_return_their_response(today: Today) -> None:
     for said in today.old.noted["replies"]:
         # Not through ``web.post``, which compares with today's description: this is that release's own answer.
         headers = {"x-api-key": today.web.keys[said["who"]], "idempotency-key": said["key"]}
@@ -269,7 +267,7 @@ async def test_keys_of_idempotency_still_answer(today: Today) -> None:
         assert other.status in (409, 422)
 
 
-async def test_people_and_programs_still_get_in(today: Today) -> None:
+async def test_people_and_programs_can_still_sign_in(today: Today) -> None:
     for who in today.web.keys:
         answer = await today.web.get("/v1/intents?limit=2", who)
         assert answer.status == 200, (who, answer.text)
@@ -284,7 +282,7 @@ async def test_people_and_programs_still_get_in(today: Today) -> None:
     assert linked.status in (200, 303)
 
 
-async def test_rules_people_and_their_record_are_what_they_were(today: Today) -> None:
+async def test_policies_people_and_change_log_are_unchanged(today: Today) -> None:
     web = today.web
     people = {p["email"]: p for p in (await web.get("/v1/people", "oscar"))["people"]}
     assert people["cleo@acme.example"]["absences"][0]["delegate"] == "emma@acme.example"
@@ -303,7 +301,7 @@ async def test_rules_people_and_their_record_are_what_they_were(today: Today) ->
     assert again["guarded"]["version"] == 3
 
 
-async def test_new_work_runs_under_the_old_rules(today: Today) -> None:
+async def test_new_requests_run_under_the_old_policies(today: Today) -> None:
     made = await today.web.post("/v1/intents", {"intent_type": "guarded.v1", "payload": {"new": 1}})
     today.old.intents["new"] = made["intent_id"]
     await today.decide("new")

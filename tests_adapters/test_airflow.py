@@ -17,7 +17,7 @@ from tests_adapters.harness_airflow import (  # which chooses Airflow's folder b
 )
 
 
-def test_a_trigger_holds_no_secret_and_survives_its_own_serialization(server: Server) -> None:
+def test_trigger_holds_no_secret_and_survives_serialization(server: Server) -> None:
     path, fields = DecisionTrigger("some-intent").serialize()
     assert (path, fields) == ("signoff.integrations.airflow.DecisionTrigger", {"intent_id": "some-intent"})
 
@@ -26,7 +26,7 @@ def sensor(intent_id: str, **options: object) -> DecisionSensor:
     return DecisionSensor(task_id="decided", intent_id=intent_id, **options)
 
 
-def test_a_sensor_waits_for_the_request_of_another_program(server: Server, order: str) -> None:
+def test_sensor_waits_for_the_request_of_another_program(server: Server, order: str) -> None:
     with server.client() as client:
         sent = client.send_intent(
             {"intent_type": REFUND, "payload": {"order": order}, "human_task": {"title": "Refund?"}}
@@ -44,7 +44,7 @@ def test_a_sensor_waits_for_the_request_of_another_program(server: Server, order
     assert said["payload"] == {"order": order}
 
 
-def test_a_sensor_fails_with_the_reason_of_a_rejection(server: Server, order: str) -> None:
+def test_sensor_fails_with_the_reason_of_a_rejection(server: Server, order: str) -> None:
     server.reject(reason="Not our order.")
     with server.client() as client:
         sent = client.send_intent(
@@ -55,7 +55,7 @@ def test_a_sensor_fails_with_the_reason_of_a_rejection(server: Server, order: st
         sensor(sent).execute({"ti": SimpleNamespace()})
 
 
-def test_a_run_that_was_deleted_and_created_again_asks_again(server: Server, order: str) -> None:
+def test_run_deleted_and_created_again_sends_a_new_request(server: Server, order: str) -> None:
     """Its run_id and try number equal those of the deleted run."""
 
     def task(id: str) -> Any:

@@ -14,12 +14,12 @@ def deep(levels: int) -> Any:
 
 
 @pytest.mark.parametrize("wrong", ["(hidden) rm", "\ud800", 2**60, deep(40)])
-async def test_a_hook_declines_what_it_cannot_ask_about(server: Server, wrong: Any) -> None:
+async def test_hook_declines_a_call_that_cannot_be_sent(server: Server, wrong: Any) -> None:
     event = {"tool_name": "Bash", "tool_input": {"command": wrong}}
     said = await Approvals()._pre_tool_use(event, "call", None)
     assert said["hookSpecificOutput"]["permissionDecision"] == "deny"
 
 
-def test_a_hook_that_fails_or_is_too_slow_blocks_the_call() -> None:
+def test_failing_or_slow_hook_blocks_the_call() -> None:
     [matcher] = Approvals().hooks("Bash")["PreToolUse"]
     assert matcher.on_failure == "block"

@@ -64,28 +64,28 @@ async def test_people_answer_in_place_of_a_tool(server: Server, mode: str) -> No
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_a_question_that_people_decline_leaves_the_graph_where_it_is(server: Server, mode: str) -> None:
+async def test_declined_question_leaves_the_graph_where_it_is(server: Server, mode: str) -> None:
     server.answer(lambda task: Answer("declined", "No idea."))
     with pytest.raises(IntentRejected, match="No idea"):
         await run(Call("ask_user", {"question": "Why?"}, f"declined-{mode}"), mode, "respond")
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_an_edit_that_the_tool_does_not_allow_is_a_rejection(server: Server, mode: str) -> None:
+async def test_edit_that_the_tool_does_not_allow_is_a_rejection(server: Server, mode: str) -> None:
     server.edit(amount=1)
     call = Call("refund", {"order": "A", "amount": 2}, f"edit-{mode}")
     assert "does not allow" in (await run(call, mode, "approve", "reject"))[call.id]
     assert RAN == []
 
 
-def test_an_interrupt_of_another_kind_is_refused() -> None:
+def test_interrupt_of_another_kind_is_refused() -> None:
     with pytest.raises(TypeError, match="names no tool call"):
         Approvals().answers([Interrupt(value="How old?", id="i")], {"configurable": {"thread_id": "t"}})
     with pytest.raises(TypeError, match="has no thread_id"):
         Approvals().answers([Interrupt(value="How old?", id="i")], {})
 
 
-def test_the_middleware_without_an_event_loop(server: Server) -> None:
+def test_middleware_works_without_an_event_loop(server: Server) -> None:
     RAN.clear()
     server.edit(amount=3)
     call = Call("refund", {"order": "B", "amount": 30}, "blocking")
@@ -108,7 +108,7 @@ def test_the_middleware_without_an_event_loop(server: Server) -> None:
 
 @pytest.mark.parametrize("blocking", [False, True])
 @pytest.mark.parametrize("mode", MODES)
-async def test_an_approval_stays_good_if_another_call_is_not_decided_in_time(
+async def test_approval_stays_valid_if_another_call_is_not_decided_in_time(
     server: Server, order: str, mode: Any, blocking: bool
 ) -> None:
     RAN.clear()

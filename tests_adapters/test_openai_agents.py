@@ -30,7 +30,7 @@ async def run(approvals: Approvals, script: Script) -> list[Any]:
     return harness.tools.ran
 
 
-async def test_an_edit_is_for_its_own_conversation(server: Server, order: str) -> None:
+async def test_edit_applies_to_its_own_conversation(server: Server, order: str) -> None:
     approvals = Approvals()
     server.edit(amount=3)
     first = Call("refund", {"order": order, "amount": 30}, "first")
@@ -40,7 +40,7 @@ async def test_an_edit_is_for_its_own_conversation(server: Server, order: str) -
     assert await run(approvals, Stubborn([other])) == []
 
 
-async def test_an_edit_is_for_one_call(server: Server, order: str) -> None:
+async def test_edit_applies_to_one_call(server: Server, order: str) -> None:
     approvals = Approvals()
     server.answer(lambda task: None)
     server.edit(amount=3)
@@ -123,7 +123,7 @@ async def test_people_see_the_text_of_a_custom_tool(server: Server, order: str, 
         '[["order", "A"], ["amount", 1]]',
     ],
 )
-async def test_a_call_without_clear_arguments_is_not_run(server: Server, order: str, arguments: str) -> None:
+async def test_call_without_clear_arguments_does_not_run(server: Server, order: str, arguments: str) -> None:
     ran: list[Any] = []
 
     @function_tool(needs_approval=True)
@@ -140,7 +140,7 @@ async def test_a_call_without_clear_arguments_is_not_run(server: Server, order: 
     assert "cannot be sent for approval" in told(result.to_input_list())[order]
 
 
-async def test_an_edit_is_for_its_own_conversation_although_ids_repeat(server: Server, order: str) -> None:
+async def test_edit_applies_to_its_own_conversation_although_ids_repeat(server: Server, order: str) -> None:
     """Some models restart their call ids in each conversation."""
     approvals = Approvals()
     server.edit(amount=3)
@@ -149,7 +149,7 @@ async def test_an_edit_is_for_its_own_conversation_although_ids_repeat(server: S
     assert await run(approvals, Stubborn([Call("refund", {"order": order, "amount": 3}, "call_0")])) == []
 
 
-async def test_an_approval_stays_good_if_another_call_is_not_decided_in_time(
+async def test_approval_stays_valid_if_another_call_is_not_decided_in_time(
     server: Server, order: str
 ) -> None:
     harness, first = OpenAIAgents(), f"{order}-first"

@@ -34,7 +34,7 @@ def blocks(adapter: str, language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```", section(adapter), re.MULTILINE | re.DOTALL)
 
 
-def test_the_programs_of_the_page_run(
+def test_programs_of_the_page_run(
     server: Server, adapter: str, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     programs = blocks(adapter, "python")
@@ -94,7 +94,7 @@ def run_with_temporal(programs: list[str], folder: Path) -> None:
         sys.path.remove(str(folder))
 
 
-def test_a_gate_is_at_most_ten_lines(adapter: str) -> None:
+def test_gate_takes_at_most_ten_lines(adapter: str) -> None:
     [diff] = blocks(adapter, "diff")
     changed = [line for line in re.findall(r"^[+-].*", diff, re.MULTILINE) if line.strip("+- ")]
     assert 0 < len(changed) <= 10

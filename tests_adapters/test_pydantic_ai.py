@@ -9,7 +9,7 @@ from tests_adapters.harness import Call, Script
 from tests_adapters.harness_pydantic_ai import Deferred
 
 
-async def test_an_approval_stays_good_if_another_call_is_not_decided_in_time(
+async def test_approval_stays_valid_if_another_call_is_not_decided_in_time(
     server: Server, order: str
 ) -> None:
     harness, first = Deferred(), f"{order}-first"

@@ -14,7 +14,7 @@ from tests_adapters.harness_temporal import Temporal, connected
 
 
 @pytest.mark.parametrize("how", ["cancel", "terminate"])
-async def test_a_request_ends_with_its_workflow(
+async def test_request_ends_with_its_workflow(
     server: Server, order: str, how: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(adapter, "_BEAT", 0.5)
@@ -43,7 +43,7 @@ async def test_a_request_ends_with_its_workflow(
         'temporal:["default", "a", "b", "1"]',
     ],
 )
-async def test_a_request_of_another_program_wakes_nothing(server: Server, correlation_id: str) -> None:
+async def test_request_of_another_program_wakes_nothing(server: Server, correlation_id: str) -> None:
     temporal, approvals = await connected(), Approvals(webhook=True)
     given = {
         "intent_type": "intent.other.v1",

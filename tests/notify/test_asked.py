@@ -52,7 +52,7 @@ async def test_person_who_delegated_is_no_longer_notified(store: Store, clock: F
         ]
 
 
-async def test_an_empty_rung_is_recorded_and_the_next_one_follows_at_once_and_the_first_may_still_answer(
+async def test_empty_escalation_level_is_recorded_and_followed_by_the_next_at_once(
     store: Store, clock: FixedClock
 ) -> None:
     rungs = (
@@ -73,7 +73,7 @@ async def test_an_empty_rung_is_recorded_and_the_next_one_follows_at_once_and_th
         assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
 
 
-async def test_where_everybody_has_left_the_task_ends_as_undeliverable(
+async def test_task_without_remaining_approvers_ends_as_undeliverable(
     store: Store, clock: FixedClock
 ) -> None:
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
@@ -85,7 +85,7 @@ async def test_where_everybody_has_left_the_task_ends_as_undeliverable(
         assert [mail["To"] for mail in server.mails] == ["rita@acme.example"]  # that it ended, as who asked
 
 
-async def test_that_nobody_can_be_told_is_not_lost_where_it_cannot_be_written_now(
+async def test_unreachable_report_that_cannot_be_written_now_is_not_lost(
     store: Store, clock: FixedClock
 ) -> None:
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
@@ -101,7 +101,7 @@ async def test_that_nobody_can_be_told_is_not_lost_where_it_cannot_be_written_no
         assert (await env.intent(intent.id)).ending == "undeliverable"
 
 
-async def test_whom_a_task_notifies_hears_of_it_without_being_asked(store: Store, clock: FixedClock) -> None:
+async def test_people_in_notify_are_notified_without_being_approvers(store: Store, clock: FixedClock) -> None:
     plan = asked("per_otto", remind=Reminders(HOUR, HOUR, 1), notify=("per_ann",))
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
         intent = await env.submit(plan)
@@ -120,7 +120,7 @@ async def test_whom_a_task_notifies_hears_of_it_without_being_asked(store: Store
 @pytest.mark.parametrize(
     ("mail", "approves"), [("sent", True), ("retried", False), ("queued", False), ("none", True)]
 )
-async def test_an_expiry_approves_nothing_that_nobody_was_asked(
+async def test_expiry_approves_nothing_if_nobody_was_notified(
     store: Store, clock: FixedClock, mail: str, approves: bool
 ) -> None:
     """This also holds while a message is still being retried at the deadline. Without any channel, the pages ask
@@ -151,7 +151,7 @@ async def test_an_expiry_approves_nothing_that_nobody_was_asked(
 
 
 @pytest.mark.parametrize("way", ["notified only", "reassigned", "left", "delegated", "answer"])
-async def test_only_who_may_decide_counts_as_asked(store: Store, clock: FixedClock, way: str) -> None:
+async def test_only_eligible_people_count_as_notified(store: Store, clock: FixedClock, way: str) -> None:
     """People who are only informed, or can no longer decide, do not consent by silence."""
     spec = TaskSpec(
         title="Clear the cache?",

@@ -41,7 +41,7 @@ def styles(card: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("grave", [False, True])
-def test_green_is_only_a_matter_of_course(grave: bool) -> None:
+def test_approve_button_is_green_only_if_the_approval_is_not_grave(grave: bool) -> None:
     in_slack = msgspec.to_builtins(slack.render_card(message(grave)))
     assert styles(in_slack) == ["" if grave else "primary", "danger"]
     in_teams = msgspec.to_builtins(msteams.render_card(message(grave)))

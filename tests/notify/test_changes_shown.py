@@ -42,7 +42,7 @@ def message(payload: dict[str, Any]) -> PersonalMessage:
     )
 
 
-def test_a_mail_shows_hunks_and_what_it_leaves_out() -> None:
+def test_mail_shows_hunks_and_counts_omitted_lines() -> None:
     shown = message(PAYLOAD)
     text = as_text(shown)
     for part in (
@@ -62,13 +62,13 @@ def test_a_mail_shows_hunks_and_what_it_leaves_out() -> None:
 
 
 @pytest.mark.parametrize("render", [as_text, as_html, lambda shown: str(render_card(shown))])
-def test_a_secret_stays_masked_and_its_change_is_told(render: Any) -> None:
+def test_changed_secret_stays_masked_and_is_shown_as_changed(render: Any) -> None:
     text = render(message(PAYLOAD))
     assert "hunter2" not in text
     assert text.count("fingerprint") == 2
 
 
-def test_a_chat_shows_the_same_and_offers_no_button_for_what_is_folded() -> None:
+def test_chat_card_shows_hunks_and_has_no_buttons_for_folded_values() -> None:
     card = render_card(message(PAYLOAD))
     sections = [block["text"]["text"] for block in card["blocks"] if block["type"] == "section"]
     assert any(
@@ -78,7 +78,7 @@ def test_a_chat_shows_the_same_and_offers_no_button_for_what_is_folded() -> None
     assert render_payload(msgspec.json.encode({"limit": PAYLOAD["lock_timeout"]}), {}).whole
 
 
-def test_of_a_difference_too_long_for_a_message_the_rest_is_counted() -> None:
+def test_rest_of_a_difference_too_long_for_a_message_is_counted() -> None:
     rewritten = {
         "text": {"before": "\n".join(f"old {n} {'x' * 60}" for n in range(90)), "after": "\n".join(SIXTY)}
     }

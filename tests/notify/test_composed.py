@@ -50,13 +50,13 @@ def offered(story: Story, **spec: Any) -> list[str]:
         ({"outcomes": ("approved", "completed")}, []),
     ],
 )
-def test_a_message_offers_what_one_press_answers_and_a_link_may(
+def test_message_offers_outcomes_that_need_one_click_and_a_link(
     spec: dict[str, Any], buttons: list[str]
 ) -> None:
     assert offered(asking(), **spec) == buttons
 
 
-def test_a_wish_for_changes_needs_its_page() -> None:
+def test_request_for_changes_is_given_on_the_page_only() -> None:
     assert offered(review()) == []
     own = (Outcome("go", Meaning.APPROVES), Outcome("stop", Meaning.REJECTS))
     wish = Outcome("change it", Meaning.REQUESTS_CHANGES)
@@ -67,13 +67,13 @@ def test_a_wish_for_changes_needs_its_page() -> None:
 @pytest.mark.parametrize(
     ("report", "buttons"), [({"risk": "high"}, 0), ({"risk": "medium"}, 2), ({"passed": False}, 2)]
 )
-def test_the_risk_that_a_check_reports_counts(report: dict[str, Any], buttons: int) -> None:
+def test_risk_reported_by_a_check_removes_buttons(report: dict[str, Any], buttons: int) -> None:
     story = Story(gate(validate(), step()))
     story.do(c.Report(result=report))
     assert len(offered(story)) == buttons
 
 
-def test_the_button_is_green_unless_a_check_failed_whatever_an_earlier_form_holds() -> None:
+def test_failed_check_makes_the_approval_grave_and_earlier_form_fields_do_not() -> None:
     form = {"type": "object", "properties": {"ok": {"type": "boolean"}}}
     for passed, data in ((True, {"ok": False}), (False, {"ok": True})):
         story = Story(gate(validate(), step(name="survey", form=form), step()))
@@ -83,13 +83,13 @@ def test_the_button_is_green_unless_a_check_failed_whatever_an_earlier_form_hold
         assert [one.grave for one in found] == [not passed] * 2
 
 
-def test_a_risk_in_an_answer_to_this_very_task_is_none() -> None:
+def test_risk_in_an_answer_to_the_task_itself_does_not_count() -> None:
     story = asking()
     story.intent = replace(story.intent, results={story.task.step: {"risk": "critical"}})
     assert offered(story) == ["approved", "rejected"]
 
 
-def test_a_later_stage_offers_the_outcome_that_was_agreed_and_marks_what_rejects() -> None:
+def test_later_stage_offers_the_agreed_outcome_and_marks_rejections() -> None:
     own = (
         Outcome("canary", Meaning.APPROVES),
         Outcome("full", Meaning.APPROVES),
@@ -116,18 +116,18 @@ def coming_with(given: dict[str, Any]) -> tuple[UpcomingStep, ...]:
 @pytest.mark.parametrize(
     ("length", "hidden"), [(400, 0), (401, 1)], ids=["as long as a value may be", "one longer"]
 )
-def test_a_long_value_is_cut_and_the_rest_is_counted(length: int, hidden: int) -> None:
+def test_long_value_is_cut_and_the_rest_is_counted(length: int, hidden: int) -> None:
     found = shown({"sql": "x" * length})
     assert (len(found.leaves[0].text), found.leaves[0].hidden, found.whole) == (400, hidden, not hidden)
 
 
-def test_only_so_many_values_are_shown_and_the_others_are_counted() -> None:
+def test_number_of_shown_values_is_limited_and_the_others_are_counted() -> None:
     assert (len(shown(dict.fromkeys(map(str, range(30)), 1)).leaves), shown({"a": 1}).rest) == (30, 0)
     found = shown(dict.fromkeys(map(str, range(31)), 1))
     assert (len(found.leaves), found.rest, found.whole) == (30, 1, False)
 
 
-def test_what_comes_later_gets_the_room_that_is_left_and_nothing_after_what_was_left_out() -> None:
+def test_later_sections_get_the_remaining_space_and_omissions_end_the_message() -> None:
     request = {str(number): 1 for number in range(20)}
     found = shown(request, {"check": {str(number): 1 for number in range(20)}}, coming_with({"mode": "fast"}))
     assert (len(found.leaves), len(found.given), len(found.reports), found.rest) == (20, 1, 9, 11)
@@ -140,7 +140,7 @@ def test_what_comes_later_gets_the_room_that_is_left_and_nothing_after_what_was_
     assert len(report.text) + report.hidden == 100
 
 
-def test_a_name_that_leaves_no_room_ends_what_is_shown() -> None:
+def test_name_that_does_not_fit_ends_the_shown_values() -> None:
     long = {str(number): "x" * 390 for number in range(6)}
     found = shown({**long, "n" * 60: "", "later": 1})
     assert ([leaf.path for leaf in found.leaves], found.rest) == (list(long), 2)
@@ -148,14 +148,14 @@ def test_a_name_that_leaves_no_room_ends_what_is_shown() -> None:
     assert (after.reports, after.rest) == ((), 2), "it would fit, but something before it is missing"
 
 
-def test_a_secret_that_is_passed_on_keeps_a_message_from_being_whole() -> None:
+def test_message_with_a_masked_input_is_not_complete() -> None:
     assert shown({"a": 1}, coming=coming_with({"mode": "fast"})).whole
     found = shown({"a": 1}, coming=coming_with({"password": "hunter2"}))
     assert (found.secret, found.whole) == (True, False)
     assert "hunter2" not in repr(found)
 
 
-def test_what_is_cut_says_how_much_is_left() -> None:
+def test_cut_text_says_how_much_is_left() -> None:
     assert cut("x" * 10, 10) == "x" * 10
     assert cut("x" * 11, 10) == "x" * 10 + " … [1 more characters on the page]"
 
@@ -205,14 +205,14 @@ def fact(message: PersonalMessage, label: str) -> list[str]:
     return [value for name, value in message.facts if name == label]
 
 
-def test_a_question_with_a_text_too_long_to_show_has_no_buttons() -> None:
+def test_question_with_a_text_too_long_to_show_has_no_buttons() -> None:
     story = asking(title="T", description="d" * 998)
     assert composed(story, NotificationKind.TASK_OPENED).choices
     longer = asking(title="T", description="d" * 999)
     assert composed(longer, NotificationKind.TASK_OPENED).choices == ()
 
 
-def test_the_time_that_is_left_is_said_until_it_is_over() -> None:
+def test_remaining_time_is_shown_until_the_deadline() -> None:
     story = asking(deadline=HOUR)
     assert fact(composed(story, NotificationKind.TASK_OPENED), "Answer by") == [
         "Mon 02 Mar 2026, 10:00 UTC, 1h left"
@@ -221,7 +221,7 @@ def test_the_time_that_is_left_is_said_until_it_is_over() -> None:
     assert fact(composed(story, NotificationKind.TASK_OPENED), "Answer by") == ["Mon 02 Mar 2026, 10:00 UTC"]
 
 
-def test_only_the_first_kept_revision_is_compared_and_only_so_many_values_are_listed() -> None:
+def test_revision_is_compared_with_the_first_kept_one_and_lists_a_limited_number() -> None:
     story = asking()
     assert fact(composed(story, NotificationKind.TASK_OPENED), "Revision") == []
     story.do(c.Revise("e" * 64), OTTO)
@@ -244,7 +244,7 @@ def test_only_the_first_kept_revision_is_compared_and_only_so_many_values_are_li
     assert "more" not in fact(asked, "Changed since revision 1")[0]
 
 
-def test_only_the_own_answer_is_said_to_be_void() -> None:
+def test_only_the_readers_own_answer_is_reported_as_void() -> None:
     story = asking(Stage(need=3))
     story.do(c.Answer("approved"), ANN)
     votes = answered(story)
@@ -262,7 +262,7 @@ def test_only_the_own_answer_is_said_to_be_void() -> None:
         assert composed(story, NotificationKind.CHANGED, who, **fields).headline == headline
 
 
-def test_a_comment_is_on_your_request_or_on_a_task_that_you_commented_on() -> None:
+def test_comment_headline_says_why_the_reader_is_notified() -> None:
     story = asking(Stage(need=2))
     for who, said in (("per_rita", "your request"), ("per_emma", "a task that you commented on")):
         message = composed(story, NotificationKind.COMMENTED, who, by="per_ann", via="web")
@@ -295,7 +295,7 @@ def test_comments_and_texts_are_masked_in_every_message() -> None:
         assert "hunter2" not in repr(message)
 
 
-def test_an_end_is_good_only_if_it_approves_and_names_who_decided_and_who_else_answered() -> None:
+def test_ending_is_good_only_if_it_approves_and_names_who_decided_and_who_else_answered() -> None:
     story = asking(Stage(need=2))
     story.do(c.Answer("approved"), OTTO)
     story.do(c.Answer("approved"), ANN)
@@ -314,7 +314,7 @@ def test_an_end_is_good_only_if_it_approves_and_names_who_decided_and_who_else_a
     assert (message.tone, fact(message, "By"), len(fact(message, "Answered"))) == ("bad", [], 2)
 
 
-def test_the_next_agents_are_named_and_the_others_counted() -> None:
+def test_next_agents_are_named_and_the_others_counted() -> None:
     agents = [validate(id=f"a{number}") for number in range(1, 6)]
     for count, more in (
         (1, ""),
@@ -329,7 +329,7 @@ def test_the_next_agents_are_named_and_the_others_counted() -> None:
     assert fact(composed(asking(), NotificationKind.TASK_OPENED), "After an approval") == []
 
 
-def test_an_agent_that_repairs_a_failure_is_counted_and_not_named_as_the_next() -> None:
+def test_agent_of_a_failure_route_is_counted_and_not_named() -> None:
     run = validate(id="run", on_failure="undo", on_success="end")
     undo = validate(id="undo", on_success="end")
     story = Story(gate(replace(step(), on_failure="mourn"), run, undo, validate(id="mourn")))
@@ -337,7 +337,7 @@ def test_an_agent_that_repairs_a_failure_is_counted_and_not_named_as_the_next() 
     assert said == f"{VALIDATOR} runs step 'run'; 1 more may run; see the page"
 
 
-def test_answers_of_people_are_no_checks() -> None:
+def test_answers_of_people_are_not_shown_as_checks() -> None:
     story = Story(gate(step(name="first"), validate(), step(name="second")))
     story.do(c.Answer("approved"), ANN)
     story.do(c.Report(result={"passed": True}))
@@ -345,14 +345,14 @@ def test_answers_of_people_are_no_checks() -> None:
     assert fact(asked, "Checked") == ["validate: passed"]
 
 
-def test_the_title_of_an_admin_is_not_repeated_as_the_requesters_words() -> None:
+def test_title_of_an_admin_is_not_repeated_as_the_requesters_text() -> None:
     story = asking(title="Run it?", description="As planned.")
     assert composed(story, NotificationKind.TASK_OPENED).quoted == "Run it?\nAs planned."
     plan = replace(story.plan, source="workflow:x@1")
     assert composed(Story(plan), NotificationKind.TASK_OPENED).quoted == "As planned."
 
 
-def test_a_room_reads_times_in_the_zone_of_its_rotation() -> None:
+def test_channel_of_a_team_shows_times_in_the_zone_of_its_rotation() -> None:
     turns = Rotation(("per_ann",), date(2026, 3, 2), zone="Asia/Tokyo")
     for rotation, at in ((turns, "18:00 JST (09:00 UTC)"), (None, "09:00 UTC")):
         team = Team("oncall", ("per_ann",), rotation, WORKSPACE, START)
@@ -360,7 +360,7 @@ def test_a_room_reads_times_in_the_zone_of_its_rotation() -> None:
         assert fact(asked, "Waiting since") == [f"Mon 02 Mar 2026, {at}"]
 
 
-def test_who_answers_for_themselves_answers_for_nobody_else() -> None:
+def test_decision_names_the_person_represented_by_a_delegate_only() -> None:
     story = asking(Stage(need=2))
     story.do(c.Answer("approved"), ANN)
     [vote] = answered(story)
@@ -383,7 +383,7 @@ def test_who_answers_for_themselves_answers_for_nobody_else() -> None:
         assert fact(end, "By")[0].startswith(said)
 
 
-def test_who_changed_a_request_is_named_beside_its_requester() -> None:
+def test_editor_of_a_request_is_named_beside_its_requester() -> None:
     story = asking()
     assert composed(story, NotificationKind.TASK_OPENED).asked_by.startswith("as sa_ci")
     for field in ("editors", "approving_editors"):

@@ -24,7 +24,7 @@ def _asking(title: str) -> dict[str, Any]:
     }
 
 
-async def test_the_terminal_shows_what_was_committed_before_its_caller_hears_of_it(tmp_path: Path) -> None:
+async def test_console_prints_a_commit_before_its_caller_gets_the_response(tmp_path: Path) -> None:
     said: list[str] = []
     async with running(Config(port=0, data=tmp_path), line=said.append) as it:
         async with httpx2.AsyncClient(base_url=it.base_url, headers=_owner(tmp_path)) as http:
@@ -44,7 +44,7 @@ async def test_the_terminal_shows_what_was_committed_before_its_caller_hears_of_
         assert await it.store.outbox.counts() == {"waiting": 0, "dead": 0}
 
 
-async def test_the_terminal_shows_no_secret_that_somebody_wrote(tmp_path: Path) -> None:
+async def test_console_masks_secrets_in_free_text(tmp_path: Path) -> None:
     said: list[str] = []
     title = "Use postgres://ann:hunter22@db/x with sk-abcdefghijklmnopqrst?"
     async with (
@@ -58,7 +58,7 @@ async def test_the_terminal_shows_no_secret_that_somebody_wrote(tmp_path: Path) 
     assert "sk-abcdef" not in asked
 
 
-async def test_a_terminal_that_was_closed_stops_no_decision(
+async def test_closed_terminal_does_not_prevent_decisions(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     def closed(line: str) -> None:
@@ -76,7 +76,7 @@ async def test_a_terminal_that_was_closed_stops_no_decision(
     ]
 
 
-async def test_what_is_committed_together_is_printed_at_once(tmp_path: Path) -> None:
+async def test_notifications_of_one_commit_are_printed_together(tmp_path: Path) -> None:
     said: list[str] = []
     async with running(Config(port=0, data=tmp_path), line=said.append) as it:
         await it._cancel(it._tasks[:1])  # the committer: what is asked now waits for it
@@ -94,7 +94,7 @@ async def test_what_is_committed_together_is_printed_at_once(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize(("settings", "shows"), [({}, False), ({"console_notifications": "on"}, True)])
-def test_into_a_file_it_writes_only_when_told_to(
+def test_console_writes_into_a_file_only_if_configured(
     tmp_path: Path, settings: dict[str, str], shows: bool
 ) -> None:
     live = Live(tmp_path / "d", **settings)

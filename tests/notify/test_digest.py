@@ -32,7 +32,7 @@ def text_of(server: SmtpSink, to: str) -> list[str]:
     return [mail.get_body(("plain",)).get_content() for mail in server.to(to)]
 
 
-async def test_what_arrives_within_the_window_is_one_message_a_person(
+async def test_questions_within_the_window_are_sent_as_one_message_per_person(
     store: Store, clock: FixedClock
 ) -> None:
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
@@ -63,7 +63,7 @@ async def test_what_arrives_within_the_window_is_one_message_a_person(
         assert (await env.intent(urgent.id)).ending is None
 
 
-async def test_one_alone_is_an_ordinary_message_and_reminders_are_their_own(
+async def test_single_question_is_an_ordinary_message_and_reminders_are_separate(
     store: Store, clock: FixedClock
 ) -> None:
     async with slack_env(store, clock) as slack:
@@ -80,7 +80,9 @@ async def test_one_alone_is_an_ordinary_message_and_reminders_are_their_own(
         assert len(slack.fake.cards_of("U0ANN")) == 2
 
 
-async def test_a_policy_collects_too_and_a_person_can_refuse(store: Store, clock: FixedClock) -> None:
+async def test_policy_enables_the_roundup_and_a_person_can_disable_it(
+    store: Store, clock: FixedClock
+) -> None:
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
         await env.people_are(otto={"preferences": {"digest": False}})
         for _ in range(3):
@@ -94,7 +96,7 @@ async def test_a_policy_collects_too_and_a_person_can_refuse(store: Store, clock
 
 
 @pytest.mark.parametrize(("deadline", "at_once"), [(20, True), (29, True), (30, False)])
-async def test_a_near_deadline_does_not_wait(
+async def test_task_with_a_near_deadline_is_sent_at_once(
     deadline: int, at_once: bool, store: Store, clock: FixedClock
 ) -> None:
     """After the digest, at least the length of the window remains until the deadline."""
@@ -108,7 +110,7 @@ async def test_a_near_deadline_does_not_wait(
 
 
 @pytest.mark.parametrize("digest", ["", "soon", "15 minutes", "-15m"])
-async def test_a_setting_that_is_no_window_collects_nothing(
+async def test_invalid_stored_window_disables_the_roundup(
     digest: str, store: Store, clock: FixedClock
 ) -> None:
     """An older release may have stored it: the person is then asked at once, whatever the policy says."""
@@ -119,7 +121,7 @@ async def test_a_setting_that_is_no_window_collects_nothing(
         assert [mail["To"] for mail in server.mails] == ["ann@acme.example"]
 
 
-async def test_who_is_on_call_is_asked_at_once(store: Store, clock: FixedClock) -> None:
+async def test_person_on_call_is_notified_at_once(store: Store, clock: FixedClock) -> None:
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
         await env.people_are(ann=DIGEST, otto=DIGEST)
         turns = Rotation(("per_ann", "per_otto"), date(2026, 2, 2))
@@ -139,7 +141,7 @@ async def test_who_is_on_call_is_asked_at_once(store: Store, clock: FixedClock) 
         assert len(server.mails) == 1
 
 
-async def test_a_task_that_somebody_hands_over_does_not_wait(store: Store, clock: FixedClock) -> None:
+async def test_delegated_task_is_sent_at_once(store: Store, clock: FixedClock) -> None:
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
         await env.people_are(ann=DIGEST, otto=DIGEST)
         intent = await env.submit(asked("per_ann", **LOW))
@@ -155,7 +157,7 @@ async def test_a_task_that_somebody_hands_over_does_not_wait(store: Store, clock
     ("report", "at_once"),
     [({"passed": True}, 0), ({"passed": True, "risk": "medium"}, 1), ({"passed": True, "risk": "low"}, 0)],
 )
-async def test_a_risk_that_a_check_reports_does_not_wait(
+async def test_task_with_a_risk_reported_by_a_check_is_sent_at_once(
     report: dict[str, Any], at_once: int, store: Store, clock: FixedClock
 ) -> None:
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
@@ -167,7 +169,7 @@ async def test_a_risk_that_a_check_reports_does_not_wait(
         assert len(server.mails) == at_once
 
 
-async def test_a_line_masks_a_secret_in_a_title_and_without_a_title_names_the_type(
+async def test_line_masks_a_secret_in_a_title_and_names_the_type_if_there_is_none(
     store: Store, clock: FixedClock
 ) -> None:
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
@@ -182,9 +184,7 @@ async def test_a_line_masks_a_secret_in_a_title_and_without_a_title_names_the_ty
         assert text.count(": Open postgres://app:") == 2
 
 
-async def test_a_digest_that_fails_is_tried_again_and_nothing_is_lost(
-    store: Store, clock: FixedClock
-) -> None:
+async def test_failed_roundup_is_retried_and_nothing_is_lost(store: Store, clock: FixedClock) -> None:
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
         await env.people_are(ann=DIGEST)
         intents = [await env.submit(asked("per_ann", **LOW)) for _ in range(3)]
@@ -203,7 +203,7 @@ async def test_a_digest_that_fails_is_tried_again_and_nothing_is_lost(
             assert ("task.opened", "per_ann", "email", "sent") in await env.states(intent.id)
 
 
-async def test_each_line_says_the_values_that_its_title_names(store: Store, clock: FixedClock) -> None:
+async def test_each_line_shows_the_values_of_its_title(store: Store, clock: FixedClock) -> None:
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
         await env.people_are(ann=DIGEST)
         for amount in (1000, 2500):

@@ -23,7 +23,7 @@ from tests.notify.smtp_sink import certificate, smtp_sink
 from tests.on_loop import on_the_loop
 
 
-async def test_who_is_asked_gets_one_mail_with_one_link_and_the_end_in_the_same_thread(
+async def test_approver_gets_one_mail_with_one_link_and_the_ending_in_the_same_thread(
     store: Store, clock: FixedClock
 ) -> None:
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
@@ -61,7 +61,7 @@ async def test_who_is_asked_gets_one_mail_with_one_link_and_the_end_in_the_same_
         assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
 
 
-async def test_messages_about_a_long_request_are_written_beside_the_loop(
+async def test_messages_about_a_long_request_are_composed_off_the_event_loop(
     store: Store, clock: FixedClock
 ) -> None:
     """One message is composed for each person, so a long request with many people would block the event loop."""
@@ -72,7 +72,9 @@ async def test_messages_about_a_long_request_are_written_beside_the_loop(
         assert (len(server.mails), times) == (2, 0)
 
 
-async def test_the_news_says_in_whose_stead_somebody_answered(store: Store, clock: FixedClock) -> None:
+async def test_decision_mail_names_the_person_represented_by_a_delegate(
+    store: Store, clock: FixedClock
+) -> None:
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
         intent = await env.submit(asked("per_ann"))
         await env.do(intent.id, c.Delegate("per_otto"), ANN)
@@ -82,7 +84,7 @@ async def test_the_news_says_in_whose_stead_somebody_answered(store: Store, cloc
         assert "otto@acme.example for ann@acme.example, through" in text
 
 
-async def test_who_has_answered_is_not_reminded_and_nobody_is_asked_what_is_over(
+async def test_person_who_answered_gets_no_reminder_and_nobody_is_asked_about_a_closed_task(
     store: Store, clock: FixedClock
 ) -> None:
     plan = asked("per_ann", "per_otto", need=2, remind=Reminders(minutes(5), minutes(5), 3))
@@ -105,7 +107,7 @@ async def test_who_has_answered_is_not_reminded_and_nobody_is_asked_what_is_over
 @pytest.mark.parametrize(
     ("end", "subject"), [("cancel", "Withdrawn"), ("silence", "Expired"), ("no", "Rejected")]
 )
-async def test_every_end_is_told_to_who_asked_and_to_all_who_were_asked_and_have_not_decided(
+async def test_every_ending_is_sent_to_the_requester_and_to_approvers_who_did_not_decide(
     end: str, subject: str, store: Store, clock: FixedClock
 ) -> None:
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
@@ -126,9 +128,7 @@ async def test_every_end_is_told_to_who_asked_and_to_all_who_were_asked_and_have
         assert "Silence is never consent" in server.mails[-1].get_body(("plain",)).get_content()
 
 
-async def test_news_of_a_decision_says_who_answered_what_and_why_and_what_it_was_about(
-    store: Store, clock: FixedClock
-) -> None:
+async def test_decision_mail_says_who_answered_what_and_why(store: Store, clock: FixedClock) -> None:
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
         intent = await env.submit(asked("per_ann", "per_otto", need=2), payload=b'{"target":"prod-db"}')
         await env.carry()
@@ -163,9 +163,7 @@ def it_service():  # type: ignore[no-untyped-def]
     return SERVICE
 
 
-async def test_a_server_that_is_down_for_a_day_costs_no_contact_and_doubles_none(
-    store: Store, clock: FixedClock
-) -> None:
+async def test_server_outage_of_a_day_loses_and_repeats_no_mail(store: Store, clock: FixedClock) -> None:
     async with smtp_sink() as server:
         pass
     plan = asked(remind=Reminders(timedelta(hours=6), timedelta(hours=6), 2))
@@ -196,7 +194,7 @@ def _fields(step: object) -> dict[str, object]:
     return {name: getattr(step, name) for name in step.__struct_fields__}  # type: ignore[attr-defined]
 
 
-async def test_an_address_that_is_refused_for_good_moves_the_ladder_at_once_and_at_its_end_ends_it(
+async def test_permanently_refused_address_advances_escalation_and_finally_ends_the_task(
     store: Store, clock: FixedClock
 ) -> None:
     plan = asked(escalate=(Escalation(timedelta(hours=2), ("per_otto",)),))
@@ -221,7 +219,9 @@ async def test_an_address_that_is_refused_for_good_moves_the_ladder_at_once_and_
         assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
 
 
-async def test_one_refused_of_two_moves_nothing(store: Store, clock: FixedClock) -> None:
+async def test_one_refused_address_of_two_does_not_advance_escalation(
+    store: Store, clock: FixedClock
+) -> None:
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
         server.refused = {"ann@acme.example": "550 no"}
         intent = await env.submit(asked("per_ann", "per_otto"))
@@ -229,7 +229,7 @@ async def test_one_refused_of_two_moves_nothing(store: Store, clock: FixedClock)
         assert "NobodyReached" not in await env.happened(intent.id)
 
 
-async def test_starttls_and_a_login_and_no_mail_without_them(
+async def test_mail_is_sent_only_after_starttls_and_login(
     store: Store, clock: FixedClock, tmp_path: Path
 ) -> None:
     context, trusted = certificate(tmp_path)
@@ -253,7 +253,7 @@ async def test_starttls_and_a_login_and_no_mail_without_them(
     assert (len(server.mails), plain.mails) == (1, [])
 
 
-async def test_whom_of_many_a_task_asks_is_worked_out_beside_the_loop(
+async def test_recipients_among_many_people_are_computed_off_the_event_loop(
     store: Store, clock: FixedClock
 ) -> None:
     """Comparing 5,000 people with everyone who was asked takes half a second for each request."""
@@ -268,9 +268,7 @@ async def test_whom_of_many_a_task_asks_is_worked_out_beside_the_loop(
     assert (len(server.mails), times) == (2, 0)
 
 
-async def test_a_crash_between_given_and_noted_sends_the_same_message_id_again_and_nothing_else_twice(
-    store: Store, clock: FixedClock
-) -> None:
+async def test_crash_after_sending_repeats_only_the_same_message_id(store: Store, clock: FixedClock) -> None:
     async with smtp_sink() as server:
         server.hold = asyncio.Event()
         async with messaging_env(store, clock, email(server.url)) as env:
@@ -307,7 +305,7 @@ async def test_two_senders_expand_one_notification_once(store: Store, clock: Fix
     assert len(server.mails) == 2
 
 
-async def test_many_mails_need_few_connections(store: Store, clock: FixedClock) -> None:
+async def test_many_mails_share_few_connections(store: Store, clock: FixedClock) -> None:
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
         await asyncio.gather(*(env.submit(asked()) for _ in range(60)))
         await env.carry()
@@ -325,15 +323,13 @@ async def test_many_mails_need_few_connections(store: Store, clock: FixedClock) 
         "smtp://h?from=a@b%0d.c",
     ],
 )
-def test_what_is_no_mail_server_is_refused_without_its_password(url: str) -> None:
+def test_invalid_mail_server_is_refused_without_quoting_its_password(url: str) -> None:
     with pytest.raises(Invalid) as refusal:
         parse_smtp(url.replace("://", "://me:s3cret@"))
     assert "s3cret" not in str(refusal.value)
 
 
-async def test_hostile_text_suppresses_no_mail_and_gets_into_no_header(
-    store: Store, clock: FixedClock
-) -> None:
+async def test_hostile_text_prevents_no_mail_and_enters_no_header(store: Store, clock: FixedClock) -> None:
     title = "Run it\r\nBcc: evil@x.example\x00\u202e" + "T" * 10_000
     evil = {
         "html": "<script>alert(1)</script><img src=https://evil.example/x.png>",
@@ -374,7 +370,7 @@ async def test_hostile_text_suppresses_no_mail_and_gets_into_no_header(
     assert server.mails[1]["Subject"] == "A decision is needed: Approve or reject: infra change"
 
 
-async def test_a_change_of_what_is_decided_asks_anew_and_the_old_link_is_dead(
+async def test_revision_sends_a_new_question_and_invalidates_the_old_link(
     store: Store, clock: FixedClock
 ) -> None:
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:

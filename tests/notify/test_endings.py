@@ -53,7 +53,7 @@ async def bring_to(ending: str, env: MessagingEnv, intent: Intent) -> None:
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-async def test_by_mail_each_ending_reaches_who_asked_and_who_was_asked_and_did_not_decide(
+async def test_mail_about_each_ending_reaches_requester_and_undecided_approvers(
     ending: str, store: Store, clock: FixedClock
 ) -> None:
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
@@ -76,7 +76,7 @@ async def test_by_mail_each_ending_reaches_who_asked_and_who_was_asked_and_did_n
 
 
 @pytest.mark.parametrize("ending", ENDINGS)
-async def test_by_slack_each_ending_reaches_who_asked_and_updates_the_card_of_who_was_asked(
+async def test_slack_reports_each_ending_to_the_requester_and_updates_the_approvers_cards(
     ending: str, store: Store, clock: FixedClock
 ) -> None:
     async with slack_env(store, clock) as slack:
@@ -93,9 +93,7 @@ async def test_by_slack_each_ending_reaches_who_asked_and_updates_the_card_of_wh
             assert card.body["text"] == news.body["text"]
 
 
-async def test_whoever_answered_before_a_change_is_told_that_it_does_not_count_any_more(
-    store: Store, clock: FixedClock
-) -> None:
+async def test_person_whose_answer_a_revision_voids_is_notified(store: Store, clock: FixedClock) -> None:
     """Ann is asked again; Otto, of the second stage, is not yet; Rita, the requester, is notified."""
     plan = asked(stages=(Stage(("per_ann",)), Stage(("per_otto",)), Stage(("per_gus", "per_ann"))))
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:

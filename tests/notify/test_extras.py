@@ -19,7 +19,7 @@ from tests.notify.msteamsfake import SETTING
         ("msteams_bot", SETTING, "cryptography", "msteams"),
     ],
 )
-def test_a_missing_library_is_named(
+def test_missing_library_is_named(
     setting: str, value: str, library: str, extra: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     config = Config(channel_settings={setting: value})

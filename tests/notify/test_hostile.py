@@ -144,7 +144,7 @@ async def heard(
 
 
 @pytest.mark.parametrize("name", CORPUS)
-async def test_what_an_agent_writes_is_data_in_every_message_and_stops_none(
+async def test_text_of_an_agent_is_escaped_in_every_message_and_prevents_none(
     name: str, store: Store, clock: FixedClock
 ) -> None:
     server, slack, hook, service, lines = await heard(store, clock, CORPUS[name])
@@ -152,7 +152,7 @@ async def test_what_an_agent_writes_is_data_in_every_message_and_stops_none(
 
 
 @pytest.mark.parametrize("text", [UNPAIRED, *CORPUS.values()])
-async def test_no_part_of_a_letter_can_stop_it(text: str, clock: FixedClock) -> None:
+async def test_no_text_in_a_message_prevents_it(text: str, clock: FixedClock) -> None:
     """This includes lone surrogates, which the API refuses."""
     message = PersonalMessage(
         id="1",
@@ -191,7 +191,7 @@ async def test_no_part_of_a_letter_can_stop_it(text: str, clock: FixedClock) -> 
         assert not [x for x in one if hidden(x) and x not in "\r\n"]
 
 
-def test_no_part_of_a_mail_is_markup(clock: FixedClock) -> None:
+def test_no_text_in_a_mail_is_markup(clock: FixedClock) -> None:
     """Our own parts are not either: a headline has an outcome's name, and a label has a field's."""
     text = '<b onclick="x">a</b> &amp; <a href="javascript:x">'
     leaf = Leaf(path=text, text=text)
@@ -223,7 +223,7 @@ def test_no_part_of_a_mail_is_markup(clock: FixedClock) -> None:
     assert "<b onclick" not in page
 
 
-async def test_the_dangerous_last_line_of_200_kilobytes_takes_the_buttons_away(
+async def test_long_payload_with_a_dangerous_last_line_removes_the_buttons(
     store: Store, clock: FixedClock
 ) -> None:
     async with smtp_sink() as server, slack_env(store, clock, **email(server.url)) as slack:
@@ -239,7 +239,7 @@ async def test_the_dangerous_last_line_of_200_kilobytes_takes_the_buttons_away(
         assert "approve" not in mail.get_body(("html",)).get_content().lower().replace("is approved", "")
 
 
-async def test_what_is_named_a_secret_stands_in_no_message(store: Store, clock: FixedClock) -> None:
+async def test_value_named_as_a_secret_is_in_no_message(store: Store, clock: FixedClock) -> None:
     async with (
         http_sink() as hook,
         smtp_sink() as server,

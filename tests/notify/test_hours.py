@@ -13,7 +13,7 @@ from tests.notify.messaging_env import Escalation, Reminders
 from tests.notify.working_hours_env import EVENING, HOUR, OTHER, arrived, asking, evening, foretold
 
 
-async def test_each_is_told_in_their_own_hours_exactly_as_foretold_and_a_night_becomes_one_message(
+async def test_people_are_notified_in_their_working_hours_as_listed_and_nights_are_combined(
     store: Store, clock: FixedClock
 ) -> None:
     plan = asking(
@@ -47,7 +47,7 @@ async def test_each_is_told_in_their_own_hours_exactly_as_foretold_and_a_night_b
         assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
 
 
-async def test_whoever_is_on_call_is_told_at_once_and_the_others_of_the_team_are_not_woken(
+async def test_person_on_call_is_notified_at_once_and_the_others_are_not(
     store: Store, clock: FixedClock
 ) -> None:
     async with evening(store, clock) as (env, server):
@@ -61,7 +61,7 @@ async def test_whoever_is_on_call_is_told_at_once_and_the_others_of_the_team_are
         assert arrived(server) == expected == [(EVENING, "opening", "per_otto")]
 
 
-async def test_what_waits_for_the_morning_is_not_sent_at_night_with_a_digest(
+async def test_message_held_until_the_morning_is_not_sent_at_night_with_a_roundup(
     store: Store, clock: FixedClock
 ) -> None:
     async with evening(store, clock) as (env, server):
@@ -80,9 +80,7 @@ async def test_what_waits_for_the_morning_is_not_sent_at_night_with_a_digest(
         ]
 
 
-async def test_where_the_deadline_would_come_first_nobody_waits_for_the_morning(
-    store: Store, clock: FixedClock
-) -> None:
+async def test_earlier_deadline_overrides_working_hours(store: Store, clock: FixedClock) -> None:
     async with evening(store, clock) as (env, server):
         intent = await env.submit(asking("per_otto", deadline=8 * HOUR), by=OTHER)
         expected = await foretold(env, intent.id)
@@ -90,7 +88,7 @@ async def test_where_the_deadline_would_come_first_nobody_waits_for_the_morning(
         assert arrived(server) == expected == [(EVENING, "opening", "per_otto")]
 
 
-async def test_whom_somebody_hands_it_to_hears_at_once_and_what_is_decided_at_night_asks_nobody_in_the_morning(
+async def test_delegate_is_notified_at_once_and_a_task_decided_at_night_asks_nobody_later(
     store: Store, clock: FixedClock
 ) -> None:
     async with evening(store, clock) as (env, server):

@@ -48,7 +48,7 @@ def hooked(clock: FixedClock, url: str) -> dict[str, Channel]:
     return webhook(f"{url}/hook", clock, NEVER)
 
 
-async def test_a_webhook_that_hangs_holds_up_no_mail(store: Store, clock: FixedClock) -> None:
+async def test_hanging_webhook_does_not_delay_mail(store: Store, clock: FixedClock) -> None:
     async with (
         http_sink(HANG) as hook,
         smtp_sink() as server,
@@ -61,7 +61,7 @@ async def test_a_webhook_that_hangs_holds_up_no_mail(store: Store, clock: FixedC
         assert (len(server.mails), len(hook.got)) == (40, 8)
 
 
-async def test_a_webhook_that_hangs_gets_few_calls_at_once_and_the_others_are_put_back(
+async def test_hanging_webhook_gets_few_concurrent_calls_and_the_others_are_deferred(
     store: Store, clock: FixedClock
 ) -> None:
     async with http_sink(HANG) as hook, messaging_env(store, clock, hooked(clock, hook.url)) as env:
@@ -77,7 +77,7 @@ async def test_a_webhook_that_hangs_gets_few_calls_at_once_and_the_others_are_pu
         assert {row.attempts for row in crowded} == {0}  # taken in vain is no attempt
 
 
-async def test_after_a_crash_what_was_noted_is_not_sent_again_and_the_rest_is_sent(
+async def test_recorded_messages_are_not_sent_again_after_a_crash_and_the_rest_is_sent(
     store: Store, clock: FixedClock
 ) -> None:
     async with smtp_sink() as server:
@@ -108,9 +108,7 @@ async def test_after_a_crash_what_was_noted_is_not_sent_again_and_the_rest_is_se
         assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
 
 
-async def test_a_host_that_hangs_for_one_agent_holds_up_no_other_agent(
-    store: Store, clock: FixedClock
-) -> None:
+async def test_hanging_host_of_one_agent_delays_no_other_agent(store: Store, clock: FixedClock) -> None:
     async with http_sink(HANG) as bad, http_sink() as good:
         channels = ChannelRegistry({"push": Push(Poster(True, NEVER), clock.now)})
         async with EngineEnv(store, clock, channels).running() as env:
@@ -128,9 +126,7 @@ async def test_a_host_that_hangs_for_one_agent_holds_up_no_other_agent(
             assert (len(good.got), len(bad.got)) == (60, 8)
 
 
-async def test_a_server_that_stops_lets_arrive_what_is_quick_and_notes_it(
-    store: Store, clock: FixedClock
-) -> None:
+async def test_stopping_server_finishes_and_records_quick_sends(store: Store, clock: FixedClock) -> None:
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
         await asyncio.gather(*(env.submit(asked()) for _ in range(10)))
         await env.outbox.once()
@@ -143,7 +139,7 @@ async def test_a_server_that_stops_lets_arrive_what_is_quick_and_notes_it(
         assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
 
 
-async def test_a_send_that_gets_no_slot_in_time_is_deferred() -> None:
+async def test_send_without_a_free_slot_is_deferred() -> None:
     limiter = ConcurrencyLimiter(max_wait=0.01)
     held = asyncio.Event()
     inside = 0

@@ -44,7 +44,7 @@ async def told(slack: SlackEnv, server: object) -> list[str]:
     return sorted(set(re.findall(r"https?://[^\s\"<>]+", text)))
 
 
-async def test_a_scanner_changes_nothing_and_finds_no_outcome(store: Store, clock: FixedClock) -> None:
+async def test_link_scanner_changes_nothing_and_finds_no_outcome(store: Store, clock: FixedClock) -> None:
     async with smtp_sink() as server, slack_env(store, clock, **email(server.url)) as slack:
         links = await told(slack, server)
         assert (
@@ -62,9 +62,7 @@ async def test_a_scanner_changes_nothing_and_finds_no_outcome(store: Store, cloc
         assert await everything(store) == before
 
 
-async def test_a_browser_that_only_looks_decides_nothing_and_a_press_does(
-    store: Store, clock: FixedClock
-) -> None:
+async def test_opening_a_link_decides_nothing_and_the_button_does(store: Store, clock: FixedClock) -> None:
     from tests.web.serving import serving
 
     async with (

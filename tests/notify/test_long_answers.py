@@ -17,7 +17,7 @@ async def _request(reader: asyncio.StreamReader) -> None:
     await reader.readexactly(2)
 
 
-async def test_interim_responses_without_end_are_not_read_to_the_time_limit() -> None:
+async def test_endless_interim_responses_are_cut_off_before_the_time_limit() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await _request(reader)
         while True:
@@ -31,7 +31,7 @@ async def test_interim_responses_without_end_are_not_read_to_the_time_limit() ->
     await poster.close()
 
 
-async def test_the_bound_is_for_each_request_of_a_connection() -> None:
+async def test_interim_response_limit_applies_to_each_request_of_a_connection() -> None:
     connections = 0
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

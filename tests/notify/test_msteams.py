@@ -81,7 +81,7 @@ async def teams_env(
         await it.web.http.aclose()
 
 
-async def test_a_press_is_an_answer_of_the_linked_person_and_every_card_says_so(
+async def test_button_records_an_answer_of_the_linked_person_and_updates_every_card(
     store: Store, clock: FixedClock
 ) -> None:
     async with teams_env(store, clock) as it:
@@ -107,7 +107,7 @@ async def test_a_press_is_an_answer_of_the_linked_person_and_every_card_says_so(
         assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
 
 
-async def test_only_what_the_bot_connector_signed_for_this_bot_is_believed(
+async def test_only_requests_signed_by_the_bot_connector_for_this_bot_are_accepted(
     store: Store, clock: FixedClock
 ) -> None:
     async with teams_env(store, clock) as it:
@@ -165,7 +165,7 @@ async def test_only_what_the_bot_connector_signed_for_this_bot_is_believed(
         assert (await it.messaging.intent(intent.id)).ending == "approved"
 
 
-async def test_the_published_keys_are_read_when_needed_and_not_for_everyone(
+async def test_signing_keys_are_fetched_when_needed_and_not_for_every_unknown_key(
     store: Store, clock: FixedClock
 ) -> None:
     async with teams_env(store, clock) as it:
@@ -206,7 +206,7 @@ async def test_guests_and_strangers_cannot_answer(
         assert (await it.messaging.intent(intent.id)).ending is None
 
 
-async def test_linking_takes_a_code_in_the_private_chat_and_other_messages_explain(
+async def test_linking_takes_a_code_in_the_private_chat_and_other_messages_get_help(
     store: Store, clock: FixedClock
 ) -> None:
     async with teams_env(store, clock, linked=False) as it:
@@ -239,7 +239,9 @@ async def test_linking_takes_a_code_in_the_private_chat_and_other_messages_expla
         assert "unlinked" in it.fake.texts[-1][1]
 
 
-async def test_a_press_is_ours_and_names_enough_of_the_digest(store: Store, clock: FixedClock) -> None:
+async def test_button_data_must_be_ours_and_contain_enough_of_the_digest(
+    store: Store, clock: FixedClock
+) -> None:
     async with teams_env(store, clock) as it:
         await it.messaging.submit(asked("per_ann", "per_otto", need=2))
         await it.messaging.carry()
@@ -253,7 +255,7 @@ async def test_a_press_is_ours_and_names_enough_of_the_digest(store: Store, cloc
         assert "Recorded" in await it.press(card, "Approve", "29:ann")
 
 
-async def test_a_value_cannot_look_like_another_one(store: Store, clock: FixedClock) -> None:
+async def test_value_cannot_imitate_another_line(store: Store, clock: FixedClock) -> None:
     async with teams_env(store, clock) as it:
         payload = {"note": "see below\namount: 5", "sum": 4000}
         await it.messaging.submit(asked("per_ann"), payload=json.dumps(payload).encode())
@@ -273,7 +275,7 @@ async def test_hidden_characters_of_a_title_are_named(store: Store, clock: Fixed
 
 
 @pytest.mark.parametrize("what", ["high", "long", "lines", "fits"])
-async def test_buttons_only_where_everything_is_shown_and_the_risk_allows_it(
+async def test_buttons_require_a_complete_card_and_a_low_enough_risk(
     what: str, store: Store, clock: FixedClock
 ) -> None:
     async with teams_env(store, clock) as it:
@@ -286,7 +288,7 @@ async def test_buttons_only_where_everything_is_shown_and_the_risk_allows_it(
         assert card.titles == (["Approve", "Reject"] if what == "fits" else []) + ["Review and decide"]
 
 
-async def test_its_limits_and_its_token_are_kept_and_another_channel_takes_over(
+async def test_rate_limit_and_token_are_respected_and_another_channel_takes_over(
     store: Store, clock: FixedClock
 ) -> None:
     async with smtp_sink() as server, teams_env(store, clock, **email(server.url)) as it:
@@ -308,7 +310,7 @@ async def test_its_limits_and_its_token_are_kept_and_another_channel_takes_over(
         await it.messaging.do(intent.id, c.Answer("approved"), OTTO)
 
 
-async def test_no_secret_is_in_an_error(store: Store, clock: FixedClock) -> None:
+async def test_errors_contain_no_secret(store: Store, clock: FixedClock) -> None:
     async with fake_teams(lambda: clock.now().timestamp()) as fake:
         wrong = teams(fake, f"{APP} {TENANT} wrong-secret-0123")
         with pytest.raises(NotSent) as caught:
@@ -318,7 +320,7 @@ async def test_no_secret_is_in_an_error(store: Store, clock: FixedClock) -> None
 
 
 @pytest.mark.parametrize("text", ["", "x", f"{APP} {TENANT}", f"{APP} x {CLIENT_SECRET}", f"{SETTING} more"])
-def test_a_setting_that_is_no_bot_is_refused_without_repeating_it(text: str) -> None:
+def test_invalid_bot_setting_is_refused_without_quoting_it(text: str) -> None:
     with pytest.raises(Invalid) as caught:
         parse_bot(text)
     assert CLIENT_SECRET not in str(caught.value) + repr(caught.value.__cause__)

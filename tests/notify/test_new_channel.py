@@ -42,7 +42,7 @@ async def web(store: Store, clock: FixedClock, tmp_path: Path) -> AsyncIterator[
         await web_env.http.aclose()
 
 
-def test_its_setting_is_one_of_the_servers(tmp_path: Path) -> None:
+def test_setting_of_a_new_channel_is_a_server_setting(tmp_path: Path) -> None:
     loaded = load({}, {"SIGNOFF_PIGEON_LOFT": "loft"})
     assert (loaded.warnings, loaded.origins["pigeon_loft"]) == ((), "SIGNOFF_PIGEON_LOFT")
     with pytest.raises(Invalid, match="pigeon_loft"):
@@ -51,7 +51,7 @@ def test_its_setting_is_one_of_the_servers(tmp_path: Path) -> None:
     assert "pigeon" not in open_channels(Config(data=tmp_path), Clock()).configured
 
 
-async def test_a_task_is_sent_retried_and_shown_over_it(web: WebEnv, tmp_path: Path) -> None:
+async def test_task_is_sent_retried_and_listed_over_a_new_channel(web: WebEnv, tmp_path: Path) -> None:
     ann = "/v1/people/ann@acme.example"
     unknown = await web.call("PATCH", ann, {"preferences": {"channels": ["pidgeon"]}}, "oscar")
     assert (unknown.status, "pigeon" in unknown.text) == (422, True)
@@ -87,7 +87,7 @@ async def test_a_task_is_sent_retried_and_shown_over_it(web: WebEnv, tmp_path: P
     assert "carrier pigeon working" in (await oscar.get("/channels")).text
 
 
-async def test_its_accounts_are_linked_if_it_says_so(web: WebEnv, tmp_path: Path) -> None:
+async def test_accounts_of_a_new_channel_can_be_linked_if_it_declares_so(web: WebEnv, tmp_path: Path) -> None:
     linked = replace(pigeon.CHANNEL, address=AddressSource.LINK, link_command="coo {code}")
     registry.CHANNELS[-1] = linked
     server = Server(Config(data=tmp_path, channel_settings={"pigeon_loft": "/tmp"}))

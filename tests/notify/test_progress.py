@@ -19,7 +19,7 @@ def actions(card: Card) -> list[str]:
     return [button["action_id"] for button in card.buttons]
 
 
-async def test_a_partial_vote_rewrites_every_card_and_takes_the_voters_buttons(
+async def test_partial_vote_updates_every_card_and_removes_the_voters_buttons(
     store: Store, clock: FixedClock
 ) -> None:
     plan = asked("per_ann", "per_otto", need=2, remind=Reminders(minutes(5), minutes(5), 1))
@@ -61,7 +61,7 @@ async def test_a_partial_vote_rewrites_every_card_and_takes_the_voters_buttons(
         ]
 
 
-async def test_a_stage_that_passed_is_on_the_cards_of_the_stage_before(
+async def test_passed_stage_is_shown_on_the_cards_of_the_stage_before(
     store: Store, clock: FixedClock
 ) -> None:
     plan = asked(stages=(Stage(("per_ann",), 1), Stage(("per_otto",), 1)))
@@ -88,9 +88,7 @@ async def test_a_message_says_which_later_stages_ask_its_reader(store: Store, cl
         assert "Stage: 1 of 3; stages 2 and 3 ask you too" in slack.card("U0OTTO").text
 
 
-async def test_votes_in_a_row_end_in_the_last_state_and_a_stale_card_never_wins(
-    store: Store, clock: FixedClock
-) -> None:
+async def test_consecutive_votes_end_in_the_last_state_on_every_card(store: Store, clock: FixedClock) -> None:
     plan = asked(stages=(Stage(("per_ann", "per_otto"), 2, reject_after=2),))
     async with slack_env(store, clock) as slack:
         intent = await slack.messaging.submit(plan)
@@ -112,7 +110,7 @@ async def test_votes_in_a_row_end_in_the_last_state_and_a_stale_card_never_wins(
         assert all("Rejected" in slack.card(account).text for account in ("U0ANN", "U0OTTO"))
 
 
-async def test_a_mark_and_a_delegation_are_on_the_cards_too(store: Store, clock: FixedClock) -> None:
+async def test_review_mark_and_delegation_are_shown_on_the_cards(store: Store, clock: FixedClock) -> None:
     async with slack_env(store, clock) as slack:
         intent = await slack.messaging.submit(asked("per_ann", "per_otto"))
         await slack.messaging.carry()
@@ -129,7 +127,7 @@ async def test_a_mark_and_a_delegation_are_on_the_cards_too(store: Store, clock:
         assert "Still asked: otto@acme.example" in mine.text
 
 
-async def test_the_next_revision_has_a_new_card_and_the_old_one_answers_it_too(
+async def test_next_revision_has_a_new_card_and_the_old_one_answers_it_too(
     store: Store, clock: FixedClock
 ) -> None:
     async with slack_env(store, clock) as slack:
@@ -145,7 +143,7 @@ async def test_the_next_revision_has_a_new_card_and_the_old_one_answers_it_too(
         assert "This is decided" in await slack.press(old.press("approved"), "U0ANN")
 
 
-async def test_mail_says_the_same_and_no_mail_is_sent_for_a_partial_vote(
+async def test_mail_shows_the_same_progress_and_none_is_sent_for_a_partial_vote(
     store: Store, clock: FixedClock
 ) -> None:
     async with smtp_sink() as server, slack_env(store, clock, linked=False, **email(server.url)) as slack:
@@ -162,7 +160,7 @@ async def test_mail_says_the_same_and_no_mail_is_sent_for_a_partial_vote(
         assert not [m for m in await slack.messaging.messages(intent.id) if m.kind == "task.progress"]
 
 
-async def test_a_card_that_is_gone_is_not_posted_again(store: Store, clock: FixedClock) -> None:
+async def test_deleted_card_is_not_posted_again(store: Store, clock: FixedClock) -> None:
     async with slack_env(store, clock) as slack:
         intent = await slack.messaging.submit(asked("per_ann", "per_otto", need=2))
         await slack.messaging.carry()

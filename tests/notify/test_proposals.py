@@ -48,7 +48,7 @@ def words(mail: EmailMessage) -> str:
     return str(next(mail.iter_parts()).get_content())  # type: ignore[attr-defined]
 
 
-async def test_the_other_admins_are_asked_and_the_proposer_hears_what_became_of_it(
+async def test_other_admins_are_notified_and_the_proposer_learns_the_result(
     store: Store, clock: FixedClock
 ) -> None:
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
@@ -77,7 +77,7 @@ async def test_the_other_admins_are_asked_and_the_proposer_hears_what_became_of_
         assert (len(server.mails), (await store.outbox.counts())["waiting"]) == (2, 0)
 
 
-async def test_who_takes_it_back_is_not_told_and_nobody_is_asked_any_more(
+async def test_canceled_proposal_notifies_neither_its_proposer_nor_others(
     store: Store, clock: FixedClock
 ) -> None:
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
@@ -88,7 +88,7 @@ async def test_who_takes_it_back_is_not_told_and_nobody_is_asked_any_more(
         assert server.mails == []
 
 
-async def test_what_nobody_confirmed_in_time_is_told_to_the_proposer(store: Store, clock: FixedClock) -> None:
+async def test_expired_proposal_is_reported_to_the_proposer(store: Store, clock: FixedClock) -> None:
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
         await protect(env)
         await propose(env)
@@ -101,7 +101,7 @@ async def test_what_nobody_confirmed_in_time_is_told_to_the_proposer(store: Stor
         ]
 
 
-async def test_a_mail_server_that_is_away_delays_it_and_an_address_that_is_not_there_ends_it(
+async def test_mail_outage_delays_the_notification_and_an_unknown_address_ends_it(
     store: Store, clock: FixedClock
 ) -> None:
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
@@ -119,7 +119,7 @@ async def test_a_mail_server_that_is_away_delays_it_and_an_address_that_is_not_t
         assert (await store.outbox.counts())["dead"] == 1
 
 
-async def test_it_goes_by_slack_and_where_that_fails_for_good_by_mail(
+async def test_proposal_is_sent_by_slack_and_by_mail_if_that_fails_permanently(
     store: Store, clock: FixedClock
 ) -> None:
     async with smtp_sink() as server, slack_env(store, clock, **email(server.url)) as slack:
@@ -136,7 +136,7 @@ async def test_it_goes_by_slack_and_where_that_fails_for_good_by_mail(
         assert [mail["To"] for mail in server.mails] == ["otto@acme.example"]
 
 
-async def test_nobody_to_tell_and_no_channel_leave_nothing_behind(store: Store, clock: FixedClock) -> None:
+async def test_no_recipient_or_channel_leaves_no_outbox_row(store: Store, clock: FixedClock) -> None:
     async with messaging_env(store, clock, {}) as env:
         await protect(env)
         await propose(env)

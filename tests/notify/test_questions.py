@@ -18,7 +18,7 @@ from tests.web.inbox.reading import reader
 QUESTION = "Is there a backup?\r\nBcc: evil@x.example"
 
 
-async def test_a_question_reaches_who_asked_and_the_reply_who_asked_the_question(
+async def test_comment_reaches_the_requester_and_the_reply_its_author(
     store: Store, clock: FixedClock
 ) -> None:
     async with (
@@ -68,9 +68,7 @@ async def test_a_question_reaches_who_asked_and_the_reply_who_asked_the_question
         assert "Yes, of 02:00." in page.text
 
 
-async def test_who_is_no_part_of_it_asks_nothing_and_what_is_over_is_not_asked_about(
-    store: Store, clock: FixedClock
-) -> None:
+async def test_comment_is_refused_to_outsiders_and_on_closed_tasks(store: Store, clock: FixedClock) -> None:
     async with slack_env(store, clock, linked=False) as slack:
         env, web = slack.messaging, slack.web
         account, _ = await env.accounts.add_account(ROOT, ActorKind.SERVICE, "other")
@@ -85,7 +83,7 @@ async def test_who_is_no_part_of_it_asks_nothing_and_what_is_over_is_not_asked_a
         assert late.status == 409
 
 
-async def test_who_commented_on_an_earlier_task_does_not_hear_of_comments_on_the_next(
+async def test_person_who_commented_on_an_earlier_task_is_not_notified_about_the_next(
     store: Store, clock: FixedClock
 ) -> None:
     first, second = (

@@ -31,7 +31,7 @@ PRIVATE = [
 ]  # fmt: skip
 
 
-def test_what_is_private_is_known_as_such_in_every_form() -> None:
+def test_private_addresses_are_recognized_in_every_form() -> None:
     assert [address for address in PRIVATE if public(address)] == []
     assert [address for address in PUBLIC if not public(address)] == []
 
@@ -45,7 +45,7 @@ def test_what_is_private_is_known_as_such_in_every_form() -> None:
         "[2002:7f00:1::]", "127\u30020\u30020\u30021", "\u2460\u2461\u2466.0.0.1", "127.0.0.1.",
     ],
 )  # fmt: skip
-async def test_no_way_of_writing_it_reaches_the_machine_itself(host: str) -> None:
+async def test_no_spelling_reaches_the_local_machine(host: str) -> None:
     async with http_sink() as here:
         poster = Poster(False, 60)
         port = here.url.rpartition(":")[2]
@@ -63,7 +63,7 @@ async def test_no_way_of_writing_it_reaches_the_machine_itself(host: str) -> Non
         "https://hooks.example\\@127.0.0.1/", "https://a\r\nHost: b/", "https://[::1/",
     ],
 )  # fmt: skip
-async def test_what_is_no_plain_https_url_is_refused_for_good_and_no_name_is_looked_up(url: str) -> None:
+async def test_url_other_than_plain_https_is_refused_without_a_lookup(url: str) -> None:
     asked: list[str] = []
 
     async def resolve(host: str, port: int) -> Sequence[str]:
@@ -82,7 +82,7 @@ async def test_what_is_no_plain_https_url_is_refused_for_good_and_no_name_is_loo
 @pytest.mark.parametrize(
     "found", [["169.254.169.254"], ["93.184.216.34", "127.0.0.1"], ["::ffff:10.0.0.1"], []]
 )
-async def test_a_name_that_leads_inside_with_any_of_its_addresses_is_not_called(found: list[str]) -> None:
+async def test_name_with_any_private_address_is_not_called(found: list[str]) -> None:
     async def resolve(host: str, port: int) -> Sequence[str]:
         return found
 
@@ -105,7 +105,7 @@ class Rebinding:
         return [self.answers.pop(0)]
 
 
-async def test_a_name_is_resolved_once_and_that_address_is_called_by_its_name(tmp_path: Path) -> None:
+async def test_name_is_resolved_once_and_that_address_is_called(tmp_path: Path) -> None:
     """Over TLS, the certificate and the request are for the name."""
     context, trusted = certificate(tmp_path, "hooks.example")
     heard: list[str | None] = []
@@ -130,7 +130,7 @@ async def test_a_name_is_resolved_once_and_that_address_is_called_by_its_name(tm
     assert len(hook.got) == 1
 
 
-async def test_proxies_of_the_environment_are_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
     async with http_sink() as proxy, http_sink() as hook:
         for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(name, proxy.url)
@@ -140,7 +140,7 @@ async def test_proxies_of_the_environment_are_not_asked(monkeypatch: pytest.Monk
     assert (len(proxy.got), len(hook.got)) == (0, 1)
 
 
-async def test_a_dead_address_of_a_name_is_passed_over_for_the_next() -> None:
+async def test_unreachable_address_of_a_name_is_skipped() -> None:
     async with http_sink() as hook:
 
         async def resolve(host: str, port: int) -> Sequence[str]:
@@ -152,7 +152,7 @@ async def test_a_dead_address_of_a_name_is_passed_over_for_the_next() -> None:
     assert len(hook.got) == 1
 
 
-async def test_the_systems_resolver_reads_numbers_as_the_system_does() -> None:
+async def test_system_resolver_parses_numeric_addresses() -> None:
     resolver = Resolver()
     assert await resolver("0x7f000001", 443) == ["127.0.0.1"]
     with pytest.raises(socket.gaierror):

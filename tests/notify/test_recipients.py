@@ -85,7 +85,7 @@ def both(**spec: Any) -> Story:
     return asking(Stage(("per_ann", "per_otto"), need=2), **spec)
 
 
-def test_who_has_answered_is_not_reminded() -> None:
+def test_person_who_answered_gets_no_reminder() -> None:
     story = both()
     assert people(told(about(story, REMINDER), story)) == ["ann", "otto"]
     story.do(c.Answer("approved"), ANN)
@@ -94,7 +94,7 @@ def test_who_has_answered_is_not_reminded() -> None:
     assert current(about(story, REMINDER), story.intent, "per_otto")
 
 
-def test_an_answer_to_an_earlier_step_is_none_to_this_one() -> None:
+def test_answer_to_an_earlier_step_does_not_count_for_this_one() -> None:
     story = Story(gate(step(name="first"), step(Stage(need=2), name="second")))
     earlier = about(story, OPENED)
     story.do(c.Answer("approved"), ANN)
@@ -104,7 +104,7 @@ def test_an_answer_to_an_earlier_step_is_none_to_this_one() -> None:
 
 
 @pytest.mark.parametrize("field", ["stage", "revision", "step_run"])
-def test_a_task_that_has_moved_on_asks_nobody_any_longer(field: str) -> None:
+def test_notification_about_an_earlier_task_state_has_no_recipients(field: str) -> None:
     story = both()
     past = replace(about(story, OPENED), **{field: getattr(story.task, field) + 1})
     assert told(past, story) == []
@@ -112,7 +112,7 @@ def test_a_task_that_has_moved_on_asks_nobody_any_longer(field: str) -> None:
     assert told(replace(past, kind=NotificationKind.CHANGED, voided=("per_otto",)), story) == []
 
 
-def test_a_snooze_keeps_reminders_away_and_lets_escalations_through() -> None:
+def test_snooze_suppresses_reminders_and_not_escalations() -> None:
     story = both()
     story.do(c.Snooze(START + 2 * HOUR), ANN, after=HOUR / 2)
     reminder = about(story, REMINDER, at=START + HOUR)
@@ -123,7 +123,7 @@ def test_a_snooze_keeps_reminders_away_and_lets_escalations_through() -> None:
     assert people(told(ended, story)) == ["ann"]
 
 
-def test_a_room_is_told_if_somebody_of_the_team_may_answer() -> None:
+def test_channel_of_a_team_is_notified_if_a_member_may_answer() -> None:
     story = asking(Stage(("team:dba", "team:side")))
     held = directory(dba=("per_ann",), side=("per_rita",))  # the request is Rita's
     rooms = {**REACH, "slack": {"team:dba": "C1", "team:side": "C2"}}
@@ -135,7 +135,7 @@ def test_a_room_is_told_if_somebody_of_the_team_may_answer() -> None:
     assert people(told(over, story, held=held, reach=rooms)) == ["ann"], "a room snoozes nothing"
 
 
-def test_the_requesters_side_hears_of_the_end_once_and_in_the_channel_that_asked() -> None:
+def test_requesters_side_gets_the_ending_once_on_the_channel_that_asked() -> None:
     story = both()
     end = about(story, NotificationKind.DECIDED)
     sent = [("per_otto", "slack"), ("per_otto", "email"), ("per_otto", "slack"), ("per_ann", "slack")]
@@ -150,7 +150,7 @@ def test_the_requesters_side_hears_of_the_end_once_and_in_the_channel_that_asked
     assert people(told(about(story, NotificationKind.PROGRESS), story, [("per_ann", "email")])) == ["ann"]
 
 
-def test_the_person_who_decided_gets_no_message_about_it_but_their_card_is_rewritten() -> None:
+def test_person_who_decided_gets_no_message_but_their_card_is_updated() -> None:
     story = both()
     sent = [("per_ann", "email"), ("per_otto", "slack"), ("per_otto", "email"), ("team:dba", "email")]
     held = directory(dba=("per_otto",))
@@ -166,7 +166,7 @@ def test_the_person_who_decided_gets_no_message_about_it_but_their_card_is_rewri
     assert people(told(own, story)) == []
 
 
-def test_who_is_inactive_is_told_nothing() -> None:
+def test_inactive_person_gets_no_message() -> None:
     story, held = both(), directory(gone="ann")
     for kind in (OPENED, NotificationKind.DECIDED, NotificationKind.MESSAGE, NotificationKind.COMMENTED):
         found = told(about(story, kind), story, [("per_ann", "email")], held, commenters=("per_ann",))
@@ -175,7 +175,7 @@ def test_who_is_inactive_is_told_nothing() -> None:
     assert people(told(about(story, NotificationKind.DECIDED), story, held=gone)) == []
 
 
-def test_a_comment_is_for_the_requesters_side_and_those_who_commented_but_not_its_author() -> None:
+def test_comment_notifies_the_requesters_side_and_commenters_except_its_author() -> None:
     story = both()
     said = about(story, NotificationKind.COMMENTED, by="per_otto", via="slack")
     reach = {**REACH, "slack": {"team:dba": "C1"}, "msteams": {"team:dba": "19:x"}}
@@ -185,20 +185,20 @@ def test_a_comment_is_for_the_requesters_side_and_those_who_commented_but_not_it
     assert found[-1].channels == ("msteams",), "it was written in the other room"
 
 
-def test_a_message_is_for_those_it_names_or_else_for_the_requesters_side() -> None:
+def test_message_goes_to_named_people_or_else_to_the_requesters_side() -> None:
     story = both()
     assert people(told(about(story, NotificationKind.MESSAGE, to=("per_emma",)), story)) == ["emma"]
     assert people(told(about(story, NotificationKind.MESSAGE, to=()), story)) == ["rita"]
 
 
-def test_of_a_change_learn_those_whose_answers_are_void_and_who_are_not_asked_anew() -> None:
+def test_revision_notifies_people_whose_answers_are_void_and_who_are_not_asked_again() -> None:
     story = both()
     change = about(story, NotificationKind.CHANGED, voided=("per_ann", "per_emma"), by="per_otto")
     assert people(told(change, story)) == ["emma", "rita"]
     assert people(told(replace(change, by="per_emma"), story)) == ["rita"]
 
 
-def test_what_somebody_hands_over_is_said_to_those_it_names_alone() -> None:
+def test_delegation_notifies_the_delegate_only() -> None:
     story = asking(Stage(("per_ann",)))
     story.do(c.Delegate("per_otto"), ANN, after=HOUR)
     handed = about(story, OPENED, to=("per_otto",), at=START + HOUR)
@@ -208,7 +208,7 @@ def test_what_somebody_hands_over_is_said_to_those_it_names_alone() -> None:
     assert people(told(handed, story)) == ["otto"]
 
 
-def test_a_task_that_nobody_can_answer_is_unreached() -> None:
+def test_task_that_nobody_can_answer_is_unreached() -> None:
     story = asking(Stage(("per_rita",)))  # whose request it is
     lost = about(story, OPENED, to=("per_rita",))
     assert unreached(lost, story.intent, directory())
@@ -233,7 +233,7 @@ def test_a_task_that_nobody_can_answer_is_unreached() -> None:
         ({"channels": {"slack": 1}}, ("email", "slack")),
     ],
 )
-def test_the_channels_that_a_person_prefers_if_they_reach_them_at_all(
+def test_preferred_channels_are_used_if_they_reach_the_person(
     preferences: dict[str, Any], channels: tuple[str, ...]
 ) -> None:
     otto = replace(directory().people["per_otto"], preferences=preferences)

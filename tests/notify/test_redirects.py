@@ -40,7 +40,7 @@ def _telegram(url: str) -> Telegram:
     ],
     ids=["teams", "keys of teams", "slack", "telegram"],
 )
-async def test_a_redirect_is_not_followed(
+async def test_redirect_is_not_followed(
     opened: Callable[[str], Any], call: Callable[[Any], Awaitable[Any]], status: int
 ) -> None:
     async with http_sink(status) as sink:

@@ -9,7 +9,7 @@ from tests.notify.slack_env import slack_env
 from tests.notify.smtp_sink import smtp_sink
 
 
-async def test_reminders_beyond_the_limit_are_left_out_on_record_and_questions_never(
+async def test_reminders_beyond_the_limit_are_recorded_as_skipped_and_questions_are_not(
     store: Store, clock: FixedClock
 ) -> None:
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
@@ -35,9 +35,7 @@ async def test_reminders_beyond_the_limit_are_left_out_on_record_and_questions_n
         assert ("task.reminder", "per_ann", "email", "sent") in await env.states(second)
 
 
-async def test_a_reminder_that_the_channel_asks_to_wait_with_counts_once(
-    store: Store, clock: FixedClock
-) -> None:
+async def test_reminder_deferred_by_its_channel_counts_once(store: Store, clock: FixedClock) -> None:
     async with slack_env(store, clock) as slack:
         slack.messaging.outbox.people.limit_reminders(2)
         intent = (

@@ -8,7 +8,7 @@ import pytest
 from signoff.notify.outbound.addresses import Resolver
 
 
-async def test_a_name_that_hangs_delays_no_other_name() -> None:
+async def test_hanging_lookup_delays_no_other_name() -> None:
     hang = threading.Event()
     looked_up: list[str] = []
 

@@ -28,7 +28,7 @@ LATER = NotSent("451 try again later")
 
 
 @pytest.mark.parametrize("policy", [PERSON, SERVICE, ADMIN, SIGN_IN, PUSH])
-def test_a_failure_is_retried_with_growing_pauses_until_it_is_dead(policy: RetryPolicy) -> None:
+def test_failure_is_retried_with_growing_pauses_until_it_is_dead(policy: RetryPolicy) -> None:
     tries = [after_failure(policy, attempt, LATER) for attempt in range(1, policy.attempts + 1)]
     assert tries[-1] == Dead(LATER.reason)
     pauses = [retry.pause for retry in tries[:-1] if isinstance(retry, Retry)]
@@ -39,7 +39,7 @@ def test_a_failure_is_retried_with_growing_pauses_until_it_is_dead(policy: Retry
     assert after_failure(policy, 1, gone, other="email") == NextChannel("email", "no such address")
 
 
-def test_who_asks_to_wait_has_refused_nothing_and_another_channel_is_tried_sooner() -> None:
+def test_rate_limited_send_is_no_attempt_and_another_channel_is_tried_sooner() -> None:
     slowly = NotSent("slowly", wait=30)
     assert after_failure(PERSON, 99, slowly) == Retry(timedelta(seconds=30), "slowly", counted=False)
     assert after_failure(PERSON, 5, LATER, other="email") == NextChannel("email", LATER.reason)
@@ -49,9 +49,7 @@ def test_who_asks_to_wait_has_refused_nothing_and_another_channel_is_tried_soone
     assert (looks[0], looks[5], looks[-1]) == (timedelta(0), SECOND, timedelta(minutes=1))
 
 
-async def test_news_of_a_decision_may_wait_for_its_question_for_as_long_as_it_takes(
-    store: Store, clock: FixedClock
-) -> None:
+async def test_decision_message_waits_for_its_question(store: Store, clock: FixedClock) -> None:
     busy = {"ann@acme.example": "451 try again later"}
     remind = Reminders(2 * SECOND, timedelta(hours=1))
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
@@ -101,9 +99,7 @@ class Troubled:
         """Nothing to close."""
 
 
-async def test_trouble_of_our_own_database_is_no_attempt_and_the_channel_is_well(
-    store: Store, clock: FixedClock
-) -> None:
+async def test_failure_of_our_own_database_is_no_attempt(store: Store, clock: FixedClock) -> None:
     channel = Troubled()
     async with messaging_env(store, clock, {"email": channel}) as env:
         intent = await env.submit(asked("per_ann"))
@@ -128,9 +124,7 @@ async def strange(env: MessagingEnv, intent_id: str, kind: str, notification: by
     await env.store.write((PUT_OUTGOING, dict(zip(OUTBOX.columns, outgoing_row(row), strict=True))))
 
 
-async def test_a_row_that_this_release_cannot_read_stops_nothing_else_and_the_doctor_names_it(
-    store: Store, clock: FixedClock
-) -> None:
+async def test_unreadable_row_stops_nothing_else_and_doctor_names_it(store: Store, clock: FixedClock) -> None:
     async with (
         smtp_sink() as server,
         http_sink(200) as hook,
@@ -159,7 +153,7 @@ async def test_a_row_that_this_release_cannot_read_stops_nothing_else_and_the_do
         await channel_states(store, WORKSPACE, ["email", "webhook"], clock.now())
 
 
-async def test_a_crowd_of_failing_mails_hides_no_failing_webhook(store: Store, clock: FixedClock) -> None:
+async def test_many_failing_mails_do_not_hide_a_failing_webhook(store: Store, clock: FixedClock) -> None:
     async with messaging_env(store, clock, webhook("http://127.0.0.1:9/x", clock)) as env:
         intent = await env.submit(asked("per_ann"))
         now = clock.now()

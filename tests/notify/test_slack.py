@@ -16,7 +16,7 @@ from tests.notify.slack_env import slack_env
 from tests.notify.smtp_sink import smtp_sink
 
 
-async def test_a_press_is_an_answer_of_the_linked_person_and_every_card_says_so(
+async def test_button_records_an_answer_of_the_linked_person_and_updates_every_card(
     store: Store, clock: FixedClock
 ) -> None:
     async with slack_env(store, clock) as slack:
@@ -51,7 +51,7 @@ async def _facts(env: MessagingEnv, intent_id: str) -> list[Any]:
     return [unseal(row.body, row.private) for row in await env.store.intents.history(intent_id)]
 
 
-async def test_the_preview_of_a_card_mentions_nobody(store: Store, clock: FixedClock) -> None:
+async def test_preview_of_a_card_mentions_nobody(store: Store, clock: FixedClock) -> None:
     async with slack_env(store, clock) as slack:
         await slack.messaging.submit(asked("per_ann", title="Run it & tell <!channel>?"))
         await slack.messaging.carry()
@@ -62,7 +62,7 @@ async def test_the_preview_of_a_card_mentions_nobody(store: Store, clock: FixedC
 @pytest.mark.parametrize(
     ("end", "said"), [("cancel", "Withdrawn"), ("silence", "Expired"), ("no", "Rejected")]
 )
-async def test_every_end_by_any_channel_is_on_every_card_within_one_turn(
+async def test_ending_by_any_channel_updates_every_card_in_one_iteration(
     end: str, said: str, store: Store, clock: FixedClock
 ) -> None:
     plan = asked("per_ann", "per_otto", remind=Reminders(minutes(5), minutes(5), 2))
@@ -93,7 +93,7 @@ async def test_every_end_by_any_channel_is_on_every_card_within_one_turn(
         ("evidence is demanded", {"evidence_required": True}),
     ],
 )
-async def test_what_needs_the_page_has_only_a_link_and_a_forged_press_decides_nothing(
+async def test_task_that_needs_the_page_has_only_a_link_and_a_forged_click_decides_nothing(
     why: str, fields: dict[str, Any], store: Store, clock: FixedClock
 ) -> None:
     async with slack_env(store, clock) as slack:
@@ -107,7 +107,7 @@ async def test_what_needs_the_page_has_only_a_link_and_a_forged_press_decides_no
         assert (await slack.messaging.intent(intent.id)).ending is None
 
 
-async def test_what_the_checks_said_is_on_the_card_and_a_high_risk_takes_the_buttons_away(
+async def test_checks_are_shown_on_the_card_and_a_high_risk_removes_the_buttons(
     store: Store, clock: FixedClock
 ) -> None:
     both = gate(validate(), *asked("per_ann").steps, source="workflow:migration@1")
@@ -143,7 +143,7 @@ async def test_what_the_checks_said_is_on_the_card_and_a_high_risk_takes_the_but
                 assert (await slack.messaging.intent(intent.id)).ending is None
 
 
-async def test_a_stale_card_decides_nothing(store: Store, clock: FixedClock) -> None:
+async def test_stale_card_decides_nothing(store: Store, clock: FixedClock) -> None:
     async with slack_env(store, clock) as slack:
         intent = await slack.messaging.submit(asked())
         await slack.messaging.carry()
@@ -153,7 +153,7 @@ async def test_a_stale_card_decides_nothing(store: Store, clock: FixedClock) -> 
         assert (await slack.messaging.intent(intent.id)).ending is None
 
 
-async def test_slacks_rate_limit_is_obeyed_and_nothing_is_lost_or_doubled(
+async def test_rate_limit_of_slack_is_respected_without_loss_or_repetition(
     store: Store, clock: FixedClock
 ) -> None:
     async with slack_env(store, clock) as slack:
@@ -176,9 +176,7 @@ async def test_slacks_rate_limit_is_obeyed_and_nothing_is_lost_or_doubled(
             assert {m.state for m in await slack.messaging.messages(intent.id)} == {"sent"}
 
 
-async def test_the_more_cards_than_slack_takes_at_once_all_say_so_when_it_takes_them(
-    store: Store, clock: FixedClock
-) -> None:
+async def test_cards_beyond_slacks_rate_limit_are_all_updated_later(store: Store, clock: FixedClock) -> None:
     """chat.update is limited to about fifty calls a minute; a card that has to wait does not delay another channel."""
     async with smtp_sink() as server, slack_env(store, clock, **email(server.url)) as slack:
         intents = [await slack.messaging.submit(asked("per_ann", "per_otto")) for _ in range(9)]
@@ -206,7 +204,7 @@ async def test_the_more_cards_than_slack_takes_at_once_all_say_so_when_it_takes_
         assert [mail["To"] for mail in server.mails] == ["rita@acme.example"] * len(intents)
 
 
-async def test_preferences_order_the_channels_and_the_next_takes_over_when_one_fails_for_good(
+async def test_preferences_order_the_channels_and_the_next_takes_over_after_a_permanent_failure(
     store: Store, clock: FixedClock
 ) -> None:
     async with smtp_sink() as server, slack_env(store, clock, **email(server.url)) as slack:
@@ -231,9 +229,7 @@ async def test_preferences_order_the_channels_and_the_next_takes_over_when_one_f
         assert {state for *_, state in await slack.messaging.states(intent.id)} == {"sent"}
 
 
-async def test_when_both_channels_of_everybody_fail_the_ladder_moves_once(
-    store: Store, clock: FixedClock
-) -> None:
+async def test_failure_of_all_channels_advances_escalation_once(store: Store, clock: FixedClock) -> None:
     plan = asked(
         "per_ann",
         escalate=(
@@ -251,7 +247,7 @@ async def test_when_both_channels_of_everybody_fail_the_ladder_moves_once(
         assert len(slack.fake.cards_of("U0OTTO")) == 1
 
 
-async def test_who_has_no_channel_is_no_reason_to_move_on(store: Store, clock: FixedClock) -> None:
+async def test_person_without_a_channel_does_not_advance_escalation(store: Store, clock: FixedClock) -> None:
     async with slack_env(store, clock, linked=False) as slack:
         intent = await slack.messaging.submit(asked("per_ann"))
         await slack.messaging.carry()
@@ -260,9 +256,7 @@ async def test_who_has_no_channel_is_no_reason_to_move_on(store: Store, clock: F
         assert (lost.state, lost.channel) == ("failed", "none")
 
 
-async def test_a_card_that_somebody_deleted_does_not_hold_the_others_up(
-    store: Store, clock: FixedClock
-) -> None:
+async def test_deleted_card_does_not_delay_the_others(store: Store, clock: FixedClock) -> None:
     async with slack_env(store, clock) as slack:
         intent = await slack.messaging.submit(asked("per_ann", "per_otto"))
         await slack.messaging.carry()
@@ -273,7 +267,7 @@ async def test_a_card_that_somebody_deleted_does_not_hold_the_others_up(
         assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
 
 
-async def test_hostile_text_is_text_and_what_does_not_fit_takes_the_buttons_away(
+async def test_hostile_text_is_escaped_and_text_that_does_not_fit_removes_the_buttons(
     store: Store, clock: FixedClock
 ) -> None:
     evil = {
@@ -311,7 +305,7 @@ async def test_hostile_text_is_text_and_what_does_not_fit_takes_the_buttons_away
             assert "The page shows everything." in slack.fake.cards[key].text
 
 
-async def test_the_messages_of_a_task_are_there_to_be_read(store: Store, clock: FixedClock) -> None:
+async def test_messages_of_a_task_are_listed(store: Store, clock: FixedClock) -> None:
     async with slack_env(store, clock) as slack:
         from signoff.core.directory.actors import ActorKind
 
@@ -329,7 +323,7 @@ async def test_the_messages_of_a_task_are_there_to_be_read(store: Store, clock: 
             }
 
 
-async def test_a_card_of_the_stage_before_says_that_another_is_open(store: Store, clock: FixedClock) -> None:
+async def test_card_of_the_stage_before_says_that_another_is_open(store: Store, clock: FixedClock) -> None:
     own = tuple(Outcome(word, Meaning.APPROVES, word.title()) for word in ("full", "canary"))
     task = TaskSpec(
         title="Roll it out?",

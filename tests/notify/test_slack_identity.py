@@ -16,9 +16,7 @@ from tests.notify.slack_env import SlackEnv, slack_env
 from tests.notify.slackfake import TEAM, signed
 
 
-async def test_nobody_is_believed_to_be_somebody_without_the_ceremony(
-    store: Store, clock: FixedClock
-) -> None:
+async def test_account_without_a_completed_link_cannot_answer(store: Store, clock: FixedClock) -> None:
     async with slack_env(store, clock) as slack:
         intent = await slack.messaging.submit(asked("per_ann"))
         await slack.messaging.carry()
@@ -44,7 +42,7 @@ async def _typed(slack: SlackEnv, text: str, account: str) -> str:
     return slack.fake.whispers[-1][1]
 
 
-async def test_a_code_works_once_for_ten_minutes_and_moves_the_account(
+async def test_link_code_works_once_within_ten_minutes_and_moves_the_account(
     store: Store, clock: FixedClock
 ) -> None:
     async with slack_env(store, clock, linked=False) as slack:
@@ -63,7 +61,7 @@ async def test_a_code_works_once_for_ten_minutes_and_moves_the_account(
         assert code not in str(await store.read("select * from chat_codes"))
 
 
-async def test_a_code_is_asked_for_with_a_persons_key(store: Store, clock: FixedClock) -> None:
+async def test_link_code_requires_the_key_of_a_person(store: Store, clock: FixedClock) -> None:
     async with slack_env(store, clock) as slack:
         from signoff.core.directory.actors import ActorKind
 
@@ -79,7 +77,7 @@ async def test_a_code_is_asked_for_with_a_persons_key(store: Store, clock: Fixed
         assert (await slack.web.call("POST", "/v1/slack/actions", b"x", who="")).status == 404
 
 
-async def test_only_what_slack_signed_just_now_is_taken_and_only_once(
+async def test_only_a_recent_slack_signature_is_accepted_and_only_once(
     store: Store, clock: FixedClock
 ) -> None:
     async with slack_env(store, clock) as slack:
@@ -126,7 +124,7 @@ async def test_only_what_slack_signed_just_now_is_taken_and_only_once(
         assert (await slack.messaging.intent(intent.id)).ending == "approved"
 
 
-async def test_tokens_are_told_apart_and_stand_in_no_error(store: Store, clock: FixedClock) -> None:
+async def test_tokens_are_distinguished_and_appear_in_no_error(store: Store, clock: FixedClock) -> None:
     tokens = parse_tokens("8f74abc xapp-1-A xoxb-1")
     assert (tokens.bot, tokens.signing, tokens.app) == ("xoxb-1", "8f74abc", "xapp-1-A")
     for text in ("8f74abc", "xoxb-1 xoxb-2", "xoxb-1 s3cret other"):
@@ -141,7 +139,7 @@ async def test_tokens_are_told_apart_and_stand_in_no_error(store: Store, clock: 
         assert (waiting.last_error, waiting.dead) == ("Slack answered token_revoked", False)
 
 
-async def test_what_was_taken_is_dealt_with_before_the_end_or_dropped(
+async def test_accepted_requests_are_processed_before_shutdown_or_dropped(
     store: Store, clock: FixedClock
 ) -> None:
     async with slack_env(store, clock) as slack:

@@ -41,7 +41,7 @@ async def until(env: MessagingEnv, at: datetime, step: timedelta = QUARTER) -> N
         await env.carry()
 
 
-async def test_it_quiets_reminders_to_who_asked_for_peace_and_comes_back_then(
+async def test_snooze_suppresses_own_reminders_and_notifies_at_its_end(
     store: Store, clock: FixedClock
 ) -> None:
     plan = reminding("per_ann", "per_otto", escalate=(Escalation(2 * HOUR, ("per_rita",)),))
@@ -72,7 +72,7 @@ async def test_it_quiets_reminders_to_who_asked_for_peace_and_comes_back_then(
         assert await env.findings() == []
 
 
-async def test_what_was_missed_in_an_outage_comes_as_one_message(store: Store, clock: FixedClock) -> None:
+async def test_messages_missed_during_an_outage_are_combined(store: Store, clock: FixedClock) -> None:
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
         intent = await env.submit(reminding("per_ann"), by=OTHER)
         await env.carry()
@@ -83,9 +83,7 @@ async def test_what_was_missed_in_an_outage_comes_as_one_message(store: Store, c
         assert [mail["Subject"].partition(":")[0] for mail in server.mails] == ["Snooze ended"]
 
 
-async def test_who_takes_it_up_again_is_reminded_as_before_and_who_answers_hears_no_more(
-    store: Store, clock: FixedClock
-) -> None:
+async def test_unsnooze_restores_reminders_and_an_answer_ends_them(store: Store, clock: FixedClock) -> None:
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
         intent = await env.submit(reminding("per_ann", "per_otto", need=2), by=OTHER)
         await env.carry()
@@ -102,7 +100,7 @@ async def test_who_takes_it_up_again_is_reminded_as_before_and_who_answers_hears
         assert (await env.happened(intent.id)).count("Unsnoozed") == 1
 
 
-async def test_it_is_refused_where_it_would_be_no_help(store: Store, clock: FixedClock) -> None:
+async def test_snooze_without_effect_is_refused(store: Store, clock: FixedClock) -> None:
     async with messaging_env(store, clock, {}) as env:
         intent = await env.submit(reminding("per_ann", "per_otto", need=2), by=OTHER)  # due in eight hours
         now = clock.now()
@@ -122,7 +120,7 @@ async def test_it_is_refused_where_it_would_be_no_help(store: Store, clock: Fixe
         assert "Unsnoozed" not in await env.happened(intent.id)
 
 
-async def test_what_waits_for_the_morning_and_is_put_off_until_the_morning_is_one_message(
+async def test_message_held_until_the_morning_and_a_snooze_until_then_are_combined(
     store: Store, clock: FixedClock
 ) -> None:
     """Otto's message waits for Monday at nine; he snoozes the task on the page until that moment."""
@@ -145,7 +143,7 @@ def moments(contacts: list[tuple[datetime, str, str]]) -> list[tuple[datetime, s
 
 
 @pytest.mark.parametrize("seed", range(10))
-async def test_whoever_puts_it_off_when_and_for_how_long_what_was_foretold_is_what_comes(
+async def test_listed_contacts_are_those_sent_for_any_snooze(
     seed: int, store: Store, clock: FixedClock
 ) -> None:
     """People in two time zones with working hours, an escalation, reminders, and snoozes at random moments."""

@@ -80,7 +80,7 @@ async def gate() -> AsyncIterator[Gate]:
         yield made
 
 
-async def test_a_press_over_the_socket_is_acknowledged_and_answers(store: Store, clock: FixedClock) -> None:
+async def test_click_over_the_socket_is_acknowledged_and_recorded(store: Store, clock: FixedClock) -> None:
     async with gate() as server, slack_env(store, clock) as slack:
         intent = await slack.messaging.submit(asked())
         await slack.messaging.carry()
@@ -120,7 +120,7 @@ async def test_a_press_over_the_socket_is_acknowledged_and_answers(store: Store,
         assert sorted(said.split()[0] for _, said in slack.fake.whispers[-2:]) == ["Recorded:", "Type"]
 
 
-async def test_a_request_that_was_refused_is_not_acknowledged() -> None:
+async def test_refused_socket_request_is_not_acknowledged() -> None:
     """Slack then reports the failure to the person and resends events; otherwise they would be lost."""
     taken, refused = [], asyncio.Event()
 

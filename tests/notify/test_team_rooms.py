@@ -28,7 +28,7 @@ async def team(slack: SlackEnv, **places: str) -> None:
     await keep(slack, Team("sre", ("per_ann", "per_otto"), workspace=WORKSPACE, **places))
 
 
-async def test_the_room_has_one_card_that_follows_the_task(store: Store, clock: FixedClock) -> None:
+async def test_team_channel_has_one_card_that_follows_the_task(store: Store, clock: FixedClock) -> None:
     async with smtp_sink() as server, slack_env(store, clock, **email(server.url)) as slack:
         await team(slack, channel=f"slack:{ROOM}", mailbox="sre@acme.example")
         intent = await slack.messaging.submit(asked("team:sre", need=2))
@@ -58,7 +58,7 @@ async def test_the_room_has_one_card_that_follows_the_task(store: Store, clock: 
         assert ("team:sre", "slack", "task.decided") in told
 
 
-async def test_who_presses_there_without_the_right_decides_nothing(store: Store, clock: FixedClock) -> None:
+async def test_ineligible_person_decides_nothing_in_the_team_channel(store: Store, clock: FixedClock) -> None:
     async with slack_env(store, clock) as slack:
         await team(slack, channel=f"slack:{ROOM}")
         await keep(slack, Team("sre", ("per_ann",), workspace=WORKSPACE, channel=f"slack:{ROOM}"))
@@ -72,7 +72,7 @@ async def test_who_presses_there_without_the_right_decides_nothing(store: Store,
         assert "This is decided: approved" in await slack.press(approve, "U0ANN")
 
 
-async def test_only_what_the_team_itself_is_asked_goes_there(store: Store, clock: FixedClock) -> None:
+async def test_team_channel_gets_only_tasks_of_the_team_itself(store: Store, clock: FixedClock) -> None:
     async with slack_env(store, clock) as slack:
         await team(slack, channel=f"slack:{ROOM}")
         await slack.messaging.submit(asked("per_ann", "per_otto"))
@@ -85,7 +85,7 @@ async def test_only_what_the_team_itself_is_asked_goes_there(store: Store, clock
         assert len(slack.fake.cards_of(ROOM)) == 1
 
 
-async def test_a_room_that_is_gone_stops_nobody(store: Store, clock: FixedClock) -> None:
+async def test_missing_team_channel_stops_nobody(store: Store, clock: FixedClock) -> None:
     async with slack_env(store, clock) as slack:
         await team(slack, channel=f"slack:{ROOM}")
         del slack.fake.members[ROOM]
@@ -100,7 +100,9 @@ async def test_a_room_that_is_gone_stops_nobody(store: Store, clock: FixedClock)
 
 
 @pytest.mark.parametrize("need", [1])
-async def test_without_a_room_nothing_changes(need: int, store: Store, clock: FixedClock) -> None:
+async def test_team_without_a_channel_is_notified_personally(
+    need: int, store: Store, clock: FixedClock
+) -> None:
     async with slack_env(store, clock) as slack:
         await team(slack)
         await slack.messaging.submit(asked("team:sre", need=need))

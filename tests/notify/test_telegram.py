@@ -80,7 +80,7 @@ async def telegram_env(
             await it.web.http.aclose()
 
 
-async def test_a_press_is_an_answer_of_the_linked_person_and_every_message_says_so(
+async def test_button_records_an_answer_of_the_linked_person_and_updates_every_message(
     store: Store, clock: FixedClock
 ) -> None:
     async with telegram_env(store, clock) as it:
@@ -110,7 +110,7 @@ async def test_a_press_is_an_answer_of_the_linked_person_and_every_message_says_
         assert (await it.messaging.intent(intent.id)).ending == "approved"
 
 
-async def test_a_second_press_is_no_second_vote_and_a_stale_one_decides_nothing(
+async def test_second_click_is_no_second_vote_and_a_stale_one_decides_nothing(
     store: Store, clock: FixedClock
 ) -> None:
     async with telegram_env(store, clock) as it:
@@ -140,7 +140,7 @@ async def test_a_second_press_is_no_second_vote_and_a_stale_one_decides_nothing(
         assert len(it.fake.popups) == popups
 
 
-async def test_only_telegram_is_believed(store: Store, clock: FixedClock) -> None:
+async def test_only_requests_from_telegram_are_accepted(store: Store, clock: FixedClock) -> None:
     async with telegram_env(store, clock) as it:
         intent = await it.messaging.submit(asked("per_ann"))
         await it.messaging.carry()
@@ -168,9 +168,7 @@ async def test_only_telegram_is_believed(store: Store, clock: FixedClock) -> Non
         assert (await it.messaging.intent(intent.id)).ending is None
 
 
-async def test_linking_takes_a_code_once_and_only_in_the_private_chat(
-    store: Store, clock: FixedClock
-) -> None:
+async def test_link_code_works_once_and_only_in_the_private_chat(store: Store, clock: FixedClock) -> None:
     async with telegram_env(store, clock, linked=False) as it:
         code = (await it.desk.chat.code(ANN)).text
         assert await it.sends(it.fake.typed(f"/link {code}", "33", chat="-100", kind="group")) == 200
@@ -192,7 +190,7 @@ async def test_linking_takes_a_code_once_and_only_in_the_private_chat(
 
 
 @pytest.mark.parametrize("what", ["high", "long", "fits"])
-async def test_buttons_only_where_everything_is_shown_and_the_risk_allows_it(
+async def test_buttons_require_a_complete_card_and_a_low_enough_risk(
     what: str, store: Store, clock: FixedClock
 ) -> None:
     async with telegram_env(store, clock) as it:
@@ -205,7 +203,7 @@ async def test_buttons_only_where_everything_is_shown_and_the_risk_allows_it(
         assert ("Not shown here" in card.text) == (what == "long")
 
 
-async def test_no_button_below_what_telegram_has_no_room_for(store: Store, clock: FixedClock) -> None:
+async def test_card_too_long_for_telegram_has_no_answer_buttons(store: Store, clock: FixedClock) -> None:
     async with telegram_env(store, clock) as it:
         title = f"Run\u202e {'the migration ' * 40}?"
         await it.messaging.submit(
@@ -220,9 +218,7 @@ async def test_no_button_below_what_telegram_has_no_room_for(store: Store, clock
         assert "Run[U+202E]" in card.text
 
 
-async def test_own_outcomes_with_long_names_are_pressed_by_their_number(
-    store: Store, clock: FixedClock
-) -> None:
+async def test_custom_outcomes_with_long_names_are_sent_by_number(store: Store, clock: FixedClock) -> None:
     own = (
         Outcome("approved_for_the_canary_only", Meaning.APPROVES, "Canary only"),
         Outcome("rejected", Meaning.REJECTS, "No"),
@@ -244,7 +240,7 @@ async def test_own_outcomes_with_long_names_are_pressed_by_their_number(
         assert it.fake.popups[-1][1].startswith("Recorded")
 
 
-async def test_its_limits_are_kept_and_a_person_who_never_started_the_bot_is_reached_otherwise(
+async def test_rate_limit_is_respected_and_a_person_who_never_started_the_bot_is_reached_otherwise(
     store: Store, clock: FixedClock
 ) -> None:
     async with smtp_sink() as server, telegram_env(store, clock, **email(server.url)) as it:
@@ -265,7 +261,7 @@ async def test_its_limits_are_kept_and_a_person_who_never_started_the_bot_is_rea
         assert [mail["To"] for mail in server.mails] == ["otto@acme.example"]
 
 
-async def test_updates_are_fetched_where_no_webhook_can_be(store: Store, clock: FixedClock) -> None:
+async def test_updates_are_polled_if_no_webhook_is_possible(store: Store, clock: FixedClock) -> None:
     async with telegram_env(store, clock) as it:
         telegram = Telegram(TOKEN, lambda: clock.now().timestamp(), it.fake.url)
         inbound = TelegramInbound(telegram, "")
@@ -282,7 +278,7 @@ async def test_updates_are_fetched_where_no_webhook_can_be(store: Store, clock: 
         await telegram.close()
 
 
-async def test_what_is_fetched_is_not_lost_when_busy_and_nothing_is_taken_by_http(
+async def test_polled_update_is_not_lost_when_busy_and_http_is_refused(
     store: Store, clock: FixedClock
 ) -> None:
     async with telegram_env(store, clock) as it:
@@ -305,9 +301,7 @@ async def test_what_is_fetched_is_not_lost_when_busy_and_nothing_is_taken_by_htt
         await telegram.close()
 
 
-async def test_what_was_refused_when_busy_counts_when_telegram_sends_it_again(
-    store: Store, clock: FixedClock
-) -> None:
+async def test_update_refused_when_busy_is_accepted_on_retry(store: Store, clock: FixedClock) -> None:
     async with telegram_env(store, clock) as it:
         intent = await it.messaging.submit(asked("per_ann"))
         await it.messaging.carry()
@@ -327,7 +321,7 @@ async def test_what_was_refused_when_busy_counts_when_telegram_sends_it_again(
 @pytest.mark.parametrize(
     "result", [5, [5], [None], [{"update_id": "x"}], {"a": 1}, "text", [{"update_id": 2}]]
 )
-async def test_an_odd_answer_to_getupdates_ends_nothing_and_is_not_asked_for_at_once(
+async def test_invalid_getupdates_response_is_retried_after_a_pause(
     store: Store, clock: FixedClock, result: Any
 ) -> None:
     async with telegram_env(store, clock) as it:
@@ -348,9 +342,7 @@ async def test_an_odd_answer_to_getupdates_ends_nothing_and_is_not_asked_for_at_
         await telegram.close()
 
 
-async def test_a_chat_that_fails_in_an_unexpected_way_is_listened_to_again(
-    store: Store, clock: FixedClock
-) -> None:
+async def test_listening_resumes_after_an_unexpected_failure(store: Store, clock: FixedClock) -> None:
     tries = list[int]()
 
     class Odd(TelegramInbound):
@@ -365,9 +357,7 @@ async def test_a_chat_that_fails_in_an_unexpected_way_is_listened_to_again(
         assert len(tries) == 3
 
 
-async def test_after_a_healthy_period_the_pauses_of_a_chat_are_short_again(
-    store: Store, clock: FixedClock
-) -> None:
+async def test_pauses_are_short_again_after_a_healthy_period(store: Store, clock: FixedClock) -> None:
     lasts, now, attempts = [0.0, 1.0, 60.0, 61.0, 0.0], [0.0], list[int]()
 
     class Odd(TelegramInbound):
@@ -388,7 +378,7 @@ async def test_after_a_healthy_period_the_pauses_of_a_chat_are_short_again(
     assert attempts == [1, 2, 3, 1, 2]
 
 
-async def test_the_token_is_in_no_error(store: Store, clock: FixedClock) -> None:
+async def test_token_appears_in_no_error(store: Store, clock: FixedClock) -> None:
     down = Telegram(TOKEN, lambda: clock.now().timestamp(), "http://127.0.0.1:9")
     with pytest.raises(NotSent) as caught:
         await down.call("sendMessage", {"chat_id": "1", "text": "x"})
@@ -399,7 +389,7 @@ async def test_the_token_is_in_no_error(store: Store, clock: FixedClock) -> None
 @pytest.mark.parametrize(
     "text", ["", "x", "123:short", f"{TOKEN} short", f"{TOKEN} {'a' * 20}!", f"{TOKEN} a b"]
 )
-def test_a_setting_that_is_no_bot_is_refused_without_repeating_it(text: str) -> None:
+def test_invalid_bot_setting_is_refused_without_quoting_it(text: str) -> None:
     with pytest.raises(Invalid) as caught:
         parse_bot(text)
     assert TOKEN not in str(caught.value)
@@ -408,7 +398,7 @@ def test_a_setting_that_is_no_bot_is_refused_without_repeating_it(text: str) -> 
 
 
 @pytest.mark.parametrize("outcome", ["approved", "rejected", "a_rather_long_outcome"])
-def test_a_press_fits_into_64_bytes(outcome: str) -> None:
+def test_button_data_fits_into_64_bytes(outcome: str) -> None:
     press = Press("0198c0de-0000-7000-8000-00000000001f", outcome, "ab" * 32, 300, 9)
     text = short_press(press, 17)
     assert len(text) <= 64
@@ -432,7 +422,7 @@ def test_a_press_fits_into_64_bytes(outcome: str) -> None:
         "{other}{digest}1.1.{outcome}", "{task}{digest}%s.1.{outcome}" % ("f" * 5000),
     ],
 )  # fmt: skip
-def test_only_what_a_button_says_is_read(odd: str) -> None:
+def test_only_button_data_of_our_format_is_read(odd: str) -> None:
     """Other data would also decode to a press, or to one of another length."""
     press = Press("0198c0de-0000-7000-8000-00000000001f", "approved", "ab" * 32, 1, 1)
     text = short_press(press, 0)

@@ -34,7 +34,7 @@ async def comments(env: MessagingEnv, intent_id: str) -> list[tuple[str, str, st
     ]
 
 
-async def test_a_reply_below_a_card_is_a_comment_and_comments_appear_there(
+async def test_reply_below_a_card_is_a_comment_and_comments_appear_there(
     store: Store, clock: FixedClock
 ) -> None:
     async with slack_env(store, clock) as slack:
@@ -60,7 +60,7 @@ async def test_a_reply_below_a_card_is_a_comment_and_comments_appear_there(
         assert (await slack.messaging.intent(intent.id)).ending is None
 
 
-async def test_a_reply_below_the_card_of_a_task_that_is_over_is_no_comment_on_the_next_one(
+async def test_reply_below_the_card_of_a_closed_task_is_no_comment_on_the_next_one(
     store: Store, clock: FixedClock
 ) -> None:
     async with slack_env(store, clock) as slack:
@@ -76,7 +76,7 @@ async def test_a_reply_below_the_card_of_a_task_that_is_over_is_no_comment_on_th
         assert await comments(slack.messaging, intent.id) == []
 
 
-async def test_a_teams_room_hears_the_replies_in_its_thread(store: Store, clock: FixedClock) -> None:
+async def test_reply_in_a_thread_of_the_team_channel_is_recorded(store: Store, clock: FixedClock) -> None:
     async with slack_env(store, clock) as slack:
         slack.fake.members["C0SREROOM"] = {}
         row = Team("sre", ("per_ann", "per_otto"), workspace=WORKSPACE, channel="slack:C0SREROOM")
@@ -97,7 +97,7 @@ async def test_a_teams_room_hears_the_replies_in_its_thread(store: Store, clock:
         assert said == [("per_otto", "why now?"), ("per_rita", "the disk is full")]
 
 
-async def test_what_is_no_comment_of_a_known_person_is_not_recorded(store: Store, clock: FixedClock) -> None:
+async def test_reply_of_an_unknown_person_is_not_recorded(store: Store, clock: FixedClock) -> None:
     async with slack_env(store, clock) as slack:
         intent = await slack.messaging.submit(asked("per_ann"))
         await slack.messaging.carry()
@@ -129,7 +129,7 @@ async def test_what_is_no_comment_of_a_known_person_is_not_recorded(store: Store
         assert said.startswith("Not recorded as a comment.")
 
 
-async def test_a_comment_that_a_chat_sends_again_is_recorded_once_by_any_server(
+async def test_comment_repeated_by_a_chat_is_recorded_once_by_any_server(
     store: Store, clock: FixedClock
 ) -> None:
     """Another server, or the same one after a restart, has not seen the first delivery."""
@@ -163,9 +163,7 @@ async def test_a_comment_that_a_chat_sends_again_is_recorded_once_by_any_server(
         assert [words for *_, words in await comments(it.messaging, intent.id)] == ["which rows?"]
 
 
-async def test_slack_is_told_that_the_address_is_ours_only_if_it_signed(
-    store: Store, clock: FixedClock
-) -> None:
+async def test_url_verification_of_slack_requires_a_signature(store: Store, clock: FixedClock) -> None:
     async with slack_env(store, clock) as slack:
         body = json.dumps({"type": "url_verification", "challenge": "3eZbrw1a", "token": "old"}).encode()
         headers = signed(body, clock.now().timestamp()) | {"content-type": "application/json"}
@@ -177,7 +175,7 @@ async def test_slack_is_told_that_the_address_is_ours_only_if_it_signed(
         assert "3eZbrw1a" not in again.text
 
 
-async def test_a_reply_in_telegram_is_a_comment_too(store: Store, clock: FixedClock) -> None:
+async def test_reply_in_telegram_is_a_comment(store: Store, clock: FixedClock) -> None:
     async with telegram_env(store, clock) as it:
         intent = await it.messaging.submit(asked("per_ann", "per_otto"))
         await it.messaging.carry()
@@ -201,7 +199,7 @@ async def test_a_reply_in_telegram_is_a_comment_too(store: Store, clock: FixedCl
 CHANNEL = "19:abc-def@thread.tacv2"
 
 
-async def test_in_a_teams_channel_replies_that_mention_the_bot_are_comments_and_comments_appear_there(
+async def test_reply_in_a_teams_channel_that_mentions_the_bot_is_a_comment(
     store: Store, clock: FixedClock
 ) -> None:
     async with teams_env(store, clock) as it:
@@ -231,9 +229,7 @@ async def test_in_a_teams_channel_replies_that_mention_the_bot_are_comments_and_
         assert "all of them" in it.fake.of("29:otto")[-1].text
 
 
-async def test_what_is_no_reply_below_a_card_in_teams_is_not_recorded(
-    store: Store, clock: FixedClock
-) -> None:
+async def test_other_message_in_teams_is_not_recorded(store: Store, clock: FixedClock) -> None:
     async with teams_env(store, clock) as it:
         it.fake.members |= {CHANNEL: {}, "29:new": {}}
         row = Team("sre", ("per_ann",), workspace=WORKSPACE, channel=f"msteams:{CHANNEL}")

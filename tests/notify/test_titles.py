@@ -25,7 +25,7 @@ SHOWN = "Refund “48,200,000 EUR” to “*ACME* <b>'”?"
 KEPT = "Refund [amount] to [customer.name]?"
 
 
-async def test_mail_and_webhook_say_the_values_and_the_record_does_not(
+async def test_mail_and_webhook_show_the_values_and_the_record_does_not(
     store: Store, clock: FixedClock
 ) -> None:
     async with (
@@ -50,7 +50,7 @@ async def test_mail_and_webhook_say_the_values_and_the_record_does_not(
         assert after.fault.message == f"{KEPT}: rejected."
 
 
-async def test_page_list_console_command_line_and_api_say_the_same(tmp_path: Path) -> None:
+async def test_page_list_console_command_line_and_api_show_the_same_title(tmp_path: Path) -> None:
     said: list[str] = []
     workflow = {
         "workflow": "refund",

@@ -38,9 +38,7 @@ async def told(slack: SlackEnv, ref: str, kind: str = "intents") -> list[tuple[s
     ]
 
 
-async def test_a_webhook_that_fails_and_then_takes_it_is_on_record_all_the_way(
-    store: Store, clock: FixedClock
-) -> None:
+async def test_retried_webhook_is_recorded_with_every_attempt(store: Store, clock: FixedClock) -> None:
     async with http_sink(500, 500, 200) as hook:
         url = f"{hook.url}/hooks/{SECRET}?key={SECRET}"
         async with slack_env(store, clock, linked=False, hook=url) as slack:
@@ -71,7 +69,7 @@ async def test_a_webhook_that_fails_and_then_takes_it_is_on_record_all_the_way(
             assert SECRET not in answer.text
 
 
-async def test_what_is_given_up_stays_to_be_read(store: Store, clock: FixedClock) -> None:
+async def test_permanently_failed_message_stays_listed(store: Store, clock: FixedClock) -> None:
     async with http_sink(410) as hook, slack_env(store, clock, linked=False, hook=hook.url) as slack:
         intent = await slack.messaging.submit(asked("per_ann"))
         await slack.messaging.carry()
@@ -86,7 +84,7 @@ async def test_what_is_given_up_stays_to_be_read(store: Store, clock: FixedClock
         )
 
 
-async def test_each_address_of_apprise_is_tried_for_itself_and_shows_no_secret(
+async def test_each_apprise_address_is_attempted_separately_and_hides_its_secret(
     store: Store, clock: FixedClock
 ) -> None:
     async with http_sink(200) as good, http_sink(500) as bad:
@@ -117,7 +115,7 @@ async def test_each_address_of_apprise_is_tried_for_itself_and_shows_no_secret(
             ) in await told(slack, intent.id)
 
 
-async def test_the_next_channel_took_over_and_the_ladder_moved_on_are_on_the_page_as_they_happened(
+async def test_change_of_channel_and_escalation_are_shown_on_the_page(
     store: Store, clock: FixedClock
 ) -> None:
     rungs = (Escalation(timedelta(hours=2), ("per_otto",)),)
@@ -152,9 +150,7 @@ async def test_the_next_channel_took_over_and_the_ladder_moved_on_are_on_the_pag
         assert "Slack answered channel_not_found" in page.text
 
 
-async def test_admins_see_which_channel_fails_since_when_and_when_it_works_again(
-    store: Store, clock: FixedClock
-) -> None:
+async def test_admins_see_which_channel_fails_since_when(store: Store, clock: FixedClock) -> None:
     async with (
         http_sink(500) as hook,
         smtp_sink() as server,
@@ -209,7 +205,7 @@ async def test_admins_see_which_channel_fails_since_when_and_when_it_works_again
         ("https://[", "?"),
     ],
 )
-def test_a_url_is_shown_without_what_may_be_secret_in_it(url: str, shown: str) -> None:
+def test_url_is_shown_without_possible_secrets(url: str, shown: str) -> None:
     assert shown_url(url) == shown
 
 
@@ -222,7 +218,7 @@ def test_a_url_is_shown_without_what_may_be_secret_in_it(url: str, shown: str) -
         ("matrixs://bot:s3cr3t@chat.example/#room", "matrixs://chat.example"),
     ],
 )
-def test_an_address_of_apprise_has_a_name_without_its_secret(url: str, begins: str) -> None:
+def test_apprise_address_is_named_without_its_secret(url: str, begins: str) -> None:
     assert name_of(url).startswith(begins)
     assert "s3cr3t" not in name_of(url)
     assert name_of(url) != name_of(url + "x")

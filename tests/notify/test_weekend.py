@@ -158,7 +158,7 @@ async def leads_to(env: MessagingEnv, mail: EmailMessage) -> tuple[str, str, str
 
 
 @pytest.mark.parametrize("where", list(HOURS))
-async def test_exactly_the_contacts_that_were_foretold(
+async def test_contacts_are_exactly_those_listed(
     where: str, store_url: str, clock: FixedClock, tmp_path: Path
 ) -> None:
     clock.at = FRIDAY

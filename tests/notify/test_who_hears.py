@@ -22,7 +22,7 @@ ASKED = TaskSpec(
 )
 
 
-async def test_who_hears_of_the_end_is_whom_explain_names(store: Store, clock: FixedClock) -> None:
+async def test_recipients_of_the_ending_are_those_that_explain_lists(store: Store, clock: FixedClock) -> None:
     async with smtp_sink() as box, messaging_env(store, clock, email(box.url)) as env:
         intent = await env.submit(gate(approve(task=ASKED, deadline=minutes(12))), by=RITA)
         directory = await env.directory.of(WORKSPACE)
@@ -54,9 +54,7 @@ async def test_who_hears_of_the_end_is_whom_explain_names(store: Store, clock: F
         assert heard == named
 
 
-async def test_admins_hear_of_a_task_that_too_few_people_are_left_for(
-    store: Store, clock: FixedClock
-) -> None:
+async def test_admins_are_notified_of_an_understaffed_task(store: Store, clock: FixedClock) -> None:
     await settle_with_admin(store, clock)
     async with smtp_sink() as box, messaging_env(store, clock, email(box.url)) as env:
         intent = await env.submit(gate(approve(task=replace(ASKED, escalate=()), deadline=None)), by=RITA)

@@ -24,7 +24,7 @@ from tests.on_loop import on_the_loop
 TOKENS = "xoxb-1 8f742231b10e8888abcd99yyyzzz85a5"
 
 
-async def test_only_a_server_with_a_channel_for_people_makes_their_notifications() -> None:
+async def test_notifications_for_people_are_created_only_if_a_channel_reaches_them() -> None:
     change = Story().do(c.Report(step_run=1, result={}))
     for settings, routed, made in (
         ({}, 0, 0),
@@ -38,7 +38,7 @@ async def test_only_a_server_with_a_channel_for_people_makes_their_notifications
         assert await on_the_loop(route, "notifications_of") == (routed, made)
 
 
-async def test_a_server_with_a_mail_server_asks_by_mail_and_the_link_opens_the_page(tmp_path: Path) -> None:
+async def test_server_with_a_mail_server_sends_the_question_with_a_working_link(tmp_path: Path) -> None:
     async with smtp_sink() as server:
         config = Config(
             port=0,
@@ -82,7 +82,7 @@ async def _key(it: object, workspace: str, person: str) -> str:
     return secret
 
 
-async def test_a_server_tells_the_other_admins_of_a_change_that_waits_for_them(tmp_path: Path) -> None:
+async def test_server_notifies_other_admins_of_a_proposal(tmp_path: Path) -> None:
     rules = {
         "people": {"second@acme.example": {"roles": ["admin"]}},
         "policies": {"guarded": {"approve": {"need": 2}, "deadline": "8h"}},
@@ -121,7 +121,7 @@ async def _arrived(server: object, count: int) -> None:
     "setting",
     [{"smtp_url": "http://me:s3cret@host"}, {"slack_tokens": "s3cret"}, {"apprise_urls": "json://s3cret"}],
 )
-def test_a_setting_that_makes_no_sense_stops_the_start_and_is_not_repeated(
+def test_invalid_channel_setting_stops_the_start_without_being_quoted(
     setting: dict[str, str], tmp_path: Path
 ) -> None:
     with pytest.raises(Invalid) as refusal:
@@ -130,7 +130,7 @@ def test_a_setting_that_makes_no_sense_stops_the_start_and_is_not_repeated(
     assert "s3cret" not in repr(Config(data=tmp_path, channel_settings=setting))
 
 
-def test_what_a_channel_needs_is_not_imported_before_it_sends() -> None:
+def test_libraries_of_a_channel_are_imported_when_it_sends() -> None:
     program = (
         "import sys, signoff.serving\n"
         "from signoff.channels import open_channels\n"
@@ -146,7 +146,7 @@ def test_what_a_channel_needs_is_not_imported_before_it_sends() -> None:
     assert done.stdout.strip() == "[]"
 
 
-async def test_the_command_line_shows_what_became_of_each_message(tmp_path: Path) -> None:
+async def test_command_line_lists_the_delivery_status_of_each_message(tmp_path: Path) -> None:
     async with smtp_sink() as server:
         config = Config(
             port=0,

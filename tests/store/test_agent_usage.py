@@ -18,7 +18,7 @@ async def used(store: Store, day: int = 7, days: int = 1, agent: str = "") -> Us
     return (await store.usage.of("w", day, days, agent)).get(BOT, Usage())
 
 
-async def test_no_more_is_given_than_in_a_day_and_an_hour(store: Store) -> None:
+async def test_requests_are_limited_per_day_and_hour(store: Store) -> None:
     limits = AgentLimits(per_day=3, per_hour=2)
     assert [await take(store, limits) for _ in range(3)] == [True, True, False]
     assert [await take(store, limits, hour=10) for _ in range(2)] == [True, False], "three in this day"
@@ -28,7 +28,7 @@ async def test_no_more_is_given_than_in_a_day_and_an_hour(store: Store) -> None:
     assert [await take(store, AgentLimits(), day=9) for _ in range(9)] == [True] * 9
 
 
-async def test_of_many_at_once_no_more_are_given(store: Store) -> None:
+async def test_concurrent_requests_do_not_exceed_the_limit(store: Store) -> None:
     limits = AgentLimits(per_day=3)
 
     async def one() -> bool:
@@ -37,14 +37,14 @@ async def test_of_many_at_once_no_more_are_given(store: Store) -> None:
     assert sum(await asyncio.gather(*(patiently(one) for _ in range(9)))) == 3
 
 
-async def test_a_late_hour_counts_into_the_current_one(store: Store) -> None:
+async def test_request_recorded_late_counts_into_the_current_hour(store: Store) -> None:
     limits = AgentLimits(per_hour=2)
     assert await take(store, limits, hour=10)
     assert await take(store, limits, hour=9)
     assert not await take(store, limits, hour=10)
 
 
-async def test_what_is_given_back_can_be_given_again(store: Store) -> None:
+async def test_released_request_can_be_taken_again(store: Store) -> None:
     limits = AgentLimits(per_day=1, per_hour=1)
     assert await take(store, limits)
     await store.usage.give_back("w", BOT, 7, 9)
@@ -53,7 +53,7 @@ async def test_what_is_given_back_can_be_given_again(store: Store) -> None:
     assert await used(store) == Usage(given=0, hour=9, this_hour=1), "another hour's count is unchanged"
 
 
-async def test_reports_are_summed_and_a_repeat_is_not(store: Store) -> None:
+async def test_reports_are_summed_and_a_repeated_one_is_not(store: Store) -> None:
     report = Report(total=3, succeeded=2, failed=1, latency=30.0, cost=1_500_000, id="t1")
     for one in (report, report, Report(total=1, latency=10.0, cost=500_000), Report(total=1)):
         await store.usage.report("w", BOT, 7, one, NOON)
@@ -67,7 +67,7 @@ async def test_reports_are_summed_and_a_repeat_is_not(store: Store) -> None:
     assert await store.usage.of("w", 7, 1, "agent://acme/prod/other") == {}
 
 
-async def test_a_cost_that_was_reported_ends_the_day(store: Store) -> None:
+async def test_reported_cost_counts_towards_the_limit_of_the_day(store: Store) -> None:
     limits = AgentLimits(cost_per_day=5_000_000_000_000)
     await store.usage.report("w", BOT, 7, Report(cost=4_999_999_999_999), NOON)
     assert await take(store, limits)

@@ -48,7 +48,7 @@ async def numbered(directory: Store, workspace: str = "wsp_1", **which: Any) -> 
     return [(one.number, one.id) for one in await directory.people.changes(workspace, 100, **which)]
 
 
-async def test_a_workspaces_changes_are_numbered_in_the_order_they_were_written(directory: Store) -> None:
+async def test_changes_of_a_workspace_are_numbered_in_the_order_written(directory: Store) -> None:
     await directory.people.save([change("z"), change("a"), change("m", workspace="wsp_2")])
     await directory.people.save([change("b"), change("n", "policy:p")])
     assert await numbered(directory) == [(4, "n"), (3, "b"), (2, "a"), (1, "z")]
@@ -60,7 +60,7 @@ async def test_a_workspaces_changes_are_numbered_in_the_order_they_were_written(
     assert space.last_change == 4
 
 
-async def test_however_many_write_at_once_no_number_is_left_out_or_given_twice(directory: Store) -> None:
+async def test_concurrent_writers_leave_no_gap_and_repeat_no_number(directory: Store) -> None:
     written = [partial(directory.people.save, [change(f"{n}a"), change(f"{n}b")]) for n in range(12)]
     await asyncio.gather(*map(patiently, written))
     found = await numbered(directory)
@@ -68,7 +68,7 @@ async def test_however_many_write_at_once_no_number_is_left_out_or_given_twice(d
     assert all(found[n][1][:-1] == found[n + 1][1][:-1] for n in range(0, 24, 2))
 
 
-async def test_what_was_made_on_an_older_state_is_not_written(directory: Store) -> None:
+async def test_change_based_on_an_older_state_is_refused(directory: Store) -> None:
     await directory.people.save([change("a")], since={"wsp_1": 0})
     team = Team("sre", ("per_ann",), None, "wsp_1", NOON)
     with pytest.raises(Conflict) as refused:
@@ -86,7 +86,7 @@ async def test_what_was_made_on_an_older_state_is_not_written(directory: Store) 
     )
 
 
-async def test_what_was_changed_about_one_is_found_by_an_index(directory: Store) -> None:
+async def test_changes_of_one_entry_are_found_by_an_index(directory: Store) -> None:
     query = "select id from changes where workspace = 'w' and subject = 's' and number < 9 order by number desc limit 5"
     if isinstance(directory, SqliteStore):
         plan = str(await directory.read(f"explain query plan {query}"))
@@ -109,7 +109,7 @@ class Seen:
         return []
 
 
-async def test_rows_are_met_in_one_order_whoever_saves_them() -> None:
+async def test_rows_are_locked_in_one_order_by_every_writer() -> None:
     """Two writers that lock the same rows in different orders would deadlock."""
     seen = Seen()
     people = People(cast("Database", seen))
@@ -162,7 +162,7 @@ async def leave(url: str, left: str = _LEFT, schema: int = 8) -> None:
     await remote.close()
 
 
-async def test_the_record_of_an_older_release_is_numbered_and_found(own_url: str, clock: FixedClock) -> None:
+async def test_change_log_of_an_older_release_is_numbered_and_found(own_url: str, clock: FixedClock) -> None:
     await leave(own_url)
     store = open_store(own_url, wall=clock.wall, clock=clock.map)
     await store.open()
@@ -195,7 +195,7 @@ insert into changes (id, workspace, at, actor_kind, actor_id, via, kind, name, b
 """
 
 
-async def test_self_approval_of_an_older_release_stays_what_it_was(own_url: str, clock: FixedClock) -> None:
+async def test_self_approval_setting_of_an_older_release_is_kept(own_url: str, clock: FixedClock) -> None:
     await leave(own_url, _ASKED_ALONE, 19)
     store = open_store(own_url, wall=clock.wall, clock=clock.map)
     await store.open()

@@ -23,11 +23,11 @@ from tests.store.samples import look, once, ready, submit
         ("postgresql://u@/d?host=/run/pg", "postgresql://u@/d?host=%2Frun%2Fpg"),
     ],
 )
-def test_words_of_libpq_that_the_server_would_refuse_are_left_out(given: str, dsn: str) -> None:
+def test_libpq_parameters_that_the_server_would_refuse_are_removed(given: str, dsn: str) -> None:
     assert Address(given).dsn == dsn
 
 
-def test_what_an_address_says_besides_is_heard() -> None:
+def test_connection_parameters_in_the_url_are_applied() -> None:
     plain = Address("postgresql://u@h/d")
     assert (plain.pooled, plain.timeout, plain.settings["application_name"]) == (False, 5.0, "signoff")
     named = Address("postgresql://u@h/d?pgbouncer=true&connect_timeout=7&application_name=mine")
@@ -35,7 +35,7 @@ def test_what_an_address_says_besides_is_heard() -> None:
     assert named.settings == {"application_name": "mine"}
 
 
-async def test_a_pasted_address_connects(postgres_url: str, clock: FixedClock) -> None:
+async def test_pasted_url_connects(postgres_url: str, clock: FixedClock) -> None:
     pasted = f"{postgres_url}&channel_binding=prefer&connect_timeout=60&keepalives=1&application_name=pasted"
     store = open_store(pasted.replace("postgresql:", "postgres:"), wall=clock.wall)
     await store.open()
@@ -43,7 +43,7 @@ async def test_a_pasted_address_connects(postgres_url: str, clock: FixedClock) -
     await store.close()
 
 
-async def test_an_acknowledged_write_is_on_disk_whatever_the_server_prefers(
+async def test_acknowledged_write_is_on_disk_whatever_the_servers_default(
     postgres_url: str, clock: FixedClock
 ) -> None:
     store = open_store(postgres_url, wall=clock.wall)
@@ -59,7 +59,7 @@ async def test_an_acknowledged_write_is_on_disk_whatever_the_server_prefers(
     await store.close()
 
 
-async def test_behind_a_transaction_pooler_every_call_works_without_sessions(
+async def test_every_call_works_behind_a_transaction_pooler(
     empty_postgres_url: str, clock: FixedClock
 ) -> None:
     store = open_store(f"{empty_postgres_url}&pgbouncer=true", wall=clock.wall, clock=clock.map)

@@ -23,10 +23,10 @@ SELECTION = (
     "tests/engine/test_pipeline.py",
 )
 # A claim skips rows that another transaction has locked, even if that one then fails: it may find fewer.
-OTHERWISE = "tests/store/test_transact.py::test_a_delivery_is_claimed_by_one_only"
+OTHERWISE = "tests/store/test_transact.py::test_delivery_is_claimed_once"
 
 
-async def test_each_transaction_runs_twice(postgres_url: str, clock: FixedClock) -> None:
+async def test_contended_store_runs_each_transaction_twice(postgres_url: str, clock: FixedClock) -> None:
     store = ContendedStore(postgres_url, clock=clock.map, listen=False)
     await store.open()
     before = ContendedStore.failures
@@ -38,7 +38,7 @@ async def test_each_transaction_runs_twice(postgres_url: str, clock: FixedClock)
 
 
 @pytest.mark.timeout(300)
-def test_the_suites_hold_where_every_transaction_fails_once() -> None:
+def test_suites_pass_if_every_transaction_fails_once() -> None:
     options = [
         "-q",
         "-p",

@@ -20,13 +20,13 @@ async def cursors(store: Store, agent: str = AGENT, after: int = 0) -> dict[str,
     return {intent.id: cursor for cursor, intent in found}
 
 
-async def test_deliveries_are_listed_without_their_payloads(store: Store) -> None:
+async def test_deliveries_are_listed_without_payloads(store: Store) -> None:
     [one] = await submit(store, ready())
     await store.write(("delete from submissions", {}))
     assert await cursors(store) == {one.id: 2}
 
 
-async def test_each_agent_has_its_own_even_numbers(store: Store) -> None:
+async def test_each_agent_has_its_own_even_cursors(store: Store) -> None:
     one, two, three = await submit(store, ready(), ready(agent=OTHER), ready())
     [four] = await submit(store, ready(workspace="wsp_2"))
     [five] = await submit(store, ready())
@@ -38,14 +38,14 @@ async def test_each_agent_has_its_own_even_numbers(store: Store) -> None:
     assert four.id
 
 
-async def test_a_push_or_a_task_has_no_cursor(store: Store) -> None:
+async def test_push_or_task_has_no_cursor(store: Store) -> None:
     one = ready()
     assert isinstance(one.open, Delivery)
     await submit(store, replace(one, open=replace(one.open, push=True)), waiting())
     assert await cursors(store) == {}
 
 
-async def test_a_delivery_keeps_its_cursor_until_it_is_up_for_taking_anew(store: Store) -> None:
+async def test_delivery_keeps_its_cursor_until_it_is_offered_again(store: Store) -> None:
     one, two = await submit(store, ready(), ready())
     await _change(store, one)
     assert await cursors(store) == {one.id: 2, two.id: 4}
@@ -55,7 +55,7 @@ async def test_a_delivery_keeps_its_cursor_until_it_is_up_for_taking_anew(store:
     assert await cursors(store) == {two.id: 4, one.id: 6}
 
 
-async def test_redelivery_puts_only_what_is_still_up_for_taking_at_the_end(store: Store) -> None:
+async def test_redelivery_moves_only_offered_deliveries_to_the_end(store: Store) -> None:
     one, two, three, four = await submit(store, ready(), ready(), ready(), ready())
     [foreign] = await submit(store, ready(workspace="wsp_2"))
     places = ((one.id, 2), (two.id, 4), (three.id, 6))
@@ -74,9 +74,7 @@ async def test_redelivery_puts_only_what_is_still_up_for_taking_at_the_end(store
     assert (await cursors(store))[five.id] == 14
 
 
-async def test_a_reader_never_steps_over_a_late_committer(
-    store: Store, store_url: str, clock: FixedClock
-) -> None:
+async def test_reader_never_skips_a_late_commit(store: Store, store_url: str, clock: FixedClock) -> None:
     """Writers on two servers race; a reader that continues after its last cursor misses nothing."""
     second = store
     if store_url.startswith("postgresql"):

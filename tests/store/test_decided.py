@@ -41,7 +41,7 @@ async def listed(store: Store, **narrowed: str) -> list[str]:
     return found
 
 
-async def test_the_newest_decision_is_first_whatever_was_asked_first(store: Store) -> None:
+async def test_newest_decision_is_listed_first(store: Store) -> None:
     intents = [waiting(plan=ASKS, type=f"intent.{n % 2}", correlation_id=f"c{n}") for n in range(5)]
     one, two, three, _, five = await submit(store, *intents)
     for minutes, intent in enumerate((three, one, five, two)):
@@ -54,14 +54,14 @@ async def test_the_newest_decision_is_first_whatever_was_asked_first(store: Stor
     assert await listed(store, correlation="c3") == [], "nobody has decided it"
 
 
-async def test_of_one_moment_each_is_found_once(store: Store) -> None:
+async def test_decisions_of_one_moment_are_each_listed_once(store: Store) -> None:
     intents = await submit(store, *(waiting(plan=ASKS) for _ in range(5)))
     for intent in intents:
         await decide(store, intent, NOON)
     assert await listed(store) == [one.id for one in reversed(intents)]
 
 
-async def test_the_next_decision_moves_it_and_retention_deletes_it(store: Store) -> None:
+async def test_next_decision_moves_an_intent_and_retention_deletes_it(store: Store) -> None:
     first, second = await submit(store, waiting(plan=ASKS), waiting(plan=ASKS))
     again = await decide(store, first, NOON)
     await decide(store, second, NOON + MINUTE)

@@ -18,7 +18,7 @@ ALLOWED = replace(ASKED, state="allowed", workspace="wsp_1", person="per_ann", l
 DENIED = replace(ALLOWED, state="denied", life=0)
 
 
-async def test_it_is_found_by_each_of_its_codes(store: Store) -> None:
+async def test_device_login_is_found_by_each_of_its_codes(store: Store) -> None:
     assert await store.sessions.add_device_login(ASKED)
     assert await store.sessions.device_login("d1") == ASKED
     assert await store.sessions.device_login_by_code("c1") == ASKED
@@ -26,7 +26,7 @@ async def test_it_is_found_by_each_of_its_codes(store: Store) -> None:
     assert not await store.sessions.add_device_login(replace(ASKED, id="d2")), "the code is taken"
 
 
-async def test_of_many_decisions_one_holds(store: Store) -> None:
+async def test_one_of_many_concurrent_decisions_is_recorded(store: Store) -> None:
     rows = store.sessions
     await rows.add_device_login(ASKED)
     each = [partial(rows.decide_device_login, (ALLOWED, DENIED)[n % 2], NOON) for n in range(8)]
@@ -34,7 +34,7 @@ async def test_of_many_decisions_one_holds(store: Store) -> None:
     assert await rows.device_login("d1") in (ALLOWED, DENIED)
 
 
-async def test_of_many_terminals_one_fetches_the_key(store: Store) -> None:
+async def test_one_of_many_terminals_fetches_the_key(store: Store) -> None:
     rows = store.sessions
     await rows.add_device_login(ASKED)
     assert not await rows.take_device_login("d1", NOON), "nobody has allowed it"
@@ -43,7 +43,7 @@ async def test_of_many_terminals_one_fetches_the_key(store: Store) -> None:
     assert sorted(await asyncio.gather(*map(patiently, each))) == [False] * 7 + [True]
 
 
-async def test_nothing_is_decided_or_fetched_after_it_has_expired(store: Store) -> None:
+async def test_expired_device_login_is_neither_decided_nor_fetched(store: Store) -> None:
     rows = store.sessions
     await rows.add_device_login(ASKED)
     assert not await rows.decide_device_login(ALLOWED, ASKED.expires_at)

@@ -24,7 +24,7 @@ async def directory(store: Store) -> Store:
     return store
 
 
-async def test_a_workspace(directory: Store) -> None:
+async def test_workspace_is_stored_and_changed(directory: Store) -> None:
     there = directory.directory
     assert not await there.add_workspace(replace(SPACE, id="wsp_9"))
     assert await there.workspace("wsp_1") == SPACE
@@ -33,7 +33,7 @@ async def test_a_workspace(directory: Store) -> None:
     assert await there.workspaces() == [replace(SPACE, self_approval=False)]
 
 
-async def test_of_workspaces_renamed_at_once_one_takes_the_organization(directory: Store) -> None:
+async def test_one_of_several_concurrent_renames_gets_the_organization(directory: Store) -> None:
     spaces = [replace(SPACE, id=f"wsp_{number}", organization=f"org-{number}") for number in range(2, 8)]
     for one in spaces:
         assert await directory.directory.add_workspace(one)
@@ -47,7 +47,7 @@ async def test_of_workspaces_renamed_at_once_one_takes_the_organization(director
     assert sorted(type(one).__name__ for one in moved) == [*["ConcurrentChange"] * 5, "NoneType"]
 
 
-async def test_a_former_name_of_a_workspace_is_taken_at_the_commit(directory: Store) -> None:
+async def test_former_name_of_a_workspace_is_reserved_at_the_commit(directory: Store) -> None:
     moved = replace(SPACE, organization="new", former=(SPACE.full_name,))
     other = replace(SPACE, id="wsp_2", organization="other")
     assert await directory.directory.add_workspace(other)
@@ -67,7 +67,7 @@ async def test_a_former_name_of_a_workspace_is_taken_at_the_commit(directory: St
     assert sorted(one.name for one in await directory.directory.workspaces()) == ["default", "free", "newest"]
 
 
-async def test_a_person(directory: Store) -> None:
+async def test_person_is_stored_and_changed(directory: Store) -> None:
     there = directory.directory
     assert await there.add_person(ANN)
     assert not await there.add_person(replace(ANN, id="per_2"))
@@ -80,7 +80,7 @@ async def test_a_person(directory: Store) -> None:
     assert await there.people("wsp_2") == []
 
 
-async def test_accounts(directory: Store) -> None:
+async def test_accounts_are_stored_and_changed(directory: Store) -> None:
     there = directory.directory
     assert await there.add_account(BOT)
     assert await there.add_account(CI)
@@ -104,7 +104,7 @@ async def test_accounts(directory: Store) -> None:
     assert await there.account("sa_bot") == changed
 
 
-async def test_keys(directory: Store) -> None:
+async def test_keys_are_stored_and_revoked(directory: Store) -> None:
     there = directory.directory
     later = replace(KEY, id="sak_2", actor_id="per_ann", expires_at=NOON + SECOND, created_at=NOON + SECOND)
     await directory.people.save([KEY, later])
@@ -115,7 +115,7 @@ async def test_keys(directory: Store) -> None:
     assert await there.key("sak_9") is None
 
 
-async def test_workflow_versions_are_kept_and_the_latest_counts(directory: Store) -> None:
+async def test_workflow_versions_are_kept_and_the_latest_applies(directory: Store) -> None:
     there = directory.directory
     other = Plan(steps=(AgentStep(id="other", agent=AGENT),))
     await directory.people.save([workflow(1), workflow(1, type="intent.b.v1")], [PLAN])
@@ -134,7 +134,7 @@ async def test_workflow_versions_are_kept_and_the_latest_counts(directory: Store
     ]
 
 
-async def test_a_plan_is_kept_under_its_digest(directory: Store) -> None:
+async def test_plan_is_stored_under_its_digest(directory: Store) -> None:
     for _ in range(2):
         await directory.people.save([], [PLAN])
     assert await directory.directory.get_plan(plan_digest(PLAN)) == PLAN

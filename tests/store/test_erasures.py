@@ -21,7 +21,7 @@ values (:workspace, :actor, 'r', 'k', 'f', :body, :at)
 """
 
 
-async def test_messages_lose_where_they_went_and_those_that_wait_are_deleted(store: Store) -> None:
+async def test_erasure_removes_recipients_of_messages_and_deletes_waiting_ones(store: Store) -> None:
     await store.directory.add_workspace(SPACE)
     for person in ("per_ann", "per_otto"):
         row = OutboxRow(person, WS, INTENT, 0, OutboxKind.TEST, "email", person, b"{}", NOON)
@@ -50,7 +50,7 @@ async def test_messages_lose_where_they_went_and_those_that_wait_are_deleted(sto
     assert [row[0] for row in await store.read("select actor from replies")] == ["per_otto"]
 
 
-async def test_an_address_is_replaced_as_a_value_and_as_a_key(store: Store) -> None:
+async def test_erased_address_is_replaced_as_value_and_as_key(store: Store) -> None:
     await store.directory.add_workspace(SPACE)
     said = {"people": {"ann@x.example": {"cc": ["Ann@X.example", "otto@x.example"]}}, "note": "account-7"}
     change = DirectoryChange(
@@ -77,7 +77,7 @@ async def test_an_address_is_replaced_as_a_value_and_as_a_key(store: Store) -> N
     assert found["chg_2"] == {"to": "otto@x.example"}
 
 
-async def test_a_card_is_found_by_its_channel_and_the_id_that_the_provider_knows(store: Store) -> None:
+async def test_card_is_found_by_its_channel_and_provider_id(store: Store) -> None:
     await store.directory.add_workspace(SPACE)
     for id, channel, step_run, seq, reference in (
         ("a", "slack", 2, 3, "r1"),
@@ -115,7 +115,7 @@ async def test_a_card_is_found_by_its_channel_and_the_id_that_the_provider_knows
     assert [one.id if one else None for one in found] == ["d", "b", "e", None, None]
 
 
-async def test_an_address_means_the_person_who_was_last_removed_with_it(store: Store) -> None:
+async def test_address_of_several_removed_people_means_the_last_one(store: Store) -> None:
     await store.directory.add_workspace(SPACE)
 
     def entry(number: int, who: str, kind: str, after: str) -> DirectoryChange:
@@ -146,7 +146,7 @@ async def test_an_address_means_the_person_who_was_last_removed_with_it(store: S
     assert await store.erasures.removed_as("ws_other", "ann@x.example") == ""
 
 
-async def test_addresses_and_accounts_are_found_as_they_were_written(store: Store) -> None:
+async def test_addresses_and_accounts_are_found_as_written(store: Store) -> None:
     await store.directory.add_workspace(SPACE)
     person = {"email": "ann@x.example", "addresses": {"sms": "+49 1"}}
     linked = {"account": "U0ANN", "team": "T1"}

@@ -37,7 +37,7 @@ async def refusal(call: Awaitable[object]) -> str:
     return refused.value.code
 
 
-async def test_a_full_disk_refuses_writes_and_damages_nothing(file_store: SqliteStore) -> None:
+async def test_full_disk_refuses_writes_and_damages_nothing(file_store: SqliteStore) -> None:
     [one] = await submit(file_store, waiting())
     await pragma(file_store, "max_page_count = 1")  # SQLite takes the pages there are: not one more
     full = leave(submission(waiting(), payload=b"x" * 500_000))
@@ -51,7 +51,7 @@ async def test_a_full_disk_refuses_writes_and_damages_nothing(file_store: Sqlite
     assert len(await file_store.intents.ids()) == 2
 
 
-async def test_a_file_that_cannot_be_written_can_still_be_read(file_store: SqliteStore) -> None:
+async def test_read_only_file_can_still_be_read(file_store: SqliteStore) -> None:
     [one] = await submit(file_store, waiting())
     await pragma(file_store, "query_only = on")
     assert await refusal(submit(file_store, waiting())) == "storage_full"
@@ -60,7 +60,7 @@ async def test_a_file_that_cannot_be_written_can_still_be_read(file_store: Sqlit
     await submit(file_store, waiting())
 
 
-async def test_another_program_holding_the_file_makes_writers_busy(file_store: SqliteStore) -> None:
+async def test_file_locked_by_another_program_makes_writers_busy(file_store: SqliteStore) -> None:
     await pragma(file_store, "busy_timeout = 0")
     other = apsw.Connection(str(file_store.path))
     other.execute("begin immediate")
@@ -70,13 +70,13 @@ async def test_another_program_holding_the_file_makes_writers_busy(file_store: S
     await submit(file_store, waiting())
 
 
-async def test_a_closed_store_is_unavailable(store: Store) -> None:
+async def test_closed_store_is_unavailable(store: Store) -> None:
     await store.close()
     assert await refusal(store.ping()) == "database_unavailable"
     assert await refusal(submit(store, waiting())) == "database_unavailable"
 
 
-async def test_a_backup_is_a_whole_database(
+async def test_backup_is_a_complete_database(
     file_store: SqliteStore, tmp_path: Path, clock: FixedClock
 ) -> None:
     ones = await submit(file_store, waiting(), ready())
@@ -94,16 +94,14 @@ async def test_a_backup_is_a_whole_database(
     await copy.close()
 
 
-async def test_a_backup_that_fails_leaves_nothing_that_looks_like_one(
-    tmp_path: Path, clock: FixedClock
-) -> None:
+async def test_failed_backup_leaves_no_file(tmp_path: Path, clock: FixedClock) -> None:
     (tmp_path / "damaged.db").write_bytes(b"no database" * 1000)
     store = open_store(f"sqlite:///{tmp_path}/damaged.db", wall=clock.wall)
     assert await refusal(store.backup(tmp_path / "copy.db")) == "database_damaged"
     assert not (tmp_path / "copy.db").exists()
 
 
-async def test_postgres_is_backed_up_with_its_own_tools(
+async def test_backup_of_postgres_is_refused_with_its_own_tools(
     postgres_url: str, clock: FixedClock, tmp_path: Path
 ) -> None:
     with pytest.raises(Refused, match=r"PostgreSQL's own tools") as refused:
@@ -137,7 +135,7 @@ async def direct(wired: Store, empty_postgres_url: str, clock: FixedClock) -> As
     await store.close()
 
 
-async def test_an_unreachable_postgres_is_unavailable_from_every_call_until_it_is_back(
+async def test_unreachable_postgres_is_unavailable_from_every_call_until_it_is_back(
     wire: Wire, wired: Store
 ) -> None:
     [one] = await submit(wired, waiting())
@@ -164,7 +162,7 @@ async def test_an_unreachable_postgres_is_unavailable_from_every_call_until_it_i
     assert len(await wired.intents.ids()) == 2
 
 
-async def test_opening_an_unreachable_postgres_is_refused_and_may_be_tried_again(
+async def test_opening_an_unreachable_postgres_is_refused_and_can_be_retried(
     wire: Wire, clock: FixedClock
 ) -> None:
     await wire.cut()
@@ -176,7 +174,7 @@ async def test_opening_an_unreachable_postgres_is_refused_and_may_be_tried_again
 
 
 @pytest.mark.parametrize("locking", [False, True])
-async def test_a_connection_lost_while_committing_is_called_what_it_is(
+async def test_connection_lost_during_the_commit_is_reported_as_unknown(
     wire: Wire, wired: Store, direct: Store, locking: bool
 ) -> None:
     """The commit succeeded but its acknowledgment was lost, so the error must not say that nothing was written."""
@@ -219,7 +217,7 @@ async def failing(url: str, clock: FixedClock, code: str, times: int) -> Store:
 
 
 @pytest.mark.parametrize("code", ["40001", "40P01"])
-async def test_a_transaction_that_lost_a_race_starts_afresh(
+async def test_transaction_that_lost_a_race_is_repeated_from_the_start(
     empty_postgres_url: str, clock: FixedClock, code: str
 ) -> None:
     store = await failing(empty_postgres_url, clock, code, 2)
@@ -229,9 +227,7 @@ async def test_a_transaction_that_lost_a_race_starts_afresh(
     await store.close()
 
 
-async def test_a_transaction_that_loses_every_race_gives_up(
-    empty_postgres_url: str, clock: FixedClock
-) -> None:
+async def test_transaction_that_loses_every_race_gives_up(empty_postgres_url: str, clock: FixedClock) -> None:
     store = await failing(empty_postgres_url, clock, "40001", 3)
     assert await refusal(submit(store, ready())) == "database_contended"
     assert await store.intents.ids() == []
@@ -250,7 +246,7 @@ async def test_a_transaction_that_loses_every_race_gives_up(
         ("XX001", "database_damaged"),
     ],
 )
-async def test_what_postgres_cannot_do_now_is_busy(
+async def test_temporary_failure_of_postgres_is_reported_as_busy(
     empty_postgres_url: str, clock: FixedClock, code: str, expected: str
 ) -> None:
     store = await failing(empty_postgres_url, clock, code, 1)
@@ -260,14 +256,14 @@ async def test_what_postgres_cannot_do_now_is_busy(
     await store.close()
 
 
-async def test_a_row_that_is_there_already_is_a_conflict(store: Store) -> None:
+async def test_existing_row_is_a_conflict(store: Store) -> None:
     one = waiting()
     await submit(store, one)
     with pytest.raises(Conflict):
         await submit(store, one)
 
 
-async def test_a_database_that_only_reads_is_noticed(store: Store) -> None:
+async def test_read_only_database_is_detected(store: Store) -> None:
     """With a full disk, or on a standby after a failover, reads succeed and writes do not."""
     await store.ping()
     if isinstance(store, SqliteStore):
@@ -284,9 +280,7 @@ async def test_a_database_that_only_reads_is_noticed(store: Store) -> None:
 
 
 @pytest.mark.parametrize("ending", ["", "-wal"])
-async def test_a_database_that_was_deleted_or_replaced_is_noticed(
-    file_store: SqliteStore, ending: str
-) -> None:
+async def test_deleted_or_replaced_database_is_detected(file_store: SqliteStore, ending: str) -> None:
     await submit(file_store, waiting())
     await file_store.ping()
     path = Path(f"{file_store.path}{ending}")

@@ -11,7 +11,7 @@ from tests.conftest import FixedClock
 from tests.store.samples import leased, leave, look, move, ready, submit
 
 
-async def test_what_was_written_here_is_found_again_as_it_was(store: Store) -> None:
+async def test_last_committed_state_is_returned_from_memory(store: Store) -> None:
     [one] = await submit(store, ready())
     found = await locked(store, one)
     assert found is one
@@ -21,7 +21,9 @@ async def test_what_was_written_here_is_found_again_as_it_was(store: Store) -> N
     assert await locked(store, one) is changed
 
 
-async def test_what_another_server_wrote_is_read(own_url: str, clock: FixedClock) -> None:
+async def test_state_written_by_another_server_is_read_from_the_database(
+    own_url: str, clock: FixedClock
+) -> None:
     first = open_store(own_url, wall=clock.wall, clock=clock.map)
     await first.open()
     [one] = await submit(first, ready())

@@ -44,7 +44,7 @@ async def pair(postgres_url: str, clock: FixedClock) -> AsyncIterator[tuple[Stor
         await store.close()
 
 
-async def test_what_one_server_announces_the_other_hears_and_it_does_not_itself(
+async def test_announcement_reaches_other_servers_and_not_its_own(
     pair: tuple[Store, Store],
 ) -> None:
     here, there = Ear(), Ear()
@@ -63,7 +63,7 @@ async def test_what_one_server_announces_the_other_hears_and_it_does_not_itself(
 
 
 @pytest.mark.parametrize("kind", ["postgres without notifications", "sqlite"])
-async def test_nothing_is_heard_where_notifications_cannot_pass(
+async def test_no_announcement_arrives_without_notification_support(
     kind: str, postgres_url: str, tmp_path: Path, clock: FixedClock
 ) -> None:
     url = f"sqlite:///{tmp_path}/signoff.db" if kind == "sqlite" else postgres_url
@@ -77,7 +77,7 @@ async def test_nothing_is_heard_where_notifications_cannot_pass(
     await store.close()
 
 
-async def test_after_a_lost_connection_anything_may_have_changed(
+async def test_lost_connection_announces_that_anything_may_have_changed(
     empty_postgres_url: str, clock: FixedClock
 ) -> None:
     wire = Wire(empty_postgres_url)
@@ -102,7 +102,7 @@ async def test_after_a_lost_connection_anything_may_have_changed(
     await wire.cut()
 
 
-def test_words_are_packed_into_as_few_notifications_as_hold_them() -> None:
+def test_topics_are_packed_into_as_few_notifications_as_possible() -> None:
     assert list(payloads([])) == []
     assert list(payloads(["a", "b", "a"])) == ["a\nb"]
     many = [f"{n:036}" for n in range(1000)]

@@ -20,7 +20,7 @@ def server(url: str) -> Store:
     return open_store(url, wall=clock.wall, clock=clock.map)
 
 
-async def test_what_was_stored_is_there_after_opening_again(own_url: str) -> None:
+async def test_stored_data_is_there_after_reopening(own_url: str) -> None:
     first = server(own_url)
     await first.open()
     [one] = await submit(first, waiting())
@@ -38,7 +38,7 @@ async def test_both_databases_know_the_same_schema_versions() -> None:
     assert [version for version, _ in known[0]] == list(range(1, len(known[0]) + 1))
 
 
-async def test_a_newer_schema_is_refused(own_url: str) -> None:
+async def test_newer_schema_is_refused(own_url: str) -> None:
     first = server(own_url)
     await first.open()
     newer = {"version": 99, "name": "from_tomorrow", "at": 0}
@@ -53,7 +53,7 @@ async def test_a_newer_schema_is_refused(own_url: str) -> None:
     await second.close()
 
 
-async def test_the_schema_is_the_one_that_was_reviewed(own_url: str) -> None:
+async def test_schema_equals_the_reviewed_dump(own_url: str) -> None:
     """After an intended change, ``python -m tests.store.schema`` rewrites the dumps."""
     store = server(own_url)
     await store.open()
@@ -61,7 +61,7 @@ async def test_the_schema_is_the_one_that_was_reviewed(own_url: str) -> None:
     await store.close()
 
 
-async def test_the_tests_empty_every_table(own_url: str) -> None:
+async def test_tests_empty_every_table(own_url: str) -> None:
     """Otherwise a test would find the rows of an earlier one."""
     store = server(own_url)
     await store.open()
@@ -79,7 +79,7 @@ async def test_servers_that_start_at_once_on_an_empty_database_agree(empty_postg
     await asyncio.gather(*(one.close() for one in servers))
 
 
-async def test_a_second_server_on_one_sqlite_file_is_refused(tmp_path: Path) -> None:
+async def test_second_server_on_one_sqlite_file_is_refused(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/new/folder/signoff.db"
     first, second = server(url), server(url)
     await first.open()
@@ -93,7 +93,7 @@ async def test_a_second_server_on_one_sqlite_file_is_refused(tmp_path: Path) -> 
     await second.close()
 
 
-async def test_a_sqlite_database_is_its_owners_only(tmp_path: Path) -> None:
+async def test_sqlite_files_are_readable_by_their_owner_only(tmp_path: Path) -> None:
     store = server(f"sqlite:///{tmp_path}/signoff.db")
     await store.open()
     await submit(store, waiting())
@@ -103,13 +103,13 @@ async def test_a_sqlite_database_is_its_owners_only(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("url", ["mysql://localhost/x", "sqlite:relative.db", "sqlite:///", "signoff.db", ""])
-def test_an_address_of_no_known_database_is_refused(url: str) -> None:
+def test_unknown_database_url_is_refused(url: str) -> None:
     with pytest.raises(Refused) as refused:
         server(url)
     assert refused.value.code == "invalid_database_url"
 
 
-def test_a_sqlite_with_the_corruption_bug_is_refused() -> None:
+def test_sqlite_version_with_the_corruption_bug_is_refused() -> None:
     refuse_old("3.51.3")
     refuse_old("3.60.0")
     with pytest.raises(Refused) as refused:
@@ -117,7 +117,7 @@ def test_a_sqlite_with_the_corruption_bug_is_refused() -> None:
     assert refused.value.code == "sqlite_too_old"
 
 
-async def test_somebody_may_look_beside_a_server_and_leaves_no_trace(own_url: str) -> None:
+async def test_read_only_open_beside_a_server_leaves_no_trace(own_url: str) -> None:
     used, looking = server(own_url), server(own_url)
     await used.open()
     [one] = await submit(used, waiting())
@@ -129,7 +129,7 @@ async def test_somebody_may_look_beside_a_server_and_leaves_no_trace(own_url: st
     await used.close()
 
 
-async def test_whoever_only_looks_makes_nothing_and_migrates_nothing(own_url: str) -> None:
+async def test_read_only_open_creates_and_migrates_nothing(own_url: str) -> None:
     looking = server(own_url)
     with pytest.raises(Refused) as refused:
         await looking.look()
@@ -146,7 +146,7 @@ async def test_whoever_only_looks_makes_nothing_and_migrates_nothing(own_url: st
     await first.close()
 
 
-async def test_the_same_file_by_another_name_is_in_use_too(tmp_path: Path) -> None:
+async def test_same_file_under_another_name_is_in_use(tmp_path: Path) -> None:
     for folder in ("a", "b"):
         (tmp_path / folder).mkdir()
     first = server(f"sqlite:///{tmp_path}/a/signoff.db")

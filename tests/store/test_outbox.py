@@ -21,7 +21,7 @@ def ids(found: list[OutboxRow]) -> list[str]:
     return [out.id for out in found]
 
 
-async def test_a_due_notice_is_taken_whole_and_held(store: Store, clock: FixedClock) -> None:
+async def test_due_message_is_claimed_complete_and_held(store: Store, clock: FixedClock) -> None:
     one = intent()
     await put(store, outgoing(one, "a"), outgoing(one, "later", NOON + SECOND))
     [taken] = await store.outbox.due(10, HOLD)
@@ -32,7 +32,7 @@ async def test_a_due_notice_is_taken_whole_and_held(store: Store, clock: FixedCl
     assert ids(await store.outbox.due(10, HOLD)) == ["later"]
 
 
-async def test_a_courier_that_died_loses_its_hold(store: Store, clock: FixedClock) -> None:
+async def test_hold_of_a_dead_sender_expires(store: Store, clock: FixedClock) -> None:
     await put(store, outgoing(intent(), "a"))
     await store.outbox.due(10, HOLD)
     clock.move(HOLD)
@@ -40,7 +40,7 @@ async def test_a_courier_that_died_loses_its_hold(store: Store, clock: FixedCloc
     assert (again.id, again.attempts) == ("a", 0)  # nobody has refused it
 
 
-async def test_what_is_done_is_gone(store: Store, clock: FixedClock) -> None:
+async def test_sent_message_is_deleted(store: Store, clock: FixedClock) -> None:
     sent = outgoing(intent(), "a")
     await put(store, sent, outgoing(intent(), "b"))
     await store.outbox.done([sent])
@@ -48,7 +48,7 @@ async def test_what_is_done_is_gone(store: Store, clock: FixedClock) -> None:
     assert ids(await store.outbox.due(10, HOLD)) == ["b"]
 
 
-async def test_what_failed_comes_again_at_its_time_with_its_error(store: Store, clock: FixedClock) -> None:
+async def test_failed_message_is_due_again_later_with_its_error(store: Store, clock: FixedClock) -> None:
     await put(store, outgoing(intent(), "a"))
     [failed] = await store.outbox.due(10, HOLD)
     await store.outbox.again(failed, NOON + SECOND, "no answer")
@@ -58,7 +58,7 @@ async def test_what_failed_comes_again_at_its_time_with_its_error(store: Store, 
     assert (again.attempts, again.last_error) == (1, "no answer")
 
 
-async def test_what_waits_or_is_set_aside_has_made_no_attempt(store: Store, clock: FixedClock) -> None:
+async def test_deferred_or_unreadable_message_has_made_no_attempt(store: Store, clock: FixedClock) -> None:
     a, b = outgoing(intent(), "a"), outgoing(intent(), "b")
     await put(store, a, b)
     for _ in range(20):
@@ -69,7 +69,7 @@ async def test_what_waits_or_is_set_aside_has_made_no_attempt(store: Store, cloc
     assert ((a.attempts, a.last_error), (b.attempts, b.last_error)) == ((0, ""), (0, "odd"))
 
 
-async def test_what_is_dead_is_seen_but_not_sent(store: Store, clock: FixedClock) -> None:
+async def test_dead_message_is_listed_and_not_sent(store: Store, clock: FixedClock) -> None:
     a = outgoing(intent(), "a")
     await put(store, a, outgoing(intent(), "b"))
     await store.outbox.dead(a, "no such address")
@@ -83,7 +83,7 @@ async def test_what_is_dead_is_seen_but_not_sent(store: Store, clock: FixedClock
     assert await store.outbox.listing("wsp_2", 10) == []
 
 
-async def test_notices_of_one_intent_come_in_its_order(store: Store) -> None:
+async def test_messages_of_one_intent_are_claimed_in_order(store: Store) -> None:
     one, two = intent(), intent()
     await put(store, *(outgoing(of, f"{n}{of.id}", NOON - n * SECOND) for of in (two, one) for n in range(3)))
     taken = await store.outbox.due(10, HOLD)
@@ -91,7 +91,7 @@ async def test_notices_of_one_intent_come_in_its_order(store: Store) -> None:
     assert len(await store.outbox.due(10, HOLD)) == 0
 
 
-async def test_two_couriers_never_take_the_same_notice(
+async def test_two_senders_never_claim_the_same_message(
     store: Store, store_url: str, clock: FixedClock
 ) -> None:
     second = store

@@ -40,7 +40,7 @@ async def rows(url: str, query: str) -> list[Any]:
         await db.close()
 
 
-async def test_the_script_partitions_every_table_of_intents_and_nothing_else(empty_postgres_url: str) -> None:
+async def test_script_partitions_exactly_the_tables_of_intents(empty_postgres_url: str) -> None:
     whole = open_store(empty_postgres_url, wall=FixedClock(START).wall)
     await whole.open()
     before = await dump(whole)
@@ -63,7 +63,7 @@ async def test_too_few_or_too_many_partitions_are_refused(empty_postgres_url: st
         await partition(empty_postgres_url, int(parts))
 
 
-async def test_the_rows_keep_their_place_in_equal_parts_of_the_shards(empty_postgres_url: str) -> None:
+async def test_rows_are_kept_and_spread_over_the_partitions_by_shard(empty_postgres_url: str) -> None:
     store = open_store(empty_postgres_url, wall=FixedClock(START).wall)
     await store.open()
     made = await submit(store, *(ready() for _ in range(20)))
@@ -78,7 +78,7 @@ async def test_the_rows_keep_their_place_in_equal_parts_of_the_shards(empty_post
     ]
 
 
-async def test_one_intent_is_looked_for_in_one_partition(empty_postgres_url: str) -> None:
+async def test_intent_is_searched_in_one_partition(empty_postgres_url: str) -> None:
     await partition(empty_postgres_url)
     db = await asyncpg.connect(empty_postgres_url, server_settings=Address(empty_postgres_url).settings)
     try:
@@ -102,7 +102,7 @@ async def _executed(db: Any, text: str, values: list[Any]) -> str:
     return "\n".join(row[0] for row in await db.fetch(f"explain (analyze, costs off) {text}", *values))
 
 
-async def test_requests_are_worked_on_decided_and_deleted(empty_postgres_url: str) -> None:
+async def test_partitioned_requests_are_processed_decided_and_deleted(empty_postgres_url: str) -> None:
     await partition(empty_postgres_url)
     clock = FixedClock(START)
     store = open_store(empty_postgres_url, wall=clock.wall, clock=clock.of, hear=clock.hear)
@@ -129,7 +129,7 @@ async def test_requests_are_worked_on_decided_and_deleted(empty_postgres_url: st
         await store.close()
 
 
-async def test_a_database_of_an_earlier_release_is_partitioned_and_goes_on_in_a_real_server(
+async def test_database_of_an_earlier_release_is_partitioned_and_serves_a_real_server(
     empty_postgres_url: str, tmp_path: Path
 ) -> None:
     old = await Old(empty_postgres_url).unpack()

@@ -41,7 +41,7 @@ async def readable(store: Store, intent: Intent) -> bool:
     return found is not None and found.intent.plan == intent.plan
 
 
-async def test_a_plan_goes_a_day_after_its_last_intent(store: Store, clock: FixedClock) -> None:
+async def test_plan_is_deleted_a_day_after_its_last_intent(store: Store, clock: FixedClock) -> None:
     await submit(store, final(waiting(NOON, plan=OWN)), final(waiting(NOON + SECOND, plan=OWN)))
     assert await store.intents.forget(NOON + SECOND, 10) == 1
     clock.move(DAY)
@@ -55,14 +55,14 @@ async def test_a_plan_goes_a_day_after_its_last_intent(store: Store, clock: Fixe
     assert await stored(store) == set()
 
 
-async def test_a_plan_in_use_is_not_looked_at_again_and_again(store: Store, clock: FixedClock) -> None:
+async def test_plan_in_use_is_not_examined_repeatedly(store: Store, clock: FixedClock) -> None:
     await submit(store, *(waiting() for _ in range(3)), waiting(plan=OWN))
     clock.move(1000 * DAY)
     assert await store.intents.forget_plans(10) == 0
     assert await stored(store) == {plan_digest(PLAN), plan_digest(OWN)}
 
 
-async def test_a_plan_of_a_workflow_stays(store: Store, clock: FixedClock) -> None:
+async def test_plan_of_a_workflow_is_kept(store: Store, clock: FixedClock) -> None:
     await store.directory.add_workspace(Workspace(WS, "local", "default", True, NOON))
     flow = NamedWorkflow(WS, "change", "intent.a.v1", 1, plan_digest(OWN), b"{}", "per_ann", NOON)
     await store.people.save([flow], [OWN])
@@ -71,9 +71,7 @@ async def test_a_plan_of_a_workflow_stays(store: Store, clock: FixedClock) -> No
     assert await stored(store) == {plan_digest(OWN)}
 
 
-async def test_a_plan_that_a_workflow_takes_up_at_the_last_moment_stays(
-    store: Store, clock: FixedClock
-) -> None:
+async def test_plan_adopted_by_a_workflow_during_the_sweep_is_kept(store: Store, clock: FixedClock) -> None:
     await store.directory.add_workspace(Workspace(WS, "local", "default", True, NOON))
     await orphan(store, clock)
     await store.people.save([], [OWN])
@@ -81,7 +79,7 @@ async def test_a_plan_that_a_workflow_takes_up_at_the_last_moment_stays(
     assert await stored(store) == {plan_digest(OWN)}
 
 
-async def test_sweeps_are_bounded_and_every_plan_gets_its_turn(store: Store, clock: FixedClock) -> None:
+async def test_sweeps_are_bounded_and_examine_every_plan(store: Store, clock: FixedClock) -> None:
     plans = [Plan(steps=(AgentStep(id=f"step_{n}", agent=AGENT),)) for n in range(6)]
     await submit(store, *(final(waiting(plan=plan)) for plan in plans))
     await submit(store, *(waiting(NOON, plan=plan) for plan in plans[1:]))
@@ -95,9 +93,7 @@ async def test_sweeps_are_bounded_and_every_plan_gets_its_turn(store: Store, clo
     assert (await stored(store), await marked(store)) == ({plan_digest(plan) for plan in plans[1:]}, 0)
 
 
-async def test_a_server_that_remembers_a_plan_writes_it_again_after_it_was_forgotten(
-    store: Store, clock: FixedClock
-) -> None:
+async def test_server_that_cached_a_deleted_plan_writes_it_again(store: Store, clock: FixedClock) -> None:
     await orphan(store, clock)
     assert await store.intents.forget_plans(10) == 1
     assert store.plans.get(plan_digest(OWN)) == OWN  # for reading; not believed for writing
@@ -106,14 +102,14 @@ async def test_a_server_that_remembers_a_plan_writes_it_again_after_it_was_forgo
     assert await readable(store, again)
 
 
-async def test_an_intent_made_before_the_sweep_keeps_its_plan(store: Store, clock: FixedClock) -> None:
+async def test_intent_created_before_the_sweep_keeps_its_plan(store: Store, clock: FixedClock) -> None:
     await orphan(store, clock)
     [again] = await submit(store, waiting(clock.at, plan=OWN))
     assert await store.intents.forget_plans(10) == 0
     assert await readable(store, again)
 
 
-async def test_a_plan_that_was_just_written_is_not_written_with_every_intent(
+async def test_recently_written_plan_is_not_written_with_every_intent(
     store: Store, clock: FixedClock
 ) -> None:
     async def writes_it(at: datetime) -> bool:
@@ -130,7 +126,7 @@ async def test_a_plan_that_was_just_written_is_not_written_with_every_intent(
     assert await writes_it(NOON - SECOND)  # a clock that went back proves nothing
 
 
-async def test_reading_a_plan_is_no_reason_to_trust_that_it_stays(store: Store, clock: FixedClock) -> None:
+async def test_plan_that_was_only_read_is_written_again(store: Store, clock: FixedClock) -> None:
     await submit(store, final(waiting(plan=OWN)))
     store.plans = Plans()  # as in another server
     assert await store.directory.get_plan(plan_digest(OWN)) == OWN
@@ -140,7 +136,7 @@ async def test_reading_a_plan_is_no_reason_to_trust_that_it_stays(store: Store, 
     assert await readable(store, one)
 
 
-async def test_an_intent_being_made_on_another_server_keeps_its_plan(
+async def test_intent_being_created_on_another_server_keeps_its_plan(
     postgres_url: str, clock: FixedClock
 ) -> None:
     """Its open transaction has written the plan, so the sweeper skips it."""
@@ -157,7 +153,7 @@ async def test_an_intent_being_made_on_another_server_keeps_its_plan(
         await store.close()
 
 
-async def test_a_plan_that_another_server_is_just_forgetting_is_written_again(
+async def test_plan_being_deleted_by_another_server_is_written_again(
     postgres_url: str, clock: FixedClock
 ) -> None:
     async with asyncio.timeout(60):

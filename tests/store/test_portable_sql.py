@@ -46,7 +46,7 @@ _TABLE = re.compile(
 
 
 @pytest.mark.parametrize("pattern", FORBIDDEN)
-def test_statements_use_only_what_every_postgresql_has(pattern: str) -> None:
+def test_statements_use_only_portable_postgresql(pattern: str) -> None:
     allowed = FORBIDDEN[pattern]
     found = [
         f"{path.name}: {match[0]}"
@@ -57,7 +57,7 @@ def test_statements_use_only_what_every_postgresql_has(pattern: str) -> None:
     assert found == []
 
 
-def test_no_foreign_key_leads_to_a_hot_table_or_from_one() -> None:
+def test_no_foreign_key_references_or_leaves_a_hot_table() -> None:
     hot = (*HOT, "replies", "cursors")
     keys = re.findall(r"^(\w+) \| \w+ \| FOREIGN KEY .* REFERENCES (\w+)", SCHEMA, re.M)
     assert keys
@@ -103,7 +103,7 @@ def without_shard(statement: str) -> list[str]:
     return found
 
 
-def test_the_tables_of_intents_have_the_shard_in_every_unique_key() -> None:
+def test_tables_of_intents_have_the_shard_in_every_unique_key() -> None:
     assert {"intents", "events", "outbox", "worklist"} <= set(HOT)
     of_intents = set(re.findall(r"^(\w+) \| intent_id \|", SCHEMA, re.M)) | {"intents"}
     assert of_intents - set(HOT) == OTHERS
@@ -112,7 +112,7 @@ def test_the_tables_of_intents_have_the_shard_in_every_unique_key() -> None:
     assert [name for name, table, key in keys if table in HOT and "shard" not in key.split(", ")] == []
 
 
-def test_rows_of_an_intent_are_found_by_its_shard_too() -> None:
+def test_statements_find_rows_of_an_intent_by_its_shard() -> None:
     every = statements()
     assert len(every) > 100
     assert {sql.LOCK, sql.HISTORY, *sql.FORGET} <= every
@@ -129,11 +129,11 @@ def test_rows_of_an_intent_are_found_by_its_shard_too() -> None:
         "insert into views (intent_id) values (:id) on conflict (intent_id) do nothing",
     ],
 )
-def test_a_statement_without_the_shard_is_noticed(statement: str) -> None:
+def test_statement_without_the_shard_is_detected(statement: str) -> None:
     assert without_shard(statement)
 
 
-def test_the_page_about_scaling_names_the_tables_of_intents() -> None:
+def test_scaling_page_names_the_tables_of_intents() -> None:
     page = (Path(__file__).parents[2] / "docs/how-to/scale.md").read_text("utf-8")
     named = re.search(r"The tables of intents \(([^)]*)\)", page)
     assert named is not None

@@ -33,7 +33,7 @@ def by(requester: str) -> Requester:
     return Requester(ActorKind.SERVICE, requester)
 
 
-async def test_history_comes_in_order_and_goes_on_after_a_seq(store: Store) -> None:
+async def test_history_is_in_order_and_continues_after_a_seq(store: Store) -> None:
     [one] = await submit(store, waiting())
     for _ in range(4):
         stored = await store.intents.get(one.id)
@@ -44,7 +44,7 @@ async def test_history_comes_in_order_and_goes_on_after_a_seq(store: Store) -> N
     assert await store.intents.history(one.id, after=5) == []
 
 
-async def test_many_histories_are_read_together_and_each_is_whole(store: Store) -> None:
+async def test_many_histories_are_read_together_completely(store: Store) -> None:
     ones = await submit(store, *(ready() for _ in range(5)))
     for moves, one in enumerate(ones):
         for _ in range(moves):
@@ -63,7 +63,7 @@ async def test_many_histories_are_read_together_and_each_is_whole(store: Store) 
     assert [part async for part in store.intents.histories([])] == []
 
 
-async def test_pages_are_newest_first_and_meet_without_gap_or_overlap(store: Store) -> None:
+async def test_pages_are_newest_first_without_gap_or_overlap(store: Store) -> None:
     ones = await submit(store, *(ready() for _ in range(7)))
     await submit(store, ready(workspace="wsp_2"))
     newest = [one.id for one in reversed(ones)]
@@ -74,7 +74,7 @@ async def test_pages_are_newest_first_and_meet_without_gap_or_overlap(store: Sto
     assert first + second + third == newest
 
 
-async def test_a_page_shows_only_what_was_asked_for(store: Store) -> None:
+async def test_page_contains_only_what_its_filter_matches(store: Store) -> None:
     a = ready(type="intent.a.v1", requester=by("sa_a"), to_agent=AGENT)
     b = waiting(type="intent.b.v1", requester=by("sa_b"))
     c = waiting(NOON + SECOND, type="intent.a.v1", requester=by("sa_b"), to_agent=ASKER)
@@ -98,12 +98,12 @@ async def test_a_page_shows_only_what_was_asked_for(store: Store) -> None:
     ) == [b.id]
 
 
-async def test_an_intent_that_a_party_sent_to_itself_is_listed_once(store: Store) -> None:
+async def test_intent_sent_to_oneself_is_listed_once(store: Store) -> None:
     [one] = await submit(store, ready(requester=by(AGENT), to_agent=AGENT))
     assert ids(await store.intents.page(Filter(workspace=WS, involved=AGENT))) == [one.id]
 
 
-async def test_an_inbox_holds_what_is_addressed_to_its_owner_or_answered_to_it(store: Store) -> None:
+async def test_inbox_contains_intents_addressed_or_answered_to_its_owner(store: Store) -> None:
     asked, told, other = await submit(
         store, ready(reply_to=ASKER), ready(to_agent=ASKER), ready(to_agent=AGENT)
     )
@@ -113,7 +113,7 @@ async def test_an_inbox_holds_what_is_addressed_to_its_owner_or_answered_to_it(s
     assert ids(await store.intents.inbox(WS, AGENT, 10)) == [other.id]
 
 
-async def test_open_tasks_are_what_waits_for_people_oldest_first(store: Store) -> None:
+async def test_open_tasks_are_listed_oldest_first(store: Store) -> None:
     one, two, _, three = await submit(store, waiting(), waiting(), ready(), waiting())
     await submit(store, waiting(workspace="wsp_2"))
     assert ids(await store.intents.open_tasks(WS)) == [one.id, two.id, three.id]
@@ -122,13 +122,13 @@ async def test_open_tasks_are_what_waits_for_people_oldest_first(store: Store) -
     assert ids(await store.intents.open_tasks(WS)) == [two.id, three.id]
 
 
-async def test_all_ids_can_be_walked_in_order(store: Store) -> None:
+async def test_all_ids_can_be_read_in_order(store: Store) -> None:
     ones = await submit(store, waiting(), waiting(workspace="wsp_2"), waiting())
     assert await store.intents.ids(limit=2) == [one.id for one in ones[:2]]
     assert await store.intents.ids(after=ones[1].id) == [ones[2].id]
 
 
-async def test_only_what_was_final_before_the_moment_is_forgotten_with_all_that_is_its(store: Store) -> None:
+async def test_only_intents_final_before_the_time_are_deleted_with_all_their_rows(store: Store) -> None:
     old, older, open_still, young = (
         _final(NOON),
         _final(NOON - SECOND),

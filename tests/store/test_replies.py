@@ -33,14 +33,14 @@ def answering(key: IdempotencyKey, body: bytes = b"answer", lasts: timedelta = D
     return Writes(replies=[NewStoredReply(key, "print", body, NOON + lasts)])
 
 
-async def test_an_answer_is_found_under_its_own_key_only(store: Store) -> None:
+async def test_response_is_found_under_its_own_key_only(store: Store) -> None:
     await store.transact(NOTHING, leave(answering(once())))
     others = (once("other"), once(workspace="wsp_2"), once(actor="sa_2"), once(route="answer"))
     found = await look(store, Locks(once=(*others, once())))
     assert found.replies == {once(): StoredReply("print", b"answer")}
 
 
-async def test_an_answer_whose_time_is_over_is_gone_and_the_key_free(store: Store, clock: FixedClock) -> None:
+async def test_expired_response_is_deleted_and_its_key_free(store: Store, clock: FixedClock) -> None:
     await store.transact(NOTHING, leave(answering(once(), lasts=SECOND)))
     clock.move(SECOND)
     assert (await look(store, Locks(once=(once(),)))).replies == {}
@@ -49,7 +49,7 @@ async def test_an_answer_whose_time_is_over_is_gone_and_the_key_free(store: Stor
 
 
 @pytest.mark.parametrize("locking", [False, True])
-async def test_of_many_calls_with_one_key_one_acts_and_all_get_its_answer(
+async def test_one_of_many_calls_with_one_key_acts_and_all_get_its_response(
     store: Store, locking: bool
 ) -> None:
     """With and without an intent to lock, because PostgreSQL handles the two differently."""
@@ -78,7 +78,7 @@ async def test_of_many_calls_with_one_key_one_acts_and_all_get_its_answer(
     assert len(await store.intents.ids()) == 2
 
 
-async def test_old_answers_are_forgotten_in_portions(store: Store, clock: FixedClock) -> None:
+async def test_old_responses_are_deleted_in_batches(store: Store, clock: FixedClock) -> None:
     short = [answering(once(str(n)), lasts=SECOND) for n in range(3)]
     await store.transact(NOTHING, leave(*short, answering(once("long"))))
     assert await store.forget_replies(10) == 0
@@ -98,7 +98,7 @@ async def stands(store: Store) -> bool:
     return once() in (await look(store, Locks(once=(once(),)))).replies
 
 
-async def test_an_answer_stands_while_its_intent_is_open(store: Store, clock: FixedClock) -> None:
+async def test_response_is_kept_while_its_intent_is_open(store: Store, clock: FixedClock) -> None:
     one = waiting()
     await store.transact(NOTHING, leave(submission(one), about(one)))
     clock.move(1000 * DAY)
@@ -111,7 +111,9 @@ async def test_an_answer_stands_while_its_intent_is_open(store: Store, clock: Fi
         await store.transact(NOTHING, leave(about(one, b"anew")))
 
 
-async def test_and_for_its_life_after_that_ended(store: Store, clock: FixedClock) -> None:
+async def test_response_is_kept_for_its_retention_after_the_end_of_its_intent(
+    store: Store, clock: FixedClock
+) -> None:
     [one] = await submit(store, waiting())
     await store.transact(NOTHING, leave(about(one, lasts=DAY)))
     clock.move(10 * DAY)
@@ -126,7 +128,7 @@ async def test_and_for_its_life_after_that_ended(store: Store, clock: FixedClock
     assert await store.forget_replies(10) == 1
 
 
-async def test_an_answer_about_no_intent_or_one_that_is_gone_has_its_own_time(
+async def test_response_without_an_existing_intent_has_its_own_retention(
     store: Store, clock: FixedClock
 ) -> None:
     gone = waiting()

@@ -65,7 +65,7 @@ async def crashed(tmp_path: Path) -> Crashed:
     return Crashed(folder, copy, sorted(before), sorted(after))
 
 
-async def test_the_copy_stands_in_its_place_and_the_old_one_is_kept_whole(
+async def test_restored_copy_replaces_the_database_and_the_old_one_is_kept(
     crashed: Crashed, tmp_path: Path
 ) -> None:
     kept = restore(crashed.database, crashed.copy, "before")
@@ -80,7 +80,7 @@ async def test_the_copy_stands_in_its_place_and_the_old_one_is_kept_whole(
     assert not list(crashed.folder.glob(".signoff.db*"))
 
 
-async def test_interrupted_at_any_step_it_is_the_old_one_or_the_copy(crashed: Crashed) -> None:
+async def test_interrupted_restore_leaves_the_old_database_or_the_copy(crashed: Crashed) -> None:
     found = []
     for number, _ in enumerate(restoring(crashed.database, crashed.copy, "before")):
         found.append(await ids(crashed.again(f"step{number}")))
@@ -90,7 +90,7 @@ async def test_interrupted_at_any_step_it_is_the_old_one_or_the_copy(crashed: Cr
     assert (found[0], found[-1]) == (crashed.after, crashed.before)
 
 
-async def test_after_an_interruption_it_is_done_again(crashed: Crashed, tmp_path: Path) -> None:
+async def test_interrupted_restore_can_be_repeated(crashed: Crashed, tmp_path: Path) -> None:
     for number, _ in enumerate(restoring(crashed.database, crashed.copy, "before")):
         again = crashed.again(f"step{number}")
         restore(again / "signoff.db", crashed.copy, "second")
@@ -98,9 +98,7 @@ async def test_after_an_interruption_it_is_done_again(crashed: Crashed, tmp_path
 
 
 @pytest.mark.parametrize("how", ["not a file of SQLite", "cut off", "gone", "the log of another file"])
-async def test_whatever_stands_there_the_copy_takes_its_place(
-    crashed: Crashed, how: str, tmp_path: Path
-) -> None:
+async def test_restore_replaces_any_existing_files(crashed: Crashed, how: str, tmp_path: Path) -> None:
     database = crashed.database
     if how == "not a file of SQLite":
         database.write_bytes(b"x" * 50_000)
@@ -114,9 +112,7 @@ async def test_whatever_stands_there_the_copy_takes_its_place(
     assert await ids(crashed.folder) == crashed.before
 
 
-async def test_what_is_no_whole_copy_is_refused_and_nothing_is_changed(
-    crashed: Crashed, tmp_path: Path
-) -> None:
+async def test_incomplete_copy_is_refused_and_nothing_is_changed(crashed: Crashed, tmp_path: Path) -> None:
     newer = tmp_path / "newer"
     shutil.copy(crashed.copy, newer)
     apsw.Connection(str(newer)).execute("insert into schema_version values (9999, 'next', 0)")
@@ -151,9 +147,7 @@ async def test_what_is_no_whole_copy_is_refused_and_nothing_is_changed(
     assert await ids(crashed.folder) == crashed.after
 
 
-async def test_what_one_restore_has_kept_the_next_one_keeps_too_whatever_the_clock_says(
-    crashed: Crashed, tmp_path: Path
-) -> None:
+async def test_later_restores_keep_what_earlier_ones_kept(crashed: Crashed, tmp_path: Path) -> None:
     kept = [restore(crashed.database, crashed.copy, "before") for _ in range(3)]
     assert len(set(kept)) == 3
     whole = tmp_path / "whole"
@@ -165,7 +159,7 @@ async def test_what_one_restore_has_kept_the_next_one_keeps_too_whatever_the_clo
 
 
 @pytest.mark.parametrize("room", [0, 4096, 100_000])
-async def test_a_full_disk_is_no_fault_of_the_copy(crashed: Crashed, room: int) -> None:
+async def test_full_disk_is_not_reported_as_a_damaged_copy(crashed: Crashed, room: int) -> None:
     most = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (room, most[1]))
     try:
@@ -178,7 +172,7 @@ async def test_a_full_disk_is_no_fault_of_the_copy(crashed: Crashed, room: int) 
     assert await ids(crashed.folder) == crashed.after
 
 
-async def test_it_is_refused_while_a_server_runs_and_where_postgres_has_its_own_tools(
+async def test_restore_is_refused_while_a_server_runs_and_for_postgres(
     crashed: Crashed, tmp_path: Path
 ) -> None:
     store = store_of(crashed.folder)

@@ -37,7 +37,7 @@ def statements(script: str) -> list[str]:
 
 
 @pytest.mark.parametrize("dialect", ["sqlite", "postgres"])
-def test_a_migration_only_adds(dialect: str) -> None:
+def test_migrations_only_add(dialect: str) -> None:
     for migration in migrations(dialect):
         if migration.version < FIRST or migration.version in STOPPING:
             continue
@@ -60,7 +60,7 @@ def test_both_databases_have_every_migration() -> None:
     }
 
 
-async def test_a_server_goes_on_while_columns_are_added_under_it(own_url: str) -> None:
+async def test_server_continues_while_columns_are_added(own_url: str) -> None:
     """No statement of this release depends on the absence of other columns."""
     clock = FixedClock(START)
     store = open_store(own_url, wall=clock.wall, clock=clock.of, hear=clock.hear)
@@ -92,7 +92,7 @@ async def test_a_server_goes_on_while_columns_are_added_under_it(own_url: str) -
         await store.close()
 
 
-async def test_a_server_does_not_start_on_a_newer_schema(own_url: str) -> None:
+async def test_server_does_not_start_on_a_newer_schema(own_url: str) -> None:
     clock = FixedClock(START)
     store = open_store(own_url, wall=clock.wall)
     await store.open()

@@ -98,7 +98,7 @@ async def fresh(own_url: str, clock: FixedClock) -> AsyncIterator[Store]:
         (sql.FORGET_PLANS[1], "intents_planned"),
     ],
 )
-async def test_a_scan_is_answered_from_its_index(fresh: Store, statement: str, index: str) -> None:
+async def test_scan_uses_its_index(fresh: Store, statement: str, index: str) -> None:
     values = {**VALUES, "id": "x", "until": 2}
     if statement not in (sql.DELIVERIES, sql.HISTORY):
         values["after"] = ""
@@ -116,7 +116,7 @@ async def test_a_scan_is_answered_from_its_index(fresh: Store, statement: str, i
     assert "Seq Scan" not in plan
 
 
-async def test_a_row_of_the_worklist_is_deleted_by_its_key(fresh: Store) -> None:
+async def test_row_of_the_worklist_is_deleted_by_its_key(fresh: Store) -> None:
     row = (0, WS, "party", "x")
     if isinstance(fresh, SqliteStore):
         values = dict(zip(("shard", "workspace", "party", "id"), row, strict=True))

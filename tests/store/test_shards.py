@@ -48,7 +48,7 @@ async def formerly(url: str, ids: list[str]) -> None:
     await db.close()
 
 
-async def test_former_rows_get_the_shard_of_their_intent(own_url: str) -> None:
+async def test_earlier_rows_get_the_shard_of_their_intent(own_url: str) -> None:
     every = [new_intent_id(1, os.urandom(3) + bytes([0, byte]) + bytes(5)) for byte in range(256)]
     ids = [f"{id[:24]}{number:02x}{id[26:]}" for number, id in enumerate(every)]
     await formerly(own_url, [*ids, "odd"])

@@ -9,7 +9,7 @@ from tests.store.samples import ONE, TWO
 ANN_SAW = ShownTarget(ONE, "per_ann", 2, 1, 3)
 
 
-async def test_what_was_shown_is_kept_once_and_per_person(store: Store) -> None:
+async def test_shown_state_is_stored_once_per_person(store: Store) -> None:
     await store.showings.add(
         [ANN_SAW, ShownTarget(ONE, "per_ann", 2, 0, 3), ShownTarget(ONE, "per_otto", 1, 0, 1)]
     )
@@ -20,7 +20,7 @@ async def test_what_was_shown_is_kept_once_and_per_person(store: Store) -> None:
     assert await store.read("select count(*) from showings") == [(3,)]
 
 
-async def test_it_is_forgotten_with_its_intent(store: Store) -> None:
+async def test_shown_state_is_deleted_with_its_intent(store: Store) -> None:
     await store.showings.add([ANN_SAW])
     statement = next(one for one in sql.FORGET if "showings" in one)
     await store.write((statement, by_ids([ONE])))

@@ -29,7 +29,7 @@ class InMemory:
         return NOON
 
 
-async def test_a_large_directory_does_not_hold_the_event_loop() -> None:
+async def test_large_directory_does_not_block_the_event_loop() -> None:
     turns = 0
 
     async def served() -> None:

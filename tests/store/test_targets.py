@@ -33,7 +33,7 @@ async def same(store: Store, of: Intent, limit: int = 20) -> list[str]:
     return [one.intent.id for one in await store.intents.same_target(of.id, limit)]
 
 
-async def test_earlier_requests_with_the_target_are_found_the_last_first(store: Store) -> None:
+async def test_earlier_requests_with_the_target_are_listed_newest_first(store: Store) -> None:
     first, other, second, third = await submit(store, "a", "b", "a", "a")
     await submit(store, "a", workspace="wsp_2")
     [without] = await submitted(store, waiting())
@@ -45,7 +45,7 @@ async def test_earlier_requests_with_the_target_are_found_the_last_first(store: 
     assert (bare.intent.id, bare.payload) == (first.id, b"{}")
 
 
-async def test_a_revision_changes_the_target_and_may_take_it_away(store: Store) -> None:
+async def test_revision_changes_or_removes_the_target(store: Store) -> None:
     first, second = await submit(store, "a", "b")
     for revision, (now, found) in enumerate(
         [(payload("a"), [first.id]), (b"{}", []), (payload("a"), [first.id])]
@@ -58,7 +58,7 @@ async def test_a_revision_changes_the_target_and_may_take_it_away(store: Store) 
         assert await same(store, second) == found
 
 
-async def test_the_target_goes_with_the_payload(store: Store) -> None:
+async def test_target_is_deleted_with_the_payload(store: Store) -> None:
     first, second = await submit(store, "a", "a")
     await store.transact(Locks(ids=(first.id,)), leave(move(final(first))))
     assert await same(store, second) == [first.id]

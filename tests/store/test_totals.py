@@ -21,7 +21,7 @@ def plan(*policies: str) -> Plan:
     return Plan(steps=tuple(steps))
 
 
-async def test_open_tasks_are_counted_by_their_policy_whatever_its_version(store: Store) -> None:
+async def test_open_tasks_are_counted_by_policy_across_versions(store: Store) -> None:
     prod = [waiting(plan=plan("prod@1")), waiting(plan=plan("prod@2")), waiting(plan=plan("prod@2"))]
     several = waiting(plan=plan("prod@2", "refunds@1"))
     elsewhere = waiting(plan=plan("prod@2"), workspace="wsp_2")
@@ -42,7 +42,7 @@ async def test_waiting_messages_are_counted_by_channel_and_state(store: Store) -
     assert [found["email", state].count for state in ("retrying", "dead")] == [1, 1]
 
 
-async def test_agents_of_each_workspace_are_seen_at_the_latest_time(store: Store) -> None:
+async def test_last_claim_of_each_agent_is_the_latest_time(store: Store) -> None:
     late = NOON + timedelta(minutes=3)
     await store.workers.put(
         [(WS, Worker("agent://a/b/c", NOON, "x")), ("wsp_2", Worker("agent://a/b/c", late, "x"))]

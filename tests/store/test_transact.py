@@ -37,7 +37,7 @@ from tests.store.samples import (
 )
 
 
-async def test_what_was_written_is_read_back_whole(store: Store) -> None:
+async def test_written_intent_is_read_back_completely(store: Store) -> None:
     before = ready(
         to_agent=AGENT, reply_to="agent://local/default/asker", correlation_id="c", results={"a": {"b": 1}}
     )
@@ -51,20 +51,20 @@ async def test_what_was_written_is_read_back_whole(store: Store) -> None:
     assert (event.seq, event.body, event.private, event.hash) == (1, fact.body, None, after.head)
 
 
-async def test_what_is_found_under_a_lock_is_what_was_written(store: Store) -> None:
+async def test_locked_read_returns_what_was_written(store: Store) -> None:
     [one] = await submit(store, waiting())
     found = await look(store, Locks(ids=(one.id,)))
     assert found.intents == {one.id: one}
     assert found.now == NOON
 
 
-async def test_an_unknown_id_is_simply_not_found(store: Store) -> None:
+async def test_unknown_id_is_not_found(store: Store) -> None:
     found = await look(store, Locks(ids=(intent().id,)))
     assert found.intents == {}
     assert await store.intents.get(intent().id) is None
 
 
-async def test_a_commit_is_all_or_nothing(store: Store) -> None:
+async def test_commit_is_all_or_nothing(store: Store) -> None:
     [one] = await submit(store, ready())
     new = ready()
     reply = NewStoredReply(once(), "f", b"r", NOON + SECOND)
@@ -86,7 +86,7 @@ async def test_a_commit_is_all_or_nothing(store: Store) -> None:
 
 
 @pytest.mark.parametrize("error", [Invalid("no", "No."), ZeroDivisionError("a mistake")])
-async def test_a_lost_callback_writes_nothing(store: Store, error: Exception) -> None:
+async def test_callback_that_raises_writes_nothing(store: Store, error: Exception) -> None:
     [one] = await submit(store, waiting())
 
     def work(found: Loaded) -> Writes:
@@ -98,7 +98,7 @@ async def test_a_lost_callback_writes_nothing(store: Store, error: Exception) ->
     assert (await look(store, Locks(ids=(one.id,)))).intents == {one.id: one}
 
 
-async def test_an_intent_that_was_not_locked_cannot_be_changed(store: Store) -> None:
+async def test_intent_that_was_not_locked_cannot_be_changed(store: Store) -> None:
     [one] = await submit(store, waiting())
     with pytest.raises(ValueError, match="without being locked"):
         await store.transact(NOTHING, leave(move(one)))
@@ -128,7 +128,7 @@ async def test_two_transactions_never_hold_the_same_intent(
     await _stop(both)
 
 
-async def test_a_delivery_is_claimed_by_one_only(store: Store, store_url: str, clock: FixedClock) -> None:
+async def test_delivery_is_claimed_once(store: Store, store_url: str, clock: FixedClock) -> None:
     both = [store, await _second_server(store, store_url, clock)]
     ones = await submit(store, *(ready() for _ in range(30)))
     claimed: list[str] = []
@@ -145,7 +145,7 @@ async def test_a_delivery_is_claimed_by_one_only(store: Store, store_url: str, c
     await _stop(both)
 
 
-async def test_ready_deliveries_come_longest_waiting_first(store: Store) -> None:
+async def test_offered_deliveries_are_listed_longest_waiting_first(store: Store) -> None:
     ones = await submit(store, *(ready() for _ in range(5)))
     await submit(store, ready(agent="agent://local/default/other"), ready(workspace="wsp_2"), waiting())
     found = await look(store, Locks(claims=ClaimableQuery(WS, AGENT, 3)))
@@ -153,13 +153,13 @@ async def test_ready_deliveries_come_longest_waiting_first(store: Store) -> None
     assert set(found.intents) == set(found.claimable)
 
 
-async def test_a_delivery_that_is_taken_is_not_offered(store: Store) -> None:
+async def test_claimed_delivery_is_not_offered(store: Store) -> None:
     one, two = await submit(store, ready(), ready())
     await store.transact(Locks(ids=(one.id,)), leave(move(leased(one), wake_at=NOON + SECOND)))
     assert (await look(store, Locks(claims=ClaimableQuery(WS, AGENT, 5)))).claimable == [two.id]
 
 
-async def test_due_is_what_time_can_change_by_now(store: Store, clock: FixedClock) -> None:
+async def test_due_intents_are_those_with_a_passed_timer(store: Store, clock: FixedClock) -> None:
     late, later = NOON + SECOND, NOON + 2 * SECOND
     [two] = await submit(store, sleeping(later), wake_at=later)
     [one] = await submit(store, sleeping(late), wake_at=late)
@@ -178,7 +178,7 @@ async def test_due_is_what_time_can_change_by_now(store: Store, clock: FixedCloc
     assert (await look(store, Locks(due=10))).due == [two.id]
 
 
-async def test_one_transaction_may_want_everything_at_once(store: Store) -> None:
+async def test_one_transaction_may_use_every_kind_of_lock(store: Store) -> None:
     one, two = await submit(store, ready(), waiting())
     [three] = await submit(store, sleeping(NOON), wake_at=NOON)
     found = await look(
@@ -188,7 +188,7 @@ async def test_one_transaction_may_want_everything_at_once(store: Store) -> None
     assert set(found.intents) == {one.id, two.id, three.id}
 
 
-async def test_plans_are_kept_once_and_found_by_a_server_that_never_saw_them(
+async def test_plans_are_stored_once_and_found_by_another_server(
     store: Store, store_url: str, clock: FixedClock
 ) -> None:
     other = Plan(steps=(AgentStep(id="other", agent=AGENT),))
@@ -203,7 +203,7 @@ async def test_plans_are_kept_once_and_found_by_a_server_that_never_saw_them(
     await _stop([store, second])
 
 
-async def test_the_schema_refuses_a_final_intent_that_still_waits_for_time(store: Store) -> None:
+async def test_schema_refuses_a_final_intent_with_a_timer(store: Store) -> None:
     [one] = await submit(store, sleeping(NOON))
     with pytest.raises(Refused) as refused:
         await store.transact(Locks(ids=(one.id,)), leave(move(final(one), wake_at=NOON)))

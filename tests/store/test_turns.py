@@ -34,7 +34,7 @@ def file(path: Path) -> apsw.Connection:
 
 
 @pytest.mark.parametrize("too_many", [False, True])  # a worker has died, but another one had the turn
-async def test_the_token_is_with_one_at_a_time_and_passed_on(turns: Turns, too_many: bool) -> None:
+async def test_token_is_held_by_one_writer_and_passed_on(turns: Turns, too_many: bool) -> None:
     if too_many:
         turns.give()
     await turns.take()
@@ -47,14 +47,14 @@ async def test_the_token_is_with_one_at_a_time_and_passed_on(turns: Turns, too_m
         turns.give()
 
 
-async def test_a_lost_token_is_not_waited_for_forever(turns: Turns) -> None:
+async def test_lost_token_is_awaited_for_a_limited_time(turns: Turns) -> None:
     await turns.take()  # and never given back
     await turns.take(0)
     turns.give()
     await turns.take(NEVER)
 
 
-async def test_writers_that_take_turns_never_meet_at_the_lock(turns: Turns, tmp_path: Path) -> None:
+async def test_writers_that_take_turns_never_wait_for_the_lock(turns: Turns, tmp_path: Path) -> None:
     """A writer that finds the lock taken would sleep in its thread until it is free."""
     writers = [Writer(lambda: file(tmp_path), turns) for _ in range(3)]
     for writer in writers:
@@ -76,7 +76,7 @@ async def test_writers_that_take_turns_never_meet_at_the_lock(turns: Turns, tmp_
     assert list(file(tmp_path).execute("select count(*) from t")) == [(60,)]
 
 
-async def test_what_is_queued_while_another_worker_writes_is_one_batch(
+async def test_jobs_queued_while_another_worker_writes_are_one_batch(
     turns: Turns, tmp_path: Path, clock: FixedClock
 ) -> None:
     store = SqliteStore(tmp_path / "signoff.db", wall=clock.wall, clock=same, turns=turns)

@@ -34,9 +34,7 @@ async def send(store: Store, *deliveries: tuple[str, int]) -> None:
     await store.transact(NOTHING, lambda _: writes)
 
 
-async def test_what_was_shown_and_not_read_is_unread_once_it_had_the_time(
-    store: Store, clock: FixedClock
-) -> None:
+async def test_sent_delivery_is_unread_after_a_grace_period(store: Store, clock: FixedClock) -> None:
     one, two, three = await submit(store, ready(), ready(), ready())
     rows = store.intents
     await send(store, (one.id, 2), (two.id, 4))
@@ -51,7 +49,7 @@ async def test_what_was_shown_and_not_read_is_unread_once_it_had_the_time(
     assert await rows.unread("wsp_2", AGENT, 6, SETTLED) == []
 
 
-async def test_what_is_not_up_for_taking_any_more_is_not_unread(store: Store, clock: FixedClock) -> None:
+async def test_delivery_that_is_no_longer_offered_is_not_unread(store: Store, clock: FixedClock) -> None:
     one, two = await submit(store, ready(), ready())
     rows = store.intents
     await send(store, (one.id, 2), (two.id, 4))
@@ -75,7 +73,9 @@ async def test_rows_of_finished_deliveries_are_deleted_together_and_those_of_oth
         assert await store.read("select count(*) from unread") == [(len(left) + kept,)]
 
 
-async def test_another_server_and_a_restarted_one_know_it_too(own_url: str, clock: FixedClock) -> None:
+async def test_unread_deliveries_are_known_to_other_and_restarted_servers(
+    own_url: str, clock: FixedClock
+) -> None:
     first = open_store(own_url, wall=clock.wall, clock=clock.map)
     await first.open()
     [one] = await submit(first, ready())
@@ -88,7 +88,9 @@ async def test_another_server_and_a_restarted_one_know_it_too(own_url: str, cloc
     await second.close()
 
 
-async def test_only_what_is_still_where_it_was_sent_from_is_recorded(store: Store, clock: FixedClock) -> None:
+async def test_only_deliveries_still_at_their_cursor_are_recorded_as_sent(
+    store: Store, clock: FixedClock
+) -> None:
     one, two, three = await submit(store, ready(), ready(), ready())
     await store.transact(Locks(ids=(two.id,)), leave(move(leased(two))))  # taken before it is recorded
     await send(store, (three.id, 6), (two.id, 4), (one.id, 2))
@@ -98,7 +100,7 @@ async def test_only_what_is_still_where_it_was_sent_from_is_recorded(store: Stor
     assert await store.read("select count(*) from unread") == [(2,)]
 
 
-async def test_what_a_stream_is_about_to_send_is_recorded_with_the_change_that_offers_it(
+async def test_delivery_sent_on_a_stream_is_recorded_with_the_commit_that_offers_it(
     store: Store, clock: FixedClock
 ) -> None:
     one, foreign = await submit(store, ready(), ready(agent="agent://local/default/other"))
@@ -117,7 +119,7 @@ async def test_what_a_stream_is_about_to_send_is_recorded_with_the_change_that_o
     assert await store.read("select count(*) from unread") == [(2,)]
 
 
-async def test_many_are_sent_again_in_order_and_once_for_readers_that_ask_together(
+async def test_unread_deliveries_are_repeated_in_order_and_once_for_concurrent_readers(
     store: Store, clock: FixedClock
 ) -> None:
     made = [(await submit(store, ready()))[0].id for _ in range(120)]

@@ -10,7 +10,7 @@ from tests.store.samples import ONE, TWO
 AT = datetime(2026, 3, 2, 9, tzinfo=UTC)
 
 
-async def test_looks_are_counted_in_one_row(store: Store) -> None:
+async def test_views_are_counted_in_one_row(store: Store) -> None:
     for number in range(3):
         await store.views.add(ONE, 2, "per_ann", "web", AT + timedelta(minutes=number), number == 1)
     await store.views.add(ONE, 2, "per_ann", "api", AT, False)
@@ -29,7 +29,7 @@ async def test_looks_are_counted_in_one_row(store: Store) -> None:
     ]
 
 
-async def test_those_of_a_person_are_of_one_task(store: Store) -> None:
+async def test_views_of_a_person_belong_to_one_task(store: Store) -> None:
     for intent_id, step_run, person in (
         (ONE, 2, "per_ann"),
         (ONE, 1, "per_ann"),
@@ -41,7 +41,7 @@ async def test_those_of_a_person_are_of_one_task(store: Store) -> None:
     assert (mine.step_run, mine.person) == (2, "per_ann")
 
 
-async def test_they_are_listed_in_order_of_first_opening_and_not_without_end(store: Store) -> None:
+async def test_views_are_listed_by_first_opening_up_to_a_limit(store: Store) -> None:
     for minute, person in enumerate(("per_rita", "per_otto", "per_ann")):
         await store.views.add(ONE, 2, person, "web", AT + timedelta(minutes=minute), False)
     await store.views.add(ONE, 2, "per_rita", "web", AT + timedelta(hours=1), False)
@@ -49,14 +49,14 @@ async def test_they_are_listed_in_order_of_first_opening_and_not_without_end(sto
     assert [one.person for one in await store.views.of(ONE, 2)] == ["per_rita", "per_otto"]
 
 
-async def test_they_go_with_their_intent(store: Store) -> None:
+async def test_views_are_deleted_with_their_intent(store: Store) -> None:
     await store.views.add(ONE, 2, "per_ann", "web", AT, False)
     statement = next(one for one in sql.FORGET if "views" in one)
     await store.write((statement, by_ids([ONE])))
     assert await store.views.of(ONE) == []
 
 
-async def test_they_are_erased_with_their_person(store: Store) -> None:
+async def test_views_are_erased_with_their_person(store: Store) -> None:
     await store.views.add(ONE, 2, "per_ann", "web", AT, False)
     await store.views.add(ONE, 2, "per_otto", "web", AT, False)
     await store.views.erase("per_ann")

@@ -30,7 +30,7 @@ async def test_no_request_waits_for_a_connection_or_its_types(postgres_url: str,
     await store.close()
 
 
-async def test_connections_that_are_lost_are_replaced_before_a_request_needs_them(
+async def test_lost_connections_are_replaced_before_a_request_needs_them(
     postgres_url: str, clock: FixedClock
 ) -> None:
     store = open_store(postgres_url, wall=clock.wall)
@@ -50,7 +50,7 @@ async def test_connections_that_are_lost_are_replaced_before_a_request_needs_the
     await store.close()
 
 
-async def test_where_nothing_can_be_connected_nothing_is_raised(clock: FixedClock) -> None:
+async def test_failed_connection_attempts_raise_nothing(clock: FixedClock) -> None:
     store = open_store("postgresql://nobody@127.0.0.1:1/nowhere", wall=clock.wall)
     await store.warm()
     await store.close()

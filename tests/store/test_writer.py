@@ -35,7 +35,7 @@ def numbers(path: Path) -> list[int]:
     return [n for (n,) in apsw.Connection(str(path / "file.db")).execute("select n from t order by n")]
 
 
-async def test_transactions_and_jobs_never_mix(writer: Writer, tmp_path: Path) -> None:
+async def test_transactions_and_jobs_do_not_interleave(writer: Writer, tmp_path: Path) -> None:
     def job(db: apsw.Connection) -> None:
         assert not db.in_transaction  # whoever had the turn before is done
         whole(db, put(1))
@@ -47,7 +47,7 @@ async def test_transactions_and_jobs_never_mix(writer: Writer, tmp_path: Path) -
     assert numbers(tmp_path) == [1] * 30 + [2] * 30
 
 
-async def test_what_fails_leaves_nothing_and_the_next_goes_on(writer: Writer, tmp_path: Path) -> None:
+async def test_failed_transaction_leaves_nothing_and_the_next_runs(writer: Writer, tmp_path: Path) -> None:
     def fails(db: apsw.Connection) -> None:
         db.execute("insert into t values (1)")
         raise ZeroDivisionError
@@ -58,7 +58,7 @@ async def test_what_fails_leaves_nothing_and_the_next_goes_on(writer: Writer, tm
     assert numbers(tmp_path) == [2]
 
 
-async def test_somebody_elses_lock_is_waited_for_beside_the_loop(writer: Writer, tmp_path: Path) -> None:
+async def test_lock_of_another_program_is_awaited_off_the_event_loop(writer: Writer, tmp_path: Path) -> None:
     other = apsw.Connection(str(tmp_path / "file.db"))
     other.execute("begin immediate")
     waiting = asyncio.create_task(writer.commit(put(1)))
@@ -70,7 +70,7 @@ async def test_somebody_elses_lock_is_waited_for_beside_the_loop(writer: Writer,
     assert numbers(tmp_path) == [1]
 
 
-async def test_who_is_canceled_while_the_disk_writes_keeps_the_turn_until_it_has(
+async def test_canceled_writer_keeps_its_turn_until_the_commit_is_done(
     writer: Writer, tmp_path: Path
 ) -> None:
     gone = asyncio.create_task(writer.commit(put(1)))
@@ -81,14 +81,14 @@ async def test_who_is_canceled_while_the_disk_writes_keeps_the_turn_until_it_has
     assert numbers(tmp_path) == [1, 2]
 
 
-async def test_a_closed_writer_refuses(writer: Writer) -> None:
+async def test_closed_writer_refuses(writer: Writer) -> None:
     await writer.close()
     for use in (writer.commit(put(1)), writer.run(put(1))):
         with pytest.raises(Busy):
             await use
 
 
-async def test_at_the_end_the_log_is_in_the_file(writer: Writer, tmp_path: Path) -> None:
+async def test_write_ahead_log_is_merged_on_close(writer: Writer, tmp_path: Path) -> None:
     await writer.commit(put(1))
     reader = apsw.Connection(str(tmp_path / "file.db"))
     assert list(reader.execute("select n from t")) == [
@@ -124,7 +124,7 @@ class _File(apsw.VFSFile):
         super().xSync(flags)
 
 
-async def test_a_disk_that_fails_at_the_commit_leaves_open_what_it_kept(tmp_path: Path) -> None:
+async def test_disk_failure_during_the_commit_is_reported_as_unknown(tmp_path: Path) -> None:
     disk = FailingDisk()
     try:
 

@@ -55,7 +55,7 @@ def live(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_bytes_that_are_no_request(live: Live, body: bytes, status: int, code: str) -> None:
+def test_json_that_is_not_strict_is_refused(live: Live, body: bytes, status: int, code: str) -> None:
     gate = sent(live)
     before = count(live)
     for path in ("/v1/intents", f"/v1/tasks/{gate}/answer", f"/v1/intents/{gate}/resume", "/v1/workflows"):
@@ -68,7 +68,7 @@ def test_bytes_that_are_no_request(live: Live, body: bytes, status: int, code: s
     assert ask(live, "GET", f"/v1/intents/{gate}").json["status"] == "WAITING"
 
 
-def test_a_body_that_hides_its_size_is_refused_and_one_without_end_is_cut_off(live: Live) -> None:
+def test_body_with_a_false_length_is_refused_and_an_endless_one_is_cut_off(live: Live) -> None:
     headers = f"host: x\r\nx-api-key: {live.owner_key}\r\ntransfer-encoding: chunked\r\n\r\n"
     head = b"POST /v1/intents HTTP/1.1\r\n" + headers.encode()
     chunk = b"10000\r\n" + b"x" * 0x10000 + b"\r\n"
@@ -144,7 +144,7 @@ READS = (
 
 
 @pytest.mark.parametrize("path", GOOD)
-def test_odd_values_anywhere_are_taken_or_refused_but_never_a_surprise(live: Live, path: str) -> None:
+def test_odd_values_are_accepted_or_refused_without_a_server_error(live: Live, path: str) -> None:
     path, body = path.format(gate=sent(live)), GOOD[path]
     asked = [(place, odd, with_odd(body, place, odd)) for place in places(body) for odd in ODD]
     with ThreadPoolExecutor(4) as threads:
@@ -154,7 +154,7 @@ def test_odd_values_anywhere_are_taken_or_refused_but_never_a_surprise(live: Liv
         assert answer.status < 400 or (answer.code and answer.json["error"]["message"]), (place, odd, answer)
 
 
-def test_odd_addresses_are_refused_as_unknown_or_wrong(live: Live) -> None:
+def test_odd_paths_are_refused_as_unknown_or_invalid(live: Live) -> None:
     for template in (*READS, *LISTS):
         for odd in ("nul\0inside", "%00", "x" * 3000, "..", "-1", "1e400", "é\U0001f600", "agent://a/b/c/d"):
             answer = ask(live, "GET", template.format(quote(odd, safe="")))
@@ -164,7 +164,7 @@ def test_odd_addresses_are_refused_as_unknown_or_wrong(live: Live) -> None:
 # -- requests that ask for what cannot be
 
 
-def test_a_workflow_step_that_points_nowhere_and_one_that_never_ends(live: Live) -> None:
+def test_workflow_with_an_unknown_route_or_endless_cycle_is_refused(live: Live) -> None:
     approve: dict[str, Any] = {"id": "approve", "human": {"type": "approval"}}
     for steps, code, field in (
         ([{**approve, "on_failure": "aprove"}], "unknown_step", "steps.approve.on_failure"),
@@ -178,7 +178,7 @@ def test_a_workflow_step_that_points_nowhere_and_one_that_never_ends(live: Live)
     assert ask(live, "GET", "/v1/workflows/intent.lost.v1").status == 404
 
 
-def test_an_unknown_agent_is_a_warning_and_the_delivery_waits_for_it(live: Live) -> None:
+def test_unknown_agent_is_a_warning_and_the_delivery_waits(live: Live) -> None:
     answer = ask(live, "POST", "/v1/intents", {"intent_type": "intent.new.v1", "to_agent": "newcomer"})
     assert (answer.status, answer.json["status"]) == (200, "DELIVERED")
     assert "newcomer" in answer.json["warnings"][0]
@@ -186,7 +186,7 @@ def test_an_unknown_agent_is_a_warning_and_the_delivery_waits_for_it(live: Live)
     assert [one["intent_id"] for one in found] == [answer.json["intent_id"]]
 
 
-def test_an_expired_a_revoked_and_a_missing_key(live: Live) -> None:
+def test_expired_revoked_and_missing_keys_are_refused(live: Live) -> None:
     short = ask(live, "POST", "/v1/keys", {"service": "ci", "expires_in_seconds": 1}).json
     until(lambda: ask(live, "GET", "/v1/me", key=short["api_key"]).code == "key_expired")
     revoked = ask(live, "POST", "/v1/keys", {"service": "ci"}).json
@@ -205,7 +205,7 @@ def test_an_expired_a_revoked_and_a_missing_key(live: Live) -> None:
             assert key.strip() == "" or key not in json.dumps(answer.json)
 
 
-def test_an_intent_that_ended_takes_nothing_more(live: Live) -> None:
+def test_final_intent_accepts_no_command(live: Live) -> None:
     gate = sent(live)
     assert ask(live, "POST", f"/v1/tasks/{gate}/answer", {"outcome": "approved"}).status == 200
     events = ask(live, "GET", f"/v1/intents/{gate}/events").json
@@ -223,7 +223,7 @@ def test_an_intent_that_ended_takes_nothing_more(live: Live) -> None:
     assert ask(live, "GET", f"/v1/intents/{gate}/events").json == events
 
 
-def test_the_wrong_agent_sees_nothing_and_ends_nothing(live: Live) -> None:
+def test_wrong_agent_sees_and_ends_nothing(live: Live) -> None:
     keys = {
         name: ask(live, "POST", "/v1/keys", {"agent": name}).json["api_key"] for name in ("right", "wrong")
     }
@@ -251,7 +251,7 @@ def test_the_wrong_agent_sees_nothing_and_ends_nothing(live: Live) -> None:
     assert (done.status, ask(live, "GET", f"/v1/intents/{intent_id}").json["status"]) == (200, "COMPLETED")
 
 
-def test_a_key_used_for_another_request_is_a_conflict(live: Live) -> None:
+def test_idempotency_key_of_another_request_is_a_conflict(live: Live) -> None:
     first = ask(live, "POST", "/v1/intents", GATE, idempotency_key="mine")
     again = ask(live, "POST", "/v1/intents", GATE, idempotency_key="mine")
     assert (again.status, again.json) == (200, first.json)

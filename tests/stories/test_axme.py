@@ -63,7 +63,7 @@ def bundle(agent: str, **intent: Any) -> dict[str, Any]:
     }
 
 
-def test_four_lines_go_through_validation_and_a_persons_yes(axp: AxpEnv) -> None:
+def test_request_passes_validation_and_a_persons_approval(axp: AxpEnv) -> None:
     name = axp.name("validator")
     agent, initiator = axp.agent(name), axp.service()
     kind = gate(axp, name)
@@ -96,7 +96,7 @@ def test_four_lines_go_through_validation_and_a_persons_yes(axp: AxpEnv) -> None
     ]
 
 
-def test_a_persons_no_ends_it_failed_and_says_so(axp: AxpEnv) -> None:
+def test_rejection_by_a_person_fails_the_intent(axp: AxpEnv) -> None:
     name = axp.name("validator")
     agent, initiator = axp.agent(name), axp.service()
     intent_id = initiator.send_intent({"intent_type": gate(axp, name), "payload": CHANGE})
@@ -109,7 +109,7 @@ def test_a_persons_no_ends_it_failed_and_says_so(axp: AxpEnv) -> None:
     assert (intent["result"]["outcome"], intent["error"]["code"]) == ("rejected", "human_rejected")
 
 
-def test_an_agent_that_fails_its_step_ends_the_intent_before_any_person_is_asked(axp: AxpEnv) -> None:
+def test_failed_agent_step_ends_the_intent_before_any_person_is_asked(axp: AxpEnv) -> None:
     name = axp.name("validator")
     agent, initiator = axp.agent(name), axp.service()
     intent_id = initiator.send_intent({"intent_type": gate(axp, name), "payload": CHANGE})
@@ -120,7 +120,7 @@ def test_an_agent_that_fails_its_step_ends_the_intent_before_any_person_is_asked
 
 
 @pytest.mark.parametrize("spelling", ["{name}", "agent://local/default/{name}", "local/default/{name}"])
-def test_a_direct_intent_reaches_its_agent_however_the_address_is_spelled(axp: AxpEnv, spelling: str) -> None:
+def test_direct_intent_reaches_its_agent_by_every_spelling_of_the_address(axp: AxpEnv, spelling: str) -> None:
     name = axp.name("runner")
     agent, initiator = axp.agent(name), axp.service()
     listening = axp.meanwhile(take, agent, spelling.format(name=name))
@@ -145,7 +145,7 @@ def test_a_direct_intent_reaches_its_agent_however_the_address_is_spelled(axp: A
     assert got["intent"]["lifecycle_status"] == "COMPLETED"
 
 
-def test_observing_shows_each_event_once_while_it_happens(axp: AxpEnv) -> None:
+def test_observing_yields_each_event_once(axp: AxpEnv) -> None:
     name = axp.name("runner")
     agent, initiator = axp.agent(name), axp.service()
     intent_id = initiator.send_intent({"intent_type": gate(axp, name), "payload": CHANGE})
@@ -159,7 +159,7 @@ def test_observing_shows_each_event_once_while_it_happens(axp: AxpEnv) -> None:
     assert [e["seq"] for e in initiator.observe(intent_id, since=6, timeout_seconds=60)] == [8, 10, 12, 14]
 
 
-def test_a_scenario_is_checked_then_applied_then_decided_on_the_parent(axp: AxpEnv) -> None:
+def test_scenario_is_validated_applied_and_decided_on_the_parent(axp: AxpEnv) -> None:
     name = axp.name("checker")
     initiator = axp.service()
     assert initiator.validate_scenario(bundle(name))["errors"] == []
@@ -178,7 +178,7 @@ def test_a_scenario_is_checked_then_applied_then_decided_on_the_parent(axp: AxpE
     assert done["result"]["steps"]["check"]["risk"] == "low"
 
 
-def test_a_wrong_scenario_is_explained_and_creates_nothing(axp: AxpEnv) -> None:
+def test_invalid_scenario_is_explained_and_creates_nothing(axp: AxpEnv) -> None:
     name = axp.name("checker")
     wrong = bundle(name)
     wrong["workflow"]["steps"][0]["on_success"] = "nowhere"
@@ -212,7 +212,7 @@ def accounts(axp: AxpEnv) -> list[dict[str, Any]]:
         ),
     ],
 )  # fmt: skip
-def test_a_human_task_is_decided_by_every_shape_its_clients_send(
+def test_human_task_is_decided_by_every_body_that_clients_send(
     axp: AxpEnv, ask: dict[str, Any], answer: dict[str, Any], status: str, outcome: str
 ) -> None:
     created = axp.service().create_intent(
@@ -250,7 +250,7 @@ def test_pushed_deliveries_are_signed_and_acknowledged(axp: AxpEnv) -> None:
         assert len(callback.posted) == 1
 
 
-def test_the_answer_lies_in_the_inbox_that_was_named(axp: AxpEnv) -> None:
+def test_result_is_in_the_named_inbox(axp: AxpEnv) -> None:
     owner = f"initiator://{axp.name('forget')}"
     intent_id = axp.owner.send_intent({"intent_type": "task.v1", "payload": {"q": 1}, "reply_to": owner})
     assert [thread["status"] for thread in axp.owner.list_inbox(owner_agent=owner)["threads"]] == ["pending"]
@@ -263,7 +263,7 @@ def test_the_answer_lies_in_the_inbox_that_was_named(axp: AxpEnv) -> None:
     assert axp.owner.list_inbox(owner_agent=axp.name("nobody"))["threads"] == []
 
 
-def test_controls_and_policy_move_a_generation_that_late_writers_are_told(axp: AxpEnv) -> None:
+def test_controls_and_policy_increment_a_generation_that_stale_writers_fail_on(axp: AxpEnv) -> None:
     intent_id = axp.owner.send_intent({"intent_type": "task.v1", "payload": {}})
     patch = {"controls_patch": {"timeout_seconds": 60}, "expected_policy_generation": 0}
     first = axp.owner.update_intent_controls(intent_id, patch)
@@ -280,7 +280,7 @@ def test_controls_and_policy_move_a_generation_that_late_writers_are_told(axp: A
     assert axp.owner.get_intent(intent_id)["status"] == "DELIVERED"
 
 
-def test_accounts_and_keys_are_made_listed_and_revoked(axp: AxpEnv) -> None:
+def test_accounts_and_keys_are_created_listed_and_revoked(axp: AxpEnv) -> None:
     name = axp.name("Demo Runner")
     made = axp.owner.create_service_account({"name": name, "display_name": "Runner"})["service_account"]
     assert made["name"] == name
@@ -300,7 +300,7 @@ def test_accounts_and_keys_are_made_listed_and_revoked(axp: AxpEnv) -> None:
     assert axp.call("GET", "/v1/me", key=key["api_key"])[0] == 401
 
 
-def test_bulk_cancel_says_first_what_it_would_do(axp: AxpEnv) -> None:
+def test_bulk_cancel_has_a_dry_run(axp: AxpEnv) -> None:
     mine = [axp.owner.send_intent({"intent_type": "task.v1", "payload": {"n": n}}) for n in range(3)]
     ask = {"older_than_hours": 0, "status_filter": ["DELIVERED", "WAITING"], "reason": "cleanup"}
     status, would = axp.call("POST", "/v1/intents/bulk-cancel", ask)

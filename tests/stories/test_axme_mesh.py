@@ -7,7 +7,7 @@ from tests.stories.axp_env import AxpEnv
 from tests.stories.servers import until
 
 
-def test_an_agent_that_sends_heartbeats_is_listed_as_healthy(axp: AxpEnv) -> None:
+def test_agent_that_sends_heartbeats_is_listed_as_healthy(axp: AxpEnv) -> None:
     name = axp.name("beating")
     agent, observer = axp.agent(name), axp.service()
     address = axp.owner.get_agent(name)["agent"]["address"]
@@ -25,7 +25,7 @@ def test_an_agent_that_sends_heartbeats_is_listed_as_healthy(axp: AxpEnv) -> Non
         assert {**found, "last_heartbeat_at": mine["last_heartbeat_at"]} == mine
 
 
-def test_the_clients_heartbeat_thread_is_seen_with_metrics(axp: AxpEnv) -> None:
+def test_heartbeat_thread_of_the_client_reports_metrics(axp: AxpEnv) -> None:
     name = axp.name("thread")
     agent = axp.agent(name)
     agent.mesh.report_metric(success=True, latency_ms=12, cost_usd=0.01)
@@ -39,7 +39,7 @@ def test_the_clients_heartbeat_thread_is_seen_with_metrics(axp: AxpEnv) -> None:
     assert found["metrics"]["avg_latency_ms"] == 12
 
 
-def test_an_agent_is_killed_and_resumed(axp: AxpEnv) -> None:
+def test_agent_is_killed_and_resumed(axp: AxpEnv) -> None:
     name = axp.name("killed")
     agent, service = axp.agent(name), axp.service()
     address = axp.owner.get_agent(name)["agent"]["address"]
@@ -64,7 +64,7 @@ def test_an_agent_is_killed_and_resumed(axp: AxpEnv) -> None:
     assert next(iter(agent.listen(address, wait_seconds=5)))["intent_id"] == intent_id
 
 
-def test_what_the_mesh_does_not_do_is_refused(axp: AxpEnv) -> None:
+def test_unsupported_mesh_calls_are_refused(axp: AxpEnv) -> None:
     name = axp.name("alive")
     agent = axp.agent(name)
     with pytest.raises(AxmeAuthError) as service:
@@ -79,7 +79,7 @@ def test_what_the_mesh_does_not_do_is_refused(axp: AxpEnv) -> None:
     assert other.value.status_code == 422
 
 
-def test_capabilities_say_what_is_supported(axp: AxpEnv) -> None:
+def test_capabilities_list_what_is_supported(axp: AxpEnv) -> None:
     found = axp.service().get_capabilities()
     assert {"intents", "inbox", "mesh"} <= {*found["capabilities"]}
     assert isinstance(found["supported_intent_types"], list)

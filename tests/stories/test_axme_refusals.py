@@ -28,7 +28,7 @@ def told(error: AxmeHttpError) -> str:
     return code
 
 
-def test_an_unknown_key_is_401(axp: AxpEnv) -> None:
+def test_unknown_key_gets_401(axp: AxpEnv) -> None:
     stranger = axp.client("axme_sa_demo.secret")
     assert stranger.health()["ok"] is True
     calls: Calls = [lambda: stranger.send_intent(TASK), lambda: next(stranger.listen("anybody"))]
@@ -39,7 +39,7 @@ def test_an_unknown_key_is_401(axp: AxpEnv) -> None:
     assert axp.live.call("GET", "/v1/intents", key="\t")[1]["error"]["code"] == "missing_platform_api_key"
 
 
-def test_another_agents_deliveries_are_403_and_its_intents_404(axp: AxpEnv) -> None:
+def test_deliveries_of_another_agent_are_403_and_its_intents_404(axp: AxpEnv) -> None:
     mine, other = axp.name("mine"), axp.name("other")
     agent = axp.agent(mine)
     axp.agent(other)
@@ -61,7 +61,7 @@ def test_another_agents_deliveries_are_403_and_its_intents_404(axp: AxpEnv) -> N
             assert (hidden.value.status_code, told(hidden.value)) == (404, "intent_not_found")
 
 
-def test_what_is_over_is_409(axp: AxpEnv) -> None:
+def test_command_on_a_final_intent_is_409(axp: AxpEnv) -> None:
     intent_id = axp.owner.send_intent(TASK)
     axp.owner.resolve_intent(intent_id, {"status": "COMPLETED", "result": {"a": 1}})
     calls: Calls = [
@@ -74,7 +74,7 @@ def test_what_is_over_is_409(axp: AxpEnv) -> None:
         assert (caught.value.status_code, told(caught.value)) == (409, "intent_terminal")
 
 
-def test_a_step_is_reported_once(axp: AxpEnv) -> None:
+def test_step_is_reported_once(axp: AxpEnv) -> None:
     name = axp.name("runner")
     agent = axp.agent(name)
     steps = [{"id": "one", "agent": name}, {"id": "two", "agent": "somebody-else"}]
@@ -89,7 +89,7 @@ def test_a_step_is_reported_once(axp: AxpEnv) -> None:
     assert (caught.value.status_code, told(caught.value)) == (409, "step_finished")
 
 
-def test_what_makes_no_sense_is_422_and_what_is_too_large_413(axp: AxpEnv) -> None:
+def test_invalid_body_is_422_and_an_oversized_one_413(axp: AxpEnv) -> None:
     created = axp.owner.create_intent(
         {**TASK, "human_task": {"allowed_outcomes": ["approved", "rejected"]}},
         correlation_id=str(uuid.uuid4()),
@@ -113,7 +113,7 @@ def test_what_makes_no_sense_is_422_and_what_is_too_large_413(axp: AxpEnv) -> No
     assert axp.owner.get_intent(created["intent_id"])["status"] == "WAITING"
 
 
-def test_a_form_that_does_not_fit_consumes_nothing(axp: AxpEnv) -> None:
+def test_invalid_form_changes_nothing(axp: AxpEnv) -> None:
     form = {"type": "object", "required": ["rows"], "properties": {"rows": {"type": "integer", "minimum": 1}}}
     ask = {"task_type": "form", "form_schema": form}
     intent_id = axp.owner.send_intent({**TASK, "human_task": ask})
@@ -126,7 +126,7 @@ def test_a_form_that_does_not_fit_consumes_nothing(axp: AxpEnv) -> None:
     assert axp.owner.get_intent(intent_id)["result"]["rows"] == 1
 
 
-def test_an_idempotency_key_means_one_intent(axp: AxpEnv) -> None:
+def test_idempotency_key_creates_one_intent(axp: AxpEnv) -> None:
     key = axp.name("once")
     first = axp.owner.send_intent(TASK | {"payload": {"n": 1, "m": 2}}, idempotency_key=key)
     # A program that was started again does not know the correlation id it sent before.
@@ -144,7 +144,7 @@ def test_an_idempotency_key_means_one_intent(axp: AxpEnv) -> None:
     )
 
 
-def test_a_scenario_with_a_key_starts_once(axp: AxpEnv) -> None:
+def test_scenario_with_a_key_starts_once(axp: AxpEnv) -> None:
     bundle = {
         "scenario_id": "one-step",
         "agents": [{"role": "r", "address": axp.name("runner"), "create_if_missing": True}],
@@ -188,7 +188,7 @@ def attempts(agent: AxmeClient, intent_id: str, task_id: str) -> Calls:
     ]
 
 
-def test_an_agents_key_never_decides(axp: AxpEnv, gated: tuple[AxmeClient, str]) -> None:
+def test_key_of_an_agent_never_decides(axp: AxpEnv, gated: tuple[AxmeClient, str]) -> None:
     agent, intent_id = gated
     (task,) = [t for t in axp.call("GET", "/v1/tasks")[1]["tasks"] if t["intent_id"] == intent_id]
     before = axp.owner.list_intent_events(intent_id)
@@ -220,7 +220,7 @@ def test_an_agents_key_never_decides(axp: AxpEnv, gated: tuple[AxmeClient, str])
     assert axp.owner.get_intent(intent_id)["status"] == "COMPLETED"
 
 
-def test_a_services_key_does_not_decide_either(axp: AxpEnv) -> None:
+def test_key_of_a_service_never_decides(axp: AxpEnv) -> None:
     service = axp.service()
     intent_id = service.send_intent({**TASK, "human_task": {"title": "Really?"}})
     for body in ({"task_result": {"outcome": "approved"}}, {"approve_current_step": True}):
@@ -234,7 +234,7 @@ def test_a_services_key_does_not_decide_either(axp: AxpEnv) -> None:
     assert service.resolve_intent(intent_id, {"status": "CANCELED"})["event"]["status"] == "CANCELED"
 
 
-def test_what_others_sent_is_not_there_for_a_service(axp: AxpEnv) -> None:
+def test_intents_of_others_are_not_found_for_a_service(axp: AxpEnv) -> None:
     service, others = axp.service(), axp.service()
     bodies: list[dict[str, Any]] = [{"action": "complete"}, {}, {"task_result": {"outcome": "approved"}}]
     for asked in (TASK, {**TASK, "human_task": {"title": "Really?"}}):
@@ -252,7 +252,7 @@ def test_what_others_sent_is_not_there_for_a_service(axp: AxpEnv) -> None:
         assert axp.owner.list_intent_events(intent_id) == before
 
 
-def test_a_key_as_bearer_token_is_enough(axp: AxpEnv) -> None:
+def test_key_is_accepted_as_a_bearer_token(axp: AxpEnv) -> None:
     for scheme, expected in (("Bearer", 200), ("bearer", 200), ("Basic", 401)):
         connection = http.client.HTTPConnection("127.0.0.1", axp.live.port, timeout=60)
         connection.request("GET", "/v1/me", headers={"Authorization": f"{scheme} {axp.live.owner_key}"})

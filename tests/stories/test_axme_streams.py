@@ -33,7 +33,7 @@ def held(axp: AxpEnv) -> Iterator[None]:
         stream.close()
 
 
-def test_a_backlog_is_written_and_the_stream_ends_soon_after(axp: AxpEnv) -> None:
+def test_backlog_is_sent_and_the_stream_ends(axp: AxpEnv) -> None:
     # The clients that read the whole body before they look at it would get each event 15 seconds late.
     intent_id = axp.owner.send_intent(TASK)
     with held(axp):
@@ -43,7 +43,7 @@ def test_a_backlog_is_written_and_the_stream_ends_soon_after(axp: AxpEnv) -> Non
     assert streamed.last == {"ok": True, "next_seq": 5}
 
 
-def test_with_nothing_new_the_stream_is_held_for_as_long_as_asked(axp: AxpEnv) -> None:
+def test_stream_without_events_is_held_for_the_requested_time(axp: AxpEnv) -> None:
     # A client that is sent away at once comes back at once, forever.
     intent_id = axp.owner.send_intent(TASK)
     with held(axp):  # which was asked for longer
@@ -51,7 +51,7 @@ def test_with_nothing_new_the_stream_is_held_for_as_long_as_asked(axp: AxpEnv) -
     assert (streamed.events, streamed.last) == ([], {"ok": True, "next_seq": 5})
 
 
-def test_what_happens_while_a_stream_is_held_comes_at_once(axp: AxpEnv) -> None:
+def test_events_during_a_held_stream_are_sent_at_once(axp: AxpEnv) -> None:
     name = axp.name("runner")
     intent_id = axp.owner.send_intent({**TASK, "to_agent": name})
     with held(axp):
@@ -63,7 +63,7 @@ def test_what_happens_while_a_stream_is_held_comes_at_once(axp: AxpEnv) -> None:
         assert Streamed(listening.rest()).seqs == [4]
 
 
-def test_a_client_that_reads_as_it_comes_keeps_its_stream_until_the_end(axp: AxpEnv) -> None:
+def test_client_that_keeps_reading_keeps_its_stream(axp: AxpEnv) -> None:
     intent_id = axp.owner.send_intent(TASK)
     with held(axp):
         watching = Listening(axp.live, events_path(intent_id), client=INCREMENTAL)
@@ -74,7 +74,7 @@ def test_a_client_that_reads_as_it_comes_keeps_its_stream_until_the_end(axp: Axp
         assert Streamed(watching.rest()).names == ["intent.failed"]
 
 
-def test_cursors_are_even_so_that_the_last_and_the_next_mean_the_same(axp: AxpEnv) -> None:
+def test_cursors_are_even_so_that_the_last_and_the_next_are_equivalent(axp: AxpEnv) -> None:
     name = axp.name("runner")
     intent_id = axp.owner.send_intent({**TASK, "to_agent": name})
     axp.owner.send_intent({**TASK, "to_agent": name})
@@ -98,7 +98,7 @@ def test_cursors_are_even_so_that_the_last_and_the_next_mean_the_same(axp: AxpEn
     )
 
 
-def test_watching_as_the_published_cli_does_skips_nothing(axp: AxpEnv) -> None:
+def test_watching_like_the_published_cli_skips_no_event(axp: AxpEnv) -> None:
     # It asks for the last number plus one, and gets one event a connection at worst.
     intent_id = axp.owner.send_intent(TASK)
     seen, since = [], 1
@@ -115,7 +115,7 @@ def test_watching_as_the_published_cli_does_skips_nothing(axp: AxpEnv) -> None:
     assert seen == ["intent.created", "intent.delivered", "intent.in_progress", "intent.completed"]
 
 
-def test_an_agents_stream_shows_what_is_open_in_its_own_numbers(axp: AxpEnv) -> None:
+def test_stream_of_an_agent_lists_open_deliveries_with_its_own_cursors(axp: AxpEnv) -> None:
     name = axp.name("runner")
     agent = axp.agent(name)
     sent = [axp.owner.send_intent({**TASK, "to_agent": name}) for _ in range(3)]
@@ -131,7 +131,7 @@ def test_an_agents_stream_shows_what_is_open_in_its_own_numbers(axp: AxpEnv) -> 
     assert ([d["intent_id"] for d in polled["intents"]], polled["next_cursor"]) == ([sent[2]], 6)
 
 
-def test_every_listener_of_an_address_sees_every_delivery_and_one_wins(axp: AxpEnv) -> None:
+def test_every_listener_of_an_address_sees_each_delivery_and_one_claims_it(axp: AxpEnv) -> None:
     name = axp.name("runner")
     agent = axp.agent(name)
     listening = [Listening(axp.live, post_path(name)) for _ in range(3)]
@@ -145,13 +145,13 @@ def test_every_listener_of_an_address_sees_every_delivery_and_one_wins(axp: AxpE
 
 
 @pytest.mark.parametrize("wait_seconds", ["0", "-5", "1e9", ""])
-def test_strange_waiting_times_are_clamped_not_refused(axp: AxpEnv, wait_seconds: str) -> None:
+def test_odd_wait_times_are_clamped(axp: AxpEnv, wait_seconds: str) -> None:
     intent_id = axp.owner.send_intent(TASK)
     path = f"/v1/intents/{intent_id}/events/stream?since=0&wait_seconds={wait_seconds}"
     assert read_stream(axp.live, path).seqs == [2, 4]
 
 
-def test_a_result_too_long_for_one_line_is_left_out_of_the_stream_and_can_be_fetched(axp: AxpEnv) -> None:
+def test_oversized_result_is_omitted_from_the_stream_and_can_be_fetched(axp: AxpEnv) -> None:
     intent_id = axp.owner.send_intent(TASK)
     result = {"log": "x" * 70_000}
     axp.owner.resolve_intent(intent_id, {"status": "COMPLETED", "result": result})
@@ -160,7 +160,7 @@ def test_a_result_too_long_for_one_line_is_left_out_of_the_stream_and_can_be_fet
     assert axp.owner.get_intent(intent_id)["result"] == result
 
 
-def test_a_delivery_that_was_shown_but_never_looked_at_is_shown_again(sqlite_axp: AxpEnv) -> None:
+def test_delivery_that_was_sent_but_never_read_is_sent_again(sqlite_axp: AxpEnv) -> None:
     # The published example agents first drain their stream and throw away what they see.
     axp, name = sqlite_axp, "drainer"
     agent = axp.agent(name)
@@ -174,7 +174,7 @@ def test_a_delivery_that_was_shown_but_never_looked_at_is_shown_again(sqlite_axp
     assert again[0]["delivery_attempt"] == 1
 
 
-def test_a_stopping_server_ends_its_streams_in_good_order(sqlite_live: Live) -> None:
+def test_stopping_server_ends_its_streams_properly(sqlite_live: Live) -> None:
     # A stream torn off is an exception in the published client's loop, and the agent's death.
     _, sent = sqlite_live.call("POST", "/v1/intents", TASK)
     watching = Listening(sqlite_live, events_path(sent["intent_id"], since=4, wait_seconds=60))

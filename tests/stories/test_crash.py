@@ -144,9 +144,7 @@ class Storm:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_killed_at_every_point_the_main_job_ends_as_if_nothing_had_happened(
-    server: Live, tmp_path: Path, seed: int
-) -> None:
+def test_flow_killed_at_every_point_ends_as_without_a_kill(server: Live, tmp_path: Path, seed: int) -> None:
     assert ask(server, "POST", "/v1/workflows", WORKFLOW).status == 200
     storm = Storm(server, tmp_path, seed)
     try:
@@ -295,7 +293,7 @@ class Flood:
         return len(self.decided) >= goal or any(one.done() for one in calling)
 
 
-def test_what_was_acknowledged_outlives_every_kill(server: Live) -> None:
+def test_acknowledged_writes_survive_every_kill(server: Live) -> None:
     flood = Flood(server)
     chance = random.Random(3)
     with flood.calling() as calling:

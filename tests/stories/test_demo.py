@@ -49,7 +49,7 @@ def intent_of(text: str) -> str:
     return found[1]
 
 
-def test_the_demo_tells_the_whole_story_and_proves_it(told: tuple[Path, Done]) -> None:
+def test_demo_runs_to_its_end_and_verifies(told: tuple[Path, Done]) -> None:
     _, done = told
     assert (done.returncode, trouble_in(done.stderr)) == (0, [])
     assert re.search(r"Result +COMPLETED +outcome approved", done.stdout)
@@ -62,7 +62,7 @@ def test_the_demo_tells_the_whole_story_and_proves_it(told: tuple[Path, Done]) -
     assert "verified: every event is what was hashed" in trail
 
 
-def test_its_history_is_proved_again_on_this_machine(told: tuple[Path, Done]) -> None:
+def test_exported_history_verifies_on_this_machine(told: tuple[Path, Done]) -> None:
     folder, done = told
     intent_id = intent_of(done.stdout)
     with server(folder):
@@ -74,7 +74,7 @@ def test_its_history_is_proved_again_on_this_machine(told: tuple[Path, Done]) ->
 
 
 @pytest.mark.parametrize(("seq", "byte"), [(6, "letter"), (3, "first")])
-def test_one_changed_byte_of_one_event_is_found_and_named(
+def test_changed_byte_of_an_event_is_found_and_named(
     told: tuple[Path, Done], tmp_path: Path, seq: int, byte: str
 ) -> None:
     folder, done = told
@@ -156,7 +156,7 @@ def started(folder: Path) -> subprocess.Popen[str]:
 
 
 @pytest.mark.parametrize(("outcome", "code"), [("approve", 0), ("reject", 10)])
-def test_it_stays_for_its_pages_until_ctrl_c_and_tells_how_it_ended(
+def test_demo_serves_its_pages_until_ctrl_c_and_reports_the_ending(
     tmp_path: Path, outcome: str, code: int
 ) -> None:
     with started(tmp_path) as process:
@@ -181,14 +181,14 @@ def test_it_stays_for_its_pages_until_ctrl_c_and_tells_how_it_ended(
     assert re.search(r"^  Risk: (low|medium|high|critical)$", "".join(said), re.MULTILINE)
 
 
-def test_a_second_demo_in_the_same_folder_works_too(told: tuple[Path, Done]) -> None:
+def test_second_demo_in_the_same_folder_works(told: tuple[Path, Done]) -> None:
     folder, first = told
     again = signoff(folder, "demo", "--auto", "--port", "0")
     assert (again.returncode, trouble_in(again.stderr)) == (0, [])
     assert intent_of(again.stdout) != intent_of(first.stdout)
 
 
-def test_make_demo_exits_0_when_ctrl_c_ends_it_after_a_yes(tmp_path: Path) -> None:
+def test_make_demo_exits_0_on_ctrl_c_after_an_approval(tmp_path: Path) -> None:
     # At a terminal Ctrl-C reaches make as well, unless the demo is a job of its own.
     process, terminal = pty.fork()
     if process == 0:
@@ -207,7 +207,7 @@ def test_make_demo_exits_0_when_ctrl_c_ends_it_after_a_yes(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("seen", ["Server  ", "or here:"])
-def test_make_demo_exits_0_when_ctrl_c_ends_it_at_any_time(tmp_path: Path, seen: str) -> None:
+def test_make_demo_exits_0_on_ctrl_c_at_any_time(tmp_path: Path, seen: str) -> None:
     process, terminal = pty.fork()
     if process == 0:
         os.chdir(ROOT)

@@ -26,7 +26,7 @@ def works(live: Live, key: str) -> bool:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_first_start_that_ended_before_its_key_was_in_place_is_taken_up_again(
+def test_first_start_that_ended_before_its_key_was_written_is_resumed(
     request: pytest.FixtureRequest, tmp_path: Path, kind: str
 ) -> None:
     with serving(request, tmp_path / "d", kind, console_notifications="off") as live:
@@ -42,7 +42,7 @@ def test_a_first_start_that_ended_before_its_key_was_in_place_is_taken_up_again(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_first_start_whose_key_nobody_can_read_gets_another_one(
+def test_first_start_with_an_unreadable_key_creates_another_one(
     request: pytest.FixtureRequest, tmp_path: Path, kind: str
 ) -> None:
     with serving(request, tmp_path / "d", kind, console_notifications="off") as live:
@@ -60,7 +60,7 @@ def test_a_first_start_whose_key_nobody_can_read_gets_another_one(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_once_something_was_done_a_lost_key_is_replaced_by_hand_only(
+def test_lost_key_of_a_used_workspace_is_replaced_by_hand_only(
     request: pytest.FixtureRequest, tmp_path: Path, kind: str
 ) -> None:
     with serving(request, tmp_path / "d", kind, console_notifications="off") as live:
@@ -84,7 +84,7 @@ def test_once_something_was_done_a_lost_key_is_replaced_by_hand_only(
 
 
 @pytest.mark.parametrize("text", ["", '{"url": "http://x", "api_', "[]", "{}", "\0"])
-def test_a_file_that_nobody_can_use_stops_no_start_and_is_not_named_as_the_key(
+def test_unusable_credentials_file_does_not_stop_the_start(
     request: pytest.FixtureRequest, tmp_path: Path, text: str
 ) -> None:
     """The file as a power failure or an editor leaves it."""
@@ -106,9 +106,7 @@ def test_a_file_that_nobody_can_use_stops_no_start_and_is_not_named_as_the_key(
         assert (link.returncode, "/login/" in link.stdout) == (0, True), link.stderr
 
 
-async def test_a_folder_that_cannot_be_written_is_refused_before_anybody_exists(
-    store: Store, tmp_path: Path
-) -> None:
+async def test_unwritable_folder_is_refused_before_anything_is_created(store: Store, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
     clock = FixedClock(START)

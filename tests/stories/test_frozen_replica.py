@@ -71,7 +71,7 @@ async def frozen(live: Live, database: str, intent_id: str, key: str) -> AsyncIt
             await asked
 
 
-async def test_the_other_server_goes_on(pair: tuple[Live, Live], database: str) -> None:
+async def test_other_server_continues_while_one_is_frozen(pair: tuple[Live, Live], database: str) -> None:
     stuck, works = pair
     key = stuck.owner_key
     finished: list[str] = []

@@ -59,7 +59,7 @@ async def changes(database: str) -> list[tuple[str, str, str, str]]:
         await store.close()
 
 
-async def test_it_is_in_force_when_the_server_first_answers_and_a_second_start_changes_nothing(
+async def test_manifest_applies_before_the_first_response_and_a_second_start_changes_nothing(
     tmp_path: Path,
 ) -> None:
     settings = config(tmp_path, GOOD)
@@ -88,7 +88,7 @@ async def test_it_is_in_force_when_the_server_first_answers_and_a_second_start_c
     assert (await changes(settings.database))[-1] == ("system", "file", "policy", "prod.change")
 
 
-async def test_replicas_that_start_at_one_moment_apply_it_once(tmp_path: Path, store_url: str) -> None:
+async def test_replicas_that_start_at_once_apply_the_manifest_once(tmp_path: Path, store_url: str) -> None:
     store = open_store(store_url, wall=Clock().wall)
     await store.open()
     await delete_rows(store)
@@ -120,7 +120,7 @@ async def test_replicas_that_start_at_one_moment_apply_it_once(tmp_path: Path, s
         ("people:", "peple:", 1, "peple"),
     ],
 )
-async def test_a_bad_file_refuses_the_start_with_the_line_and_the_reason(
+async def test_invalid_manifest_refuses_the_start_with_line_and_reason(
     tmp_path: Path, wrong: str, right: str, line: int, reason: str
 ) -> None:
     settings = config(tmp_path, GOOD.replace(wrong, right, 1))
@@ -134,7 +134,7 @@ async def test_a_bad_file_refuses_the_start_with_the_line_and_the_reason(
         assert await changes(settings.database) == []
 
 
-def test_the_command_says_why_it_does_not_start_and_takes_the_file_from_the_environment_too(
+def test_command_reports_why_it_does_not_start_and_reads_the_file_from_the_environment(
     tmp_path: Path,
 ) -> None:
     data, bad = ("--data", str(tmp_path / "d")), tmp_path / "bad.yaml"

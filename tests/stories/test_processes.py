@@ -101,7 +101,7 @@ def workers(live: Live) -> list[int]:
     return [int(pid) for pid in found]
 
 
-def test_a_flow_over_three_workers(server: Live) -> None:
+def test_request_runs_over_three_workers(server: Live) -> None:
     with ExitStack() as stack, ThreadPoolExecutor(1) as threads:
         one, two, three = lines(server, stack)
         intent = one.done("POST", "/v1/intents", GATE)["intent_id"]
@@ -113,7 +113,7 @@ def test_a_flow_over_three_workers(server: Live) -> None:
             assert line.done("GET", f"/v1/intents/{intent}")["status"] == "COMPLETED"
 
 
-def test_the_metrics_of_all_workers_are_read_at_any_of_them(server: Live) -> None:
+def test_metrics_of_all_workers_are_served_by_each(server: Live) -> None:
     with ExitStack() as stack:
         found = lines(server, stack)
         for times, line in enumerate(found, 1):
@@ -145,7 +145,7 @@ def events_of(line: Line, intent: str) -> str:
     return line.connection.getresponse().read().decode()
 
 
-def test_a_revoked_key_ends_at_every_worker(server: Live) -> None:
+def test_revoked_key_ends_at_every_worker(server: Live) -> None:
     with ExitStack() as stack:
         found = lines(server, stack)
         made = found[0].done("POST", "/v1/keys", {"service": "reader"})
@@ -159,7 +159,7 @@ def test_a_revoked_key_ends_at_every_worker(server: Live) -> None:
             until(lambda line=line: line.say("GET", "/v1/me")[0] == 401, 2.0)
 
 
-def test_of_every_kill_of_a_worker_or_of_the_supervisor_nothing_is_lost_or_doubled(server: Live) -> None:
+def test_killing_a_worker_or_the_supervisor_loses_and_repeats_nothing(server: Live) -> None:
     flood = Flood(server)
     chance = random.Random(8)
     with flood.calling() as calling:
@@ -179,7 +179,7 @@ def test_of_every_kill_of_a_worker_or_of_the_supervisor_nothing_is_lost_or_doubl
     flood.judge(look(database_of(server)))
 
 
-def test_a_graceful_stop_ends_streams_and_leaves_no_process(server: Live) -> None:
+def test_graceful_stop_ends_streams_and_leaves_no_process(server: Live) -> None:
     with ExitStack() as stack, ThreadPoolExecutor(WORKERS) as threads:
         found = lines(server, stack)
         intent = found[0].done("POST", "/v1/intents", GATE)["intent_id"]
@@ -194,7 +194,7 @@ def test_a_graceful_stop_ends_streams_and_leaves_no_process(server: Live) -> Non
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
-def test_ready_says_when_the_leader_is_gone_and_when_it_is_back(server: Live) -> None:
+def test_ready_reports_when_the_leader_is_gone_and_back(server: Live) -> None:
     with ExitStack() as stack:
         found = lines(server, stack)
         os.kill(workers(server)[0], signal.SIGKILL)
@@ -218,7 +218,7 @@ def shown(line: Line, worker: int) -> str:
 
 
 @pytest.mark.parametrize("number", [LEADER, 1], ids=["leader", "follower"])
-def test_a_worker_that_hangs_is_replaced_and_the_others_answer_meanwhile(tmp_path: Path, number: int) -> None:
+def test_hanging_worker_is_replaced_while_the_others_respond(tmp_path: Path, number: int) -> None:
     live = Impatient(tmp_path / ".signoff", "", workers="2", console_notifications="off")
     with stopped_at_the_end(live), ExitStack() as stack:
         other = lines(live, stack, 2)[1 - number]
@@ -259,7 +259,7 @@ def test_streams_are_limited_over_all_workers(
 
 
 @pytest.mark.parametrize("wrong", ["0", "-1", "65", "two", "1.5"])
-def test_a_number_of_workers_that_cannot_be_is_refused_by_name(tmp_path: Path, wrong: str) -> None:
+def test_invalid_number_of_workers_is_refused_by_name(tmp_path: Path, wrong: str) -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "signoff.cli", "up", f"--workers={wrong}", "--data", str(tmp_path)],
         capture_output=True,
@@ -270,7 +270,7 @@ def test_a_number_of_workers_that_cannot_be_is_refused_by_name(tmp_path: Path, w
     assert "workers" in ended.stderr
 
 
-def test_a_second_server_on_the_file_of_workers_is_refused(tmp_path: Path) -> None:
+def test_second_server_on_a_file_in_use_by_workers_is_refused(tmp_path: Path) -> None:
     live = Live(tmp_path / ".signoff", "", workers="2", console_notifications="off")
     with stopped_at_the_end(live):
         for count in ("1", "2"):

@@ -192,7 +192,7 @@ async def answers(way: list[Awaitable[Said]]) -> list[Said]:
     return list(await asyncio.gather(*way))
 
 
-async def test_fifty_opposite_answers_over_five_channels_are_one_decision_and_one_truth(
+async def test_fifty_opposite_answers_over_five_channels_are_one_decision(
     store: Store, clock: FixedClock, tmp_path: Path
 ) -> None:
     async with race(store, clock, tmp_path) as it:

@@ -21,7 +21,7 @@ from tests.stories.starts import refused_start
 SOON = {"SIGNOFF_DATABASE_WAIT": "0.1s", "SIGNOFF_LOG_LEVEL": "error"}  # test_waited_start has the waiting
 
 
-def test_an_unreachable_database_at_the_start(tmp_path: Path) -> None:
+def test_unreachable_database_refuses_the_start(tmp_path: Path) -> None:
     for url in (
         "postgresql://u@127.0.0.1:1/x",
         f"postgresql:///x?host={tmp_path}",
@@ -33,14 +33,14 @@ def test_an_unreachable_database_at_the_start(tmp_path: Path) -> None:
     assert "mysql" in refused_start("--data", str(tmp_path / "d"), "--database", "mysql://u@h/x")
 
 
-def test_a_password_is_in_no_error(tmp_path: Path) -> None:
+def test_errors_contain_no_password(tmp_path: Path) -> None:
     url = "postgresql://user:hunter2hunter2@127.0.0.1:1/x"
     said = refused_start("--data", str(tmp_path / "d"), SIGNOFF_DATABASE_URL=url, **SOON)
     assert "hunter2" not in said
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_database_of_a_newer_release_is_left_alone(
+def test_database_of_a_newer_release_is_left_unchanged(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path
 ) -> None:
     newer = "insert into schema_version (version, name, applied_at) values (99, 'later', 0)"
@@ -86,7 +86,7 @@ def test_two_servers_never_share_a_file(tmp_path: Path) -> None:
         assert ask(live, "GET", f"/v1/intents/{gate}").json["status"] == "COMPLETED"
 
 
-def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
+def test_unwritable_folder_refuses_the_start(tmp_path: Path) -> None:
     folder = tmp_path / "sealed"
     folder.mkdir(mode=0o555)
     assert "Permission denied" in refused_start("--data", str(folder), drop_privileges=True)
@@ -96,13 +96,13 @@ def test_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     assert str(tmp_path / "file") in refused_start("--data", str(tmp_path / "file"))
 
 
-def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+def test_file_that_is_no_database_refuses_the_start(tmp_path: Path) -> None:
     (tmp_path / "signoff.db").write_bytes(b"these are my holiday pictures" * 500)
     assert "not a database" in refused_start("--data", str(tmp_path))
     assert (tmp_path / "signoff.db").read_bytes().startswith(b"these are my holiday pictures")
 
 
-def test_a_port_that_is_taken(tmp_path: Path) -> None:
+def test_port_in_use_refuses_the_start(tmp_path: Path) -> None:
     with alone(tmp_path) as live:
         said = refused_start("--data", str(tmp_path / "other"), "--port", str(live.port))
         assert f"127.0.0.1:{live.port}" in said

@@ -85,7 +85,7 @@ def at_once(count: int, work: Callable[[int], Any]) -> list[Any]:
         return list(threads.map(work, range(count)))
 
 
-def test_one_job_over_both_each_side_woken_by_the_other(pair: Pair) -> None:
+def test_request_runs_over_both_servers_which_wake_each_other(pair: Pair) -> None:
     pair.done(pair.first, "POST", "/v1/workflows", WORKFLOW)
     asked = {"limit": 1, "lease_seconds": 30, "holder": "w", "wait_seconds": 50}
     claim = "/v1/agents/validator/deliveries/claim"
@@ -112,7 +112,9 @@ def test_one_job_over_both_each_side_woken_by_the_other(pair: Pair) -> None:
         assert pair.done(live, "GET", f"/v1/intents/{intent_id}")["status"] == "COMPLETED"
 
 
-async def test_a_word_from_the_other_is_enough(empty_postgres_url: str, tmp_path: Path) -> None:
+async def test_notification_from_the_other_server_wakes_every_waiter(
+    empty_postgres_url: str, tmp_path: Path
+) -> None:
     """Neither server polls within the hour: those who wait on the second are woken only by a notification from the
     first.
     """
@@ -147,7 +149,7 @@ async def test_a_word_from_the_other_is_enough(empty_postgres_url: str, tmp_path
         assert (await waiting).approved
 
 
-def test_of_fifty_opposite_answers_on_both_one_counts_and_the_others_learn_who_when_and_what(
+def test_one_of_fifty_opposite_answers_counts_and_the_others_get_the_decision(
     pair: Pair,
 ) -> None:
     for _ in range(3):
@@ -175,7 +177,7 @@ def test_of_fifty_opposite_answers_on_both_one_counts_and_the_others_learn_who_w
         assert (kinds[e.Answered], kinds[e.Decided]) == (1, 1)
 
 
-def test_one_key_sent_to_both_at_once_makes_one_intent(pair: Pair) -> None:
+def test_one_key_sent_to_both_servers_at_once_creates_one_intent(pair: Pair) -> None:
     for turn in range(5):
         body = {
             "intent_type": "intent.once.v1",
@@ -195,7 +197,7 @@ def test_one_key_sent_to_both_at_once_makes_one_intent(pair: Pair) -> None:
     assert len(pair.look("intent.once.v1").intents) == 5
 
 
-def test_deliveries_go_to_one_worker_each_whichever_server_it_asks(pair: Pair) -> None:
+def test_deliveries_are_claimed_once_over_both_servers(pair: Pair) -> None:
     body = {"intent_type": "intent.picked.v1", "to_agent": "picker"}
     for number in range(40):
         pair.done(pair.both[number % 2], "POST", "/v1/intents", body)
@@ -214,7 +216,7 @@ def test_deliveries_go_to_one_worker_each_whichever_server_it_asks(pair: Pair) -
     assert len(taken) == len(set(taken)) == 40
 
 
-def test_two_servers_never_remind_twice(pair: Pair) -> None:
+def test_two_servers_never_send_a_reminder_twice(pair: Pair) -> None:
     human = {"type": "approval", "remind": {"after": "1s", "every": "1s", "at_most": 2}}
     steps = [{"id": "approve", "human": human, "deadline": "8h"}]
     source = {"workflow": "w", "intent_type": REMINDED, "steps": steps}
@@ -241,7 +243,7 @@ def test_two_servers_never_remind_twice(pair: Pair) -> None:
         assert all((fact.at - opened.at).total_seconds() >= 1 for fact in reminders), "a timer fired early"
 
 
-def test_a_key_revoked_on_one_is_refused_by_the_other(pair: Pair) -> None:
+def test_key_revoked_on_one_server_is_refused_by_the_other(pair: Pair) -> None:
     made = pair.done(pair.first, "POST", "/v1/keys", {"person": "ann@acme.example", "roles": ["approver"]})
     for live in pair.both:
         assert ask(live, "GET", "/v1/me", key=made["api_key"]).status == 200
@@ -250,7 +252,7 @@ def test_a_key_revoked_on_one_is_refused_by_the_other(pair: Pair) -> None:
     until(lambda: ask(pair.second, "GET", "/v1/me", key=made["api_key"]).code == "key_revoked")
 
 
-def test_one_server_is_killed_and_the_other_goes_on(pair: Pair) -> None:
+def test_one_server_continues_after_the_other_is_killed(pair: Pair) -> None:
     task = pair.gate("intent.outlives.v1")
     with ThreadPoolExecutor(1) as threads, Client(pair.second.url, pair.key) as client:
         ending = threads.submit(client.wait_for, task, timeout=PATIENCE)
@@ -261,7 +263,7 @@ def test_one_server_is_killed_and_the_other_goes_on(pair: Pair) -> None:
     assert pair.done(pair.first, "GET", f"/v1/intents/{task}")["status"] == "COMPLETED"
 
 
-def test_a_copy_of_an_unnamed_answer_is_known_on_the_other_server(pair: Pair) -> None:
+def test_copy_of_an_untargeted_answer_is_recognized_by_the_other_server(pair: Pair) -> None:
     """Only its X-Trace-Id distinguishes it from an answer to the next question, which its sender has read meanwhile."""
     gates = [
         {"id": name, "human": {"type": "approval", "approvers": ["role:owner"]}}

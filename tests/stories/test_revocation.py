@@ -47,9 +47,7 @@ async def asked(server: Server) -> None:
 
 @pytest.mark.parametrize("listen", [True, False], ids=["listening", "deaf"])
 @pytest.mark.parametrize("what", ["claim", "stream"])
-async def test_revocation_reaches_whoever_waits(
-    own_url: str, tmp_path: Path, listen: bool, what: str
-) -> None:
+async def test_revocation_ends_waiting_calls(own_url: str, tmp_path: Path, listen: bool, what: str) -> None:
     async with AsyncExitStack() as stack:
         first, second, owner = await servers(stack, own_url, tmp_path, listen)
         here, there = [
@@ -76,7 +74,7 @@ async def test_revocation_reaches_whoever_waits(
         assert found["status"] == "DELIVERED"
 
 
-async def test_what_a_revoked_key_holds_comes_back_when_its_lease_is_over(
+async def test_delivery_held_by_a_revoked_key_is_offered_after_its_lease(
     own_url: str, tmp_path: Path
 ) -> None:
     """An agent whose key is rotated continues its work with the new key; the old one can report nothing."""

@@ -28,7 +28,7 @@ from tests.stories.servers import until
 LONG = 240.0  # a guard against hanging
 
 
-def test_a_full_queue_refuses_whole_requests_and_takes_the_next_ones(tmp_path: Path) -> None:
+def test_full_queue_refuses_whole_requests_and_accepts_the_next(tmp_path: Path) -> None:
     answers: list[Answer] = []
     with alone(tmp_path, queue_limit="1") as live:
 
@@ -117,7 +117,7 @@ def small_disk(folder: Path) -> Iterator[Path | None]:
 
 
 @pytest.mark.parametrize("what", ["a limit on files", "a small disk"])
-def test_without_room_writes_are_refused_and_reads_go_on(what: str, tmp_path: Path) -> None:
+def test_full_disk_refuses_writes_and_reads_continue(what: str, tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk") as ballast:
         live = Live(tmp_path / "disk" / ".signoff", console_notifications="off")
         live.log = tmp_path / "log"  # the log is not what runs out of room here
@@ -164,7 +164,7 @@ class Callers:
         until(lambda: self.refused["database_unavailable"] > before, LONG)
 
 
-def test_postgres_goes_away_under_load_and_comes_back(tmp_path: Path) -> None:
+def test_server_recovers_from_a_postgres_outage_under_load(tmp_path: Path) -> None:
     cluster = Cluster()
     try:
         cluster.start()
@@ -236,7 +236,7 @@ class Open:
             self._connection.close()
 
 
-def test_a_stopping_server_ends_every_stream_properly_and_soon(tmp_path: Path) -> None:
+def test_stopping_server_ends_every_stream_properly_and_soon(tmp_path: Path) -> None:
     with alone(tmp_path) as live:
         gate = sent(live)
         events = f"/v1/intents/{gate}/events/stream?wait_seconds=60"
@@ -262,7 +262,7 @@ def test_a_stopping_server_ends_every_stream_properly_and_soon(tmp_path: Path) -
         assert ask(live, "GET", f"/v1/intents/{gate}").json["status"] == "WAITING"
 
 
-def test_what_is_under_way_when_the_server_stops_is_answered_or_was_never_taken(
+def test_request_during_shutdown_is_answered_or_was_never_accepted(
     tmp_path: Path,
 ) -> None:
     with alone(tmp_path) as live:

@@ -66,7 +66,7 @@ async def ended(live: Live) -> int:
     return await asyncio.to_thread(live.process.wait, IN_TIME)
 
 
-async def test_what_the_database_holds_up_is_told_as_unknown_and_the_server_ends_all_the_same(
+async def test_commit_blocked_by_the_database_is_reported_as_unknown_at_shutdown(
     postgres_server: str, tmp_path: Path
 ) -> None:
     name = f"signoff_end_{os.getpid()}"
@@ -92,7 +92,7 @@ async def test_what_the_database_holds_up_is_told_as_unknown_and_the_server_ends
         await drop_database(postgres_server, name)
 
 
-async def test_half_a_body_is_told_that_nothing_was_done_and_holds_nothing_up(tmp_path: Path) -> None:
+async def test_incomplete_body_at_shutdown_is_refused_without_delay(tmp_path: Path) -> None:
     live = Live(tmp_path / "d", console_notifications="off")
     await asyncio.to_thread(live.start)
     try:
@@ -113,7 +113,7 @@ async def test_half_a_body_is_told_that_nothing_was_done_and_holds_nothing_up(tm
     assert "Traceback" not in live.log.read_text(), live.log.read_text()
 
 
-async def test_a_second_sigterm_changes_nothing(tmp_path: Path) -> None:
+async def test_second_sigterm_changes_nothing(tmp_path: Path) -> None:
     async with http_sink(HANG) as hook:
         live = Live(
             tmp_path / "d", console_notifications="off", webhook_url=hook.url, allow_private_callbacks="on"
@@ -146,9 +146,7 @@ async def test_a_second_sigterm_changes_nothing(tmp_path: Path) -> None:
     ],
     ids=lambda settings: next(iter(settings)),
 )
-async def test_a_name_that_is_never_resolved_does_not_hold_it_up(
-    tmp_path: Path, settings: dict[str, str]
-) -> None:
+async def test_unresolvable_name_does_not_delay_shutdown(tmp_path: Path, settings: dict[str, str]) -> None:
     live = Live(tmp_path / "d", console_notifications="off", **settings)
     live.program = ("-c", HANGING_NAMES)
     await asyncio.to_thread(live.start)

@@ -66,7 +66,7 @@ async def refusing(state: str) -> AsyncIterator[str]:
     listener.close()
 
 
-async def test_a_database_that_comes_later_is_waited_for_and_that_is_said_once(
+async def test_database_that_starts_later_is_awaited_and_logged_once(
     empty_postgres_url: str, tmp_path: Path, ear: Ear
 ) -> None:
     wire = Wire(empty_postgres_url.replace("postgres@", "postgres:hunter2@"))
@@ -86,27 +86,27 @@ async def test_a_database_that_comes_later_is_waited_for_and_that_is_said_once(
     assert "hunter2" not in said
 
 
-async def test_a_database_that_does_not_come_is_given_up(tmp_path: Path, ear: Ear) -> None:
+async def test_database_that_never_starts_is_given_up(tmp_path: Path, ear: Ear) -> None:
     with pytest.raises(Busy, match="is unreachable"):
         await server("postgresql://u@127.0.0.1:1/x", tmp_path, SOON).start()
     assert len(ear.said) <= 1  # none, where the first try alone took longer
 
 
-async def test_a_database_that_still_starts_is_waited_for(tmp_path: Path, ear: Ear) -> None:
+async def test_database_that_is_still_starting_is_awaited(tmp_path: Path, ear: Ear) -> None:
     async with refusing("57P03") as url:
         with pytest.raises(Busy, match="it is starting or stopping"):
             await server(url, tmp_path, SOON).start()
     assert len(ear.said) <= 1
 
 
-async def test_a_wrong_password_is_an_answer(tmp_path: Path, ear: Ear) -> None:
+async def test_wrong_password_ends_the_wait(tmp_path: Path, ear: Ear) -> None:
     async with refusing("28P01") as url:
         with pytest.raises(Busy, match="does not accept this user's password"):
             await server(url, tmp_path).start()
     assert ear.said == []
 
 
-async def test_what_is_not_there_or_not_allowed_is_an_answer(
+async def test_missing_database_or_permission_ends_the_wait(
     postgres_server: str, tmp_path: Path, ear: Ear
 ) -> None:
     nowhere = database_url(postgres_server, "nowhere")
@@ -122,7 +122,7 @@ async def test_what_is_not_there_or_not_allowed_is_an_answer(
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_waiting_ends_at_once_when_told_to(how: signal.Signals, tmp_path: Path) -> None:
+def test_interrupt_ends_the_wait_at_once(how: signal.Signals, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "signoff.cli", "up", "--port", "0", "--data", str(tmp_path)]
     keep = {name: value for name, value in os.environ.items() if not name.startswith("SIGNOFF_")}
     with subprocess.Popen(

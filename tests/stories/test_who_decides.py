@@ -77,9 +77,7 @@ def clients(live: Live) -> Iterator[dict[str, Client]]:
         yield {"owner": owner, **made}
 
 
-def test_no_word_of_the_requester_leads_past_the_default_policy(
-    live: Live, clients: dict[str, Client]
-) -> None:
+def test_requester_cannot_bypass_the_default_policy(live: Live, clients: dict[str, Client]) -> None:
     owner = clients["owner"]
     owner.create_key(agent="migrator")
     ask = {**EASIER, "assignees": ["cleo@acme.example"], "allowed_outcomes": ["approved"]}
@@ -95,7 +93,7 @@ def test_no_word_of_the_requester_leads_past_the_default_policy(
         clients["ci"].send_intent(asked)
 
 
-def test_the_amount_chooses_the_policy_and_no_revision_crosses_the_line(
+def test_amount_chooses_the_policy_and_no_revision_crosses_the_threshold(
     live: Live, clients: dict[str, Client]
 ) -> None:
     owner, ci, bob = clients["owner"], clients["ci"], clients["bob"]

@@ -23,7 +23,7 @@ DECISIONS: list[tuple[str, str, Any]] = [
 
 @pytest.mark.parametrize("who", ["agent", "ci"])
 @pytest.mark.parametrize(("method", "path", "body"), DECISIONS)
-async def test_no_machine_decides_by_any_endpoint(
+async def test_no_program_decides_by_any_endpoint(
     web: WebEnv, who: str, method: str, path: str, body: Any
 ) -> None:
     intent_id, task_id = await web.at_gate()
@@ -33,7 +33,7 @@ async def test_no_machine_decides_by_any_endpoint(
 
 
 @pytest.mark.parametrize("who", ["agent", "ci"])
-async def test_no_machine_passes_a_gate_as_an_agents_result(web: WebEnv, who: str) -> None:
+async def test_no_program_passes_a_human_step_as_an_agents_result(web: WebEnv, who: str) -> None:
     intent_id, task_id = await web.at_gate()
     for path, body in [
         (f"/v1/intents/{task_id}/resolve", {"status": "COMPLETED", "result": {"outcome": "approved"}}),
@@ -45,7 +45,7 @@ async def test_no_machine_passes_a_gate_as_an_agents_result(web: WebEnv, who: st
     assert await web.status(intent_id) == "WAITING"
 
 
-async def test_unknown_and_forbidden_look_the_same(web: WebEnv) -> None:
+async def test_unknown_and_forbidden_intents_get_the_same_response(web: WebEnv) -> None:
     intent_id, task_id = await web.at_gate()
     unknown = "0190a7de-1111-7222-8333-444455550000"
     reads = [
@@ -81,7 +81,7 @@ async def test_unknown_and_forbidden_look_the_same(web: WebEnv) -> None:
         assert [a.status for a in seen] == [404, 404], path
 
 
-async def test_lists_hold_only_what_the_caller_may_see(web: WebEnv) -> None:
+async def test_lists_contain_only_what_the_caller_may_see(web: WebEnv) -> None:
     mine = await web.send(to_agent="validator")
     await web.ask()
     assert len((await web.get("/v1/intents", "rita"))["intents"]) == 2
@@ -97,7 +97,7 @@ async def test_lists_hold_only_what_the_caller_may_see(web: WebEnv) -> None:
         assert found == [], path
 
 
-async def test_keys_are_looked_for_in_both_headers(web: WebEnv) -> None:
+async def test_keys_are_read_from_both_headers(web: WebEnv) -> None:
     key = web.keys["ci"]
     assert (await web.get("/v1/me", "", x_api_key=key)).status == 200
     assert (await web.get("/v1/me", "", authorization=f"Bearer {key}")).status == 200
@@ -122,7 +122,7 @@ async def test_keys_are_looked_for_in_both_headers(web: WebEnv) -> None:
         assert answer.headers["www-authenticate"] == "Bearer"
 
 
-async def test_a_revoked_key_is_refused_at_once(web: WebEnv) -> None:
+async def test_revoked_key_is_refused_at_once(web: WebEnv) -> None:
     made = await web.post("/v1/keys", {"agent": "validator"}, "oscar")
     headers = {"x_api_key": made["api_key"]}
     assert (await web.get("/v1/me", "", **headers)).status == 200
@@ -132,7 +132,7 @@ async def test_a_revoked_key_is_refused_at_once(web: WebEnv) -> None:
     assert (answer.status, answer.code) == (401, "key_revoked")
 
 
-async def test_an_agent_takes_only_what_is_its_own(web: WebEnv) -> None:
+async def test_agent_claims_only_its_own_deliveries(web: WebEnv) -> None:
     intent_id = await web.send(to_agent="validator")
     for path in ("/v1/agents/validator/intents/stream", "/v1/agents/validator/intents"):
         answer = await web.get(path, "stranger")
@@ -144,7 +144,7 @@ async def test_an_agent_takes_only_what_is_its_own(web: WebEnv) -> None:
     assert report.status == 404
 
 
-async def test_secrets_stand_in_no_list(web: WebEnv) -> None:
+async def test_lists_contain_no_secret(web: WebEnv) -> None:
     for path in ("/v1/keys", "/v1/service-accounts", "/v1/agents", "/v1/me", "/v1/portal/personal/context"):
         text = (await web.get(path, "oscar")).text
         assert not any(key in text for key in web.keys.values()), path
@@ -164,13 +164,13 @@ async def test_secrets_stand_in_no_list(web: WebEnv) -> None:
         ("aud", {"service": "ci"}),
     ],
 )
-async def test_nobody_makes_keys_beyond_their_place(web: WebEnv, who: str, body: Any) -> None:
+async def test_nobody_creates_keys_with_more_rights_than_their_own(web: WebEnv, who: str, body: Any) -> None:
     answer = await web.post("/v1/keys", body, who)
     assert answer.status == 403
     assert "sgn_" not in answer.text
 
 
-async def test_an_auditor_reads_and_does_nothing_else(web: WebEnv) -> None:
+async def test_auditor_can_only_read(web: WebEnv) -> None:
     intent_id = await web.send(to_agent="validator")
     assert (await web.get(f"/v1/intents/{intent_id}/audit", "aud")).status == 200
     for path, body in [

@@ -31,7 +31,7 @@ async def set_limits(web: WebEnv, **limits: Any) -> Answer:
     return answer
 
 
-async def test_an_agent_is_open_until_an_admin_lists_senders(web: WebEnv) -> None:
+async def test_agent_is_open_until_an_admin_lists_senders(web: WebEnv) -> None:
     assert (await web.get(POLICY, "oscar"))["policy"] == {
         "address": VALIDATOR,
         "policy_type": "open",
@@ -52,20 +52,20 @@ async def test_an_agent_is_open_until_an_admin_lists_senders(web: WebEnv) -> Non
     assert (await send(web, "oscar")).status == 200
 
 
-async def test_what_has_no_effect_is_said(web: WebEnv) -> None:
+async def test_entries_without_effect_are_a_warning(web: WebEnv) -> None:
     answer = await web.post(f"{POLICY}/entries", {"sender_pattern": "acme/prod/*"}, "oscar")
     assert answer["warnings"] == ["the agent is open to any sender, so its entries have no effect"]
     assert "warnings" not in (await set_mode(web, "denylist")).json
 
 
-async def test_a_denylist_also_refuses_a_claimed_author(web: WebEnv) -> None:
+async def test_denylist_also_refuses_a_claimed_author(web: WebEnv) -> None:
     await set_mode(web, "denylist", "stranger")
     assert (await send(web, "stranger")).code == "sender_not_allowed"
     assert (await send(web, from_agent="agent://acme/prod/stranger")).code == "sender_not_allowed"
     assert (await send(web, from_agent="a name only")).status == 200
 
 
-async def test_every_way_to_give_it_work_is_refused(web: WebEnv) -> None:
+async def test_every_way_to_send_work_to_it_is_refused(web: WebEnv) -> None:
     first = await send(web)
     await web.post(f"/v1/intents/{first['intent_id']}/resolve", {"status": "CANCELED"})
     await web.apply_workflow()
@@ -88,7 +88,7 @@ async def test_every_way_to_give_it_work_is_refused(web: WebEnv) -> None:
     assert {way: answer.code for way, answer in ways.items()} == dict.fromkeys(ways, "sender_not_allowed")
 
 
-async def test_a_pattern_names_a_sender_under_every_name_of_its_workspace(web: WebEnv) -> None:
+async def test_pattern_matches_a_sender_under_every_name_of_its_workspace(web: WebEnv) -> None:
     await set_mode(web, "allowlist", "agent://acme/prod/stranger")
     renamed = await web.call("PATCH", "/v1/workspaces/current", {"name": "live"}, "oscar")
     assert renamed.status == 200, renamed.text
@@ -125,14 +125,14 @@ async def test_only_admins_restrict_an_agent(web: WebEnv, who: str) -> None:
         (COST, {"rules": []}, "rules"),
     ],
 )
-async def test_what_cannot_be_enforced_is_refused_by_name(
+async def test_unenforceable_policy_is_refused_by_field(
     web: WebEnv, path: str, body: dict[str, Any], field: str
 ) -> None:
     refused = await web.call("PUT", path, body, "oscar")
     assert (refused.status, refused["error"]["field"]) == (422, field)
 
 
-async def test_a_limit_by_day_and_hour_refuses_new_requests(web: WebEnv) -> None:
+async def test_daily_and_hourly_limits_refuse_new_requests(web: WebEnv) -> None:
     answer = await set_limits(web, max_intents_per_day=3, max_intents_per_hour=2)
     assert answer["policy"] == {
         "max_intents_per_day": 3,
@@ -160,13 +160,13 @@ async def test_a_limit_by_day_and_hour_refuses_new_requests(web: WebEnv) -> None
     assert (await web.env.directory.of(HOME)).by_address[VALIDATOR].limits is None
 
 
-async def test_requests_at_the_same_moment_do_not_pass_a_limit(web: WebEnv) -> None:
+async def test_concurrent_requests_do_not_exceed_a_limit(web: WebEnv) -> None:
     await set_limits(web, max_intents_per_day=4)
     answers = await asyncio.gather(*(send(web) for _ in range(12)))
     assert sorted(one.status for one in answers) == [200] * 4 + [429] * 8
 
 
-async def test_a_request_that_was_not_created_is_not_counted(web: WebEnv) -> None:
+async def test_request_that_was_not_created_is_not_counted(web: WebEnv) -> None:
     await set_limits(web, max_intents_per_day=1)
     first = await web.call("POST", "/v1/intents", TO_IT, "ci", idempotency_key="k1")
     again = await web.call("POST", "/v1/intents", TO_IT, "ci", idempotency_key="k1")
@@ -179,7 +179,7 @@ async def test_a_request_that_was_not_created_is_not_counted(web: WebEnv) -> Non
     assert (await web.get(COST, "oscar"))["policy"]["intents_today"] == 1
 
 
-async def test_the_reported_cost_ends_the_day(web: WebEnv) -> None:
+async def test_reported_cost_counts_towards_the_daily_limit(web: WebEnv) -> None:
     await set_limits(web, max_cost_per_day_usd=0.5)
     await web.post(BEAT, {"metrics": {"cost_usd": 0.3}}, "agent")
     assert (await send(web)).status == 200
@@ -191,7 +191,7 @@ async def test_the_reported_cost_ends_the_day(web: WebEnv) -> None:
     assert (await send(web)).status == 200
 
 
-async def test_registering_it_again_lifts_no_restriction(web: WebEnv) -> None:
+async def test_registering_an_agent_again_lifts_no_restriction(web: WebEnv) -> None:
     await set_mode(web, "allowlist", "stranger")
     await set_limits(web, max_intents_per_day=1)
     account = (await web.get("/v1/agents/validator"))["agent"]["id"]
@@ -214,7 +214,7 @@ async def test_another_spelling_of_its_name_registers_the_same_agent_again(web: 
     assert "an agent that was removed" in service["error"]["message"]
 
 
-async def test_the_change_log_says_who_restricted_it(web: WebEnv) -> None:
+async def test_change_log_says_who_restricted_an_agent(web: WebEnv) -> None:
     await set_mode(web, "denylist", "stranger")
     await set_limits(web, max_intents_per_day=7)
     log = (await web.get("/v1/changes?about=agent:validator", "oscar"))["changes"]
@@ -267,21 +267,19 @@ async def test_metrics_are_summed_and_shown(web: WebEnv) -> None:
         ({"avg_latency_ms": 3}, "avg_latency_ms"),
     ],
 )
-async def test_a_metric_that_is_no_such_number_is_refused_by_name(
-    web: WebEnv, metrics: dict[str, Any], field: str
-) -> None:
+async def test_invalid_metric_is_refused_by_field(web: WebEnv, metrics: dict[str, Any], field: str) -> None:
     refused = await web.post(BEAT, {"metrics": metrics}, "agent")
     assert (refused.status, refused["error"]["field"]) == (422, f"metrics.{field}")
 
 
-async def test_other_metrics_are_warned_of(web: WebEnv) -> None:
+async def test_unknown_metrics_are_a_warning(web: WebEnv) -> None:
     beat = await web.post(BEAT, {"metrics": {"llm_calls": 3, "cost_usd": 0.1}}, "agent")
     assert beat["warnings"] == ["metrics.llm_calls is not kept"]
     many = await web.post(BEAT, {"metrics": {f"m{at}": 1 for at in range(50)}}, "agent")
     assert len(many["warnings"]) == 10
 
 
-async def test_the_address_of_another_workspace_restricts_no_agent_here(web: WebEnv) -> None:
+async def test_address_of_another_workspace_restricts_no_agent_here(web: WebEnv) -> None:
     elsewhere = "agent://globex/prod/validator"
     for path, body in (
         (f"/v1/agents/{elsewhere}/policy", {"policy_type": "allowlist"}),
@@ -306,7 +304,7 @@ async def test_the_address_of_another_workspace_restricts_no_agent_here(web: Web
         ("*", ""),
     ],
 )
-async def test_a_sender_pattern_that_matches_nobody_is_warned_of(
+async def test_sender_pattern_that_matches_nobody_is_a_warning(
     web: WebEnv, pattern: str, warned: str
 ) -> None:
     await set_mode(web, "denylist")

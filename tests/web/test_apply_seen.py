@@ -37,7 +37,7 @@ async def apply(web: WebEnv, document: dict[str, Any], digest: str = "", who: st
     ],
     ids=["team", "policy", "person", "somebody new", "protected"],
 )
-async def test_what_was_changed_after_it_was_shown_is_a_conflict_and_nothing_is_applied(
+async def test_manifest_is_a_conflict_if_its_entries_changed_after_the_preview(
     web: WebEnv, document: dict[str, Any], meanwhile: dict[str, Any] | None
 ) -> None:
     assert (await apply(web, MANIFEST, who="oscar")).status == 200
@@ -54,7 +54,7 @@ async def test_what_was_changed_after_it_was_shown_is_a_conflict_and_nothing_is_
     assert (await apply(web, document, now)).status == 200
 
 
-async def test_what_else_was_changed_is_none_and_the_second_time_it_is_applied_already(web: WebEnv) -> None:
+async def test_unrelated_change_is_no_conflict_and_applying_twice_changes_nothing(web: WebEnv) -> None:
     assert (await apply(web, MANIFEST, who="oscar")).status == 200
     digest = await seen(web, TEAM)
     assert (await apply(web, {"people": {"else@acme.example": {}}}, who="oscar")).status == 200
@@ -74,7 +74,7 @@ async def test_what_else_was_changed_is_none_and_the_second_time_it_is_applied_a
         {},
     ],
 )
-async def test_who_may_not_apply_a_document_is_refused_before_it_is_compiled(
+async def test_unauthorized_apply_is_refused_before_the_document_is_compiled(
     web: WebEnv, who: str, document: dict[str, Any]
 ) -> None:
     answer = await web.post("/v1/apply", document, who)

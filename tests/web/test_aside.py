@@ -19,7 +19,7 @@ CROWD = {f"p{number}@acme.example": {"roles": ["approver"]} for number in range(
 POLICY = {"approve": {"any": ["role:approver"]}, "deadline": "8h", "remind": {"after": "1h", "every": "1h"}}
 
 
-async def test_who_is_told_when_is_worked_out_beside_the_loop(web: WebEnv) -> None:
+async def test_upcoming_contacts_are_computed_off_the_event_loop(web: WebEnv) -> None:
     manifest = {"people": CROWD, "policies": {"all": POLICY}}
     assert (await web.post("/v1/apply", manifest, "oscar")).status == 200
     _, task = await web.at_gate()
@@ -35,7 +35,7 @@ async def test_who_is_told_when_is_worked_out_beside_the_loop(web: WebEnv) -> No
         assert (answer.status, times) == (200, 0)
 
 
-async def test_many_people_are_listed_beside_the_loop(web: WebEnv) -> None:
+async def test_many_people_are_listed_off_the_event_loop(web: WebEnv) -> None:
     assert (await web.post("/v1/apply", {"people": CROWD}, "oscar")).status == 200
     ann = await reader(web, "ann")
     acts: tuple[tuple[str, Callable[[], Awaitable[Answer | Shown]]], ...] = (
@@ -49,7 +49,7 @@ async def test_many_people_are_listed_beside_the_loop(web: WebEnv) -> None:
         assert (answer.status, times) == (200, 0), of
 
 
-async def test_others_are_answered_between_the_entries_of_a_long_manifest(web: WebEnv) -> None:
+async def test_other_requests_are_answered_while_a_long_manifest_is_applied(web: WebEnv) -> None:
     manifest = {
         "people": CROWD,
         "teams": {f"t{n}": {"members": list(CROWD)} for n in range(20)},
@@ -75,7 +75,7 @@ async def test_others_are_answered_between_the_entries_of_a_long_manifest(web: W
     assert max(at_once) == 1
 
 
-async def test_of_one_actor_one_piece_of_work_is_done_at_a_time() -> None:
+async def test_one_expensive_task_per_actor_runs_at_a_time() -> None:
     aside, begun, go_on = Aside(), list[str](), threading.Event()
 
     def work(name: str) -> str:
@@ -99,7 +99,7 @@ LONG: dict[str, Any] = {"token": "abc"} | {
 }
 
 
-async def test_what_is_long_is_masked_compared_and_searched_beside_the_loop(web: WebEnv) -> None:
+async def test_long_values_are_masked_compared_and_searched_off_the_event_loop(web: WebEnv) -> None:
     """Otherwise searching or listing one long request would delay everyone."""
     await web.apply_workflow(
         steps=[
@@ -129,7 +129,7 @@ async def test_what_is_long_is_masked_compared_and_searched_beside_the_loop(web:
         assert (number, answer.status, times) == (number, 200, 0)
 
 
-async def test_a_long_history_is_read_beside_the_loop(web: WebEnv) -> None:
+async def test_long_history_is_read_off_the_event_loop(web: WebEnv) -> None:
     """Otherwise opening a request with many comments would delay everyone."""
     intent, task = await web.ask()
     for number in range(60):

@@ -47,7 +47,7 @@ REFUSALS = {
 
 
 @pytest.mark.parametrize("action", CALLS)
-async def test_the_api_follows_the_table(web: WebEnv, action: Action) -> None:
+async def test_api_follows_the_authorization_table(web: WebEnv, action: Action) -> None:
     await web.join("adam", "admin")
     method, path, body = CALLS[action]
     book = await web.env.directory.of(HOME)

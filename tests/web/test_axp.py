@@ -13,7 +13,9 @@ async def sent_to(web: WebEnv, address: str) -> tuple[str, list[str]]:
 
 
 @pytest.mark.parametrize("address", ["agent://acme-corp/production/validator", "other/prod/validator"])
-async def test_an_address_of_elsewhere_means_the_one_agent_of_that_name(web: WebEnv, address: str) -> None:
+async def test_address_of_another_organization_means_the_only_agent_of_that_name(
+    web: WebEnv, address: str
+) -> None:
     to, warnings = await sent_to(web, address)
     assert to == "agent://acme/prod/validator"
     assert any("is not registered; agent://acme/prod/validator" in warning for warning in warnings)
@@ -23,7 +25,7 @@ async def test_an_address_of_elsewhere_means_the_one_agent_of_that_name(web: Web
     assert (await web.get(f"/v1/agents/{bare}/intents", "stranger")).status == 403
 
 
-async def test_an_address_is_never_taken_for_one_of_several_or_for_another_registered_agent(
+async def test_address_is_not_resolved_to_one_of_several_or_to_another_registered_agent(
     web: WebEnv,
 ) -> None:
     await web.post("/v1/keys", {"agent": "agent://acme/test/validator"}, "oscar")
@@ -35,13 +37,13 @@ async def test_an_address_is_never_taken_for_one_of_several_or_for_another_regis
     assert (await sent_to(web, "validator"))[0] == "agent://acme/prod/validator", "a bare name is one's own"
 
 
-async def test_a_name_that_two_agents_of_elsewhere_have_names_neither(web: WebEnv) -> None:
+async def test_name_shared_by_two_foreign_agents_resolves_to_neither(web: WebEnv) -> None:
     for place in ("one", "two"):
         await web.post("/v1/keys", {"agent": f"agent://acme/{place}/twin"}, "oscar")
     assert (await sent_to(web, "twin"))[0] == "agent://acme/prod/twin"
 
 
-async def test_a_service_is_no_agent_of_that_name(web: WebEnv) -> None:
+async def test_service_is_not_resolved_as_an_agent_of_its_name(web: WebEnv) -> None:
     assert (await sent_to(web, "agent://elsewhere/prod/ci"))[0] == "agent://elsewhere/prod/ci"
 
 
@@ -55,7 +57,7 @@ async def decide(web: WebEnv, **headers: str) -> Any:
     )
 
 
-async def test_a_persons_key_beside_a_services_is_who_acts(web: WebEnv) -> None:
+async def test_persons_key_with_a_services_key_acts_as_the_person(web: WebEnv) -> None:
     alone = await decide(web, who="ci")
     assert (alone.status, alone.code) == (403, "person_required")
     both = await decide(web, who="ci", authorization=f"Bearer {web.keys['ann']}")
@@ -66,18 +68,18 @@ async def test_a_persons_key_beside_a_services_is_who_acts(web: WebEnv) -> None:
 @pytest.mark.parametrize(
     "token", ["", "stale-session-token", "sgn_person_x", "agent", "stranger", "sam", "a" * 9000]
 )
-async def test_any_other_bearer_beside_a_services_key_changes_nothing(web: WebEnv, token: str) -> None:
+async def test_other_bearer_tokens_with_a_services_key_are_ignored(web: WebEnv, token: str) -> None:
     me = await web.get("/v1/me", "ci", authorization=f"Bearer {web.keys.get(token, token)}")
     assert (me.status, me["actor"]["kind"]) == (200, "service")
 
 
-async def test_a_persons_key_beside_an_agents_or_a_persons_changes_nothing(web: WebEnv) -> None:
+async def test_persons_key_with_an_agents_or_persons_key_is_ignored(web: WebEnv) -> None:
     for who, kind, name in (("agent", "agent", "validator"), ("rita", "person", "Rita")):
         me = await web.get("/v1/me", who, authorization=f"Bearer {web.keys['ann']}")
         assert (me["actor"]["kind"], me["actor"]["name"]) == (kind, name)
 
 
-async def test_a_key_ends_at_the_moment_that_was_asked_for(web: WebEnv) -> None:
+async def test_key_expires_at_the_requested_time(web: WebEnv) -> None:
     account = (await web.get("/v1/agents/validator", "oscar"))["agent"]["service_account_id"]
     made = await web.post(
         f"/v1/service-accounts/{account}/keys", {"expires_at": "2027-01-01T00:00:00Z"}, "oscar"
@@ -88,7 +90,7 @@ async def test_a_key_ends_at_the_moment_that_was_asked_for(web: WebEnv) -> None:
 # -- the workspace
 
 
-async def test_the_workspace_is_selected_by_id_or_name(web: WebEnv) -> None:
+async def test_workspace_is_selected_by_id_or_name(web: WebEnv) -> None:
     path = "/v1/portal/personal/workspace-selection"
     context = (await web.get("/v1/portal/personal/context", "ann")).json
     for body in ({"org_id": "acme", "workspace_id": HOME}, {"workspace_id": "prod"}, {}):
@@ -109,9 +111,7 @@ async def test_the_workspace_is_selected_by_id_or_name(web: WebEnv) -> None:
     "suffix",
     ["receive-override", "receive-override/entries", "receive-override/entries/e"],
 )
-async def test_a_path_of_axp_that_is_not_spoken_is_not_taken_for_a_name(
-    web: WebEnv, agent: str, suffix: str
-) -> None:
+async def test_unsupported_axp_path_is_not_taken_for_a_name(web: WebEnv, agent: str, suffix: str) -> None:
     for method in ("GET", "PUT", "POST", "DELETE"):
         answer = await web.call(method, f"/v1/agents/{agent}/{suffix}", None, "oscar")
         assert (answer.status, answer.code) == (404, "not_found"), method
@@ -119,13 +119,13 @@ async def test_a_path_of_axp_that_is_not_spoken_is_not_taken_for_a_name(
 
 
 @pytest.mark.parametrize("path", ["/v1/inbox/changes", f"/v1/inbox/{HOME}/reply", "/mcp"])
-async def test_families_that_are_not_there_are_404(web: WebEnv, path: str) -> None:
+async def test_unsupported_families_are_404(web: WebEnv, path: str) -> None:
     for method in ("GET", "POST"):
         answer = await web.call(method, path, None, "oscar")
         assert (answer.status, answer.code) == (404, "not_found")
 
 
-async def test_an_address_that_cannot_be_one_is_not_called_a_field_of_another_request(web: WebEnv) -> None:
+async def test_malformed_address_is_refused_by_its_own_field(web: WebEnv) -> None:
     answer = await web.get("/v1/agents/a/b/c/d", "oscar")
     assert (answer.status, answer["error"]["field"]) == (422, "address")
     assert "to_agent" not in answer["message"]
@@ -152,7 +152,7 @@ BUNDLE: dict[str, Any] = {
 }
 
 
-async def test_validate_warns_of_what_apply_warns_of(web: WebEnv) -> None:
+async def test_validate_returns_the_warnings_of_apply(web: WebEnv) -> None:
     checked = await web.post("/v1/scenarios/validate", BUNDLE, "oscar")
     applied = await web.post("/v1/scenarios/apply", BUNDLE, "oscar")
     assert checked["valid"] is True
@@ -161,7 +161,7 @@ async def test_validate_warns_of_what_apply_warns_of(web: WebEnv) -> None:
     assert any("tool.nope" in warning for warning in checked["warnings"])
 
 
-async def test_a_bundles_intent_and_a_retry_belong_to_their_requesters_trace(web: WebEnv) -> None:
+async def test_intent_of_a_bundle_and_a_retry_belong_to_the_requesters_trace(web: WebEnv) -> None:
     first, second = (f"00-{digit * 32}-b7ad6b7169203331-01" for digit in "ab")
     applied = await web.post("/v1/scenarios/apply", BUNDLE, "oscar", traceparent=first)
     assert (await web.env.intent(applied["intent_id"])).traceparent == first

@@ -27,21 +27,21 @@ def plain(path: str) -> str:
     return re.sub(r"{\w+}", "{}", path)
 
 
-def test_all_that_is_said_to_be_spoken_is_there() -> None:
+def test_every_endpoint_listed_as_supported_exists() -> None:
     spoken = said("Supported endpoints")
     assert len(spoken) > 25
     assert set(spoken) <= HERE
 
 
 @pytest.mark.parametrize("endpoint", said("Unsupported endpoints"), ids=" ".join)
-async def test_all_that_is_said_not_to_be_is_404(web: WebEnv, endpoint: tuple[str, str]) -> None:
+async def test_every_endpoint_listed_as_unsupported_is_404(web: WebEnv, endpoint: tuple[str, str]) -> None:
     method, path = endpoint
     path = re.sub(r"{\w+}", "0190a7de-1111-7222-8333-444455550000", path.replace("{address}", "acme/prod/x"))
     answer = await web.call(method, path, {} if method != "GET" else None, "oscar")
     assert (answer.status, answer.code) == (404, "not_found")
 
 
-def test_the_page_names_every_endpoint_that_the_published_client_calls() -> None:
+def test_page_names_every_endpoint_that_the_published_client_calls() -> None:
     found = importlib.util.find_spec("axme_sdk")
     assert found is not None
     assert found.origin is not None

@@ -48,7 +48,7 @@ async def dave(web: WebEnv) -> str:
     return "dave"
 
 
-async def test_it_links_no_chat_account(web: WebEnv, dave: str) -> None:
+async def test_key_of_another_person_links_no_chat_account(web: WebEnv, dave: str) -> None:
     env = web.env
     chat = Chat("slack", env.engine, env.store, env.keys, env.directory, web.clock)
     minted = await web.actor(await with_a_key_that_dave_made(web, "ann"))
@@ -61,7 +61,7 @@ async def test_it_links_no_chat_account(web: WebEnv, dave: str) -> None:
     assert (await chat.answer("T1", "UANN", answer, task_id)).startswith("Recorded")
 
 
-async def test_it_names_nobody_to_stand_in(web: WebEnv, dave: str) -> None:
+async def test_key_of_another_person_names_no_delegate(web: WebEnv, dave: str) -> None:
     body = {"absences": [{**AWAY, "delegate": "bob@acme.example"}]}
     minted = await with_a_key_that_dave_made(web, "ann")
     refused = await web.call("PATCH", "/v1/people/per_ann", body, minted)
@@ -70,7 +70,7 @@ async def test_it_names_nobody_to_stand_in(web: WebEnv, dave: str) -> None:
     assert (await web.call("PATCH", "/v1/people/per_ann", body, "ann")).status == 200
 
 
-async def test_whoever_made_the_editors_key_has_edited_it_too(web: WebEnv, dave: str) -> None:
+async def test_creator_of_the_editors_key_is_an_editor_too(web: WebEnv, dave: str) -> None:
     task_id = await gate(web, **any_of("bob", "dave", "ann"))
     minted = await with_a_key_that_dave_made(web, "bob")
     body = {"payload": {"x": 666}, "digest": (await shown(web, task_id))["digest"]}
@@ -80,7 +80,7 @@ async def test_whoever_made_the_editors_key_has_edited_it_too(web: WebEnv, dave:
     assert await web.env.findings() == []
 
 
-async def test_a_person_whose_key_is_barred_is_told_that_it_is_the_key(web: WebEnv, dave: str) -> None:
+async def test_person_barred_because_of_their_key_is_told_so(web: WebEnv, dave: str) -> None:
     task_id = await gate(web, dave, **any_of("ann", "dave"))
     minted = await with_a_key_that_dave_made(web, "ann")
     barred, own = await decide(web, task_id, minted), await decide(web, task_id, dave)
@@ -91,7 +91,7 @@ async def test_a_person_whose_key_is_barred_is_told_that_it_is_the_key(web: WebE
     assert (await decide(web, task_id, "ann")).status == 200
 
 
-async def test_two_of_a_quorum_are_two_natural_persons(web: WebEnv, dave: str) -> None:
+async def test_quorum_of_two_needs_two_natural_persons(web: WebEnv, dave: str) -> None:
     task_id = await gate(web, **any_of("bob", "dave", "ann", need=2))
     minted = await with_a_key_that_dave_made(web, "bob")
     assert (await decide(web, task_id, dave)).status == 200
@@ -102,7 +102,7 @@ async def test_two_of_a_quorum_are_two_natural_persons(web: WebEnv, dave: str) -
     assert await web.env.findings() == []
 
 
-async def test_two_keys_of_one_maker_are_one_person_until_they_sign_in_themselves(
+async def test_two_keys_of_one_creator_are_one_person_until_their_holders_sign_in(
     web: WebEnv, dave: str
 ) -> None:
     task_id = await gate(web, **any_of("bob", "ann", need=2))
@@ -118,7 +118,7 @@ async def test_two_keys_of_one_maker_are_one_person_until_they_sign_in_themselve
     assert (await shown(web, again))["state"] == "closed"
 
 
-async def test_nor_does_one_person_pass_two_stages_as_two(web: WebEnv, dave: str) -> None:
+async def test_two_stages_need_two_natural_persons(web: WebEnv, dave: str) -> None:
     stages = [{"any": ["bob@acme.example"]}, {"any": ["dave@acme.example"]}]
     task_id = await gate(web, approve=stages)
     assert (await decide(web, task_id, await with_a_key_that_dave_made(web, "bob"))).status == 200
@@ -128,9 +128,7 @@ async def test_nor_does_one_person_pass_two_stages_as_two(web: WebEnv, dave: str
     ).code == "same_person"
 
 
-async def test_self_approval_that_is_allowed_later_opens_nothing_that_was_asked_before(
-    web: WebEnv, dave: str
-) -> None:
+async def test_self_approval_allowed_later_does_not_apply_to_open_tasks(web: WebEnv, dave: str) -> None:
     before = await gate(web, dave, **any_of("dave", "ann"))
     admin = replace(await web.actor(dave), strength=Strength.SESSION)
     await web.env.manifests.apply(admin, Manifest(workspace=WorkspaceSource(self_approval=True)))
@@ -143,7 +141,7 @@ async def test_self_approval_that_is_allowed_later_opens_nothing_that_was_asked_
     assert await web.env.findings() == []
 
 
-async def test_who_asks_brings_no_rung_nearer_by_taking_others_away(web: WebEnv, dave: str) -> None:
+async def test_requester_cannot_advance_escalation_by_removing_people(web: WebEnv, dave: str) -> None:
     ladder = {"escalate": [{"after": "5h", "to": ["bob@acme.example"]}]}
     asked = {who: await gate(web, who, **any_of("ann"), **ladder) for who in (dave, "rita")}
     gone = await web.call("PATCH", "/v1/people/per_ann", {"active": False}, dave)
@@ -157,7 +155,7 @@ async def test_who_asks_brings_no_rung_nearer_by_taking_others_away(web: WebEnv,
     assert (await web.answer(asked[dave], "rejected", "bob")).status == 200
 
 
-async def test_a_rung_at_which_nobody_is_left_is_not_waited_at(web: WebEnv, dave: str) -> None:
+async def test_escalation_level_without_remaining_people_is_skipped(web: WebEnv, dave: str) -> None:
     task_id = await gate(web, dave, **any_of("ann"), escalate=[{"after": "5h", "to": ["bob@acme.example"]}])
     for who in ("ann", "bob"):
         assert (await web.call("PATCH", f"/v1/people/per_{who}", {"active": False}, "oscar")).status == 200

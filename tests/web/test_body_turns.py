@@ -33,7 +33,7 @@ async def _handled(sizes: list[int]) -> list[tuple[int, int]]:
     return handled
 
 
-async def test_large_bodies_are_handled_one_in_each_pass_in_the_order_of_their_arrival() -> None:
+async def test_large_bodies_are_handled_one_per_pass_in_order_of_arrival() -> None:
     handled = await _handled([LARGE] * 20)
     assert [number for number, _ in handled] == list(range(20))
     assert len({at for _, at in handled}) == 20
@@ -50,7 +50,7 @@ async def test_several_medium_bodies_share_a_pass() -> None:
     assert len({at for _, at in handled}) == 10
 
 
-async def test_a_canceled_request_takes_no_turn() -> None:
+async def test_canceled_request_takes_no_turn() -> None:
     turns = BodyTurns()
     waiting = [asyncio.create_task(turns.take(LARGE)) for _ in range(4)]
     await asyncio.sleep(0)
@@ -59,7 +59,7 @@ async def test_a_canceled_request_takes_no_turn() -> None:
     assert [isinstance(end, asyncio.CancelledError) for end in ended] == [False, False, True, False]
 
 
-async def test_after_a_pass_without_bodies_the_next_one_is_handled_at_once() -> None:
+async def test_body_after_an_idle_pass_is_handled_at_once() -> None:
     turns = BodyTurns()
     await asyncio.gather(*(turns.take(LARGE) for _ in range(5)))
     for _ in range(3):

@@ -32,14 +32,14 @@ async def broken(web: WebEnv, **settings: Any) -> None:
     web.state.directory.changed(HOME)
 
 
-async def test_everything_else_goes_on(web: WebEnv) -> None:
+async def test_unrelated_requests_are_unaffected(web: WebEnv) -> None:
     await broken(web)
     _, task_id = await web.ask(assignees=["ann@acme.example"])
     assert (await web.answer(task_id, "approved", "ann"))["intent"]["status"] == "COMPLETED"
     assert (await web.call("PUT", "/v1/teams/ops", {"members": ["ann@acme.example"]}, "oscar")).status == 200
 
 
-async def test_what_uses_it_is_refused_with_its_name_and_the_reason(web: WebEnv) -> None:
+async def test_request_that_uses_the_policy_is_refused_with_its_name_and_reason(web: WebEnv) -> None:
     await broken(web)
     refused = await web.post("/v1/intents", {"intent_type": RULED, "payload": {}})
     assert (refused.status, refused.code) == (422, "policy_unusable")
@@ -50,7 +50,7 @@ async def test_what_uses_it_is_refused_with_its_name_and_the_reason(web: WebEnv)
     assert asked.code == "policy_unusable"
 
 
-async def test_lists_of_policies_say_which_is_broken_and_why(web: WebEnv) -> None:
+async def test_policy_lists_show_which_policy_is_broken_and_why(web: WebEnv) -> None:
     await broken(web)
     listed = {
         one["name"]: one.get("broken", "") for one in (await web.get("/v1/policies", "oscar"))["policies"]
@@ -62,7 +62,7 @@ async def test_lists_of_policies_say_which_is_broken_and_why(web: WebEnv) -> Non
     assert REASON in page.text
 
 
-async def test_applied_anew_it_works_again_as_a_new_version(web: WebEnv) -> None:
+async def test_applying_the_policy_again_repairs_it_as_a_new_version(web: WebEnv) -> None:
     await broken(web)
     await applied(web, {"policies": MANIFEST["policies"]})
     intent_id = await web.send(intent_type=RULED, payload={})
@@ -70,7 +70,7 @@ async def test_applied_anew_it_works_again_as_a_new_version(web: WebEnv) -> None
     assert explained["policy"] == "old@3"
 
 
-async def test_as_the_default_it_stops_only_what_comes_under_it(web: WebEnv) -> None:
+async def test_broken_default_policy_affects_only_its_own_requests(web: WebEnv) -> None:
     await broken(web, default_policy="old")
     refused = await web.post("/v1/intents", {"intent_type": PLAIN, "human_task": {"title": "May we?"}})
     assert refused.code == "policy_unusable"
@@ -79,20 +79,20 @@ async def test_as_the_default_it_stops_only_what_comes_under_it(web: WebEnv) -> 
     assert await web.send(intent_type=PLAIN, human_task={"title": "May we?"})
 
 
-async def test_it_cannot_become_the_default(web: WebEnv) -> None:
+async def test_broken_policy_cannot_become_the_default(web: WebEnv) -> None:
     await broken(web)
     refused = await web.post("/v1/apply", {"workspace": {"default_policy": "old"}}, "oscar")
     assert refused.code == "policy_unusable"
 
 
-async def test_what_follows_it_takes_a_second_admin_where_the_workspace_is_protected(web: WebEnv) -> None:
+async def test_replacement_takes_a_second_admin_in_a_protected_workspace(web: WebEnv) -> None:
     await applied(web, {"people": {"otto@acme.example": {"roles": ["admin"]}}})
     await broken(web, protected=True)
     mended = {"name": "old", "policy": MANIFEST["policies"]["old"]}
     assert (await web.post("/v1/policies", mended, "oscar")).code == "confirmation_needed"
 
 
-async def test_a_damaged_one_is_no_more_than_broken(web: WebEnv) -> None:
+async def test_damaged_policy_is_treated_as_broken(web: WebEnv) -> None:
     await applied(web, MANIFEST)
     await web.env.store.people.save([PolicyVersion(HOME, "old", 2, b"{", "per_oscar", web.clock.now())])
     web.state.directory.changed(HOME)

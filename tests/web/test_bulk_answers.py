@@ -47,7 +47,7 @@ async def trail(web: WebEnv, task: dict[str, Any]) -> list[dict[str, Any]]:
     return list((await web.get(f"/v1/intents/{task['intent_id']}/audit", "oscar"))["events"])
 
 
-async def test_equal_tasks_are_answered_together_and_each_is_recorded_by_itself(web: WebEnv) -> None:
+async def test_equal_tasks_are_answered_together_and_recorded_separately(web: WebEnv) -> None:
     await workflow(web)
     tasks = await ask(web, 3)
     assert len({task["bulk_form"] for task in tasks}) == 1
@@ -67,7 +67,7 @@ async def test_equal_tasks_are_answered_together_and_each_is_recorded_by_itself(
         assert await web.status(task["intent_id"]) == "COMPLETED"
 
 
-async def test_the_same_act_again_records_nothing_and_says_the_same(web: WebEnv) -> None:
+async def test_repeated_bulk_answer_records_nothing_and_returns_the_same(web: WebEnv) -> None:
     await workflow(web, approve=[{"any": ["ann@acme.example", "otto@acme.example"], "need": 2}])
     tasks = await ask(web, 2)
     for _ in range(2):
@@ -80,7 +80,7 @@ async def test_the_same_act_again_records_nothing_and_says_the_same(web: WebEnv)
     assert [event["type"] for event in await trail(web, tasks[0])].count("answered") == 2
 
 
-async def test_an_idempotency_key_replays_each_response(web: WebEnv) -> None:
+async def test_idempotency_key_replays_each_response(web: WebEnv) -> None:
     await workflow(web)
     tasks = await ask(web, 2)
     first = await decide(web, tasks, idempotency_key="k1")
@@ -90,7 +90,7 @@ async def test_an_idempotency_key_replays_each_response(web: WebEnv) -> None:
     assert {one["code"] for one in other["results"]} == {"idempotency_conflict"}
 
 
-async def test_one_that_was_changed_since_is_refused_and_the_others_go_on(web: WebEnv) -> None:
+async def test_changed_task_is_refused_and_the_others_are_answered(web: WebEnv) -> None:
     await workflow(web, approve=[{"any": ["ann@acme.example", "otto@acme.example", "emma@acme.example"]}])
     tasks = await ask(web, 3)
     changed = tasks[1]
@@ -106,9 +106,7 @@ async def test_one_that_was_changed_since_is_refused_and_the_others_go_on(web: W
 
 
 @pytest.mark.parametrize(("field", "code"), [("stage", "stale_stage"), ("revision", "stale_revision")])
-async def test_a_task_counts_only_at_the_stage_and_revision_that_were_shown(
-    field: str, code: str, web: WebEnv
-) -> None:
+async def test_task_counts_only_at_the_shown_stage_and_revision(field: str, code: str, web: WebEnv) -> None:
     await workflow(web)
     first, second = await ask(web, 2)
     body = {"tasks": [{**named(first), field: 2}, named(second)]}
@@ -125,7 +123,9 @@ async def test_a_task_counts_only_at_the_stage_and_revision_that_were_shown(
         ({"strength": "session"}, "Its policy requires a sign-in by e-mail."),
     ],
 )
-async def test_what_demands_more_is_refused_by_name(web: WebEnv, policy: dict[str, Any], why: str) -> None:
+async def test_task_with_more_requirements_is_refused_by_name(
+    web: WebEnv, policy: dict[str, Any], why: str
+) -> None:
     await workflow(web, **policy)
     tasks = await ask(web, 2)
     assert all("bulk_form" not in task for task in tasks)
@@ -135,7 +135,7 @@ async def test_what_demands_more_is_refused_by_name(web: WebEnv, policy: dict[st
     assert done["results"][0]["message"].startswith(why)
 
 
-async def test_what_cannot_be_undone_is_decided_by_itself(web: WebEnv) -> None:
+async def test_irreversible_task_is_answered_separately(web: WebEnv) -> None:
     await workflow(web)
     tasks = await ask(web, 1) + await ask(web, 1, reversible=False)
     assert "bulk_form" not in tasks[1]
@@ -144,7 +144,7 @@ async def test_what_cannot_be_undone_is_decided_by_itself(web: WebEnv) -> None:
     assert done["results"][1]["message"].startswith("It is reported as irreversible.")
 
 
-async def test_only_equal_tasks_are_decided_together(web: WebEnv) -> None:
+async def test_only_equal_tasks_are_answered_together(web: WebEnv) -> None:
     await workflow(web)
     await workflow(web, "intent.other.v1")
     tasks = [*await ask(web, 1), *await ask(web, 1, note="x"), *await ask(web, 1, "intent.other.v1")]
@@ -155,7 +155,7 @@ async def test_only_equal_tasks_are_decided_together(web: WebEnv) -> None:
 
 
 @pytest.mark.parametrize("what", ["a higher risk", "another stage"])
-async def test_the_others_are_not_compared_with_a_task_that_is_refused(what: str, web: WebEnv) -> None:
+async def test_tasks_are_not_compared_with_a_refused_one(what: str, web: WebEnv) -> None:
     both = {"any": ["ann@acme.example", "otto@acme.example"]}
     await workflow(web, approve=[both, both])
     await workflow(web, "intent.risky.v1", risk="medium")
@@ -168,7 +168,7 @@ async def test_the_others_are_not_compared_with_a_task_that_is_refused(what: str
     assert [one["recorded"] for one in done["results"]] == [False, True], done.text
 
 
-async def test_each_is_judged_by_itself(web: WebEnv) -> None:
+async def test_each_task_is_authorized_separately(web: WebEnv) -> None:
     """Emma is not asked, one task is in another workspace, and one was decided before."""
     await workflow(web)
     tasks = await ask(web, 2)
@@ -183,13 +183,13 @@ async def test_each_is_judged_by_itself(web: WebEnv) -> None:
 
 
 @pytest.mark.parametrize("who", ["ci", "agent"])
-async def test_a_program_decides_nothing(web: WebEnv, who: str) -> None:
+async def test_program_cannot_send_a_bulk_answer(web: WebEnv, who: str) -> None:
     await workflow(web)
     answer = await decide(web, await ask(web, 1), who=who)
     assert (answer.status, answer.code) == (403, "person_required")
 
 
-async def test_the_act_is_bounded_and_names_each_task_once(web: WebEnv) -> None:
+async def test_bulk_answer_is_bounded_and_names_each_task_once(web: WebEnv) -> None:
     await workflow(web)
     [task] = await ask(web, 1)
     twice = await decide(web, [task, {**task, "task_id": task["intent_id"]}])
@@ -205,7 +205,7 @@ async def test_the_act_is_bounded_and_names_each_task_once(web: WebEnv) -> None:
     assert blind.status == 422
 
 
-def test_a_page_sends_no_more_tasks_in_one_act_than_the_api() -> None:
+def test_page_sends_no_more_tasks_at_once_than_the_api_accepts() -> None:
     targets = [BulkTarget(f"task {number}", 0, 1, "") for number in range(MOST + 1)]
     refuse_repeated(targets[:MOST])
     with pytest.raises(Invalid) as refused:
@@ -213,7 +213,7 @@ def test_a_page_sends_no_more_tasks_in_one_act_than_the_api() -> None:
     assert refused.value.code == "too_many_tasks"
 
 
-async def test_three_hundred_equal_requests_are_decided_in_three_acts(web: WebEnv) -> None:
+async def test_three_hundred_equal_requests_are_decided_in_three_actions(web: WebEnv) -> None:
     """Three people are asked and one decides: three actions, three hundred records."""
     await workflow(web, approve=[{"any": [f"{name}@acme.example" for name in ("ann", "otto", "emma")]}])
     for number in range(300):

@@ -17,7 +17,7 @@ def bundle(step: dict[str, Any], **more: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("value", [ANN, [ANN], "role:approver"])
 @pytest.mark.parametrize("name", ["authorized_by", "sign_off", "decisionMakers", "gatekeepers", "owner"])
-async def test_a_field_beside_a_task_that_names_people(web: WebEnv, name: str, value: Any) -> None:
+async def test_approver_field_beside_a_task_is_refused(web: WebEnv, name: str, value: Any) -> None:
     asking = {"requires_approval": True}
     for body in (bundle({**asking, name: value}), bundle(asking, **{name: value})):
         refused = await web.post("/v1/scenarios/apply", body)
@@ -26,7 +26,7 @@ async def test_a_field_beside_a_task_that_names_people(web: WebEnv, name: str, v
     assert (await web.post("/v1/intents", direct)).status == 422
 
 
-async def test_a_policy_around_the_steps(web: WebEnv) -> None:
+async def test_policy_field_around_the_steps_is_refused(web: WebEnv) -> None:
     refused = await web.post("/v1/scenarios/apply", bundle({"requires_approval": True}, policy={"need": 2}))
     assert (refused.status, refused.code) == (422, "unknown_field")
 
@@ -35,9 +35,7 @@ async def test_a_policy_around_the_steps(web: WebEnv) -> None:
     "said",
     [{"needs_human": True}, {"human_in_the_loop": True}, {"type": "human_approval"}, {"kind": "approval"}],
 )
-async def test_a_step_that_is_meant_for_people_is_not_given_to_an_agent(
-    web: WebEnv, said: dict[str, Any]
-) -> None:
+async def test_step_meant_for_people_is_not_given_to_an_agent(web: WebEnv, said: dict[str, Any]) -> None:
     agents = [{"role": "c", "address": "validator"}]
     refused = await web.post("/v1/scenarios/apply", bundle({"assigned_to": "c", **said}, agents=agents))
     assert refused.status == 422, refused.text
@@ -46,9 +44,7 @@ async def test_a_step_that_is_meant_for_people_is_not_given_to_an_agent(
 
 
 @pytest.mark.parametrize("said", [{"all_must_approve": True}, {"min_votes": 2}, {"veto": "ops"}])
-async def test_a_task_is_not_opened_without_what_its_author_may_have_meant(
-    web: WebEnv, said: dict[str, Any]
-) -> None:
+async def test_task_with_a_misspelled_field_is_refused(web: WebEnv, said: dict[str, Any]) -> None:
     step = {"requires_approval": True, "human_task": {"title": "Sure?", **said}}
     assert (await web.post("/v1/scenarios/apply", bundle(step))).code == "unknown_field"
     direct = {"intent_type": PLAIN, "payload": {}, "human_task": {"title": "Sure?", **said}}
@@ -58,7 +54,7 @@ async def test_a_task_is_not_opened_without_what_its_author_may_have_meant(
     assert (await web.post("/v1/scenarios/apply", bundle(noted))).status == 200
 
 
-async def test_without_a_payload_a_field_that_says_who_decides_is_refused(web: WebEnv) -> None:
+async def test_approver_field_of_a_request_without_payload_is_refused(web: WebEnv) -> None:
     asking = {"intent_type": PLAIN, "change": "x", "human_task": {"title": "Sure?"}}
     assert (await web.post("/v1/intents", {**asking, "approvers": [ANN]})).code == "unknown_field"
     misspelled = {"intent_type": PLAIN, "to_agent": "validator", "human_tsk": {"title": "Sure?"}}

@@ -29,7 +29,7 @@ async def vote(web: WebEnv, intent_id: str, who: str = "oscar") -> dict[str, Any
     return dict(next(event for event in events if event["type"] == "answered"))
 
 
-async def test_a_page_that_is_opened_is_recorded_once_in_ten_minutes(web: WebEnv) -> None:
+async def test_opened_page_is_recorded_once_in_ten_minutes(web: WebEnv) -> None:
     intent_id, task_id = await web.at_gate()
     ann = await reader(web, "ann")
     for _ in range(5):
@@ -49,7 +49,7 @@ async def test_a_page_that_is_opened_is_recorded_once_in_ten_minutes(web: WebEnv
     assert (one["times"], one["unfolded"], one["first_at"] < one["last_at"]) == (2, True, True)
 
 
-async def test_a_row_for_each_channel_however_often_somebody_looks(web: WebEnv) -> None:
+async def test_openings_are_one_row_per_channel(web: WebEnv) -> None:
     intent_id, task_id = await web.at_gate()
     for _ in range(10):
         web.clock.move(TEN)
@@ -68,15 +68,13 @@ async def test_a_row_for_each_channel_however_often_somebody_looks(web: WebEnv) 
     "headers",
     [{"sec-fetch-dest": "empty"}, {"sec-purpose": "prefetch;prerender"}, {"purpose": "prefetch"}],
 )
-async def test_a_page_that_reads_itself_or_is_fetched_ahead_is_not_opened(
-    web: WebEnv, headers: dict[str, str]
-) -> None:
+async def test_background_reads_and_prefetches_are_not_recorded(web: WebEnv, headers: dict[str, str]) -> None:
     intent_id, task_id = await web.at_gate()
     await (await reader(web, "ann")).get(f"/tasks/{task_id}", **headers)
     assert await views(web, intent_id) == []
 
 
-async def test_lists_links_and_programs_are_no_openings(web: WebEnv) -> None:
+async def test_lists_links_and_programs_are_not_recorded(web: WebEnv) -> None:
     """Scanners open the links in mails, so such an opening counts only with an answer."""
     intent_id, task_id = await web.at_gate()
     await web.get("/v1/tasks?mine=true", "ann")
@@ -92,7 +90,7 @@ async def test_lists_links_and_programs_are_no_openings(web: WebEnv) -> None:
     assert (await vote(web, intent_id))["viewed"] == {"channels": ["link"], "folded": "none"}
 
 
-async def test_an_answer_says_how_long_before_its_person_opened_the_task_and_where(web: WebEnv) -> None:
+async def test_answer_says_how_long_before_and_where_its_person_opened_the_task(web: WebEnv) -> None:
     intent_id, task_id = await web.at_gate()
     await web.get(f"/v1/tasks/{task_id}", "ann")
     web.clock.move(timedelta(seconds=90))
@@ -105,7 +103,7 @@ async def test_an_answer_says_how_long_before_its_person_opened_the_task_and_whe
     assert await web.env.findings() == []
 
 
-async def test_an_answer_by_api_counts_from_the_first_opening(web: WebEnv) -> None:
+async def test_answer_by_api_counts_from_the_first_opening(web: WebEnv) -> None:
     intent_id, task_id = await web.at_gate()
     for pause in (timedelta(0), TEN, TEN):
         web.clock.move(pause)
@@ -117,7 +115,7 @@ async def test_an_answer_by_api_counts_from_the_first_opening(web: WebEnv) -> No
     assert told["last_at"] > told["first_at"]
 
 
-async def test_the_first_and_the_last_opening_are_of_all_channels(web: WebEnv) -> None:
+async def test_first_and_last_opening_are_over_all_channels(web: WebEnv) -> None:
     intent_id, task_id = await web.at_gate()
     for agent in ("signoff-cli/1.0", "curl/8"):
         await web.get(f"/v1/tasks/{task_id}", "ann", user_agent=agent)
@@ -128,7 +126,7 @@ async def test_the_first_and_the_last_opening_are_of_all_channels(web: WebEnv) -
     assert told["last_at"] > told["first_at"]
 
 
-async def test_what_cannot_be_recorded_does_not_keep_anybody_from_reading(web: WebEnv) -> None:
+async def test_failure_to_record_an_opening_does_not_prevent_reading(web: WebEnv) -> None:
     async def busy(*_: Any) -> None:
         raise Busy("database_busy", "The database is busy.")
 
@@ -143,7 +141,7 @@ async def test_what_cannot_be_recorded_does_not_keep_anybody_from_reading(web: W
     assert one["times"] == 1, "what failed is not remembered as recorded"
 
 
-async def test_only_so_many_openings_are_remembered_those_of_the_tasks_that_were_opened_last(
+async def test_openings_in_memory_are_limited_to_the_latest_tasks(
     web: WebEnv,
 ) -> None:
     kept, ann, (intent_id, _) = (
@@ -160,13 +158,13 @@ async def test_only_so_many_openings_are_remembered_those_of_the_tasks_that_were
     assert [run for run in (1, 2, 3) if kept.remembered(ann, intent_id, run)] == [1, 3]
 
 
-async def test_only_people_are_shown_how_others_looked(web: WebEnv) -> None:
+async def test_openings_are_visible_to_authorized_people_only(web: WebEnv) -> None:
     ann, otto, oscar = [await web.actor(name) for name in ("ann", "otto", "oscar")]
     assert [may_see_openings(one, "per_ann") for one in (ann, otto, oscar)] == [True, False, True]
     assert not may_see_openings(system(HOME), "per_ann")
 
 
-async def test_an_answer_by_api_says_what_this_server_remembers_and_reads_nothing(web: WebEnv) -> None:
+async def test_answer_by_api_uses_openings_in_memory_without_a_query(web: WebEnv) -> None:
     intent_id, task_id = await web.at_gate()
     await web.get(f"/v1/tasks/{task_id}", "ann")
     web.clock.move(timedelta(seconds=30))
@@ -174,7 +172,7 @@ async def test_an_answer_by_api_says_what_this_server_remembers_and_reads_nothin
     assert (await vote(web, intent_id))["viewed"]["seconds"] == 30
 
 
-async def test_every_way_to_answer_over_the_api_records_what_this_server_remembers(web: WebEnv) -> None:
+async def test_every_way_to_answer_by_api_records_openings_in_memory(web: WebEnv) -> None:
     """Edited approvals, bulk answers and AXP decisions are answers too."""
     edits, bulk, axp, resumed = (
         await edited.opened(web),
@@ -203,7 +201,7 @@ async def _low(web: WebEnv) -> dict[str, Any]:
     return task
 
 
-async def test_folded_parts_that_were_opened_are_recorded(web: WebEnv) -> None:
+async def test_opened_folded_parts_are_recorded(web: WebEnv) -> None:
     await web.apply_workflow()
     intent_id = await web.send(payload={"statement": "select 1;\n" * 200})
     await web.post(
@@ -216,7 +214,7 @@ async def test_folded_parts_that_were_opened_are_recorded(web: WebEnv) -> None:
     assert [one["unfolded"] for one in await views(web, intent_id)] == [True]
 
 
-async def test_only_who_reads_the_record_of_changes_sees_how_others_looked(web: WebEnv) -> None:
+async def test_openings_of_others_are_visible_to_readers_of_the_change_log_only(web: WebEnv) -> None:
     intent_id, task_id = await web.at_gate()
     await (await reader(web, "ann")).decide(task_id, "approved")
     for who, sees in (("oscar", True), ("aud", True), ("ann", True), ("otto", False), ("ci", False)):
@@ -231,7 +229,7 @@ async def test_only_who_reads_the_record_of_changes_sees_how_others_looked(web: 
     assert "Who opened it" not in (await (await reader(web, "otto")).get(f"/audit/{intent_id}")).text
 
 
-async def test_it_can_be_erased_and_the_chain_still_verifies(web: WebEnv) -> None:
+async def test_openings_can_be_erased_and_the_chain_still_verifies(web: WebEnv) -> None:
     intent_id, task_id = await web.at_gate()
     await (await reader(web, "ann")).decide(task_id, "approved", comment="fine")
     await web.env.store.write(("update events set private = null where intent_id = :id", {"id": intent_id}))

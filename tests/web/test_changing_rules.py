@@ -25,7 +25,7 @@ from tests.web.web_env import WebEnv
 # -- what waits already
 
 
-async def test_a_lower_quorum_is_for_what_is_asked_from_then_on(web: WebEnv) -> None:
+async def test_lower_quorum_applies_to_later_tasks_only(web: WebEnv) -> None:
     await applied(web, MANIFEST)
     await applied(web, policy(risk="medium"))
     task_id = await gate(web)
@@ -35,7 +35,7 @@ async def test_a_lower_quorum_is_for_what_is_asked_from_then_on(web: WebEnv) -> 
     assert (await decide(web, task_id, "otto"))["intent"]["status"] == "COMPLETED"
 
 
-async def test_a_role_or_a_team_gained_later_decides_nothing_older(web: WebEnv) -> None:
+async def test_role_or_team_gained_later_decides_no_open_task(web: WebEnv) -> None:
     await applied(web, {**MANIFEST, "teams": {"sre": {"members": ["ann@acme.example", "otto@acme.example"]}}})
     await applied(web, policy(risk="medium"))
     task_id = await gate(web)
@@ -45,7 +45,7 @@ async def test_a_role_or_a_team_gained_later_decides_nothing_older(web: WebEnv) 
     assert (await decide(web, await gate(web), "rita")).status == 200
 
 
-async def test_shorter_and_longer_times_are_for_what_is_asked_from_then_on(web: WebEnv) -> None:
+async def test_changed_times_apply_to_later_tasks_only(web: WebEnv) -> None:
     await applied(web, MANIFEST)
     task_id = await gate(web)
     before = await web.get(f"/v1/tasks/{task_id}/explain", "ann")
@@ -54,7 +54,7 @@ async def test_shorter_and_longer_times_are_for_what_is_asked_from_then_on(web: 
     assert (after["contacts"], after["due_at"]) == (before["contacts"], before["due_at"])
 
 
-async def test_every_change_says_who_made_it_and_what_was_there_before(web: WebEnv) -> None:
+async def test_every_change_records_its_author_and_the_state_before(web: WebEnv) -> None:
     await applied(web, MANIFEST)
     await applied(web, policy(deadline="4h"), "otto")
     otto = await reader(web, "otto")
@@ -106,7 +106,7 @@ LOOSER: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("what", LOOSER)
-async def test_what_loosens_who_decides_waits_for_a_second_admin(web: WebEnv, what: str) -> None:
+async def test_relaxation_waits_for_a_second_admin(web: WebEnv, what: str) -> None:
     await applied(web, PROTECTED)
     before = [
         (await web.get(path, "otto")).json
@@ -137,7 +137,7 @@ async def test_what_loosens_who_decides_waits_for_a_second_admin(web: WebEnv, wh
 
 
 @pytest.mark.parametrize("what", STRICTER)
-async def test_what_is_as_strict_or_stricter_is_done_at_once(web: WebEnv, what: str) -> None:
+async def test_equal_or_stricter_change_applies_at_once(web: WebEnv, what: str) -> None:
     await applied(web, PROTECTED)
     answer = await applied(web, STRICTER[what], "otto")
     assert (answer["changed"], "proposal" in answer.json) == (True, False)
@@ -158,7 +158,7 @@ AGAIN: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("kind", AGAIN)
-async def test_what_is_removed_and_added_again_is_compared_with_what_it_was(web: WebEnv, kind: str) -> None:
+async def test_removed_and_added_entry_is_compared_with_its_earlier_state(web: WebEnv, kind: str) -> None:
     """Requests and proposals may name it, so adding it again counts as changing it."""
     first, stricter, looser = AGAIN[kind]
     plural = "policies" if kind == "policy" else "teams"
@@ -183,7 +183,7 @@ class CountedReads:
         return await self.database.read(sql, **values)
 
 
-async def test_what_many_new_entries_were_before_is_read_at_once(
+async def test_earlier_states_of_many_new_entries_are_read_in_one_query(
     web: WebEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await applied(web, PROTECTED)
@@ -199,7 +199,7 @@ async def test_what_many_new_entries_were_before_is_read_at_once(
     assert reads.count == 2  # the manifest is compared twice
 
 
-async def test_no_other_way_leads_past_the_second_admin(web: WebEnv) -> None:
+async def test_second_admin_cannot_be_bypassed(web: WebEnv) -> None:
     await applied(web, PROTECTED)
     task_id = await gate(web)
     ways = [
@@ -226,7 +226,7 @@ async def test_no_other_way_leads_past_the_second_admin(web: WebEnv) -> None:
     assert (await (await reader(web, "otto")).post(f"/tasks/{task_id}/reassign", others)).status == 303
 
 
-async def test_in_a_protected_workspace_no_entry_of_a_stage_that_asks_each_is_left_out(web: WebEnv) -> None:
+async def test_all_stage_keeps_every_entry_in_a_protected_workspace(web: WebEnv) -> None:
     """Otherwise two people of one team could replace one person of each."""
     await web.join("dan", "approver")
     both = {"dba": ["per_ann", "per_dan"], "audit": ["per_emma", "per_otto"]}
@@ -243,7 +243,7 @@ async def test_in_a_protected_workspace_no_entry_of_a_stage_that_asks_each_is_le
         assert asked.status == status, asked.text
 
 
-async def test_what_is_confirmed_is_what_was_shown(web: WebEnv) -> None:
+async def test_confirmation_applies_only_what_was_shown(web: WebEnv) -> None:
     await applied(web, PROTECTED)
     proposal = (await applied(web, LOOSER["fewer people"], "otto"))["proposal"]
     await applied(web, STRICTER["less time"], "oscar")
@@ -256,7 +256,7 @@ async def test_what_is_confirmed_is_what_was_shown(web: WebEnv) -> None:
     )
 
 
-async def test_a_proposal_can_be_refused_expires_and_is_applied_once(web: WebEnv) -> None:
+async def test_proposal_can_be_refused_expires_and_is_applied_once(web: WebEnv) -> None:
     await applied(
         web, {**PROTECTED, "people": {f"{n}@acme.example": {"roles": ["admin"]} for n in ("otto", "emma")}}
     )
@@ -277,18 +277,18 @@ async def test_a_proposal_can_be_refused_expires_and_is_applied_once(web: WebEnv
     assert len(changed) == 2
 
 
-async def test_a_workspace_with_one_admin_cannot_be_protected(web: WebEnv) -> None:
+async def test_workspace_with_one_admin_cannot_be_protected(web: WebEnv) -> None:
     refused = await web.post("/v1/apply", {"workspace": {"protected": True}}, "oscar")
     assert (refused.status, refused.code) == (422, "too_few_admins")
 
 
-async def test_people_still_say_themselves_when_they_are_away_and_who_stands_in(web: WebEnv) -> None:
+async def test_people_set_their_own_absences_and_delegates(web: WebEnv) -> None:
     await applied(web, PROTECTED)
     away = {"absences": [{"from": "2026-03-02", "until": "2026-03-06", "delegate": "emma@acme.example"}]}
     assert (await web.call("PATCH", "/v1/people/per_ann", away, "ann")).status == 200
 
 
-async def test_the_page_shows_what_waits_and_confirms_it_after_a_sign_in_by_mail_only(web: WebEnv) -> None:
+async def test_proposal_page_confirms_after_a_sign_in_by_mail_only(web: WebEnv) -> None:
     await applied(web, PROTECTED)
     id = (await applied(web, LOOSER["more time"], "otto"))["proposal"]["id"]
     path = f"/proposals/{id}"
@@ -315,7 +315,7 @@ async def test_the_page_shows_what_waits_and_confirms_it_after_a_sign_in_by_mail
 # -- what a stolen key of an admin does not open
 
 
-async def test_a_key_does_not_move_anybodys_sign_in_links_and_whoever_moves_them_tells_the_old_address(
+async def test_key_cannot_redirect_sign_in_links_and_the_old_address_is_notified(
     web: WebEnv,
 ) -> None:
     there = {"addresses": {"email": "eve@evil.example"}}
@@ -344,7 +344,7 @@ async def test_a_key_does_not_move_anybodys_sign_in_links_and_whoever_moves_them
         assert len(server.mails) == 1
 
 
-async def test_a_key_does_not_turn_self_approval_on(web: WebEnv) -> None:
+async def test_key_cannot_enable_self_approval(web: WebEnv) -> None:
     opened = {"workspace": {"self_approval": True}}
     for who in ("oscar", "sam"):
         assert (await web.post("/v1/apply", opened, who)).code == "stronger_sign_in_required"

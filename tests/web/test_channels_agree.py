@@ -297,7 +297,7 @@ async def facts(it: Gate) -> list[str]:
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
-async def test_the_same_again_through_any_channel_is_no_second_vote(web: WebEnv, channel: str) -> None:
+async def test_repeated_answer_through_any_channel_is_no_second_vote(web: WebEnv, channel: str) -> None:
     it = await gate(web, "ann", approve=BOTH)
     codes = [await CHANNELS[channel][1](it) for _ in range(3)]
     assert codes[0] == ""
@@ -307,7 +307,7 @@ async def test_the_same_again_through_any_channel_is_no_second_vote(web: WebEnv,
 
 
 @pytest.mark.parametrize("channel", CHANNELS)
-async def test_every_channel_decides_where_nothing_is_wrong(web: WebEnv, channel: str) -> None:
+async def test_every_channel_decides_a_valid_task(web: WebEnv, channel: str) -> None:
     assert await CHANNELS[channel][1](await gate(web, "ann")) == ""
 
 
@@ -371,13 +371,13 @@ _BODIES: Final[tuple[dict[str, Any], ...]] = (
 )
 
 
-def test_every_route_that_changes_something_is_a_channel_or_known_to_decide_nothing() -> None:
+def test_every_changing_route_is_a_channel_or_known_to_decide_nothing() -> None:
     assert _ROUTES == _DECIDING | _QUIET
     assert not _DECIDING & _QUIET
 
 
 @pytest.mark.parametrize("route", sorted(_QUIET))
-async def test_no_other_route_takes_a_decision(web: WebEnv, route: str) -> None:
+async def test_no_other_route_records_a_decision(web: WebEnv, route: str) -> None:
     method, _, path = route.partition(" ")
     it = await gate(web, "ann")
     acts = ("answer", "approve", "decide") if "{act}" in path else ("",)
@@ -415,7 +415,7 @@ async def test_no_other_route_takes_a_decision(web: WebEnv, route: str) -> None:
     assert all(event.meaning is not Meaning.APPROVES for event in decisions)  # withdrawn, at most
 
 
-def test_only_the_rules_write_that_somebody_answered_or_that_it_is_decided() -> None:
+def test_only_the_rules_create_answers_and_decisions() -> None:
     """Only ``core/intent/advance.py`` creates these facts."""
     rules = {
         "core/intent/task_commands.py",
@@ -442,9 +442,7 @@ def test_only_the_rules_write_that_somebody_answered_or_that_it_is_decided() -> 
 
 
 @pytest.mark.parametrize("claim", [{"strength": "session"}, {"assurance": "hardware"}, {"via": "web"}])
-async def test_what_a_client_claims_of_its_own_proof_changes_nothing(
-    web: WebEnv, claim: dict[str, str]
-) -> None:
+async def test_client_cannot_claim_its_own_assurance(web: WebEnv, claim: dict[str, str]) -> None:
     it = await gate(web, "ann", risk="high")
     said = {"outcome": "approved", "revision": 1, "digest": it.digest}
     answer = await web.post(f"/v1/tasks/{it.task_id}/answer", {**said, **claim}, "ann")
@@ -459,7 +457,7 @@ async def test_what_a_client_claims_of_its_own_proof_changes_nothing(
     assert (await web.get(f"/v1/tasks/{it.task_id}"))["task"]["state"] == "open"
 
 
-async def test_from_a_chat_a_high_risk_stays_pending_and_is_finished_in_the_browser(web: WebEnv) -> None:
+async def test_high_risk_task_from_a_chat_is_finished_in_the_browser(web: WebEnv) -> None:
     it = await gate(web, "ann", risk="high")
     assert await by_slack(it) == "stronger_sign_in_required"
     told = await web.answer(it.task_id, revision=1, digest=it.digest)

@@ -46,7 +46,7 @@ TWO = ("two-people@1", "amount is above 1000", 2)
 ONE = ("one-person@1", "no condition for another policy is met", 1)
 
 
-async def test_the_payload_chooses_and_what_is_asked_says_why(web: WebEnv) -> None:
+async def test_payload_chooses_the_policy_and_the_task_says_why(web: WebEnv) -> None:
     await applied(web, MANIFEST)
     small, large = await refund(web, amount=900), await refund(web, amount="1000.01")
     assert (await rule(web, small), await rule(web, large)) == (ONE, TWO)
@@ -69,9 +69,7 @@ async def test_the_payload_chooses_and_what_is_asked_says_why(web: WebEnv) -> No
         ({"amount": "٥"}, "is not a plain number"),
     ],
 )
-async def test_where_nobody_can_say_which_it_is_nothing_is_asked(
-    web: WebEnv, payload: Any, problem: str
-) -> None:
+async def test_undecided_policy_choice_is_refused(web: WebEnv, payload: Any, problem: str) -> None:
     await applied(web, MANIFEST)
     refused = await web.post("/v1/intents", {"intent_type": REFUND, "payload": payload})
     assert (refused.status, refused.code) == (422, "policy_undecided")
@@ -79,7 +77,7 @@ async def test_where_nobody_can_say_which_it_is_nothing_is_asked(
     assert f"payload.amount {problem}, and it selects the policy of step 'ok'" in refused["error"]["message"]
 
 
-async def test_no_word_beside_the_payload_chooses(web: WebEnv) -> None:
+async def test_fields_beside_the_payload_do_not_choose(web: WebEnv) -> None:
     await applied(web, MANIFEST)
     hints = {
         "policy": "one-person",
@@ -90,7 +88,7 @@ async def test_no_word_beside_the_payload_chooses(web: WebEnv) -> None:
     assert await rule(web, sent[:-4] + "0001") == TWO
 
 
-async def test_a_revision_crosses_no_threshold_and_leaves_the_votes_as_they_are(web: WebEnv) -> None:
+async def test_revision_crosses_no_threshold_and_keeps_the_votes(web: WebEnv) -> None:
     await applied(web, MANIFEST)
     for before, after in ((900, 5000), (5000, 900), (900, "many")):
         task_id = await refund(web, amount=before)
@@ -109,7 +107,7 @@ async def test_a_revision_crosses_no_threshold_and_leaves_the_votes_as_they_are(
     assert await rule(web, task_id) == ONE
 
 
-async def test_on_the_page_such_a_revision_is_refused_with_the_reason(web: WebEnv) -> None:
+async def test_page_refuses_such_a_revision_with_the_reason(web: WebEnv) -> None:
     await applied(web, MANIFEST)
     task_id = await refund(web, amount=900)
     otto = await reader(web, "otto")
@@ -122,7 +120,7 @@ async def test_on_the_page_such_a_revision_is_refused_with_the_reason(web: WebEn
     assert (await web.env.intent(f"{task_id[:-4]}0000")).revision == 1
 
 
-async def test_a_later_steps_choice_holds_a_revision_too(web: WebEnv) -> None:
+async def test_choice_of_a_later_step_also_limits_revisions(web: WebEnv) -> None:
     later = {
         "id": "pay",
         "human": {"policy": [{"when": {"rush": {"is": True}}, "use": "two-people"}, {"use": "one-person"}]},
@@ -136,7 +134,7 @@ async def test_a_later_steps_choice_holds_a_revision_too(web: WebEnv) -> None:
     assert (await web.post(revise, {"payload": {"amount": 6, "rush": False}}, "otto")).status == 200
 
 
-async def test_repeated_it_is_chosen_again_and_by_the_policies_of_now(web: WebEnv) -> None:
+async def test_retry_chooses_again_by_the_current_policies(web: WebEnv) -> None:
     await applied(web, MANIFEST)
     task_id = await refund(web, amount=5000)
     assert (await web.answer(task_id, "rejected", "ann"))["intent"]["status"] == "FAILED"
@@ -147,7 +145,7 @@ async def test_repeated_it_is_chosen_again_and_by_the_policies_of_now(web: WebEn
     assert await rule(web, again["intent_id"][:-4] + "0001") == ("two-people@2", "amount is above 1000", 3)
 
 
-async def test_what_waits_keeps_what_was_chosen_when_the_conditions_change(web: WebEnv) -> None:
+async def test_open_task_keeps_its_policy_when_the_conditions_change(web: WebEnv) -> None:
     await applied(web, MANIFEST)
     task_id = await refund(web, amount=5000)
     higher = [{"when": {"amount": {"above": 9000}}, "use": "two-people"}, {"use": "one-person"}]
@@ -161,7 +159,7 @@ async def test_what_waits_keeps_what_was_chosen_when_the_conditions_change(web: 
 # -- applied
 
 
-async def test_every_policy_that_could_be_chosen_is_looked_at_before(web: WebEnv) -> None:
+async def test_every_possible_policy_is_checked_at_apply(web: WebEnv) -> None:
     cases = {
         "unknown_policy": {"use": "one-persn"},
         "nobody_eligible": {"use": "none"},
@@ -181,7 +179,7 @@ async def test_every_policy_that_could_be_chosen_is_looked_at_before(web: WebEnv
         assert (await web.post("/v1/workflows", flow(first), "oscar")).code == code
 
 
-async def test_a_step_that_only_one_of_the_policies_leads_to_runs_in_that_case(web: WebEnv) -> None:
+async def test_step_reached_under_one_policy_only_runs_in_that_case(web: WebEnv) -> None:
     tell = [
         {"id": "done", "delay": "1s", "on_success": "end"},
         {"id": "tell", "notify": {"to": ["ann@acme.example"], "message": "Nobody."}},
@@ -199,7 +197,7 @@ async def test_a_step_that_only_one_of_the_policies_leads_to_runs_in_that_case(w
     assert refused.code == "unreached_step"
 
 
-async def test_the_pages_show_the_choice(web: WebEnv) -> None:
+async def test_pages_show_the_choice(web: WebEnv) -> None:
     await applied(web, MANIFEST)
     aud = await reader(web, "aud")
     says = "policy two-people if amount is above 1000; otherwise policy one-person"
@@ -208,7 +206,7 @@ async def test_the_pages_show_the_choice(web: WebEnv) -> None:
         assert "used by refund" in (await aud.get(f"/policies/{name}")).text
 
 
-async def test_in_a_protected_workspace_another_threshold_takes_two(web: WebEnv) -> None:
+async def test_another_threshold_takes_two_admins_in_a_protected_workspace(web: WebEnv) -> None:
     protected = {"people": {"otto@acme.example": {"roles": ["admin"]}}, "workspace": {"protected": True}}
     await applied(web, {**MANIFEST, **protected})
     higher = [{"when": {"amount": {"above": 9000}}, "use": "two-people"}, {"use": "one-person"}]
@@ -224,7 +222,7 @@ async def planned(web: WebEnv, amount: Any) -> Submission:
     return await web.env.planner.plan_request(HOME, request, b'{"amount":%d}' % amount, "d" * 64)
 
 
-async def test_plans_are_made_once_for_each_choice_and_never_taken_for_one_another(web: WebEnv) -> None:
+async def test_plans_are_cached_separately_for_each_choice(web: WebEnv) -> None:
     await applied(web, MANIFEST)
     plans = [(await planned(web, amount)).plan for amount in (1, 5000, 2, 6000)]
     assert plans[0] is plans[2]

@@ -19,11 +19,11 @@ from signoff.web.http.cookies import read_cookies
         ("xsignoff_session=1; Signoff_session=2", {}),
     ],
 )
-def test_read(header: str, found: dict[str, str]) -> None:
+def test_cookies_are_parsed(header: str, found: dict[str, str]) -> None:
     assert read_cookies(header) == found
 
 
-def test_strangers_cookies_are_not_kept() -> None:
+def test_cookies_of_others_are_ignored() -> None:
     assert read_cookies("; ".join(f"c{n}=1" for n in range(60_000)) + "; signoff_form=x") == {
         "signoff_form": "x"
     }

@@ -38,7 +38,7 @@ async def listed(web: WebEnv, query: str = "", who: str = "ann", limit: int = 2)
     raise AssertionError("the pages do not end")
 
 
-async def test_the_api_lists_the_newest_decision_first_without_holes(web: WebEnv) -> None:
+async def test_api_lists_the_newest_decision_first_without_gaps(web: WebEnv) -> None:
     sent = await decided(web, "cabedgf")
     newest_first = [sent[name] for name in reversed("cabedgf")]
     for limit in (1, 2, 3, 7, 50):
@@ -54,7 +54,7 @@ async def test_decisions_of_one_moment_are_each_listed_once(web: WebEnv) -> None
     assert (await listed(web))[0] == sent[::-1]
 
 
-async def test_a_decision_between_two_pages_is_no_reason_to_miss_or_repeat_one(web: WebEnv) -> None:
+async def test_decision_between_two_pages_is_neither_missed_nor_repeated(web: WebEnv) -> None:
     sent = await decided(web, "bac")
     late = await web.send(intent_type="a.first.v1", human_task=ASK)
     first = await web.get("/v1/tasks?state=closed&limit=1", "ann")
@@ -74,7 +74,7 @@ async def test_filters_keep_the_order(web: WebEnv) -> None:
     assert (await listed(web, "&q=may%20we"))[0] == [second["c"], second["d"], first["a"], first["b"]]
 
 
-async def test_a_service_sees_the_decisions_about_its_own_requests(web: WebEnv) -> None:
+async def test_service_sees_the_decisions_about_its_own_requests(web: WebEnv) -> None:
     sent = await decided(web, "ba")
     others = await web.send(intent_type="a.first.v1", human_task=ASK, who="oscar")
     await web.answer(f"{others[:-4]}0001", who="ann")
@@ -84,12 +84,12 @@ async def test_a_service_sees_the_decisions_about_its_own_requests(web: WebEnv) 
 @pytest.mark.parametrize(
     "cursor", ["x", "1.x", ".", "1764540000000000", "0190a7de-1111-7222-8333-444455550000"]
 )
-async def test_a_cursor_that_no_page_returned_is_refused(web: WebEnv, cursor: str) -> None:
+async def test_invalid_cursor_is_refused(web: WebEnv, cursor: str) -> None:
     refused = await web.get(f"/v1/tasks?state=closed&cursor={cursor}", "ann")
     assert (refused.status, refused["error"]["field"]) == (422, "cursor")
 
 
-async def test_the_page_lists_the_newest_decision_first_and_shows_when_that_was(web: WebEnv) -> None:
+async def test_page_lists_the_newest_decision_first_with_its_time(web: WebEnv) -> None:
     await decided(web, "cab")
     ann = await reader(web, "ann")
     page = await ann.get("/?view=done")

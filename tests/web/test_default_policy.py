@@ -54,7 +54,7 @@ async def waiting(web: WebEnv) -> list[str]:
     return [delivery["intent_id"] for delivery in taken["deliveries"]]
 
 
-async def test_the_requester_chooses_neither_policy_nor_people_nor_how_many(web: WebEnv) -> None:
+async def test_requester_chooses_neither_policy_nor_approvers_nor_quorum(web: WebEnv) -> None:
     await applied(web, MANIFEST)
     body = {"intent_type": PLAIN, **HINTS, "human_task": ASK}
     sent = await web.post("/v1/intents", body)
@@ -77,7 +77,7 @@ async def test_the_requester_chooses_neither_policy_nor_people_nor_how_many(web:
 
 
 @pytest.mark.parametrize("word", ["approvers", "policy", "need"])
-async def test_without_a_policy_such_words_are_refused(web: WebEnv, word: str) -> None:
+async def test_approver_fields_without_a_policy_are_refused(web: WebEnv, word: str) -> None:
     """If they were ignored, everyone with an approving role could decide the task."""
     asked = {"title": "May we?", word: ASK[word] or 2}
     sent = await web.post("/v1/intents", {"intent_type": PLAIN, "payload": {}, "human_task": asked})
@@ -90,7 +90,7 @@ async def test_without_a_policy_such_words_are_refused(web: WebEnv, word: str) -
         assert made.status == 422 or made["valid"] is False
 
 
-async def test_a_scenario_chooses_them_no_more(web: WebEnv) -> None:
+async def test_scenario_cannot_choose_approvers(web: WebEnv) -> None:
     await applied(web, MANIFEST)
     made = await web.post("/v1/scenarios/apply", bundle(SIGN))
     assert made.status == 200, made.text
@@ -102,7 +102,7 @@ async def test_a_scenario_chooses_them_no_more(web: WebEnv) -> None:
     )  # the bundle's hour is shorter than the policy's eight, and stands
 
 
-async def test_without_a_default_policy_all_is_as_before(web: WebEnv) -> None:
+async def test_behaviour_without_a_default_policy_is_unchanged(web: WebEnv) -> None:
     await applied(web, {"policies": MANIFEST["policies"]})
     body = {"intent_type": PLAIN, "human_task": ASK, "to_agent": "validator"}
     assert (await web.post("/v1/intents", body)).code == "unknown_field"
@@ -117,7 +117,7 @@ async def test_without_a_default_policy_all_is_as_before(web: WebEnv) -> None:
     assert (await web.answer(task_id, "approved", "ann"))["intent"]["status"] == "COMPLETED"
 
 
-async def test_a_workflow_is_not_touched_by_it(web: WebEnv) -> None:
+async def test_default_policy_does_not_affect_a_workflow(web: WebEnv) -> None:
     await applied(web, closed("refuse"))
     _, task_id = await web.at_gate()
     assert "policy" not in (await rule(web, task_id)).json
@@ -127,7 +127,7 @@ async def test_a_workflow_is_not_touched_by_it(web: WebEnv) -> None:
 # -- types without a workflow
 
 
-async def test_with_allow_an_agent_is_given_work_that_nobody_was_asked_about(web: WebEnv) -> None:
+async def test_allow_lets_agents_run_without_an_approval(web: WebEnv) -> None:
     await applied(web, closed("allow"))
     assert await waiting(web) == []
     sent = await web.post("/v1/intents", {"intent_type": PLAIN, "to_agent": "validator"})
@@ -154,7 +154,7 @@ ATTACKS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("attack", ATTACKS)
-async def test_with_gate_no_agent_works_before_the_default_policy_says_yes(web: WebEnv, attack: str) -> None:
+async def test_gate_holds_agents_until_the_default_policy_approves(web: WebEnv, attack: str) -> None:
     await applied(web, closed("gate"))
     path, body = ATTACKS[attack]
     sent = await web.post(path, body)
@@ -168,7 +168,7 @@ async def test_with_gate_no_agent_works_before_the_default_policy_says_yes(web: 
     assert held["status"] in ("DELIVERED", "WAITING")
 
 
-async def test_with_gate_a_no_ends_it_and_silence_does_too(web: WebEnv) -> None:
+async def test_gate_ends_the_request_on_rejection_or_expiry(web: WebEnv) -> None:
     await applied(web, closed("gate"))
     body = {"intent_type": PLAIN, "to_agent": "validator"}
     refused, silent = [(await web.post("/v1/intents", body))["intent_id"] for _ in range(2)]
@@ -179,7 +179,7 @@ async def test_with_gate_a_no_ends_it_and_silence_does_too(web: WebEnv) -> None:
     assert await waiting(web) == []
 
 
-async def test_with_gate_what_is_gated_already_is_asked_once(web: WebEnv) -> None:
+async def test_gate_is_not_added_to_a_plan_that_has_one(web: WebEnv) -> None:
     await applied(web, closed("gate"))
     sent = await web.post("/v1/scenarios/apply", bundle(SIGN, WORK))
     assert not any("people are asked before" in warning for warning in sent["warnings"])
@@ -189,7 +189,7 @@ async def test_with_gate_what_is_gated_already_is_asked_once(web: WebEnv) -> Non
     assert await waiting(web) == [sent["intent_id"]]
 
 
-async def test_with_refuse_only_what_has_a_workflow_is_taken(web: WebEnv) -> None:
+async def test_refuse_accepts_only_types_with_a_workflow(web: WebEnv) -> None:
     await applied(web, {**closed("refuse"), "workflows": [WORKFLOW]})
     for path, body in ATTACKS.values():
         refused = await web.post(path, body)
@@ -205,7 +205,7 @@ async def test_with_refuse_only_what_has_a_workflow_is_taken(web: WebEnv) -> Non
     assert (await web.post("/v1/intents", {"intent_type": TYPE})).status == 200
 
 
-async def test_a_bundle_does_not_lead_past_the_workflow_of_its_type(web: WebEnv) -> None:
+async def test_bundle_cannot_bypass_the_workflow_of_its_type(web: WebEnv) -> None:
     await applied(web, {**MANIFEST, "workflows": [WORKFLOW]})
     made = await web.post("/v1/scenarios/apply", bundle({**WORK, "step_id": "run"}, intent_type=TYPE))
     assert "workflow 'database-migration' applies to this type" in " ".join(made["warnings"])
@@ -213,7 +213,7 @@ async def test_a_bundle_does_not_lead_past_the_workflow_of_its_type(web: WebEnv)
     assert [step.id for step in plan.steps] == ["validate", "approve"]
 
 
-async def test_where_those_whom_the_policy_names_are_gone_nobody_else_decides_instead(web: WebEnv) -> None:
+async def test_missing_approvers_of_the_policy_are_not_replaced(web: WebEnv) -> None:
     alone = {"strict": {"approve": [{"any": ["emma@acme.example"]}]}}
     await applied(web, {**closed("gate"), "policies": alone})
     left = {"emma@acme.example": {"active": False}, "otto@acme.example": {"roles": ["admin"]}}
@@ -238,7 +238,7 @@ async def canceled(web: WebEnv, **body: Any) -> str:
     return intent_id
 
 
-async def test_a_request_from_before_is_repeated_by_the_rules_of_now(web: WebEnv) -> None:
+async def test_retry_of_an_older_request_follows_the_current_rules(web: WebEnv) -> None:
     asked = await canceled(web, human_task={"assignees": ["ann@acme.example"]})
     direct = await canceled(web, to_agent="validator")
     await applied(web, closed("gate"))
@@ -251,7 +251,7 @@ async def test_a_request_from_before_is_repeated_by_the_rules_of_now(web: WebEnv
     assert [step.id for step in again.plan.steps] == ["validate", "approve"]
 
 
-async def test_repeated_it_keeps_to_the_policy_also_where_there_is_no_default_any_more(web: WebEnv) -> None:
+async def test_retry_keeps_the_policy_after_the_default_is_removed(web: WebEnv) -> None:
     await applied(web, closed("gate"))
     intent_id = await canceled(web, to_agent="validator")
     await applied(web, {"workspace": {"default_policy": False, "unlisted_types": "allow"}})
@@ -260,7 +260,7 @@ async def test_repeated_it_keeps_to_the_policy_also_where_there_is_no_default_an
     assert (await web.answer(task_of(again), "approved", "emma"))["intent"]["status"] == "DELIVERED"
 
 
-async def test_repeated_under_another_default_policy_it_is_under_that_one(web: WebEnv) -> None:
+async def test_retry_follows_another_default_policy(web: WebEnv) -> None:
     await applied(web, MANIFEST)
     intent_id = await canceled(web, human_task=ASK)
     await applied(web, {"workspace": {"default_policy": "lax"}})
@@ -268,7 +268,7 @@ async def test_repeated_under_another_default_policy_it_is_under_that_one(web: W
     assert (made["policy"], [stage["of"] for stage in made["stages"]]) == ("lax@1", [["ann@acme.example"]])
 
 
-async def test_a_revision_stays_under_the_policy(web: WebEnv) -> None:
+async def test_revision_stays_under_the_policy(web: WebEnv) -> None:
     await applied(web, MANIFEST)
     task_id = task_of(await web.send(intent_type=PLAIN, human_task=ASK))
     revised = await web.post(f"/v1/tasks/{task_id}/revise", {"payload": {"target": "dev"}}, "otto")

@@ -26,7 +26,7 @@ WRONG: dict[str, tuple[dict[str, Any], str, str]] = {
 
 
 @pytest.mark.parametrize("what", WRONG)
-async def test_what_cannot_be_a_default_policy_is_refused_with_the_field(web: WebEnv, what: str) -> None:
+async def test_invalid_default_policy_is_refused_by_field(web: WebEnv, what: str) -> None:
     space, code, field = WRONG[what]
     going = {"deadline": "1h", "on_timeout": "goto:somewhere"}
     quiet = {"deadline": "1h", "on_timeout": "outcome:approved", "risk": "low"}
@@ -36,7 +36,7 @@ async def test_what_cannot_be_a_default_policy_is_refused_with_the_field(web: We
     assert refused["error"]["hint"]
 
 
-async def test_the_default_policy_cannot_become_one_that_is_none(web: WebEnv) -> None:
+async def test_default_policy_cannot_become_an_invalid_one(web: WebEnv) -> None:
     await applied(web, MANIFEST)
     going = {"policies": {"strict": {**STRICT, "on_timeout": "goto:somewhere"}}}
     assert (await web.post("/v1/apply", going, "oscar")).code == "no_default_policy"
@@ -47,7 +47,7 @@ async def test_the_default_policy_cannot_become_one_that_is_none(web: WebEnv) ->
     assert (await web.post("/v1/apply", alone, "oscar")).code == "default_policy_missing"
 
 
-async def test_it_is_shown_before_it_is_applied_and_afterwards_everywhere(web: WebEnv) -> None:
+async def test_default_policy_is_previewed_and_shown_everywhere(web: WebEnv) -> None:
     dry = await web.post("/v1/apply?dry_run=true", closed("gate"), "oscar")
     [change] = [one for one in dry["changes"] if one["kind"] == "workspace"]
     assert change["before"] == {"default_policy": "", "unlisted_types": "allow"}
@@ -72,7 +72,7 @@ LOOSER: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.parametrize("what", LOOSER)
-async def test_in_a_protected_workspace_a_looser_one_takes_two(web: WebEnv, what: str) -> None:
+async def test_relaxed_default_takes_two_admins_in_a_protected_workspace(web: WebEnv, what: str) -> None:
     await applied(web, PROTECTED)
     answer = await applied(web, {"workspace": LOOSER[what]}, "otto")
     assert answer["proposal"]["relaxations"] == ["workspace prod"]
@@ -84,7 +84,7 @@ async def test_in_a_protected_workspace_a_looser_one_takes_two(web: WebEnv, what
 
 
 @pytest.mark.parametrize("space", [{"default_policy": "stricter"}, {"unlisted_types": "refuse"}])
-async def test_in_a_protected_workspace_a_stricter_one_is_done_at_once(
+async def test_stricter_default_applies_at_once_in_a_protected_workspace(
     web: WebEnv, space: dict[str, Any]
 ) -> None:
     await applied(web, PROTECTED)
@@ -92,7 +92,7 @@ async def test_in_a_protected_workspace_a_stricter_one_is_done_at_once(
     assert (answer["changed"], "proposal" in answer.json) == (True, False)
 
 
-async def test_in_a_protected_workspace_a_first_workflow_leads_out_of_the_default_by_two_only(
+async def test_first_workflow_of_a_type_takes_two_admins_in_a_protected_workspace(
     web: WebEnv,
 ) -> None:
     await applied(web, PROTECTED)
@@ -104,7 +104,7 @@ async def test_in_a_protected_workspace_a_first_workflow_leads_out_of_the_defaul
     await assert_strict(web, task_of(sent["intent_id"]))
 
 
-async def test_a_first_default_policy_that_lets_the_requester_decide_takes_two(web: WebEnv) -> None:
+async def test_first_default_policy_with_self_approval_takes_two_admins(web: WebEnv) -> None:
     await applied(web, {**PROTECTED, "workspace": {"protected": True}})
     lax = await applied(web, {"workspace": {"default_policy": "lax"}}, "otto")
     assert lax["proposal"]["state"] == "waiting"

@@ -17,7 +17,7 @@ async def claim(web: WebEnv, **body: Any) -> list[Any]:
     return list(answer["deliveries"])
 
 
-async def test_a_claim_hands_over_all_that_the_work_needs(web: WebEnv) -> None:
+async def test_claim_returns_everything_the_work_needs(web: WebEnv) -> None:
     await web.apply_workflow()
     intent_id = await web.send(correlation_id="c-1")
     [delivery] = await claim(web, lease_seconds=60)
@@ -34,7 +34,7 @@ async def test_a_claim_hands_over_all_that_the_work_needs(web: WebEnv) -> None:
 
 
 @pytest.mark.parametrize("address", ["validator", "acme/prod/validator", "agent://acme/prod/validator"])
-async def test_an_address_may_be_spelled_in_any_way(web: WebEnv, address: str) -> None:
+async def test_address_is_accepted_in_any_spelling(web: WebEnv, address: str) -> None:
     await web.send(to_agent="validator")
     answer = await web.post(f"/v1/agents/{address}/deliveries/claim", {}, "agent")
     assert len(answer["deliveries"]) == 1
@@ -42,12 +42,12 @@ async def test_an_address_may_be_spelled_in_any_way(web: WebEnv, address: str) -
 
 
 @pytest.mark.parametrize("path", ["agent%3A%2F%2Facme%2Fprod%2Fvalidator", "agent:/acme/prod/validator"])
-async def test_an_address_in_a_path_may_be_encoded_or_collapsed(web: WebEnv, path: str) -> None:
+async def test_address_in_a_path_may_be_encoded_or_collapsed(web: WebEnv, path: str) -> None:
     assert (await web.get(f"/v1/agents/{path}"))["agent"]["address"] == VALIDATOR
     assert (await web.get(f"/v1/agents/{path}/intents", "agent"))["intents"] == []
 
 
-async def test_a_reported_result_ends_the_step(web: WebEnv) -> None:
+async def test_reported_result_ends_the_step(web: WebEnv) -> None:
     intent_id = await web.send(to_agent="validator")
     [delivery] = await claim(web)
     path = f"/v1/deliveries/{delivery['delivery_id']}"
@@ -58,7 +58,7 @@ async def test_a_reported_result_ends_the_step(web: WebEnv) -> None:
     assert await web.status(intent_id) == "COMPLETED"
 
 
-async def test_a_reported_error_fails_the_step(web: WebEnv) -> None:
+async def test_reported_error_fails_the_step(web: WebEnv) -> None:
     await web.send(to_agent="validator")
     [delivery] = await claim(web)
     body = {"token": delivery["token"], "error": {"code": "no_disk", "message": "The disk is full."}}
@@ -66,7 +66,7 @@ async def test_a_reported_error_fails_the_step(web: WebEnv) -> None:
     assert (done["intent"]["status"], done["intent"]["error"]["code"]) == ("FAILED", "no_disk")
 
 
-async def test_a_lease_is_renewed_and_given_back(web: WebEnv) -> None:
+async def test_lease_is_renewed_and_released(web: WebEnv) -> None:
     await web.send(to_agent="validator")
     [delivery] = await claim(web)
     path = f"/v1/deliveries/{delivery['delivery_id']}"
@@ -79,7 +79,7 @@ async def test_a_lease_is_renewed_and_given_back(web: WebEnv) -> None:
     assert again["token"] != delivery["token"]
 
 
-async def test_after_its_lease_a_worker_is_too_late(web: WebEnv) -> None:
+async def test_worker_is_refused_after_its_lease(web: WebEnv) -> None:
     await web.send(to_agent="validator")
     [first] = await claim(web, lease_seconds=30)
     await web.env.pass_time(timedelta(minutes=1))
@@ -93,7 +93,7 @@ async def test_after_its_lease_a_worker_is_too_late(web: WebEnv) -> None:
         assert (late.status, late.code) == (409, "stale_delivery"), verb
 
 
-async def test_a_finished_step_is_told_apart_from_a_lost_lease(web: WebEnv) -> None:
+async def test_finished_step_is_distinguished_from_a_lost_lease(web: WebEnv) -> None:
     await web.apply_workflow()
     await web.send()
     [delivery] = await claim(web)
@@ -103,7 +103,7 @@ async def test_a_finished_step_is_told_apart_from_a_lost_lease(web: WebEnv) -> N
     assert (late.status, late.code) == (409, "step_finished")
 
 
-async def test_a_report_repeated_with_its_key_is_the_first_one(web: WebEnv) -> None:
+async def test_report_repeated_with_its_key_returns_the_first_response(web: WebEnv) -> None:
     await web.apply_workflow()
     await web.send()
     [delivery] = await claim(web)
@@ -126,14 +126,12 @@ async def test_a_report_repeated_with_its_key_is_the_first_one(web: WebEnv) -> N
         ({"lease": 30}, "lease"),
     ],
 )
-async def test_a_claim_out_of_bounds_is_refused_by_name(
-    web: WebEnv, body: dict[str, Any], field: str
-) -> None:
+async def test_claim_out_of_bounds_is_refused_by_field(web: WebEnv, body: dict[str, Any], field: str) -> None:
     answer = await web.post(CLAIM, body, "agent")
     assert (answer.status, answer["error"]["field"]) == (422, field)
 
 
-async def test_a_report_holds_a_result_or_an_error(web: WebEnv) -> None:
+async def test_report_contains_a_result_or_an_error(web: WebEnv) -> None:
     await web.send(to_agent="validator")
     [delivery] = await claim(web)
     path = f"/v1/deliveries/{delivery['delivery_id']}/report"
@@ -143,7 +141,7 @@ async def test_a_report_holds_a_result_or_an_error(web: WebEnv) -> None:
     assert (await web.post(path, {"result": {}}, "agent"))["error"]["field"] == "token"
 
 
-async def test_a_waiting_claim_gets_what_comes(web: WebEnv) -> None:
+async def test_waiting_claim_gets_a_new_delivery(web: WebEnv) -> None:
     waiting = asyncio.create_task(web.post(CLAIM, {"wait_seconds": 55}, "agent"))
     while not web.state.feed.waiters:
         await asyncio.sleep(0)
@@ -153,7 +151,7 @@ async def test_a_waiting_claim_gets_what_comes(web: WebEnv) -> None:
     assert not web.state.feed.waiters
 
 
-async def test_a_stopping_server_ends_a_waiting_claim(web: WebEnv) -> None:
+async def test_stopping_server_ends_a_waiting_claim(web: WebEnv) -> None:
     waiting = asyncio.create_task(web.post(CLAIM, {"wait_seconds": 55}, "agent"))
     while not web.state.feed.waiters:
         await asyncio.sleep(0)
@@ -161,7 +159,7 @@ async def test_a_stopping_server_ends_a_waiting_claim(web: WebEnv) -> None:
     assert (await asyncio.wait_for(waiting, 60))["deliveries"] == []
 
 
-async def test_a_claim_that_was_hung_up_takes_nothing(web: WebEnv) -> None:
+async def test_disconnected_claim_takes_nothing(web: WebEnv) -> None:
     messages: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
     messages.put_nowait({"type": "http.request", "body": b'{"wait_seconds": 55}', "more_body": False})
     scope = {
@@ -187,7 +185,7 @@ async def test_a_claim_that_was_hung_up_takes_nothing(web: WebEnv) -> None:
     assert len(await claim(web)) == 1
 
 
-async def test_the_poll_list_goes_on_from_its_cursor(web: WebEnv) -> None:
+async def test_polling_continues_from_its_cursor(web: WebEnv) -> None:
     first = await web.send(to_agent="validator")
     page = await web.get("/v1/agents/validator/intents", "agent")
     [shown] = page["intents"]

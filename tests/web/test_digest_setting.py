@@ -8,7 +8,7 @@ from tests.web.web_env import WebEnv
 ANN = "/v1/people/ann@acme.example"
 
 
-async def test_it_is_set_by_api_and_page(web: WebEnv) -> None:
+async def test_roundup_is_set_by_api_and_page(web: WebEnv) -> None:
     wanted = {"channels": ["email"], "digest": "15m"}
     kept = await web.call("PATCH", ANN, {"preferences": wanted}, "ann")
     assert kept["person"]["preferences"] == wanted
@@ -23,7 +23,7 @@ async def test_it_is_set_by_api_and_page(web: WebEnv) -> None:
 
 
 @pytest.mark.parametrize("digest", ["x", "1m", "2d", 15, "", {}])
-async def test_what_is_no_window_is_refused(web: WebEnv, digest: object) -> None:
+async def test_invalid_window_is_refused(web: WebEnv, digest: object) -> None:
     answer = await web.call("PATCH", ANN, {"preferences": {"digest": digest}}, "ann")
     assert (answer.status, "digest" in answer.json["error"]["field"]) == (422, True)
 
@@ -37,21 +37,21 @@ async def test_what_is_no_window_is_refused(web: WebEnv, digest: object) -> None
         ({"digest": "3d", "risk": "low"}, "digest"),
     ],
 )
-async def test_a_policys_digest_without_effect_is_refused(
+async def test_digest_of_a_policy_without_effect_is_refused(
     web: WebEnv, policy: dict[str, str], field: str
 ) -> None:
     answer = await web.post("/v1/policies", {"name": "quiet", "policy": policy}, "oscar")
     assert (answer.status, answer.json["error"]["field"].rpartition(".")[2]) == (422, field)
 
 
-async def test_a_policys_digest_is_explained(web: WebEnv) -> None:
+async def test_digest_of_a_policy_is_explained(web: WebEnv) -> None:
     policy = {"approve": [{"any": ["ann@acme.example"]}], "digest": "15m", "risk": "low"}
     assert (await web.post("/v1/policies", {"name": "quiet", "policy": policy}, "oscar")).status == 200
     page = await (await reader(web, "oscar")).get("/policies/quiet")
     assert "one message for what arrives within 15m" in page.text
 
 
-async def test_a_person_can_refuse_what_a_policy_collects(web: WebEnv) -> None:
+async def test_person_can_disable_the_roundup_of_a_policy(web: WebEnv) -> None:
     kept = await web.call("PATCH", ANN, {"preferences": {"digest": False}}, "ann")
     assert kept["person"]["preferences"] == {"digest": False}
     ann = await reader(web, "ann")

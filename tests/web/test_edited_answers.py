@@ -44,7 +44,7 @@ async def summaries(web: WebEnv, task: dict[str, Any]) -> list[str]:
     return [event["summary"] for event in events if event["type"] in ("revised", "answered", "decided")]
 
 
-async def test_an_approver_changes_a_value_and_approves_that(web: WebEnv) -> None:
+async def test_approver_changes_a_value_and_approves_it(web: WebEnv) -> None:
     task = await opened(web)
     assert task["edits"] == "approve"
     done = await edit(web, task, stage=1, comment="30 is what was agreed")
@@ -74,7 +74,7 @@ async def test_an_approver_changes_a_value_and_approves_that(web: WebEnv) -> Non
         (PAYLOAD, {}, "nothing_changed"),
     ],
 )
-async def test_what_is_refused_changes_nothing(
+async def test_refused_edit_changes_nothing(
     web: WebEnv, payload: Any, more: dict[str, Any], code: str
 ) -> None:
     task = await opened(web)
@@ -83,7 +83,7 @@ async def test_what_is_refused_changes_nothing(
     assert (now["revision"], now["payload"], now["state"]) == (1, PAYLOAD, "open")
 
 
-async def test_a_refused_answer_leaves_no_revision_behind(web: WebEnv) -> None:
+async def test_refused_answer_leaves_no_revision_behind(web: WebEnv) -> None:
     """Both are one transaction."""
     task = await opened(web, approve=[{"any": ["ann@acme.example"]}, {"any": ["otto@acme.example"]}])
     assert (await web.answer(task["task_id"], stage=1, digest=task["digest"])).status == 200
@@ -93,12 +93,12 @@ async def test_a_refused_answer_leaves_no_revision_behind(web: WebEnv) -> None:
     assert (await web.get(f"/v1/tasks/{task['task_id']}", "otto"))["task"]["revision"] == 1
 
 
-async def test_a_strong_policy_wants_its_sign_in_for_this_too(web: WebEnv) -> None:
+async def test_edited_approval_requires_the_sign_in_of_the_policy(web: WebEnv) -> None:
     task = await opened(web, risk="high")
     assert (await edit(web, task)).code == "stronger_sign_in_required"
 
 
-async def test_without_the_policy_the_change_is_a_proposal(web: WebEnv) -> None:
+async def test_change_is_a_proposal_without_the_policy(web: WebEnv) -> None:
     task = await opened(web, edits="propose")
     assert (await edit(web, task)).code == "edit_not_approvable"
     assert (await edit(web, task, outcome=None)).status == 200
@@ -106,7 +106,7 @@ async def test_without_the_policy_the_change_is_a_proposal(web: WebEnv) -> None:
     assert "Change and approve" not in (await ann.get(f"/tasks/{task['task_id']}")).text
 
 
-async def test_the_page_offers_both_and_says_which_is_which(web: WebEnv) -> None:
+async def test_page_offers_and_distinguishes_both(web: WebEnv) -> None:
     task = await opened(web)
     ann, there = await reader(web, "ann"), f"/tasks/{task['task_id']}"
     page = await ann.get(there)
@@ -123,7 +123,7 @@ async def test_the_page_offers_both_and_says_which_is_which(web: WebEnv) -> None
     assert (await summaries(web, task))[1] == "Ann answered 'approved' to their own change"
 
 
-async def test_a_folded_request_is_shown_in_full_before_a_change_of_it_is_approved(web: WebEnv) -> None:
+async def test_folded_request_is_shown_in_full_before_an_edited_approval(web: WebEnv) -> None:
     """As for an answer on the page: from medium risk on, only from a page that showed the whole request."""
     task = await opened(web)
     whole = {**PAYLOAD, "reason": "late again\n" * 200}

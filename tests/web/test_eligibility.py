@@ -16,7 +16,7 @@ async def away(web: WebEnv, who: str, delegate: str, by: str) -> Any:
     return await web.call("PATCH", f"/v1/people/{who}@acme.example", body, by)
 
 
-async def test_a_stolen_admins_key_appoints_nobody_to_decide_what_is_open(web: WebEnv) -> None:
+async def test_stolen_key_of_an_admin_appoints_nobody_for_open_tasks(web: WebEnv) -> None:
     await web.join("carol", "admin")
     task_id = await gate(web, risk="high")
     made = await web.post("/v1/people", {"email": "mallory@evil.example", "roles": ["approver"]}, "carol")
@@ -42,7 +42,7 @@ async def key_of(web: WebEnv, email: str) -> str:
     return (await web.env.keys.create(HOME, ActorKind.PERSON, person.id, person.id)).secret
 
 
-async def test_a_delegate_who_was_named_before_keeps_the_say_when_the_dates_move(web: WebEnv) -> None:
+async def test_earlier_delegate_keeps_the_vote_when_the_dates_change(web: WebEnv) -> None:
     body = {"absences": [{"from": "2026-03-20", "until": "2026-03-25", "delegate": "emma@acme.example"}]}
     assert (await web.call("PATCH", "/v1/people/per_ann", body, "ann")).status == 200
     task_id = await gate(web)
@@ -55,7 +55,7 @@ async def test_a_delegate_who_was_named_before_keeps_the_say_when_the_dates_move
     assert (await decide(web, again, "emma")).code == "not_an_approver"  # named after it was asked
 
 
-async def test_who_asks_does_not_choose_who_decides_admins_included(web: WebEnv) -> None:
+async def test_requester_does_not_choose_the_approvers_even_as_admin(web: WebEnv) -> None:
     await web.join("dave", "admin")
     await web.join("mem", "member")
     await manifest(web)
@@ -71,7 +71,7 @@ async def test_who_asks_does_not_choose_who_decides_admins_included(web: WebEnv)
     assert (await decide(web, task_id, "mem")).code == "not_an_approver"
 
 
-async def test_between_the_request_and_its_task_an_admin_who_asks_adds_nobody(web: WebEnv) -> None:
+async def test_requesting_admin_adds_nobody_between_request_and_task(web: WebEnv) -> None:
     await web.join("dave", "admin")
     await web.join("mem", "member")
     flow = {
@@ -90,7 +90,7 @@ async def test_between_the_request_and_its_task_an_admin_who_asks_adds_nobody(we
         assert (await decide(web, asked_by[who][:-4] + "0002", "mem")).code == expected
 
 
-async def test_nobody_decides_their_own_request_through_a_key_that_they_made(web: WebEnv) -> None:
+async def test_own_request_cannot_be_decided_through_a_key_one_created(web: WebEnv) -> None:
     await web.join("dave", "admin")
     await manifest(web)
     task_id = (await web.send("dave", intent_type="intent.guarded.v1"))[:-4] + "0001"
@@ -102,7 +102,7 @@ async def test_nobody_decides_their_own_request_through_a_key_that_they_made(web
     assert 'value="approved"' not in page.text
 
 
-async def test_an_eligible_person_says_no_with_any_credential(web: WebEnv) -> None:
+async def test_eligible_person_rejects_with_any_credential(web: WebEnv) -> None:
     task_id = await gate(web, risk="high")
     assert (await decide(web, task_id, "ann")).code == "stronger_sign_in_required"
     assert (await decide(web, task_id, "emma", "rejected")).code == "not_an_approver"
@@ -110,7 +110,7 @@ async def test_an_eligible_person_says_no_with_any_credential(web: WebEnv) -> No
     assert (said.status, said["intent"]["ending"]) == (200, "rejected")
 
 
-async def test_a_service_submits_and_observes_its_own(web: WebEnv) -> None:
+async def test_service_submits_and_observes_its_own_intents(web: WebEnv) -> None:
     await web.apply_workflow()
     intent_id = await web.send("rita")
     web.keys["pipe"] = (await web.post("/v1/keys", {"service": "pipe"}, "oscar"))["api_key"]
@@ -143,7 +143,7 @@ async def test_a_service_submits_and_observes_its_own(web: WebEnv) -> None:
 
 
 @pytest.mark.parametrize("who", ["rita", "ann", "ci"])
-async def test_only_the_agent_or_an_admin_takes_and_reports_its_work(web: WebEnv, who: str) -> None:
+async def test_only_the_agent_or_an_admin_claims_and_reports_its_work(web: WebEnv, who: str) -> None:
     await web.apply_workflow()
     intent_id = await web.send()
     claim = f"/v1/agents/{VALIDATOR}/deliveries/claim"
@@ -159,7 +159,7 @@ async def test_only_the_agent_or_an_admin_takes_and_reports_its_work(web: WebEnv
     assert reported["summary"] == "Oscar finished step 'validate' as an admin, for the agent"
 
 
-async def test_the_trail_says_in_whose_stead_somebody_answered(web: WebEnv) -> None:
+async def test_audit_trail_names_the_person_a_delegate_answered_for(web: WebEnv) -> None:
     assert (await away(web, "ann", "emma", "ann")).status == 200
     task_id = await gate(web)
     assert (await decide(web, task_id, "emma")).status == 200
@@ -168,7 +168,7 @@ async def test_the_trail_says_in_whose_stead_somebody_answered(web: WebEnv) -> N
     assert answered["summary"] == "Emma answered 'approved' for Ann"
 
 
-async def test_hints_name_nobody_to_a_program(web: WebEnv) -> None:
+async def test_hints_to_a_program_name_nobody(web: WebEnv) -> None:
     task_id = await gate(web)
     for who in ("agent", "ci"):
         asked = await web.post(
@@ -187,7 +187,7 @@ async def test_hints_name_nobody_to_a_program(web: WebEnv) -> None:
     assert (await shown(web, task_id))["votes"] == []
 
 
-async def test_the_last_key_of_the_last_owner_stays_where_no_sign_in_link_can_be_mailed(web: WebEnv) -> None:
+async def test_last_key_of_the_last_owner_is_kept_if_no_sign_in_link_can_be_mailed(web: WebEnv) -> None:
     async def keys_of(who: str) -> list[str]:
         found = (await web.get("/v1/keys", "oscar"))["keys"]
         return [k["key_id"] for k in found if k["holder_id"] == f"per_{who}" and k["status"] == "active"]

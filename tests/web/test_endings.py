@@ -48,7 +48,7 @@ async def end(web: WebEnv, task_id: str, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ENDINGS)
-async def test_each_ending_is_a_fact_of_its_own_everywhere(web: WebEnv, how: str) -> None:
+async def test_each_ending_is_distinct_on_every_surface(web: WebEnv, how: str) -> None:
     task_id = await asked(web)
     await end(web, task_id, how)
     intent_id = f"{task_id[:-4]}0000"

@@ -63,7 +63,7 @@ def play(plan: Plan, steps: list[Any]) -> Story:
 
 @settings(max_examples=100, deadline=None)
 @given(st.lists(STEPS, max_size=14), st.sampled_from([gate(), LONG, gate(validate()), gate(approve())]))
-def test_every_event_carries_the_status_the_intent_had_then(steps: list[Any], plan: Plan) -> None:
+def test_every_event_has_the_status_of_its_time(steps: list[Any], plan: Plan) -> None:
     story = play(plan, steps)
     trail = EventWalker(story.intent)
     intent: Intent | None = None
@@ -84,7 +84,7 @@ def test_every_event_carries_the_status_the_intent_had_then(steps: list[Any], pl
 
 @settings(max_examples=50, deadline=None)
 @given(st.lists(STEPS, max_size=14))
-def test_a_step_seen_as_an_intent_ends_once_and_then_says_nothing(steps: list[Any]) -> None:
+def test_step_seen_as_an_intent_ends_once(steps: list[Any]) -> None:
     story = play(LONG, steps)
     facts = [sealed.fact for sealed in story.facts]
     for step_run in range(1, story.intent.step_runs + 1):
@@ -99,7 +99,7 @@ def test_a_step_seen_as_an_intent_ends_once_and_then_says_nothing(steps: list[An
 
 
 @pytest.mark.parametrize("after", [0, 1, 2, 3, 4, 5, 6])
-def test_a_cursor_may_be_counted_in_either_way(after: int) -> None:
+def test_even_and_odd_cursors_are_equivalent(after: int) -> None:
     story = Story().validated()
     facts = [sealed.fact for sealed in story.facts]
     seqs = [event.seq for event in walk(EventWalker(story.intent), facts, after)]
@@ -108,7 +108,7 @@ def test_a_cursor_may_be_counted_in_either_way(after: int) -> None:
         assert seqs == [event.seq for event in walk(EventWalker(story.intent), facts, after + 1)]
 
 
-def test_the_events_of_one_command_go_on_from_the_state_before() -> None:
+def test_events_of_one_command_continue_from_the_state_before() -> None:
     story = Story().validated()
     before = story.intent
     change = story.do(c.PatchControls(), SERVICE)
@@ -123,7 +123,7 @@ def test_the_events_of_one_command_go_on_from_the_state_before() -> None:
     assert before.status.value == event.status
 
 
-async def test_all_of_an_approvals_events(web: WebEnv) -> None:
+async def test_approval_has_all_its_events(web: WebEnv) -> None:
     intent_id, task_id = await web.at_gate()
     await web.env.pass_time(timedelta(minutes=6))
     await web.answer(task_id, comment="go")
@@ -148,7 +148,7 @@ async def test_all_of_an_approvals_events(web: WebEnv) -> None:
     assert {e["event_type"] for e in events} <= set(EVENT_TYPES)
 
 
-async def test_a_steps_agent_sees_an_intent_of_its_own(web: WebEnv) -> None:
+async def test_agent_of_a_step_sees_an_intent_of_its_own(web: WebEnv) -> None:
     await web.apply_workflow()
     intent_id = await web.send()
     step = intent_id[:-4] + "0001"

@@ -242,7 +242,7 @@ _PLAIN = b"Invalid HTTP request received."
 
 
 @pytest.mark.parametrize("name", CASES)
-async def test_a_request_is_framed_as_uvicorn_frames_it(web: WebEnv, name: str) -> None:
+async def test_requests_are_framed_as_by_uvicorn(web: WebEnv, name: str) -> None:
     async with both(web) as (ours, theirs):
         data = CASES[name] + NEXT
         whole = await compare(ours, theirs, data, [])
@@ -256,7 +256,7 @@ async def test_a_request_is_framed_as_uvicorn_frames_it(web: WebEnv, name: str) 
 _NOT_IN_H11 = ("chunked in two lines", "lines before", "connect")
 
 
-async def test_mutations_are_framed_as_uvicorn_frames_them(web: WebEnv) -> None:
+async def test_mutated_requests_are_framed_as_by_uvicorn(web: WebEnv) -> None:
     chance = random.Random(8)
     seeds = list(CASES.values())
     pieces = [
@@ -289,7 +289,7 @@ async def test_mutations_are_framed_as_uvicorn_frames_them(web: WebEnv) -> None:
             await compare(ours, theirs, bytes(data), parts)
 
 
-async def test_a_response_is_one_message_and_one_write(web: WebEnv) -> None:
+async def test_response_is_one_message_and_one_write(web: WebEnv) -> None:
     messages: list[str] = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:

@@ -15,7 +15,7 @@ from tests.web.web_env import HOME, PLAIN, WebEnv
 HOURS = {"zone": "Europe/Berlin", "days": "mon-fri", "from": "09:00", "to": "17:00"}
 
 
-async def test_the_exported_manifest_applied_changes_nothing(web: WebEnv) -> None:
+async def test_applying_the_exported_manifest_changes_nothing(web: WebEnv) -> None:
     await applied(web, MANIFEST)
     rotation = {"handover": "mon 09:00", "zone": "Europe/Berlin"}
     await applied(
@@ -42,7 +42,7 @@ async def test_the_exported_manifest_applied_changes_nothing(web: WebEnv) -> Non
     }
 
 
-async def test_the_exported_manifest_changes_nothing_after_people_left(web: WebEnv) -> None:
+async def test_exported_manifest_changes_nothing_after_people_left(web: WebEnv) -> None:
     """It names what was valid when it was applied, so people who left since are no reason to refuse it."""
     left = "ann@acme.example"
     alone = {"approve": [{"any": [left]}]}
@@ -89,7 +89,7 @@ async def test_the_exported_manifest_changes_nothing_after_people_left(web: WebE
     assert (await web.post("/v1/apply", together, "oscar")).status == 422
 
 
-async def test_an_export_with_people_who_left_is_imported_into_another_workspace(web: WebEnv) -> None:
+async def test_export_with_people_who_left_is_imported_into_another_workspace(web: WebEnv) -> None:
     """They are inactive there too, so that nobody has to be removed from the file."""
     left, here = "left@acme.example", "here@acme.example"
     away = [{"from": "2040-01-01", "until": "2040-02-01", "delegate": left}]
@@ -122,7 +122,7 @@ async def test_an_export_with_people_who_left_is_imported_into_another_workspace
         (["team:two"], [], "ann", "rita", 200),
     ],
 )
-async def test_a_manifest_may_not_take_away_who_is_left_of_an_unchanged_entry(
+async def test_manifest_cannot_remove_the_last_people_of_an_unchanged_entry(
     web: WebEnv, kind: str, first: list[str], second: list[str], gone: str, leaves: str, status: int
 ) -> None:
     need = 2 if first == ["team:two"] else 1
@@ -184,7 +184,9 @@ async def test_every_event_is_exported_once_in_order(web: WebEnv) -> None:
     assert "'body'" not in plain
 
 
-async def test_a_page_of_requests_ends_after_four_megabytes_and_is_masked_off_the_loop(web: WebEnv) -> None:
+async def test_page_of_requests_is_limited_to_four_megabytes_and_masked_off_the_event_loop(
+    web: WebEnv,
+) -> None:
     sent = [
         await web.send(to_agent="validator", intent_type=PLAIN, payload={"n": n, "note": "x" * 120_000})
         for n in range(36)
@@ -198,7 +200,7 @@ async def test_a_page_of_requests_ends_after_four_megabytes_and_is_masked_off_th
     assert len(await every_page(web, "/v1/export/audit?bodies=true&limit=100")) == 1
 
 
-async def test_since_leaves_out_what_is_older(web: WebEnv) -> None:
+async def test_since_omits_what_is_older(web: WebEnv) -> None:
     await web.send(to_agent="validator", intent_type=PLAIN)
     web.clock.move(timedelta(hours=1))
     late = await web.send(to_agent="validator", intent_type=PLAIN)
@@ -209,7 +211,7 @@ async def test_since_leaves_out_what_is_older(web: WebEnv) -> None:
     assert (wrong.status, wrong["error"]["field"]) == (422, "since")
 
 
-async def test_what_happened_since_is_exported_whenever_its_request_was_created(web: WebEnv) -> None:
+async def test_later_events_of_an_older_request_are_exported(web: WebEnv) -> None:
     old = await web.send(to_agent="validator", intent_type=PLAIN)
     await web.send(to_agent="stranger", intent_type=PLAIN)
     web.clock.move(timedelta(days=1))
@@ -225,11 +227,11 @@ async def test_what_happened_since_is_exported_whenever_its_request_was_created(
 
 @pytest.mark.parametrize("path", ["manifest", "intents", "audit"])
 @pytest.mark.parametrize("who", ["ann", "rita", "agent", "ci"])
-async def test_only_those_who_may_read_everything_export(web: WebEnv, path: str, who: str) -> None:
+async def test_only_auditors_export(web: WebEnv, path: str, who: str) -> None:
     assert (await web.get(f"/v1/export/{path}", who)).code == "auditor_required"
 
 
-async def test_no_value_of_an_exported_request_is_a_secret(web: WebEnv) -> None:
+async def test_exported_requests_contain_no_secret(web: WebEnv) -> None:
     secret = "hunter2-Tr0ub4dor"
     await web.send(payload={"password": secret}, correlation_id=f"run token={secret}")
     text = (await web.get("/v1/export/intents", "oscar")).text

@@ -8,7 +8,7 @@ FORM = {"properties": {"x": {"type": "string", "minimum": 5}}}
 
 
 @pytest.mark.parametrize("where", ["intent", "bundle", "workflow", "apply"])
-async def test_a_keyword_without_effect_is_refused_by_name(web: WebEnv, where: str) -> None:
+async def test_keyword_without_effect_is_refused_by_name(web: WebEnv, where: str) -> None:
     asked = {"title": "Which?", "task_type": "form", "form_schema": FORM}
     step = {"id": "ask", "human": {"type": "form", "title": "Which?", "form": FORM}}
     workflow = {"workflow": "w", "intent_type": "intent.form.w.v1", "steps": [step]}

@@ -59,7 +59,7 @@ def paths(intent_id: str) -> list[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("name", BODIES)
-async def test_no_body_breaks_any_endpoint(web: WebEnv, name: str) -> None:
+async def test_no_body_causes_a_server_error(web: WebEnv, name: str) -> None:
     intent_id, _ = await web.at_gate()
     for method, path in paths(intent_id):
         for who in ("oscar", "agent"):
@@ -67,7 +67,7 @@ async def test_no_body_breaks_any_endpoint(web: WebEnv, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [n for n in BODIES if n != "nothing"])
-async def test_creating_refuses_what_is_not_strict_json(web: WebEnv, name: str) -> None:
+async def test_json_that_is_not_strict_is_refused(web: WebEnv, name: str) -> None:
     answer = await web.call("POST", "/v1/intents", BODIES[name])
     check_shape(answer)
     assert answer.status in (400, 422)
@@ -76,7 +76,7 @@ async def test_creating_refuses_what_is_not_strict_json(web: WebEnv, name: str) 
 WRONG: list[Any] = [None, True, -1, 1.5, "x" * 5000, "a\x00é😀", [1], {}, {"a": {"b": []}}]
 
 
-async def test_wrong_types_everywhere(web: WebEnv) -> None:
+async def test_wrong_types_are_refused_in_every_field(web: WebEnv) -> None:
     intent_id, _ = await web.at_gate()
     rows = {(row.method, row.path): row for row in ENDPOINTS if row.request is not None}
     for row in rows.values():
@@ -120,11 +120,13 @@ MEMBERS = st.dictionaries(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(body=MEMBERS)
-async def test_any_submission_is_taken_or_refused_in_shape(web: WebEnv, body: dict[str, Any]) -> None:
+async def test_any_submission_is_accepted_or_refused_in_the_error_format(
+    web: WebEnv, body: dict[str, Any]
+) -> None:
     check_shape(await web.post("/v1/intents", body))
 
 
-async def test_a_body_over_the_limit_is_refused_before_it_is_read(web: WebEnv) -> None:
+async def test_oversized_body_is_refused_before_it_is_read(web: WebEnv) -> None:
     big = b'{"intent_type": "a.b.v1", "payload": {"a": "' + b"x" * 1_000_000 + b'"}}'
     answer = await web.call("POST", "/v1/intents", big)
     check_shape(answer)
@@ -138,7 +140,7 @@ async def test_a_body_over_the_limit_is_refused_before_it_is_read(web: WebEnv) -
     assert Answer(sent).code == "payload_too_large"
 
 
-async def test_a_body_of_exactly_the_limit_is_read_and_one_byte_more_is_not(web: WebEnv) -> None:
+async def test_body_of_exactly_the_limit_is_accepted(web: WebEnv) -> None:
     web.state.settings = replace(web.state.settings, max_body=2000)
 
     def body(size: int) -> bytes:
@@ -158,7 +160,7 @@ async def test_a_body_of_exactly_the_limit_is_read_and_one_byte_more_is_not(web:
         assert sent.status_code == status, "without a declared length, too"
 
 
-async def test_after_a_body_that_was_too_large_the_connection_is_closed(web: WebEnv) -> None:
+async def test_connection_is_closed_after_an_oversized_body(web: WebEnv) -> None:
     web.state.settings = replace(web.state.settings, max_body=2000)
     refused = await web.call("POST", "/v1/intents", b" " * 2001)
     assert (refused.status, refused.headers.get("connection")) == (413, "close")
@@ -166,7 +168,7 @@ async def test_after_a_body_that_was_too_large_the_connection_is_closed(web: Web
     assert (wrong.status, wrong.headers.get("connection")) == (400, None), "of others it is kept"
 
 
-async def test_the_limit_is_the_setting_and_a_bundles_own_where_that_is_larger(web: WebEnv) -> None:
+async def test_limit_is_the_setting_or_that_of_bundles_if_larger(web: WebEnv) -> None:
     web.state.settings = replace(web.state.settings, max_body=2000)
     body = {"intent_type": "a.b.v1", "payload": {"a": "x" * 2000}}
     assert (await web.post("/v1/intents", body)).code == "payload_too_large"
@@ -177,14 +179,14 @@ async def test_the_limit_is_the_setting_and_a_bundles_own_where_that_is_larger(w
     assert (await web.post("/v1/scenarios/validate", {"x": "x" * 900_000})).status == 200
 
 
-async def test_a_cursor_that_no_page_said_is_named(web: WebEnv) -> None:
+async def test_invalid_cursor_is_refused_by_field(web: WebEnv) -> None:
     for path in ("/v1/intents", "/v1/tasks", "/v1/tasks?state=closed&q=b"):
         answer = await web.get(f"{path}{'&' if '?' in path else '?'}cursor=nonsense", "ann")
         assert (answer.status, answer["error"]["field"]) == (422, "cursor")
 
 
 @pytest.mark.parametrize("length", ["-1", "abc", "9" * 400, "1e9"])
-async def test_a_strange_content_length_changes_nothing(web: WebEnv, length: str) -> None:
+async def test_odd_content_length_changes_nothing(web: WebEnv, length: str) -> None:
     answer = await web.call("POST", "/v1/intents", b'{"intent_type": "a.b.v1"}', content_length=length)
     check_shape(answer)
 
@@ -202,7 +204,7 @@ async def test_a_strange_content_length_changes_nothing(web: WebEnv, length: str
         {"cookie": "c" * 1_000_000},
     ],
 )
-async def test_a_huge_header_breaks_nothing(web: WebEnv, headers: dict[str, str]) -> None:
+async def test_huge_header_causes_no_error(web: WebEnv, headers: dict[str, str]) -> None:
     answer = await web.post("/v1/intents", {"intent_type": "a.b.v1"}, **headers)
     check_shape(answer)
     assert len(answer.headers["x-request-id"]) <= 128
@@ -235,24 +237,24 @@ async def test_a_huge_header_breaks_nothing(web: WebEnv, headers: dict[str, str]
         "/v1/service-accounts/'; drop table intents; --",
     ],
 )
-async def test_a_strange_path_or_query_is_refused_in_shape(web: WebEnv, path: str) -> None:
+async def test_odd_path_or_query_is_refused_in_the_error_format(web: WebEnv, path: str) -> None:
     check_shape(await web.get(path), path)
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "OPTIONS", "TRACE", "BREW" * 100])
-async def test_a_method_that_is_not_there_is_refused_in_shape(web: WebEnv, method: str) -> None:
+async def test_unsupported_method_is_refused_in_the_error_format(web: WebEnv, method: str) -> None:
     answer = await web.call(method, "/v1/intents")
     check_shape(answer)
     assert (answer.status, answer.code) == (405, "method_not_allowed")
     assert answer.headers["allow"] == "GET, HEAD, POST"
 
 
-async def test_two_owners_at_once_are_refused(web: WebEnv) -> None:
+async def test_two_owners_in_one_request_are_refused(web: WebEnv) -> None:
     answer = await web.get("/v1/inbox?owner_agent=agent://a/b/c", x_owner_agent="agent://a/b/d")
     assert (answer.status, answer.code) == (400, "owner_conflict")
 
 
-async def test_what_was_not_foreseen_is_told_without_its_cause(
+async def test_unexpected_error_is_reported_without_its_cause(
     web: WebEnv, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def broken() -> Any:

@@ -29,7 +29,7 @@ PAGES = ("/", "/login", "/t/token", "/login/token", "/static/inbox.css", "/live"
 
 
 @pytest.mark.parametrize("path", PAGES)
-async def test_pages_answer_to_the_name_in_the_base_url_only(web: WebEnv, path: str) -> None:
+async def test_pages_are_served_only_under_the_host_of_the_base_url(web: WebEnv, path: str) -> None:
     settle(web, "https://signoff.example")
     for host in (
         "evil.test",
@@ -52,12 +52,12 @@ async def test_pages_answer_to_the_name_in_the_base_url_only(web: WebEnv, path: 
         assert (await page(web, path, [("host", host)])).status_code != 421
 
 
-async def test_a_request_for_a_page_names_exactly_one_host(web: WebEnv) -> None:
+async def test_page_request_must_name_exactly_one_host(web: WebEnv) -> None:
     answer = await page(web, "/login", [("host", "signoff.test"), ("host", "signoff.test")])
     assert answer.status_code == 400
 
 
-async def test_names_of_this_machine_are_one(web: WebEnv) -> None:
+async def test_names_of_this_machine_are_equivalent(web: WebEnv) -> None:
     settle(web, "http://127.0.0.1:8100")
     for host in ("127.0.0.1:8100", "localhost:8100", "[::1]:8100", "127.0.0.1:9999", "gate.localhost"):
         assert (await page(web, "/login", [("host", host)])).status_code == 200
@@ -65,12 +65,12 @@ async def test_names_of_this_machine_are_one(web: WebEnv) -> None:
 
 
 @pytest.mark.parametrize("path", ["/health", "/ready", "/v1/me", "/openapi.json", "/docs"])
-async def test_probes_and_the_api_are_reached_by_any_name(web: WebEnv, path: str) -> None:
+async def test_probes_and_the_api_are_served_under_any_host(web: WebEnv, path: str) -> None:
     answer = await page(web, path, [("host", "10.1.2.3:8100"), ("x-api-key", web.keys["ann"])])
     assert answer.status_code == 200
 
 
-async def test_a_foreign_origin_is_refused_whatever_the_host_says(web: WebEnv) -> None:
+async def test_foreign_origin_is_refused_under_any_host(web: WebEnv) -> None:
     settle(web, "https://signoff.example")
     headers = [("host", "evil.test"), ("origin", "https://evil.test")]
     assert (await page(web, "/login", headers, "POST")).status_code == 421
@@ -93,7 +93,7 @@ async def test_a_foreign_origin_is_refused_whatever_the_host_says(web: WebEnv) -
         ("[::1", ""),
     ],
 )
-def test_what_a_host_is_called(netloc: str, name: str) -> None:
+def test_host_name_is_normalized(netloc: str, name: str) -> None:
     assert name_of(netloc) == name
 
 
@@ -114,7 +114,7 @@ def test_what_a_host_is_called(netloc: str, name: str) -> None:
         ("127.0.0.1", {"x-forwarded-for": "1.1.1.1," * 5000 + "10.0.0.2"}, "1.1.1.1"),
     ],
 )
-def test_who_asks_is_read_from_the_right_and_only_from_trusted_proxies(
+def test_caller_address_is_read_from_the_right_through_trusted_proxies_only(
     peer: str, headers: dict[str, str], caller: str
 ) -> None:
     given = [(name.encode(), value.encode()) for name, value in headers.items()]
@@ -122,7 +122,7 @@ def test_who_asks_is_read_from_the_right_and_only_from_trusted_proxies(
     assert caller_of(peer, given, ()) == peer
 
 
-async def test_failures_at_open_pages_are_limited_and_take_nothing_from_who_succeeds(web: WebEnv) -> None:
+async def test_failures_at_open_pages_are_limited_without_affecting_successes(web: WebEnv) -> None:
     statuses = [(await page(web, "/t/nothing", [])).status_code for _ in range(121)]
     assert statuses == [410] * 120 + [429]
     ann = await web.actor("ann")

@@ -39,7 +39,7 @@ async def read(web: WebEnv, intent: str, who: str = "ann", since: int = 0) -> di
     return dict(answer.json)
 
 
-async def test_the_bodies_are_those_that_the_webhook_posts(hooked: Hooked) -> None:
+async def test_notifications_equal_the_bodies_of_the_webhook(hooked: Hooked) -> None:
     web, sink = hooked
     human = {
         "type": "approval",
@@ -68,7 +68,7 @@ async def test_the_bodies_are_those_that_the_webhook_posts(hooked: Hooked) -> No
     assert "hush" not in json.dumps(found)
 
 
-async def test_reading_goes_on_after_a_number(web: WebEnv) -> None:
+async def test_reading_continues_after_a_number(web: WebEnv) -> None:
     intent, task = await web.ask(assignees=["ann@acme.example"])
     first = await read(web, intent)
     assert [one["type"] for one in first["notifications"]] == ["task.opened"]
@@ -81,14 +81,14 @@ async def test_reading_goes_on_after_a_number(web: WebEnv) -> None:
     assert len({one["id"] for one in every}) == len(every)
 
 
-async def test_a_program_is_not_told_who_is_asked(web: WebEnv) -> None:
+async def test_program_does_not_see_who_is_asked(web: WebEnv) -> None:
     intent, _ = await web.ask(assignees=["ann@acme.example"])
     assert "ann@acme.example" in json.dumps(await read(web, intent, "ann"))
     assert "ann@acme.example" not in json.dumps(await read(web, intent, "ci"))
 
 
 @pytest.mark.parametrize("who", ["stranger", "sam"])
-async def test_only_who_may_see_the_intent_reads_it(web: WebEnv, who: str) -> None:
+async def test_notifications_are_visible_to_who_may_see_the_intent(web: WebEnv, who: str) -> None:
     intent, _ = await web.ask(assignees=["ann@acme.example"])
     refused = await web.get(f"/v1/intents/{intent}/notifications", who)
     assert (refused.status, refused.code) == (404, "intent_not_found")

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from tests.web.web_env import HOME, PAYLOAD, TYPE, VALIDATOR, WebEnv
 
 
-async def test_a_submitted_intent_can_be_read_and_has_two_events_at_once(web: WebEnv) -> None:
+async def test_submitted_intent_can_be_read_and_has_two_events(web: WebEnv) -> None:
     sent = await web.post("/v1/intents", {"intent_type": TYPE, "to_agent": VALIDATOR, "payload": PAYLOAD})
     assert sent.status == 200
     assert sent["ok"] is True
@@ -27,7 +27,7 @@ async def test_a_submitted_intent_can_be_read_and_has_two_events_at_once(web: We
     ]
 
 
-async def test_the_types_workflow_is_the_plan(web: WebEnv) -> None:
+async def test_workflow_of_the_type_is_the_plan(web: WebEnv) -> None:
     await web.apply_workflow()
     sent = await web.post("/v1/intents", {"intent_type": TYPE, "payload": PAYLOAD})
     steps = sent["intent"]["steps"]
@@ -37,7 +37,7 @@ async def test_the_types_workflow_is_the_plan(web: WebEnv) -> None:
     ]
 
 
-async def test_a_dry_run_of_a_workflow_makes_neither_it_nor_its_agents(web: WebEnv) -> None:
+async def test_dry_run_of_a_workflow_creates_nothing(web: WebEnv) -> None:
     flow = {"workflow": "new", "intent_type": "intent.new.v1", "steps": [{"id": "run", "agent": "newcomer"}]}
     for query, there in (("?dry_run=true", False), ("", True)):
         answer = await web.post(f"/v1/workflows{query}", flow, "oscar")
@@ -47,7 +47,7 @@ async def test_a_dry_run_of_a_workflow_makes_neither_it_nor_its_agents(web: WebE
         assert ((await web.get("/v1/workflows/intent.new.v1", "oscar")).status == 200) == there
 
 
-async def test_camel_case_and_members_at_the_top_are_understood(web: WebEnv) -> None:
+async def test_camel_case_and_top_level_members_are_accepted(web: WebEnv) -> None:
     body = {"intentType": "test.v1", "toAgent": "validator", "amount": 12, "note": None}
     sent = await web.post("/v1/intents", body)
     assert sent.status == 200
@@ -63,7 +63,7 @@ async def test_unknown_members_beside_a_payload_are_warnings(web: WebEnv) -> Non
     assert any("notify_email" in warning for warning in sent["warnings"])
 
 
-async def test_the_same_key_gives_the_first_answer_again(web: WebEnv) -> None:
+async def test_repeated_idempotency_key_returns_the_first_response(web: WebEnv) -> None:
     body = {"intent_type": TYPE, "payload": {"a": 1, "b": 2}}
     first = await web.post("/v1/intents", body, idempotency_key="k1")
     same = b'{"payload": {"b": 2.0, "a": 1}, "intent_type": "' + TYPE.encode() + b'"}'
@@ -75,7 +75,7 @@ async def test_the_same_key_gives_the_first_answer_again(web: WebEnv) -> None:
     assert elsewhere["intent_id"] != first["intent_id"]
 
 
-async def test_a_repeated_request_is_answered_also_where_it_could_not_be_made_any_more(web: WebEnv) -> None:
+async def test_repeated_request_is_answered_although_it_would_be_refused_now(web: WebEnv) -> None:
     await web.apply_workflow()
     failed = await web.send()
     await web.post(f"/v1/intents/{failed}/resolve", {"status": "CANCELED"})
@@ -101,7 +101,7 @@ async def test_a_repeated_request_is_answered_also_where_it_could_not_be_made_an
         assert (await web.post(path, body)).code == refused
 
 
-async def test_a_bad_idempotency_key_is_refused(web: WebEnv) -> None:
+async def test_malformed_idempotency_key_is_refused(web: WebEnv) -> None:
     answer = await web.post("/v1/intents", {"intent_type": TYPE}, idempotency_key="k" * 256)
     assert (answer.status, answer.code) == (422, "invalid_idempotency_key")
 
@@ -134,7 +134,7 @@ async def test_lists_are_filtered_by_status(web: WebEnv) -> None:
     assert (await web.get("/v1/intents?status=")).code == "empty_parameter"
 
 
-async def test_resolving_completes_with_progress_before(web: WebEnv) -> None:
+async def test_resolving_as_completed_records_progress_first(web: WebEnv) -> None:
     intent_id = await web.send(to_agent="validator", reply_to="agent://acme/prod/ci")
     done = await web.post(f"/v1/intents/{intent_id}/resolve", {"status": "completed", "result": {"n": 1}})
     assert done["applied"] is True
@@ -149,7 +149,7 @@ async def test_resolving_completes_with_progress_before(web: WebEnv) -> None:
     assert (again.status, again.code) == (409, "intent_terminal")
 
 
-async def test_resolving_as_failed_says_why(web: WebEnv) -> None:
+async def test_resolving_as_failed_records_the_reason(web: WebEnv) -> None:
     intent_id = await web.send(to_agent="validator")
     body = {"status": "FAILED", "error": {"code": "boom", "message": "It broke."}}
     done = await web.post(f"/v1/intents/{intent_id}/resolve", body)
@@ -163,13 +163,13 @@ async def test_resolving_with_another_status_is_refused(web: WebEnv) -> None:
     assert (answer.status, answer["error"]["field"]) == (422, "status")
 
 
-async def test_a_gate_cannot_be_declared_completed(web: WebEnv) -> None:
+async def test_human_step_cannot_be_resolved_as_completed(web: WebEnv) -> None:
     intent_id, _ = await web.at_gate()
     answer = await web.post(f"/v1/intents/{intent_id}/resolve", {"status": "COMPLETED"})
     assert (answer.status, answer.code) == (403, "gate_not_passed")
 
 
-async def test_a_step_is_resolved_as_itself_not_as_the_whole(web: WebEnv) -> None:
+async def test_step_is_resolved_without_resolving_the_intent(web: WebEnv) -> None:
     await web.apply_workflow()
     intent_id = await web.send()
     step = intent_id[:-4] + "0001"
@@ -197,7 +197,7 @@ async def test_controls_and_policy_count_generations(web: WebEnv) -> None:
     assert second["policy_generation"] == 2
 
 
-async def test_bulk_cancel_first_says_what_it_would_do(web: WebEnv) -> None:
+async def test_bulk_cancel_has_a_dry_run(web: WebEnv) -> None:
     old = await web.send(to_agent="validator")
     web.clock.move(timedelta(hours=25))
     fresh = await web.send(to_agent="validator")
@@ -209,7 +209,7 @@ async def test_bulk_cancel_first_says_what_it_would_do(web: WebEnv) -> None:
     assert (await web.status(old), await web.status(fresh)) == ("CANCELED", "DELIVERED")
 
 
-async def test_bulk_cancel_where_the_queue_is_full_is_to_be_tried_again(web: WebEnv) -> None:
+async def test_bulk_cancel_with_a_full_queue_can_be_retried(web: WebEnv) -> None:
     old = [await web.send(to_agent="validator") for _ in range(3)]
     web.clock.move(timedelta(hours=25))
     limit, web.env.committer._limit = web.env.committer._limit, 0
@@ -222,7 +222,7 @@ async def test_bulk_cancel_where_the_queue_is_full_is_to_be_tried_again(web: Web
     assert {await web.status(intent_id) for intent_id in old} == {"CANCELED"}
 
 
-async def test_what_failed_is_retried_as_a_new_intent(web: WebEnv) -> None:
+async def test_failed_intent_is_retried_as_a_new_one(web: WebEnv) -> None:
     intent_id = await web.send(to_agent="validator", human_task={"title": "May we?"})
     early = await web.post(f"/v1/intents/{intent_id}/retry")
     assert (early.status, early.code) == (409, "not_retryable")
@@ -237,12 +237,12 @@ async def test_what_failed_is_retried_as_a_new_intent(web: WebEnv) -> None:
     assert [s["kind"] for s in read["intent"]["steps"]] == ["agent", "human"]
 
 
-async def test_a_deadline_in_the_past_is_refused(web: WebEnv) -> None:
+async def test_deadline_in_the_past_is_refused(web: WebEnv) -> None:
     answer = await web.post("/v1/intents", {"intent_type": TYPE, "deadline_at": "2020-01-01T00:00:00Z"})
     assert (answer.status, answer["error"]["field"]) == (422, "deadline_at")
 
 
-async def test_an_intent_times_out_as_a_whole(web: WebEnv) -> None:
+async def test_intent_times_out_at_its_deadline(web: WebEnv) -> None:
     intent_id = await web.send(to_agent="validator", deadline_at="2026-03-02T10:00:00Z")
     await web.env.pass_time(timedelta(hours=2))
     read = await web.get(f"/v1/intents/{intent_id}")

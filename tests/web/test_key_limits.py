@@ -43,7 +43,7 @@ async def calling(web: WebEnv) -> AsyncIterator[Caller]:
                     await writer.wait_closed()
 
 
-async def test_streams_beyond_the_limit_are_refused_and_other_holders_are_not(web: WebEnv) -> None:
+async def test_streams_beyond_the_limit_are_refused_per_holder(web: WebEnv) -> None:
     web.state.admission = Admission(KeyLimits(streams=3))
     target = "/v1/agents/validator/intents/stream?wait_seconds=50"
     async with calling(web) as caller:
@@ -53,7 +53,7 @@ async def test_streams_beyond_the_limit_are_refused_and_other_holders_are_not(we
         assert (await caller.get(web.keys["oscar"], target))[0] == 200
 
 
-async def test_requests_beyond_the_rate_are_refused_and_other_holders_are_not(web: WebEnv) -> None:
+async def test_requests_beyond_the_rate_are_refused_per_holder(web: WebEnv) -> None:
     web.state.admission = Admission(KeyLimits(rate=4))
     async with calling(web) as caller:
         found = [await caller.get(web.keys["agent"], "/v1/intents") for _ in range(60)]
@@ -64,7 +64,7 @@ async def test_requests_beyond_the_rate_are_refused_and_other_holders_are_not(we
         assert (await caller.get(web.keys["oscar"], "/v1/intents"))[0] == 200
 
 
-async def test_a_repeat_is_answered_beyond_the_limit_of_open_intents(web: WebEnv) -> None:
+async def test_repeated_request_is_answered_beyond_the_limit_of_open_intents(web: WebEnv) -> None:
     env = web.env
     admission = Admission(KeyLimits(open_services=2), env.store.intents.open_of)
     web.state.engine = Engine(env.committer, env.clock, env.directory, env.store, env.recent, admission)

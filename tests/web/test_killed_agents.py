@@ -39,7 +39,7 @@ def refused(answer: Answer) -> tuple[int, str]:
 REFUSED = (403, "agent_killed")
 
 
-async def test_the_bodies_are_axps(web: WebEnv) -> None:
+async def test_responses_have_the_format_of_axp(web: WebEnv) -> None:
     listed = (await web.get("/v1/mesh/agents/validator"))["agent"]
     killed = await kill(web)
     assert (killed["ok"], killed["status"]) == (True, "killed")
@@ -58,7 +58,7 @@ async def test_the_bodies_are_axps(web: WebEnv) -> None:
 
 
 @pytest.mark.parametrize("act", ["kill", "resume"])
-async def test_the_address_of_another_workspace_stops_no_agent_of_this_one(web: WebEnv, act: str) -> None:
+async def test_address_of_another_workspace_kills_no_agent_of_this_one(web: WebEnv, act: str) -> None:
     """Work for such an address goes to the agent of the same name here, but killing that one would be a mistake."""
     if act == "resume":
         await kill(web)
@@ -77,7 +77,7 @@ async def test_the_address_of_another_workspace_stops_no_agent_of_this_one(web: 
 @pytest.mark.parametrize(
     "endpoint", [one for one in ENDPOINTS if one.access is Access.KEY], ids=lambda one: one.name
 )
-async def test_its_key_can_do_nothing_but_send_heartbeats(web: WebEnv, endpoint: Any) -> None:
+async def test_killed_agent_may_only_send_heartbeats(web: WebEnv, endpoint: Any) -> None:
     await kill(web)
     path = endpoint.path.replace("{address:path}", "validator")
     for name in ("intent_id", "task_id", "delivery_id", "person_id", "account_id", "key_id"):
@@ -88,7 +88,7 @@ async def test_its_key_can_do_nothing_but_send_heartbeats(web: WebEnv, endpoint:
     assert endpoint.killed is (endpoint.name == "sendHeartbeat")
 
 
-async def test_work_is_refused_to_everybody_in_its_place(web: WebEnv) -> None:
+async def test_work_of_a_killed_agent_is_refused_to_everybody(web: WebEnv) -> None:
     await web.send(to_agent="validator")
     await kill(web)
     for who in ("agent", "oscar"):
@@ -99,7 +99,7 @@ async def test_work_is_refused_to_everybody_in_its_place(web: WebEnv) -> None:
     assert len((await web.post(CLAIM, {}, "agent"))["deliveries"]) == 1
 
 
-async def test_requests_to_it_and_in_its_name_are_refused_and_longer_plans_wait(web: WebEnv) -> None:
+async def test_requests_to_a_killed_agent_are_refused_and_longer_plans_wait(web: WebEnv) -> None:
     open_id = await web.send(to_agent="validator")
     await kill(web)
     direct = {"intent_type": PLAIN, "payload": {}, "to_agent": "validator"}
@@ -120,7 +120,7 @@ async def test_requests_to_it_and_in_its_name_are_refused_and_longer_plans_wait(
     assert await web.status(open_id) == "DELIVERED", "what was there stays"
 
 
-async def test_a_result_of_before_the_kill_is_never_accepted(web: WebEnv) -> None:
+async def test_result_from_before_the_kill_is_never_accepted(web: WebEnv) -> None:
     intent_id = await web.send(to_agent="validator")
     [delivery] = (await web.post(CLAIM, {"lease_seconds": 600}, "agent"))["deliveries"]
     path, token = f"/v1/deliveries/{delivery['delivery_id']}", delivery["token"]
@@ -138,7 +138,7 @@ async def test_a_result_of_before_the_kill_is_never_accepted(web: WebEnv) -> Non
     assert (again["intent_id"], again["attempt"]) == (intent_id, 2)
 
 
-async def test_who_killed_it_is_on_the_record_and_on_every_surface(web: WebEnv) -> None:
+async def test_kill_is_recorded_and_shown_on_every_surface(web: WebEnv) -> None:
     await web.join("adam", "admin")
     await web.apply_workflow()
     intent_id = await web.send()
@@ -176,7 +176,7 @@ async def test_owners_and_admins_kill_and_resume_on_the_page(web: WebEnv) -> Non
 
 
 @pytest.mark.parametrize("who", ["agent", "oscar"])
-async def test_an_open_stream_ends_at_once_and_shows_nothing_more(web: WebEnv, who: str) -> None:
+async def test_open_stream_of_a_killed_agent_ends_at_once(web: WebEnv, who: str) -> None:
     path = f"/v1/agents/{VALIDATOR}/intents/stream?wait_seconds=45"
     await web.apply_workflow()
     async with serving(web) as url, listening(url, path, **{"x-api-key": web.keys[who]}) as lines:
@@ -187,7 +187,7 @@ async def test_an_open_stream_ends_at_once_and_shows_nothing_more(web: WebEnv, w
         assert [line for line in said if line.startswith("data")] == []
 
 
-async def test_a_claim_that_waits_ends_at_once(web: WebEnv) -> None:
+async def test_waiting_claim_of_a_killed_agent_ends_at_once(web: WebEnv) -> None:
     await web.apply_workflow()
     async with serving(web) as url, httpx2.AsyncClient(base_url=url, timeout=FAR) as http:
         headers = {"x-api-key": web.keys["agent"]}
@@ -219,7 +219,7 @@ async def test_kills_and_resumes_are_listed(web: WebEnv) -> None:
 
 
 @pytest.mark.parametrize("restriction", ["killed", "limits", "senders"])
-async def test_a_restricted_agent_is_removed_by_admins_only(web: WebEnv, restriction: str) -> None:
+async def test_restricted_agent_is_removed_by_admins_only(web: WebEnv, restriction: str) -> None:
     """The service that registered it cannot put another agent of that name in its place."""
     made = await web.post("/v1/service-accounts", {"name": "robot"}, "ci")
     assert made.status == 200, made.text

@@ -16,7 +16,7 @@ def lines(caplog: pytest.LogCaptureFixture, logger: str) -> list[dict[str, Any]]
     return [vars(record)["fields"] for record in caplog.records if record.name == logger]
 
 
-async def test_each_decision_is_one_line(web: WebEnv, caplog: pytest.LogCaptureFixture) -> None:
+async def test_each_decision_is_one_log_line(web: WebEnv, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, "signoff")
     await web.apply_workflow()
     intent, task = await web.at_gate()
@@ -39,7 +39,7 @@ async def test_each_decision_is_one_line(web: WebEnv, caplog: pytest.LogCaptureF
     assert "prod-postgres-main" not in caplog.text
 
 
-async def test_keys_and_sign_ins_are_lines_without_a_secret(
+async def test_keys_and_sign_ins_are_logged_without_secrets(
     web: WebEnv, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "signoff")
@@ -57,7 +57,7 @@ async def test_keys_and_sign_ins_are_lines_without_a_secret(
     assert "ann@acme.example" not in caplog.text
 
 
-async def test_a_quiet_log_costs_no_line(web: WebEnv, caplog: pytest.LogCaptureFixture) -> None:
+async def test_disabled_log_level_creates_no_record(web: WebEnv, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, "signoff")
     _, task = await web.ask()
     await web.answer(task, "approved", "ann")

@@ -62,7 +62,7 @@ async def cost(web: WebEnv) -> dict[str, tuple[int, int]]:
     return found
 
 
-async def test_a_list_reads_what_it_shows_however_many_tasks_are_open(web: WebEnv) -> None:
+async def test_list_cost_does_not_grow_with_open_tasks(web: WebEnv) -> None:
     for _ in range(3):
         await web.ask(assignees=ANN)
     for _ in range(10):
@@ -74,7 +74,7 @@ async def test_a_list_reads_what_it_shows_however_many_tasks_are_open(web: WebEn
 
 
 @pytest.mark.parametrize("sort", ["due", "age"])
-async def test_the_pages_of_the_inbox_have_no_holes_and_repeat_nothing(web: WebEnv, sort: str) -> None:
+async def test_pages_of_the_inbox_have_no_gaps_or_repetitions(web: WebEnv, sort: str) -> None:
     asked = {(await web.ask(assignees=ANN))[1] for _ in range(65)}
     late = sorted(asked)[2]
     until = (web.clock.now() + timedelta(hours=1)).isoformat()
@@ -95,7 +95,7 @@ async def test_the_pages_of_the_inbox_have_no_holes_and_repeat_nothing(web: WebE
     assert seen[-1] == late
 
 
-async def test_answered_tasks_are_read_together_however_many_there_are(web: WebEnv) -> None:
+async def test_answered_tasks_are_read_in_one_query(web: WebEnv) -> None:
     async def decide(count: int) -> None:
         for _ in range(count):
             task = (await web.ask(assignees=ANN))[1]
@@ -120,7 +120,7 @@ async def test_answered_tasks_are_read_together_however_many_there_are(web: WebE
     assert {one["votes"][0]["person"] for one in (*listed["tasks"], *rest["tasks"])} == {"per_ann"}
 
 
-async def test_lists_have_no_comments(web: WebEnv) -> None:
+async def test_lists_contain_no_comments(web: WebEnv) -> None:
     """Comments can be long; only the task itself includes them."""
     task = (await web.ask(assignees=ANN))[1]
     assert (await web.post(f"/v1/tasks/{task}/comment", {"comment": "Why?"}, "ann")).status == 200

@@ -7,7 +7,7 @@ SAID = "it failed with password=hunter2-Tr0ub4dor"
 SECRET = "hunter2-Tr0ub4dor"
 
 
-async def test_why_an_intent_failed_is_told_without_the_secret_in_it(web: WebEnv) -> None:
+async def test_secret_in_a_failure_reason_is_masked(web: WebEnv) -> None:
     """The SDK's exception and the CLI's last line repeat it."""
     await web.apply_workflow()
     intent = await web.send()
@@ -21,14 +21,14 @@ async def test_why_an_intent_failed_is_told_without_the_secret_in_it(web: WebEnv
     assert (bool(reasons), any(SECRET in one for one in reasons)) == (True, False)
 
 
-async def test_a_title_in_why_an_intent_was_rejected_is_masked(web: WebEnv) -> None:
+async def test_secret_in_a_title_quoted_by_a_rejection_is_masked(web: WebEnv) -> None:
     intent, task = await web.ask(title=f"Go? {SAID}")
     assert (await web.answer(task, "rejected")).status == 200
     error = (await web.get(f"/v1/intents/{intent}"))["intent"]["error"]
     assert ("rejected" in error["message"], SECRET in error["message"]) == (True, False)
 
 
-async def test_the_comment_of_a_revision_is_masked_on_the_page(web: WebEnv) -> None:
+async def test_comment_of_a_revision_is_masked_on_the_page(web: WebEnv) -> None:
     await web.apply_workflow(steps=[{"id": "approve", "human": {"type": "review", "title": "Go?"}}])
     task = (await web.send(payload={"n": 1}))[:-4] + "0001"
     revised = await web.post(f"/v1/tasks/{task}/revise", {"payload": {"n": 2}, "comment": SAID}, "ann")
@@ -37,7 +37,7 @@ async def test_the_comment_of_a_revision_is_masked_on_the_page(web: WebEnv) -> N
     assert ("it failed with" in page, SECRET in page) == (True, False)
 
 
-async def test_no_page_shows_a_secret_in_stored_bytes_or_in_the_source_of_a_workflow(web: WebEnv) -> None:
+async def test_pages_mask_secrets_in_stored_bytes_and_workflow_sources(web: WebEnv) -> None:
     """The exact bytes are evidence for programs; pages mask them like other values."""
     steps = [
         {"id": "validate", "agent": "validator", "input": {"api_key": SECRET, "share": 5}},
@@ -56,7 +56,7 @@ async def test_no_page_shows_a_secret_in_stored_bytes_or_in_the_source_of_a_work
     assert any(SECRET in event["body"] for event in events)
 
 
-async def test_stored_bytes_that_are_no_event_any_more_are_masked_too(web: WebEnv) -> None:
+async def test_damaged_stored_bytes_are_masked_too(web: WebEnv) -> None:
     intent, _ = await web.ask()
     changed = "update events set body = :body where intent_id = :id and seq = 1"
     await web.env.store.write((changed, {"id": intent, "body": f"broken {SAID}".encode()}))
@@ -64,7 +64,7 @@ async def test_stored_bytes_that_are_no_event_any_more_are_masked_too(web: WebEn
     assert ("broken it failed" in page, SECRET in page) == (True, False)
 
 
-async def test_the_receipt_masks_a_secret_that_was_entered_in_a_form(web: WebEnv) -> None:
+async def test_receipt_masks_a_secret_entered_in_a_form(web: WebEnv) -> None:
     fields = {"password": {"type": "string"}, "rows": {"type": "integer"}}
     steps = [{"id": "fill", "human": {"type": "form", "title": "Fill in", "form": {"properties": fields}}}]
     await web.apply_workflow(steps=steps)

@@ -21,7 +21,7 @@ async def health(web: WebEnv, who: str = "ci", query: str = "") -> dict[str, Any
 
 
 @pytest.mark.parametrize("body", [None, {}, {"metrics": {}}])
-async def test_a_heartbeat_is_seen_as_a_poll_is(web: WebEnv, body: Any) -> None:
+async def test_heartbeat_counts_as_activity_like_a_poll(web: WebEnv, body: Any) -> None:
     assert await health(web) == {"validator": "unknown", "stranger": "unknown"}
     beat = await web.call("POST", BEAT, body, "agent", user_agent="axme-sdk-python/0.3")
     assert (beat.status, beat["status"], beat["health_status"]) == (200, "healthy", "healthy")
@@ -45,7 +45,7 @@ async def test_only_an_agent_sends_a_heartbeat(web: WebEnv, who: str) -> None:
     assert set((await health(web)).values()) == {"unknown"}
 
 
-async def test_an_agent_that_was_not_seen_for_three_minutes_is_unreachable(web: WebEnv) -> None:
+async def test_agent_without_activity_for_three_minutes_is_unreachable(web: WebEnv) -> None:
     await web.get("/v1/agents/validator/intents", "agent")
     await web.state.workers.once()
     web.state.workers._noted.clear()  # as any other server, which has heard nothing
@@ -66,7 +66,7 @@ async def test_an_agent_that_was_not_seen_for_three_minutes_is_unreachable(web: 
     }
 
 
-async def test_an_agent_counts_as_seen_for_less_than_three_minutes(web: WebEnv) -> None:
+async def test_agent_is_healthy_for_less_than_three_minutes(web: WebEnv) -> None:
     account, now = (await web.env.directory.of(HOME)).by_address[VALIDATOR], web.clock.now()
     for ago, said in ((PRESENT - timedelta(seconds=1), "healthy"), (PRESENT, "unreachable")):
         assert shown(account, Worker(VALIDATOR, now - ago), now).health_status == said
@@ -85,7 +85,7 @@ async def test_agents_are_filtered_by_health(web: WebEnv) -> None:
     assert (refused.status, refused["error"]["field"]) == (422, "health")
 
 
-async def test_one_agent_is_found_by_id_address_and_name(web: WebEnv) -> None:
+async def test_agent_is_found_by_id_address_and_name(web: WebEnv) -> None:
     await web.post(BEAT, {}, "agent")
     listed = (await web.get("/v1/mesh/agents?health=healthy"))["agents"][0]
     assert listed["address_id"] == (await web.get("/v1/agents/validator"))["agent"]["address_id"]
@@ -108,7 +108,7 @@ async def test_another_workspace_sees_none_of_these_agents(web: WebEnv) -> None:
     assert (await web.get(f"/v1/mesh/agents/{here}", "sam")).status == 404
 
 
-async def test_capabilities_are_families_that_are_there(web: WebEnv) -> None:
+async def test_capabilities_list_existing_families(web: WebEnv) -> None:
     flow = {"workflow": "w", "intent_type": "a.new.v1", "steps": [{"id": "do", "agent": "validator"}]}
     before = (await web.get("/v1/capabilities"))["supported_intent_types"]
     assert PLAIN not in before
@@ -120,6 +120,6 @@ async def test_capabilities_are_families_that_are_there(web: WebEnv) -> None:
     assert answer["capabilities"] == [*CAPABILITIES]
 
 
-async def test_there_are_no_templates_of_scenarios(web: WebEnv) -> None:
+async def test_scenario_templates_are_an_empty_list(web: WebEnv) -> None:
     assert (await web.get("/v1/tool-registry/macros")).json == {"ok": True, "macros": []}
     assert (await web.get("/v1/tool-registry/macros/any")).status == 404

@@ -43,7 +43,7 @@ def counted_again(web: WebEnv) -> None:
     web.state.totals._at = None
 
 
-async def test_an_approval_is_counted_from_request_to_decision(web: WebEnv) -> None:
+async def test_approval_is_counted_from_request_to_decision(web: WebEnv) -> None:
     steps = [{"id": "approve", "human": {"policy": "prod"}}]
     prod = {"approve": [{"any": ["ann@acme.example"]}], "deadline": "8h", "risk": "low"}
     workflow = {"workflow": "change", "intent_type": TYPE, "steps": steps}
@@ -72,7 +72,7 @@ async def test_an_approval_is_counted_from_request_to_decision(web: WebEnv) -> N
     assert of(after, "signoff_up") == 1
 
 
-async def test_what_waits_to_be_sent_and_who_asks_for_work(web: WebEnv) -> None:
+async def test_waiting_messages_and_active_workers_are_measured(web: WebEnv) -> None:
     outbox, due = web.env.store.outbox, web.clock.now() - timedelta(minutes=3)
     rows = [
         OutboxRow(id, HOME, INTENT, 0, OutboxKind.PERSON, "email", "ann", b"{}", due)
@@ -98,7 +98,7 @@ async def test_what_waits_to_be_sent_and_who_asks_for_work(web: WebEnv) -> None:
     assert of(await scraped(web), "signoff_outbox_messages", channel="email", state="dead") == 0
 
 
-async def test_a_late_timer_is_seen(web: WebEnv) -> None:
+async def test_late_timer_is_measured(web: WebEnv) -> None:
     await web.apply_workflow()
     await web.at_gate()
     web.clock.move(timedelta(minutes=5, seconds=20))  # its first reminder was due after five
@@ -108,7 +108,7 @@ async def test_a_late_timer_is_seen(web: WebEnv) -> None:
     assert 20 <= of(found, "signoff_wake_lag_seconds_sum") < 21
 
 
-async def test_a_request_that_waited_for_news_has_no_duration(web: WebEnv) -> None:
+async def test_long_polling_request_has_no_duration(web: WebEnv) -> None:
     """Its duration would say nothing about the server."""
     claim = {"method": "POST", "path": "/v1/agents/{address:path}/deliveries/claim"}
     for wait, measured in ((0, 1), (0.3, 1)):
@@ -118,7 +118,7 @@ async def test_a_request_that_waited_for_news_has_no_duration(web: WebEnv) -> No
     assert of(found, "signoff_http_requests_total", status="200", **claim) == 2
 
 
-async def test_only_those_who_may_read_everything_read_it_unless_it_is_open(web: WebEnv) -> None:
+async def test_metrics_are_for_owners_admins_and_auditors_unless_open(web: WebEnv) -> None:
     await web.join("adam", "admin")
     for who, status in {
         "oscar": 200,
@@ -135,19 +135,19 @@ async def test_only_those_who_may_read_everything_read_it_unless_it_is_open(web:
     assert (await web.get("/metrics", "")).status == 200
 
 
-async def test_the_format_is_the_one_that_was_asked_for(web: WebEnv) -> None:
+async def test_requested_format_is_returned(web: WebEnv) -> None:
     answer = await web.get("/metrics", "aud", accept="application/openmetrics-text; version=1.0.0")
     assert answer.headers["content-type"].startswith("application/openmetrics-text")
     assert "signoff_up" in {family.name for family in open_metrics(answer.text)}
 
 
 @pytest.mark.parametrize("version", ['"1.0.0"', "1e9", "..", "abc"])
-async def test_a_format_in_a_version_that_is_no_number_is_the_text_format(web: WebEnv, version: str) -> None:
+async def test_invalid_format_version_returns_the_text_format(web: WebEnv, version: str) -> None:
     answer = await web.get("/metrics", "aud", accept=f"application/openmetrics-text; version={version}")
     assert (answer.status, answer.headers["content-type"].partition(";")[0]) == (200, "text/plain")
 
 
-async def test_without_a_database_the_rest_is_still_told(web: WebEnv) -> None:
+async def test_database_outage_leaves_the_other_metrics(web: WebEnv) -> None:
     async def down() -> None:
         raise Busy("database_unavailable", "down")
 
@@ -158,7 +158,7 @@ async def test_without_a_database_the_rest_is_still_told(web: WebEnv) -> None:
     assert ("signoff_commit_queue_jobs", frozenset()) in found
 
 
-async def test_every_metric_and_gauge_is_there_with_its_help(web: WebEnv) -> None:
+async def test_every_metric_and_gauge_has_a_help_line(web: WebEnv) -> None:
     text = (await web.get("/metrics", "aud")).text
     for metric in METRICS:
         assert f"# HELP {metric.name}" in text
@@ -166,7 +166,7 @@ async def test_every_metric_and_gauge_is_there_with_its_help(web: WebEnv) -> Non
         assert f"# HELP {name} {about}" in text
 
 
-async def test_no_text_from_outside_becomes_a_label_or_a_series_without_end(web: WebEnv) -> None:
+async def test_outside_text_creates_no_label_and_no_unbounded_series(web: WebEnv) -> None:
     for number in range(30):
         await web.call("BREW", f"/v1/nothing/{number}", None, "aud")
         await web.get(f"/v1/intents/{number}", "aud")
@@ -176,7 +176,7 @@ async def test_no_text_from_outside_becomes_a_label_or_a_series_without_end(web:
     assert of(found, "signoff_http_requests_total", method=OTHER, path="", status="404") == 30
 
 
-def test_a_metric_has_a_limit_of_series() -> None:
+def test_metric_has_a_limit_of_series() -> None:
     metrics = Metrics()
     for number in range(5_000):
         metrics.request("GET", f"/{number}", 200, 0.001)

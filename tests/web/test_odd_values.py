@@ -61,7 +61,7 @@ ROWS: dict[str, tuple[str, Any, tuple[str, ...]]] = {
 
 
 @pytest.mark.parametrize("path", ROWS)
-async def test_an_odd_value_is_taken_or_refused_and_what_was_taken_is_shown(web: WebEnv, path: str) -> None:
+async def test_odd_value_is_accepted_and_shown_or_refused(web: WebEnv, path: str) -> None:
     method, body, pages = ROWS[path]
     east = {"zone": "Pacific/Kiritimati"}
     assert (await web.call("PATCH", "/v1/people/per_oscar", east, "oscar")).status == 200
@@ -79,7 +79,7 @@ async def test_an_odd_value_is_taken_or_refused_and_what_was_taken_is_shown(web:
 
 
 @pytest.mark.parametrize("number", ["9007199254740992", "9" * 20, "9" * 1900, "9" * 3000])
-async def test_a_number_beyond_what_json_holds_is_refused_in_every_query(web: WebEnv, number: str) -> None:
+async def test_number_beyond_json_is_refused_in_every_query(web: WebEnv, number: str) -> None:
     intent, _ = await web.ask()
     for path in (
         "/v1/intents?limit=",

@@ -59,7 +59,7 @@ READS = [
 
 
 @pytest.mark.parametrize(("path", "body"), UNNAMED)
-async def test_an_unnamed_yes_that_comes_twice_opens_one_gate(
+async def test_repeated_untargeted_approval_passes_one_human_step(
     web: WebEnv, path: str, body: dict[str, Any]
 ) -> None:
     intent_id = await two_gates(web)
@@ -73,7 +73,7 @@ async def test_an_unnamed_yes_that_comes_twice_opens_one_gate(
 
 
 @pytest.mark.parametrize("read", READS)
-async def test_whoever_has_looked_since_may_answer_without_a_name(web: WebEnv, read: str) -> None:
+async def test_untargeted_answer_is_accepted_after_the_task_was_read(web: WebEnv, read: str) -> None:
     intent_id = await two_gates(web)
     path, body = f"/v1/approvals/{intent_id}/decision", {"decision": "approve"}
     await web.post(path, body, "ann")
@@ -89,7 +89,7 @@ async def test_whoever_has_looked_since_may_answer_without_a_name(web: WebEnv, r
 
 @pytest.mark.parametrize(("path", "body"), UNNAMED)
 @pytest.mark.parametrize("opened", [two_gates, two_stages])
-async def test_a_copy_of_an_unnamed_yes_is_known_by_its_trace_after_the_next_question_was_read(
+async def test_copy_of_an_untargeted_approval_is_recognized_by_its_trace(
     web: WebEnv, path: str, body: dict[str, Any], opened: Callable[[WebEnv], Awaitable[str]]
 ) -> None:
     """AXP's SDKs send the same trace id with a request and each retry of it."""
@@ -109,7 +109,7 @@ async def test_a_copy_of_an_unnamed_yes_is_known_by_its_trace_after_the_next_que
     assert (late.status, late.json) == (200, first.json)
 
 
-async def test_a_trace_is_its_senders_and_hides_no_other_answer(web: WebEnv) -> None:
+async def test_trace_belongs_to_its_sender_and_hides_no_other_answer(web: WebEnv) -> None:
     await apply(web, STAGED, gate("ask", {"any": ["ann@acme.example", "otto@acme.example"], "need": 2}))
     intent_id = await web.send(intent_type=STAGED)
     path = f"/v1/approvals/{intent_id}/decision"
@@ -126,7 +126,7 @@ async def test_a_trace_is_its_senders_and_hides_no_other_answer(web: WebEnv) -> 
     assert await web.status(other) == "COMPLETED"
 
 
-async def test_a_refused_answer_is_judged_anew_under_its_trace(web: WebEnv) -> None:
+async def test_refused_answer_is_evaluated_again_under_its_trace(web: WebEnv) -> None:
     intent_id = await two_gates(web)
     path, body = f"/v1/approvals/{intent_id}/decision", {"decision": "approve"}
     await web.post(path, body, "ann")
@@ -136,7 +136,9 @@ async def test_a_refused_answer_is_judged_anew_under_its_trace(web: WebEnv) -> N
     assert await web.status(intent_id) == "COMPLETED"
 
 
-async def test_looking_at_what_is_over_or_at_events_before_it_is_no_look_at_the_task(web: WebEnv) -> None:
+async def test_reading_a_closed_task_or_earlier_events_does_not_count_as_reading_the_task(
+    web: WebEnv,
+) -> None:
     intent_id = await two_gates(web)
     path, body = f"/v1/approvals/{intent_id}/decision", {"decision": "approve"}
     await web.post(path, body, "ann")
@@ -147,7 +149,7 @@ async def test_looking_at_what_is_over_or_at_events_before_it_is_no_look_at_the_
     assert (await web.post(path, body, "ann")).code == "not_shown"
 
 
-async def test_the_same_body_twice_does_not_pass_the_next_stage_with_or_without_a_key(web: WebEnv) -> None:
+async def test_repeated_body_does_not_pass_the_next_stage_with_or_without_a_key(web: WebEnv) -> None:
     for headers in ({}, {"idempotency_key": "k"}):
         intent_id = await two_stages(web)
         task_id = f"{intent_id[:-4]}0001"
@@ -169,7 +171,7 @@ async def test_the_same_body_twice_does_not_pass_the_next_stage_with_or_without_
         assert done["intent"]["status"] == "COMPLETED"
 
 
-async def test_a_client_that_lost_its_reply_asks_again_and_hears_the_same(web: WebEnv) -> None:
+async def test_repeated_request_after_a_lost_response_returns_the_same(web: WebEnv) -> None:
     _, task_id = await web.ask()
     digest = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]["digest"]
     said = {"outcome": "approved", "stage": 1, "revision": 1, "digest": digest, "comment": "fine"}
@@ -182,7 +184,7 @@ async def test_a_client_that_lost_its_reply_asks_again_and_hears_the_same(web: W
     assert (late.status, late.code) == (409, "already_decided")
 
 
-async def test_a_double_click_on_the_page_is_one_answer_and_shows_its_receipt(web: WebEnv) -> None:
+async def test_double_click_on_the_page_is_one_answer_with_its_receipt(web: WebEnv) -> None:
     intent_id = await two_stages(web)
     task_id = f"{intent_id[:-4]}0001"
     ann = await reader(web, "ann")
@@ -201,7 +203,7 @@ async def test_a_double_click_on_the_page_is_one_answer_and_shows_its_receipt(we
     assert (await facts(web, intent_id)).count("answered") == 2
 
 
-async def test_a_form_with_two_answers_is_refused(web: WebEnv) -> None:
+async def test_form_with_two_answers_is_refused(web: WebEnv) -> None:
     _, task_id = await web.ask(
         task_type="form",
         form_schema={
@@ -234,7 +236,7 @@ async def test_a_form_with_two_answers_is_refused(web: WebEnv) -> None:
         {"decision": "reject", "approved": True},
     ],
 )
-async def test_an_approval_with_two_answers_is_refused(web: WebEnv, body: dict[str, Any]) -> None:
+async def test_approval_with_two_answers_is_refused(web: WebEnv, body: dict[str, Any]) -> None:
     intent_id, _ = await web.ask()
     assert (await web.post(f"/v1/approvals/{intent_id}/decision", body, "ann")).code == "contradictory_answer"
 
@@ -250,7 +252,7 @@ async def test_an_approval_with_two_answers_is_refused(web: WebEnv, body: dict[s
         {"outcome": "rejected", "why": "no"},
     ],
 )
-async def test_a_persons_answer_before_the_task_is_open_is_no_agents_result(
+async def test_answer_of_a_person_before_the_task_opens_is_no_agents_result(
     web: WebEnv, who: str, body: dict[str, Any]
 ) -> None:
     """Not even an admin's, who may report for an agent: it would replace the check."""
@@ -271,7 +273,7 @@ async def test_a_persons_answer_before_the_task_is_open_is_no_agents_result(
     {"action": "complete", "decision": "no"}, {"action": "complete", "rejected": "yes"},
 ])  # fmt: skip
 @pytest.mark.parametrize("step", [False, True])
-async def test_a_persons_no_to_a_bare_request_never_completes_it(
+async def test_rejection_of_a_direct_request_never_completes_it(
     web: WebEnv, body: dict[str, Any], step: bool
 ) -> None:
     intent_id = await web.send(intent_type="t.bare.v1", to_agent="validator")
@@ -279,7 +281,7 @@ async def test_a_persons_no_to_a_bare_request_never_completes_it(
     assert await web.status(intent_id) != "COMPLETED"
 
 
-async def test_whoever_completes_and_says_no_at_once_is_asked_what_was_meant(web: WebEnv) -> None:
+async def test_completion_with_a_rejection_is_refused_as_contradictory(web: WebEnv) -> None:
     for body in ({"action": "complete", "outcome": "rejected"}, {"action": "complete", "approved": False}):
         await web.apply_workflow()
         intent_id = await web.send()
@@ -297,7 +299,7 @@ async def test_whoever_completes_and_says_no_at_once_is_asked_what_was_meant(web
     {"Declined": "yes"}, {"status": "Rejected"}, {"result": "denied"}, {"action": "reject"},
     {"status": "changes_requested"}, {"Decision": "reject"}, {"OUTCOME": "rejected"}, {"Status": "denied"},
 ])  # fmt: skip
-async def test_a_contradiction_is_one_in_whatever_words(web: WebEnv, data: dict[str, Any]) -> None:
+async def test_contradiction_is_refused_in_any_spelling(web: WebEnv, data: dict[str, Any]) -> None:
     for path, body in (
         ("/v1/tasks/{}/answer", {"outcome": "approved", "data": data}),
         ("/v1/intents/{}/resume", {"task_result": {"outcome": "approved", **data}}),
@@ -310,7 +312,7 @@ async def test_a_contradiction_is_one_in_whatever_words(web: WebEnv, data: dict[
         assert answer.code == "contradictory_answer", (path, body, answer.text)
 
 
-async def test_nothing_is_approved_before_it_is_asked(web: WebEnv) -> None:
+async def test_nothing_is_approved_before_the_task_opens(web: WebEnv) -> None:
     await web.apply_workflow()
     intent_id = await web.send()
     before = await facts(web, intent_id)
@@ -354,7 +356,7 @@ async def revised(web: WebEnv, task_id: str, rows: int, who: str = "emma") -> di
     return task
 
 
-async def test_a_check_of_an_earlier_revision_says_nothing_of_this_one(web: WebEnv) -> None:
+async def test_check_of_an_earlier_revision_does_not_count_for_this_one(web: WebEnv) -> None:
     task_id = await checked(web, passed=True, reversible=True)
     before = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
     assert (before["result_revisions"], before["revision"]) == ({"check": 1}, 1)
@@ -367,7 +369,7 @@ async def test_a_check_of_an_earlier_revision_says_nothing_of_this_one(web: WebE
     assert "Not stated." in text
 
 
-async def test_what_an_earlier_check_found_demands_its_sign_in_until_it_has_looked_again(web: WebEnv) -> None:
+async def test_risk_of_an_earlier_check_applies_until_the_check_is_repeated(web: WebEnv) -> None:
     task_id = await checked(web, risk="high")
     before = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
     assert (before["risk"], before["strength"]) == ("high", "session")
@@ -385,7 +387,7 @@ async def test_what_an_earlier_check_found_demands_its_sign_in_until_it_has_look
     assert "found high" in (await ann.get(f"/tasks/{task_id}")).text
 
 
-async def test_what_was_changed_is_told_revision_by_revision(web: WebEnv) -> None:
+async def test_revisions_are_listed_with_their_changes(web: WebEnv) -> None:
     task_id = await checked(web, 1, passed=True)
     await revised(web, task_id, 6)
     task = await revised(web, task_id, 7, "otto")
@@ -399,7 +401,7 @@ async def test_what_was_changed_is_told_revision_by_revision(web: WebEnv) -> Non
     assert "From revision 1 to revision 2" in text
 
 
-async def test_whoever_acts_next_is_told_of_which_revision_each_result_is(web: WebEnv) -> None:
+async def test_each_result_names_its_revision(web: WebEnv) -> None:
     ask = gate("ask", {"any": ["ann@acme.example", "emma@acme.example"]})
     await apply(web, CHECKED, {"id": "check", "agent": "validator"}, ask, {"id": "do", "agent": "validator"})
     intent_id = await web.send(intent_type=CHECKED, payload={"rows": 5})

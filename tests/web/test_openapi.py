@@ -101,19 +101,19 @@ def test_every_example_is_valid() -> None:
     assert tried > 900
 
 
-def test_free_objects_say_that_they_take_anything() -> None:
+def test_free_objects_declare_additional_properties() -> None:
     for where, part in schemas(DOCUMENT):
         if part.get("type") in ("object", ["object", "null"]) and "properties" not in part:
             assert "additionalProperties" in part, where
 
 
-def test_no_default_is_forced_upon_a_client() -> None:
+def test_document_contains_no_default() -> None:
     assert not [where for where, part in schemas(DOCUMENT) if "default" in part]
     assert SCHEMAS["CreateIntentRequest"]["required"] == ["intent_type"]
     assert {"ok", "warnings"} <= {*SCHEMAS["CreatedOut"]["required"]}, "what an answer always holds"
 
 
-def test_a_request_says_whether_it_takes_other_fields() -> None:
+def test_request_schema_says_whether_it_takes_other_fields() -> None:
     for row in ENDPOINTS:
         if row.request is not None:
             said = SCHEMAS[row.request.__name__].get("additionalProperties")
@@ -122,7 +122,7 @@ def test_a_request_says_whether_it_takes_other_fields() -> None:
     assert [name for name in sorted(sent()) if SCHEMAS[name].get("additionalProperties")] == ["ResumeRequest"]
 
 
-def test_times_are_marked_as_times() -> None:
+def test_times_have_the_date_time_format() -> None:
     for name, schema in SCHEMAS.items():
         for field, said in schema.get("properties", {}).items():
             if field.endswith("_at") or field in ("at", "lease_until"):
@@ -146,7 +146,7 @@ def test_times_are_marked_as_times() -> None:
         (SCHEMAS["ContactOut"]["properties"]["kind"]["enum"], ContactKind),
     ],
 )
-def test_enumerations_are_those_of_the_rules(words: Any, of: Any) -> None:
+def test_enumerations_equal_those_of_the_rules(words: Any, of: Any) -> None:
     assert [*words] == [str(one) for one in of]
 
 
@@ -165,7 +165,7 @@ def test_each_operation_names_its_errors() -> None:
     assert OPERATIONS["createIntent"]["responses"]["429"] == {"$ref": "#/components/responses/TooMany"}
 
 
-def test_the_error_codes_of_an_operation_are_codes_of_the_source_with_their_status() -> None:
+def test_error_codes_of_an_operation_exist_with_their_status() -> None:
     raised = {(code, str(place.status)) for code, places in errors.codes().items() for place in places}
     known = codes.known()
     assert {row.name for row in ENDPOINTS} >= known.keys()
@@ -183,7 +183,7 @@ def test_the_error_codes_of_an_operation_are_codes_of_the_source_with_their_stat
     )
 
 
-def test_a_limit_is_named_only_where_it_can_be_reached() -> None:
+def test_rate_limit_is_named_only_where_it_applies() -> None:
     def limited(code: str) -> set[str]:
         return {
             name
@@ -230,7 +230,7 @@ OF_OTHERS = {
 }
 
 
-def test_every_error_code_of_the_rules_is_named_by_an_operation() -> None:
+def test_every_error_code_is_named_by_an_operation() -> None:
     named = {
         (code, status)
         for operation in OPERATIONS.values()
@@ -246,7 +246,7 @@ def test_every_error_code_of_the_rules_is_named_by_an_operation() -> None:
     assert missing == OF_OTHERS.keys()
 
 
-def test_the_edition_for_older_generators_uses_only_what_3_0_has() -> None:
+def test_openapi_3_0_edition_uses_only_its_keywords() -> None:
     made = openapi.openapi_3_0.edition(DOCUMENT)
     assert made["openapi"] == "3.0.3"
     assert made["paths"].keys() == DOCUMENT["paths"].keys()
@@ -277,7 +277,7 @@ def test_the_edition_for_older_generators_uses_only_what_3_0_has() -> None:
     }
 
 
-async def test_both_editions_are_served_as_they_are_checked_in(web: WebEnv) -> None:
+async def test_both_editions_are_served_as_checked_in(web: WebEnv) -> None:
     for name, text in (("openapi", openapi.text()), ("openapi-3.0", openapi.text_3_0())):
         served = await web.get(f"/{name}.json", "")
         assert (served.status, served.text) == (200, text)
@@ -329,7 +329,7 @@ async def mailing(store: Store, clock: FixedClock) -> AsyncIterator[WebEnv]:
             await web.http.aclose()
 
 
-async def test_the_server_accepts_every_example(mailing: WebEnv) -> None:
+async def test_server_accepts_every_example(mailing: WebEnv) -> None:
     web = mailing
     told = Told(web)
     await web.join("ben", "approver")

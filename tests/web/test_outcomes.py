@@ -42,7 +42,7 @@ async def result(web: WebEnv, task_id: str) -> signoff.Result:
     return signoff.Result.read((await web.get(f"/v1/intents/{task_id[:-4]}0000"))["intent"])
 
 
-async def test_each_is_offered_with_its_label_and_meaning(web: WebEnv) -> None:
+async def test_each_outcome_is_offered_with_its_label_and_meaning(web: WebEnv) -> None:
     task_id = await asked(web)
     task = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
     assert task["allowed_outcomes"] == ["full", "canary", "archive", "rejected"]
@@ -54,7 +54,7 @@ async def test_each_is_offered_with_its_label_and_meaning(web: WebEnv) -> None:
     assert "The plan counts this as a success" in page.text
 
 
-async def test_the_card_names_the_outcomes_that_lead_to_a_step_and_shows_answers_by_their_label(
+async def test_card_names_outcomes_that_lead_to_a_step_and_shows_answers_by_label(
     web: WebEnv,
 ) -> None:
     task_id = await asked(web)
@@ -77,7 +77,7 @@ async def test_the_card_names_the_outcomes_that_lead_to_a_step_and_shows_answers
         ("rejected", "FAILED", "rejected", ExitCode.REJECTED),
     ],
 )
-async def test_it_is_taken_for_what_it_means(
+async def test_custom_outcome_counts_as_its_meaning(
     web: WebEnv, outcome: str, status: str, ended: str, code: ExitCode
 ) -> None:
     task_id = await asked(web)
@@ -95,7 +95,7 @@ async def test_it_is_taken_for_what_it_means(
     assert told == {"canary": ["few"], "archive": ["tell"]}.get(outcome, [])
 
 
-async def test_approved_alone_says_nothing_where_there_are_two_yeses(web: WebEnv) -> None:
+async def test_approved_is_refused_if_two_outcomes_approve(web: WebEnv) -> None:
     task_id = await asked(web)
     refused = await web.answer(task_id, "approved", "ann")
     assert (refused.status, refused.code) == (422, "outcome_not_allowed")
@@ -139,7 +139,7 @@ async def test_approved_alone_says_nothing_where_there_are_two_yeses(web: WebEnv
         ),
     ],
 )
-async def test_what_means_nothing_is_refused_with_the_reason(
+async def test_undefined_outcome_is_refused_with_the_reason(
     web: WebEnv, outcomes: list[Any], field: str, said: str
 ) -> None:
     human = {"title": "Go?", "approvers": ["ann@acme.example"], "outcomes": outcomes}
@@ -151,7 +151,7 @@ async def test_what_means_nothing_is_refused_with_the_reason(
 
 
 @pytest.mark.parametrize("declared", [False, True])
-async def test_a_route_after_a_no_or_silence_is_a_success_only_where_it_says_so(
+async def test_route_after_rejection_or_expiry_is_a_success_only_if_declared(
     web: WebEnv, declared: bool
 ) -> None:
     way: Any = {"goto": "tell", "as": "success"} if declared else "tell"
@@ -180,7 +180,7 @@ async def test_a_route_after_a_no_or_silence_is_a_success_only_where_it_says_so(
             done.raise_for_status()
 
 
-async def test_a_policys_silence_can_be_declared_a_success_and_says_so(web: WebEnv) -> None:
+async def test_policys_expiry_can_be_declared_a_success_and_says_so(web: WebEnv) -> None:
     policy = {"deadline": "1h", "on_timeout": {"goto": "tell", "as": "success"}}
     human = {"title": "Go?", "policy": policy}
     body = {
@@ -196,7 +196,7 @@ async def test_a_policys_silence_can_be_declared_a_success_and_says_so(web: WebE
     assert (done.status, done.ending, done.approved) == ("COMPLETED", "expired", False)
 
 
-async def test_what_was_refused_is_repeated_with_its_gate(web: WebEnv) -> None:
+async def test_retry_of_a_rejected_request_asks_people_again(web: WebEnv) -> None:
     task_id = await asked(web, on_failure="tell")
     await web.answer(task_id, "rejected", "ann")
     again = await web.post(f"/v1/intents/{task_id[:-4]}0000/retry", {}, "ci")
@@ -205,7 +205,7 @@ async def test_what_was_refused_is_repeated_with_its_gate(web: WebEnv) -> None:
     assert (intent["status"], intent["waiting_reason"]) == ("WAITING", "WAITING_FOR_HUMAN")
 
 
-async def test_the_bare_request_of_axps_retry_meets_the_gate_of_its_type(web: WebEnv) -> None:
+async def test_bare_retry_of_axp_asks_people_by_the_workflow_of_its_type(web: WebEnv) -> None:
     """AXP's CLI sends type and payload again without a plan; a workflow of that type asks again."""
     task_id = await asked(web, on_failure="tell")
     await web.answer(task_id, "rejected", "ann")
@@ -226,7 +226,7 @@ async def test_the_bare_request_of_axps_retry_meets_the_gate_of_its_type(web: We
         (["approved", "hold"], ""),
     ],
 )
-async def test_outcomes_of_a_request_of_which_none_approves_are_refused_by_name(
+async def test_outcomes_without_an_approval_are_refused_by_name(
     web: WebEnv, allowed: list[str], code: str
 ) -> None:
     for more in ({}, {"to_agent": "validator"}):

@@ -15,7 +15,7 @@ from tests.web.people_steps import MANIFEST, TYPE, decide, gate, manifest, shown
 from tests.web.web_env import ELSEWHERE, HOME, WebEnv
 
 
-async def test_one_document_is_planned_then_applied_and_the_second_time_changes_nothing(web: WebEnv) -> None:
+async def test_manifest_is_previewed_applied_and_changes_nothing_the_second_time(web: WebEnv) -> None:
     dry = await web.post("/v1/apply?dry_run=true", MANIFEST, "oscar")
     wanted = [
         ("create", "person", "bob@acme.example"),
@@ -42,7 +42,7 @@ async def test_one_document_is_planned_then_applied_and_the_second_time_changes_
     )
 
 
-async def test_a_mistake_anywhere_in_the_document_changes_nothing(web: WebEnv) -> None:
+async def test_mistake_in_the_manifest_changes_nothing(web: WebEnv) -> None:
     wrong = {**MANIFEST, "policies": {"guarded": {"approve": [{"any": ["team:sr"]}]}}}
     answer = await web.post("/v1/apply", wrong, "oscar")
     assert (answer.status, answer.code) == (422, "unknown_team")
@@ -51,7 +51,7 @@ async def test_a_mistake_anywhere_in_the_document_changes_nothing(web: WebEnv) -
     assert (await web.get("/v1/policies", "ann"))["policies"] == []
 
 
-async def test_only_admins_apply_and_people_change_only_what_is_their_own(web: WebEnv) -> None:
+async def test_only_admins_apply_and_people_change_their_own_settings(web: WebEnv) -> None:
     assert (await web.post("/v1/apply", MANIFEST, "ann")).code == "admin_required"
     assert (await web.post("/v1/apply", MANIFEST, "ci")).code == "admin_required"
     own = {"absences": [{"from": "2026-03-02", "until": "2026-03-06", "delegate": "otto@acme.example"}]}
@@ -65,7 +65,7 @@ async def test_only_admins_apply_and_people_change_only_what_is_their_own(web: W
     assert (await web.call("PATCH", "/v1/people/per_oscar", {"active": False}, "oscar")).code == "last_owner"
 
 
-async def test_two_stages_each_by_its_own_people_and_then_it_goes_on(web: WebEnv) -> None:
+async def test_two_stages_are_decided_by_their_own_people_in_turn(web: WebEnv) -> None:
     task_id = await gate(web)
     early = await decide(web, task_id, "otto")
     assert (early.status, early.code) == (403, "not_an_approver")
@@ -76,7 +76,7 @@ async def test_two_stages_each_by_its_own_people_and_then_it_goes_on(web: WebEnv
     assert (done["intent"]["status"], done["task"]["ending"]) == ("COMPLETED", "approved")
 
 
-async def test_a_policy_that_demands_a_session_takes_no_key_from_a_script_and_says_so(web: WebEnv) -> None:
+async def test_policy_that_requires_a_session_refuses_a_key_with_the_reason(web: WebEnv) -> None:
     task_id = await gate(web, risk="high")
     task = await shown(web, task_id)
     for client in ("signoff-cli/1.0", "axme/1.0", "curl/8"):
@@ -93,7 +93,7 @@ async def test_a_policy_that_demands_a_session_takes_no_key_from_a_script_and_sa
     assert [vote["person"] for vote in (await shown(web, task_id))["votes"]] == ["per_ann"]
 
 
-async def test_a_pending_task_keeps_the_people_and_the_policy_it_started_with(web: WebEnv) -> None:
+async def test_open_task_keeps_its_people_and_policy(web: WebEnv) -> None:
     task_id = await gate(web)
     looser = {**MANIFEST["policies"]["guarded"], "approve": [{"any": ["role:member", "role:approver"]}]}
     team = {**MANIFEST["teams"]["sre"], "members": ["bob@acme.example", "emma@acme.example"]}
@@ -104,7 +104,7 @@ async def test_a_pending_task_keeps_the_people_and_the_policy_it_started_with(we
     assert (await web.get(f"/v1/tasks/{task_id}/explain", "ann"))["policy"] == "guarded@1"
 
 
-async def test_a_gate_that_only_the_requesters_side_could_pass_is_refused(web: WebEnv) -> None:
+async def test_human_step_that_only_the_requesters_side_could_pass_is_refused(web: WebEnv) -> None:
     flow = {
         "workflow": "own",
         "intent_type": "own.v1",
@@ -117,7 +117,7 @@ async def test_a_gate_that_only_the_requesters_side_could_pass_is_refused(web: W
     assert (refused.status, refused.code) == (422, "nobody_eligible")
 
 
-async def test_while_somebody_is_away_their_delegate_answers_for_them_and_not_a_second_longer(
+async def test_delegate_answers_exactly_during_the_absence(
     web: WebEnv,
 ) -> None:
     away = {"from": "2026-03-02T08:00:00Z", "until": "2026-03-02T10:00:00Z", "delegate": "emma@acme.example"}
@@ -138,7 +138,7 @@ async def test_while_somebody_is_away_their_delegate_answers_for_them_and_not_a_
     assert answered["principal"] == "per_ann"
 
 
-async def test_a_task_is_handed_over_once_and_not_on_and_not_to_the_requesters_side(web: WebEnv) -> None:
+async def test_task_is_delegated_once_and_never_to_the_requesters_side(web: WebEnv) -> None:
     task_id = await gate(web)
     path = f"/v1/tasks/{task_id}/delegate"
     assert (await web.post(path, {"to": "oscar@acme.example"}, "ann")).code == "self_approval"
@@ -150,7 +150,7 @@ async def test_a_task_is_handed_over_once_and_not_on_and_not_to_the_requesters_s
     assert (await decide(web, task_id, "emma")).status == 200
 
 
-async def test_an_admin_asks_others_and_only_an_admin(web: WebEnv) -> None:
+async def test_only_an_admin_reassigns(web: WebEnv) -> None:
     await web.join("adam", "admin")
     task_id = await gate(web)
     path = f"/v1/tasks/{task_id}/reassign"
@@ -169,7 +169,7 @@ async def test_an_admin_asks_others_and_only_an_admin(web: WebEnv) -> None:
     assert (await decide(web, task_id, "emma")).status == 200
 
 
-async def test_taking_talking_and_taking_the_request_back(web: WebEnv) -> None:
+async def test_task_is_marked_commented_and_withdrawn(web: WebEnv) -> None:
     task_id = await gate(web)
     assert (await web.post(f"/v1/tasks/{task_id}/mark-reviewing", {}, "ann"))["task"][
         "reviewed_by"
@@ -185,7 +185,7 @@ async def test_taking_talking_and_taking_the_request_back(web: WebEnv) -> None:
     assert (await web.post(f"/v1/tasks/{task_id}/withdraw", {}, "ci")).code == "already_decided"
 
 
-async def test_a_time_zone_is_taken_back(web: WebEnv) -> None:
+async def test_time_zone_can_be_cleared(web: WebEnv) -> None:
     path = "/v1/people/ann@acme.example"
     for zone in ("Europe/Berlin", ""):
         answer = await web.call("PATCH", path, {"zone": zone}, "ann")
@@ -197,7 +197,7 @@ async def test_a_time_zone_is_taken_back(web: WebEnv) -> None:
         assert shown["zone"] == zone
 
 
-async def test_words_that_would_stand_nowhere_are_refused(web: WebEnv) -> None:
+async def test_empty_comment_is_refused(web: WebEnv) -> None:
     task_id = await gate(web)
     for act in ("mark-reviewing", "unmark-reviewing", "unsnooze"):
         answer = await web.post(f"/v1/tasks/{task_id}/{act}", {"comment": "on it"}, "ann")
@@ -206,7 +206,7 @@ async def test_words_that_would_stand_nowhere_are_refused(web: WebEnv) -> None:
     assert (empty.status, empty["error"]["field"]) == (422, "comment")
 
 
-async def test_a_revision_is_what_is_decided_from_then_on_and_its_editor_is_on_the_requesters_side(
+async def test_revision_replaces_the_request_and_puts_its_editor_on_the_requesters_side(
     web: WebEnv,
 ) -> None:
     task_id = await gate(web)
@@ -227,7 +227,7 @@ async def test_a_revision_is_what_is_decided_from_then_on_and_its_editor_is_on_t
     assert (await web.get(f"/v1/intents/{task_id[:-4]}0000/audit", "ann"))["verified"] is True
 
 
-async def test_what_is_explained_names_who_may_decide_and_every_contact_to_come(web: WebEnv) -> None:
+async def test_explanation_names_eligible_people_and_every_upcoming_contact(web: WebEnv) -> None:
     task_id = await gate(web)
     explained = await web.get(f"/v1/tasks/{task_id}/explain", "ann")
     assert [(s["number"], s["state"], s["missing"]) for s in explained["stages"]] == [
@@ -261,13 +261,13 @@ async def test_what_is_explained_names_who_may_decide_and_every_contact_to_come(
         ({"remind": "2h", "deadline": "1h"}, "policy.remind"),
     ],
 )
-async def test_a_policy_is_refused_by_the_field_that_is_wrong(web: WebEnv, policy: Any, field: str) -> None:
+async def test_invalid_policy_is_refused_by_field(web: WebEnv, policy: Any, field: str) -> None:
     refused = await web.post("/v1/policies", {"name": "p", "policy": policy}, "oscar")
     assert (refused.status, refused["error"]["field"]) == (422, field)
     assert refused["error"]["hint"]
 
 
-async def test_silence_ends_in_a_yes_only_where_risk_is_low_and_the_workspace_allows_it(web: WebEnv) -> None:
+async def test_approval_by_expiry_requires_low_risk_and_the_workspace_setting(web: WebEnv) -> None:
     lenient = {"deadline": "1h", "risk": "low", "on_timeout": "outcome:approved"}
     flow = {"workflow": "x", "intent_type": "x.v1", "steps": [{"id": "ok", "human": {"policy": "lenient"}}]}
     manifests = {"policies": {"lenient": lenient}, "workflows": [flow]}
@@ -290,7 +290,7 @@ async def test_silence_ends_in_a_yes_only_where_risk_is_low_and_the_workspace_al
         ({"type": "approval", "comment_required": True}, "approved"),
     ],
 )
-async def test_silence_is_no_yes_to_a_task_that_takes_more_than_a_yes(
+async def test_approval_by_expiry_is_refused_for_a_task_that_requires_input(
     web: WebEnv, asks: dict[str, Any], word: str
 ) -> None:
     policy = {"deadline": "1h", "risk": "low", "on_timeout": f"outcome:{word}"}
@@ -305,7 +305,7 @@ async def test_silence_is_no_yes_to_a_task_that_takes_more_than_a_yes(
     assert "an expiry cannot count" in refused["error"]["message"]
 
 
-async def test_who_is_not_active_any_more_may_do_nothing_and_an_earlier_vote_does_not_count(
+async def test_inactive_person_can_do_nothing_and_their_earlier_vote_does_not_count(
     web: WebEnv,
 ) -> None:
     two = {"approve": [{"any": ["ann@acme.example", "otto@acme.example", "emma@acme.example"], "need": 2}]}
@@ -319,14 +319,14 @@ async def test_who_is_not_active_any_more_may_do_nothing_and_an_earlier_vote_doe
     assert (await decide(web, task_id, "emma"))["intent"]["status"] == "COMPLETED"
 
 
-async def test_taking_the_request_back_is_repeatable_and_answers_the_same(web: WebEnv) -> None:
+async def test_withdrawal_is_idempotent(web: WebEnv) -> None:
     task_id = await gate(web)
     once = await web.post(f"/v1/tasks/{task_id}/withdraw", {"comment": "no"}, "ci", idempotency_key="one")
     again = await web.post(f"/v1/tasks/{task_id}/withdraw", {"comment": "no"}, "ci", idempotency_key="one")
     assert (again.status, again.text) == (once.status, once.text) == (200, once.text)
 
 
-async def test_whoever_adds_a_second_person_hears_that_whoever_asks_may_approve(web: WebEnv) -> None:
+async def test_adding_a_second_person_warns_that_requesters_may_approve(web: WebEnv) -> None:
     there = await web.env.store.directory.workspace(ELSEWHERE)
     assert there is not None
     await web.env.store.people.save([replace(there, self_approval=True)])  # as the first start makes it
@@ -343,7 +343,7 @@ async def test_whoever_adds_a_second_person_hears_that_whoever_asks_may_approve(
         assert said == (body == {"email": "second@other.example"}), answer.text
 
 
-async def test_one_mailbox_is_one_person_however_its_address_is_written(web: WebEnv) -> None:
+async def test_every_spelling_of_a_mailbox_is_one_person(web: WebEnv) -> None:
     for email in ("ann@acme.example.", "ann@acme。example", "<ann@acme.example>", "a@b.example,c@d.example"):
         refused = await web.post("/v1/people", {"email": email, "roles": ["approver"]}, "oscar")
         assert (refused.status, refused.code) == (422, "invalid_email"), email
@@ -364,7 +364,7 @@ async def test_one_mailbox_is_one_person_however_its_address_is_written(web: Web
     assert (await web.call("PATCH", f"/v1/people/{id}", {"active": True}, "oscar")).code == "mailbox_taken"
 
 
-async def test_a_person_who_is_described_twice_is_refused(web: WebEnv) -> None:
+async def test_person_described_twice_is_refused(web: WebEnv) -> None:
     twice = {"Zoe@acme.example": {"roles": ["member"]}, "zoe@acme.example": {"roles": ["approver"]}}
     refused = await web.post("/v1/apply", {"people": twice}, "oscar")
     assert (refused.status, refused.code) == (422, "duplicate_person")
@@ -383,7 +383,7 @@ async def test_a_person_who_is_described_twice_is_refused(web: WebEnv) -> None:
         ("olga", {"active": False}),
     ],
 )
-async def test_only_an_owner_makes_owners_and_takes_the_role_away(
+async def test_only_an_owner_grants_and_removes_the_owner_role(
     who: str, change: dict[str, Any], web: WebEnv
 ) -> None:
     await web.join("ada", "admin")
@@ -401,7 +401,7 @@ async def test_only_an_owner_makes_owners_and_takes_the_role_away(
     assert (await web.call("PATCH", path, change, "oscar")).status == 200
 
 
-async def test_an_admin_changes_what_else_there_is_of_an_owner(web: WebEnv) -> None:
+async def test_admin_changes_other_fields_of_an_owner(web: WebEnv) -> None:
     await web.join("ada", "admin")
     await web.join("olga", "owner")
     path = "/v1/people/olga@acme.example"
@@ -413,7 +413,7 @@ async def test_an_admin_changes_what_else_there_is_of_an_owner(web: WebEnv) -> N
     assert (await web.call("PATCH", path, {"active": True}, "oscar")).status == 200
 
 
-async def test_protection_needs_two_active_admins_and_lasts_when_one_has_gone(web: WebEnv) -> None:
+async def test_protection_needs_two_active_admins_and_continues_with_one(web: WebEnv) -> None:
     protect = {"workspace": {"protected": True}}
     await web.join("ada", "admin")
     ada = "/v1/people/ada@acme.example"
@@ -426,7 +426,7 @@ async def test_protection_needs_two_active_admins_and_lasts_when_one_has_gone(we
     assert (await web.post("/v1/apply", protect, "oscar"))["changed"] is False
 
 
-async def test_another_name_is_another_version_of_a_workflow(web: WebEnv) -> None:
+async def test_renamed_workflow_is_a_new_version(web: WebEnv) -> None:
     steps = [{"id": "ok", "human": {"title": "Go?"}}]
     for name, version in (("first", 1), ("first", 1), ("second", 2)):
         flow = {"workflow": name, "intent_type": "intent.named.v1", "steps": steps}
@@ -435,7 +435,7 @@ async def test_another_name_is_another_version_of_a_workflow(web: WebEnv) -> Non
         assert (shown["name"], shown["version"]) == (name, version)
 
 
-async def test_nobody_gets_the_mail_of_somebody_else(web: WebEnv) -> None:
+async def test_nobody_gets_the_mail_of_another_person(web: WebEnv) -> None:
     for address, taken in (("emma@acme.example", True), ("ann@elsewhere.example", False)):
         said = {"people": {"ann@acme.example": {"addresses": {"email": address}}}}
         changed = web.env.manifests.apply(system(HOME), compile_manifest(said, personal_channels()))
@@ -446,7 +446,7 @@ async def test_nobody_gets_the_mail_of_somebody_else(web: WebEnv) -> None:
             await changed
 
 
-async def test_an_absence_lasts(web: WebEnv) -> None:
+async def test_absence_must_have_a_duration(web: WebEnv) -> None:
     begin = "2026-03-10T09:00:00Z"
     for end, status in ((begin, 422), ("2026-03-10T09:00:01Z", 200)):
         away = {"absences": [{"from": begin, "until": end}]}
@@ -454,7 +454,7 @@ async def test_an_absence_lasts(web: WebEnv) -> None:
         assert answer.status == status, answer.text
 
 
-async def test_who_is_inactive_stays_a_member_and_does_not_become_one(web: WebEnv) -> None:
+async def test_inactive_person_stays_a_team_member_and_cannot_be_added(web: WebEnv) -> None:
     members = {"members": ["ann@acme.example", "otto@acme.example"]}
     assert (await web.call("PUT", "/v1/teams/old", members, "oscar")).status == 200
     gone = await web.call("PATCH", "/v1/people/otto@acme.example", {"active": False}, "oscar")
@@ -468,7 +468,7 @@ async def test_who_is_inactive_stays_a_member_and_does_not_become_one(web: WebEn
         assert (refused.status, refused.code) == (422, "unknown_person")
 
 
-async def test_a_rotation_that_is_given_again_goes_on(web: WebEnv) -> None:
+async def test_rotation_applied_again_continues(web: WebEnv) -> None:
     members = ["ann@acme.example", "otto@acme.example"]
     turns = {"handover": "monday 09:00", "zone": "UTC"}
     team = {"teams": {"oncall": {"members": members, "rotation": turns}}}
@@ -492,7 +492,7 @@ async def test_a_rotation_that_is_given_again_goes_on(web: WebEnv) -> None:
         ({"escalate": [{"after": "1h", "to": ["team:nobodies"]}]}, "unknown_team", "escalate[0]"),
     ],
 )
-async def test_a_policy_names_people_who_are_there_and_enough_of_them(
+async def test_policy_must_name_enough_existing_people(
     policy: dict[str, Any], code: str, field: str, web: WebEnv
 ) -> None:
     whole = {"approve": [{"any": ["ann@acme.example"]}], "deadline": "8h", **policy}

@@ -49,7 +49,7 @@ class Body(msgspec.Struct, forbid_unknown_fields=True):
         ({"either": {}}, "either: must be a number or text, not an object."),
     ],
 )
-def test_what_does_not_fit_is_said_plainly(value: dict[str, Any], said: str) -> None:
+def test_type_error_is_reported_in_plain_words(value: dict[str, Any], said: str) -> None:
     with pytest.raises(Invalid) as refused:
         ours(Body, msgspec.json.encode(value))
     assert refused.value.message == said
@@ -58,7 +58,7 @@ def test_what_does_not_fit_is_said_plainly(value: dict[str, Any], said: str) -> 
     assert f"{error['field']}: {error['message']}." == said
 
 
-async def test_the_words_reach_whoever_sent_the_request(web: WebEnv) -> None:
+async def test_error_text_reaches_the_sender(web: WebEnv) -> None:
     refused = await web.post("/v1/keys", {"name": 3}, "oscar")
     assert refused.status == 422
     assert "must be text" in refused.json["error"]["message"]

@@ -19,7 +19,7 @@ EXAMPLES = [document for document in DOCUMENTS if "workflow" not in document]
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
-async def test_each_example_is_applied_and_the_second_time_changes_nothing(
+async def test_each_example_applies_and_changes_nothing_the_second_time(
     web: WebEnv, example: dict[str, Any]
 ) -> None:
     answer = await web.post("/v1/apply", example, "oscar")
@@ -37,7 +37,7 @@ async def test_each_example_is_applied_and_the_second_time_changes_nothing(
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS)
-async def test_each_workflow_of_the_page_is_applied_and_starts(web: WebEnv, workflow: dict[str, Any]) -> None:
+async def test_each_workflow_of_the_page_applies_and_starts(web: WebEnv, workflow: dict[str, Any]) -> None:
     people = {f"{name}@acme.example": {"roles": ["approver"]} for name in ("ann", "bob")}
     assert (await web.post("/v1/apply", {"people": people}, "oscar")).status == 200
     applied = await web.post("/v1/workflows", workflow, "oscar")
@@ -46,5 +46,5 @@ async def test_each_workflow_of_the_page_is_applied_and_starts(web: WebEnv, work
     assert (sent.status, sent["status"]) == (200, "WAITING"), sent.text
 
 
-def test_the_page_names_every_field_of_a_policy() -> None:
+def test_page_names_every_field_of_a_policy() -> None:
     assert [field.name for field in FIELDS if f"| `{field.name}`" not in PAGE] == []

@@ -113,7 +113,7 @@ async def flooded(web: WebEnv, key: str, limits: ReceiveLimits) -> AsyncIterator
 @pytest.mark.parametrize(
     "limits", [KeyLimits(), KeyLimits(rate=20, streams=3, open=5)], ids=["no limits", "limits"]
 )
-async def test_no_cancel_and_revocation_are_answered_under_a_flood_of_one_key(
+async def test_rejection_cancel_and_revocation_are_answered_under_load_by_one_key(
     web: WebEnv, limits: KeyLimits
 ) -> None:
     web.state.admission = Admission(limits)

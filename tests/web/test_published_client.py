@@ -66,7 +66,7 @@ def demo_agent(client: AxmeClient, address: str, result: dict[str, Any]) -> str:
     raise AssertionError("nothing came")
 
 
-async def test_the_main_job(published: Published) -> None:
+async def test_request_runs_from_submission_to_completion(published: Published) -> None:
     web = published.web
     await web.apply_workflow()
     agent, service, person = (published.client(who) for who in ("agent", "ci", "ann"))
@@ -86,7 +86,7 @@ async def test_the_main_job(published: Published) -> None:
     assert (result["outcome"], result["steps"]["validate"]) == ("approved", {"passed": True})
 
 
-async def test_a_direct_intent_to_an_agent_nobody_registered(published: Published) -> None:
+async def test_direct_intent_to_an_unregistered_agent_names_the_next_step(published: Published) -> None:
     web, service = published.web, published.client("ci")
     sent = {"intent_type": "test.v1", "to_agent": "agent://conformance/receiver", "payload": PAYLOAD}
     intent_id = await run(lambda: service.send_intent(sent))
@@ -103,7 +103,7 @@ async def test_a_direct_intent_to_an_agent_nobody_registered(published: Publishe
     assert observed == ["CREATED", "DELIVERED", "IN_PROGRESS", "COMPLETED"]
 
 
-async def test_create_resume_resolve_as_the_older_examples_do_it(published: Published) -> None:
+async def test_older_create_resume_and_resolve_calls_work(published: Published) -> None:
     service = published.client("ci")
     body = {
         "intent_type": "intent.demo.v1",
@@ -135,7 +135,7 @@ async def test_create_resume_resolve_as_the_older_examples_do_it(published: Publ
     assert "final" in str(refused.value)
 
 
-async def test_a_scenario_bundle(published: Published) -> None:
+async def test_scenario_bundle_is_validated_and_applied(published: Published) -> None:
     service = published.client("ci")
     assert (await run(lambda: service.validate_scenario(bundle())))["valid"] is True
     applied = await run(lambda: service.apply_scenario(bundle()))
@@ -143,7 +143,7 @@ async def test_a_scenario_bundle(published: Published) -> None:
     assert applied["agents_provisioned"][0]["address"] == "agent://acme/prod/fresh-checker"
 
 
-async def test_reading_and_keys(published: Published) -> None:
+async def test_reading_calls_and_keys_work(published: Published) -> None:
     admin = published.client("oscar")
     assert (await run(admin.health))["ok"] is True
     account = (await run(lambda: admin.create_service_account({"name": "sdk-made"})))["service_account"]
@@ -167,7 +167,7 @@ def _until_time(client: AxmeClient, address: str) -> Any:
         return
 
 
-async def test_controls_and_an_approval(published: Published) -> None:
+async def test_controls_and_an_approval_work(published: Published) -> None:
     service, person = published.client("ci"), published.client("ann")
     sent = {"intent_type": PLAIN, "human_task": {"title": "Sure?"}, "payload": PAYLOAD}
     intent_id = await run(lambda: service.send_intent(sent))
@@ -179,7 +179,7 @@ async def test_controls_and_an_approval(published: Published) -> None:
     assert terminal["status"] == "COMPLETED"
 
 
-async def test_a_program_that_goes_on_with_completed_does_not_go_on_after_a_no_with_a_route(
+async def test_program_that_checks_for_completed_does_not_continue_after_a_routed_rejection(
     published: Published,
 ) -> None:
     """As the published examples do it: wait, then check only the status."""

@@ -23,7 +23,7 @@ TABLE: dict[str, dict[str, str]] = {
 
 
 @pytest.mark.parametrize("path", TABLE)
-async def test_who_reads_people_rules_and_what_was_changed(web: WebEnv, path: str) -> None:
+async def test_people_policies_and_changes_are_readable_by_role(web: WebEnv, path: str) -> None:
     await web.join("adam", "admin")
     for who in EVERYBODY:
         answer = await web.get(path, who)
@@ -40,7 +40,7 @@ async def _furnish(web: WebEnv) -> None:
         assert answer.status == 200, answer.text
 
 
-async def test_what_people_have_set_for_themselves_is_theirs(web: WebEnv) -> None:
+async def test_personal_settings_are_visible_to_their_person_only(web: WebEnv) -> None:
     await _furnish(web)
     own = {"addresses", "zone", "absences", "preferences"}
     for who in (*READERS, *PEOPLE):
@@ -51,7 +51,7 @@ async def test_what_people_have_set_for_themselves_is_theirs(web: WebEnv) -> Non
         assert ("slack" in str(found)) == (who in (*READERS, "ann")), who
 
 
-async def test_the_pages_show_no_more_than_the_api(web: WebEnv) -> None:
+async def test_pages_show_no_more_than_the_api(web: WebEnv) -> None:
     await _furnish(web)
     await web.call("PUT", "/v1/teams/sre", {"members": ["ann@acme.example"]}, "oscar")
     for who, all_of_it in (("aud", True), ("rita", False)):
@@ -67,7 +67,7 @@ async def test_the_pages_show_no_more_than_the_api(web: WebEnv) -> None:
         assert ("Change log" in (await browser.get("/teams/sre")).text) == all_of_it
 
 
-async def test_keys_are_listed_to_whose_they_are(web: WebEnv) -> None:
+async def test_keys_are_listed_for_their_holders(web: WebEnv) -> None:
     every = {key["key_id"] for key in (await web.get("/v1/keys", "oscar"))["keys"]}
     assert {key["key_id"] for key in (await web.get("/v1/keys", "aud"))["keys"]} == every
     for who, holder in (("ann", "per_ann"), ("rita", "per_rita")):
@@ -79,7 +79,7 @@ async def test_keys_are_listed_to_whose_they_are(web: WebEnv) -> None:
     assert (await web.get("/v1/keys", "agent")).code == "not_allowed"
 
 
-async def test_where_an_agent_is_called_is_shown_to_its_own_side(web: WebEnv) -> None:
+async def test_callback_url_of_an_agent_is_visible_to_its_own_side(web: WebEnv) -> None:
     web.keys["cj"] = (await web.post("/v1/keys", {"service": "cj"}, "oscar"))["api_key"]
     url = "https://agent.example/hook/path-secret"
     body = {"name": "pushed", "delivery_mode": "http", "callback_url": url}
@@ -92,7 +92,7 @@ async def test_where_an_agent_is_called_is_shown_to_its_own_side(web: WebEnv) ->
     assert (again.status, url in again.text) == (409, False)
 
 
-async def test_a_program_sees_a_workflows_steps_and_not_whom_they_ask(web: WebEnv) -> None:
+async def test_program_sees_the_steps_of_a_workflow_without_its_approvers(web: WebEnv) -> None:
     await web.apply_workflow()
     for path in ("/v1/workflows", f"/v1/workflows/{TYPE}"):
         for who in EVERYBODY[2:]:
@@ -102,7 +102,7 @@ async def test_a_program_sees_a_workflows_steps_and_not_whom_they_ask(web: WebEn
 
 
 @pytest.mark.parametrize("who", [*PEOPLE, "aud", *PROGRAMS])
-async def test_whoever_may_not_add_people_learns_nothing_of_who_is_here(web: WebEnv, who: str) -> None:
+async def test_person_who_may_not_add_people_cannot_learn_who_exists(web: WebEnv, who: str) -> None:
     seen: list[Any] = []
     for email in ("otto@acme.example", "nobody@acme.example"):
         added = await web.post("/v1/people", {"email": email, "roles": ["member"]}, who)
@@ -112,7 +112,7 @@ async def test_whoever_may_not_add_people_learns_nothing_of_who_is_here(web: Web
     assert seen[0][0] == "admin_required"
 
 
-async def test_whoever_ends_a_sign_in_stands_in_the_record(web: WebEnv) -> None:
+async def test_ending_a_session_records_who_ended_it(web: WebEnv) -> None:
     await reader(web, "ann")
     await reader(web, "ann")
     [first, _] = (await web.get("/v1/people/per_ann/sessions", "oscar"))["sessions"]
@@ -124,7 +124,7 @@ async def test_whoever_ends_a_sign_in_stands_in_the_record(web: WebEnv) -> None:
     assert ends == [("per_oscar", "sign-in", "ann@acme.example"), ("per_ann", "sign-in", "ann@acme.example")]
 
 
-async def test_pages_and_search_hide_a_secret_in_a_title_until_it_is_opened(web: WebEnv) -> None:
+async def test_pages_and_search_mask_a_secret_in_a_title_until_it_is_opened(web: WebEnv) -> None:
     title, told = "Use postgres://ann:hunter22secret@db/x?", "password=open-sesame-77"
     _, task_id = await web.ask(title=title, description=told, assignees=["ann@acme.example"])
     ann = await reader(web, "ann")
@@ -142,7 +142,7 @@ async def test_pages_and_search_hide_a_secret_in_a_title_until_it_is_opened(web:
     assert len((await web.get("/v1/tasks?q=postgres", "ann"))["tasks"]) == 1
 
 
-async def test_pages_hide_secrets_in_failures_reasons_and_descriptions(web: WebEnv) -> None:
+async def test_pages_mask_secrets_in_failures_reasons_and_descriptions(web: WebEnv) -> None:
     described = {
         "name": "pushed",
         "description": "login postgres://u:told-secret-1@h/x",

@@ -94,7 +94,7 @@ def head(lines: Iterable[bytes], target: bytes = b"/health") -> bytes:
         (head([b"Upgrade: websocket", b"Connection: Upgrade"]), 200, None),
     ],
 )
-async def test_a_head_within_limits_is_answered_and_any_other_refused(
+async def test_request_head_within_limits_is_answered_and_any_other_refused(
     web: WebEnv, sent: bytes, status: int, code: str | None
 ) -> None:
     async with wired(web) as (wire,):
@@ -106,7 +106,7 @@ async def test_a_head_within_limits_is_answered_and_any_other_refused(
             assert await wire.closed()
 
 
-async def test_a_cookie_of_backslashes_is_answered_at_once(web: WebEnv) -> None:
+async def test_cookie_of_backslashes_is_parsed_in_linear_time(web: WebEnv) -> None:
     async with wired(web) as (wire,):
         for _ in range(20):
             await wire.say(
@@ -117,7 +117,7 @@ async def test_a_cookie_of_backslashes_is_answered_at_once(web: WebEnv) -> None:
             assert (await wire.answer())[0] == 200
 
 
-async def test_limits_count_for_each_request_of_a_connection_anew(web: WebEnv) -> None:
+async def test_limits_apply_to_each_request_of_a_connection(web: WebEnv) -> None:
     async with wired(web) as (wire,):
         for _ in range(5):
             await wire.say(head(b"h%d: %s" % (n, b"x" * 200) for n in range(90)))
@@ -141,7 +141,7 @@ async def test_limits_count_for_each_request_of_a_connection_anew(web: WebEnv) -
     ],
     ids=["nothing", "a byte", "half a head", "half a body", "half a form", "half a chunk"],
 )
-async def test_what_is_never_finished_is_closed(web: WebEnv, sent: bytes, status: int) -> None:
+async def test_unfinished_request_is_closed(web: WebEnv, sent: bytes, status: int) -> None:
     async with wired(web, QUICK, 40) as wires:
         for wire in wires:
             await wire.say(sent.replace(b"KEY", web.keys["oscar"].encode()))
@@ -152,7 +152,7 @@ async def test_what_is_never_finished_is_closed(web: WebEnv, sent: bytes, status
             assert await wire.closed()
 
 
-async def test_a_byte_now_and_then_gives_no_more_time(web: WebEnv) -> None:
+async def test_slowly_sent_bytes_do_not_extend_the_time_limit(web: WebEnv) -> None:
     async with wired(web, QUICK) as (wire,):
         answered = asyncio.create_task(wire.answer())
         await wire.say(HELLO[:-2] + b"a: ")
@@ -164,14 +164,14 @@ async def test_a_byte_now_and_then_gives_no_more_time(web: WebEnv) -> None:
         assert (await answered)[0] == 408
 
 
-async def test_a_body_that_nobody_waits_for_is_not_waited_for_either(web: WebEnv) -> None:
+async def test_body_of_a_refused_request_is_not_awaited(web: WebEnv) -> None:
     async with wired(web, QUICK) as (wire,):
         await wire.say(b"POST /v1/intents HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
         assert (await wire.answer())[0] == 401
         assert await wire.closed()
 
 
-async def test_a_connection_that_rests_between_requests_is_left_alone(web: WebEnv) -> None:
+async def test_idle_connection_is_kept(web: WebEnv) -> None:
     async with wired(web, QUICK, 2) as (resting, slow):
         await resting.say(HELLO)
         assert (await resting.answer())[0] == 200
@@ -181,14 +181,14 @@ async def test_a_connection_that_rests_between_requests_is_left_alone(web: WebEn
         assert (await resting.answer())[0] == 200
 
 
-async def test_more_connections_than_allowed_are_told_so(web: WebEnv) -> None:
+async def test_connections_beyond_the_limit_are_refused_with_the_reason(web: WebEnv) -> None:
     async with wired(web, ReceiveLimits(connections=3), 3) as wires, serving(web):
         for wire in wires:
             await wire.say(HELLO)
             assert (await wire.answer())[0] == 200
 
 
-async def test_the_connection_beyond_the_limit_is_refused_and_the_others_go_on(web: WebEnv) -> None:
+async def test_connection_beyond_the_limit_does_not_affect_the_others(web: WebEnv) -> None:
     async with serving(web, ReceiveLimits(connections=2)) as url:
         port = urlsplit(url).port
         kept = [Wire(*await asyncio.open_connection("127.0.0.1", port)) for _ in range(2)]
@@ -207,7 +207,7 @@ async def test_the_connection_beyond_the_limit_is_refused_and_the_others_go_on(w
 @pytest.mark.parametrize(
     "target", [b"/openapi.json", b"/v1/agents/agent://acme/prod/validator/intents/stream?wait_seconds=60"]
 )
-async def test_who_never_reads_the_answers_is_cut_off_and_others_are_not(web: WebEnv, target: bytes) -> None:
+async def test_client_that_never_reads_is_disconnected_and_others_are_not(web: WebEnv, target: bytes) -> None:
     for _ in range(30):
         await web.send(
             intent_type="intent.without.workflow.v1",
@@ -242,7 +242,7 @@ def _sends(wire: socket.socket) -> bool:
     return True
 
 
-async def test_who_reads_slowly_gets_all_of_it(web: WebEnv) -> None:
+async def test_client_that_reads_slowly_gets_every_response(web: WebEnv) -> None:
     async with serving(web, ReceiveLimits(send_seconds=0.5)) as url:
         slow = socket.socket()
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -261,7 +261,7 @@ async def test_who_reads_slowly_gets_all_of_it(web: WebEnv) -> None:
         slow.close()
 
 
-async def test_thousands_of_requests_at_once_are_answered_in_order_and_keep_nobody_waiting(
+async def test_thousands_of_pipelined_requests_are_answered_in_order_without_delaying_others(
     web: WebEnv,
 ) -> None:
     """Few requests of one packet are read before other connections have their turn."""

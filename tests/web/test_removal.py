@@ -31,7 +31,7 @@ async def remove(web: WebEnv, who: str = "oscar", dry_run: bool = False, **names
     return await web.post("/v1/apply" + ("?dry_run=true" if dry_run else ""), document, who)
 
 
-async def test_what_is_still_used_is_said_and_stays(web: WebEnv) -> None:
+async def test_entry_in_use_is_named_and_kept(web: WebEnv) -> None:
     await applied(web, ALL)
     team = await remove(web, teams="sre")
     assert (team.code, team["error"]["details"]["used_by"]) == ("in_use", ["policy p"])
@@ -55,7 +55,7 @@ async def test_what_is_still_used_is_said_and_stays(web: WebEnv) -> None:
         ("workflows", TYPE, [{**FLOW, "steps": [{"id": "ok", "human": {"title": "Go?"}}]}]),
     ],
 )
-async def test_a_manifest_cannot_both_describe_and_remove_an_entry(
+async def test_manifest_cannot_both_describe_and_remove_an_entry(
     web: WebEnv, kind: str, name: str, entry: Any
 ) -> None:
     """Each time it was applied, it would create and remove the entry."""
@@ -69,7 +69,7 @@ async def test_a_manifest_cannot_both_describe_and_remove_an_entry(
     assert "new@acme.example" not in {one.email for one in everyone.values()}
 
 
-async def test_an_entry_that_is_named_twice_is_removed_once(web: WebEnv) -> None:
+async def test_entry_named_twice_is_removed_once(web: WebEnv) -> None:
     await applied(web, {"teams": ALL["teams"]})
     names = ["emma@acme.example", "per_emma", "person:Emma@acme.example"]
     done = await applied(web, {"remove": {"people": names, "teams": ["sre", "sre"]}})
@@ -80,7 +80,7 @@ async def test_an_entry_that_is_named_twice_is_removed_once(web: WebEnv) -> None
 
 
 @pytest.mark.parametrize("where", ["policy", "workflow"])
-async def test_whom_an_escalation_names_is_still_used(where: str, web: WebEnv) -> None:
+async def test_team_in_an_escalation_is_in_use(where: str, web: WebEnv) -> None:
     rungs = {"escalate": [{"after": "1h", "to": ["team:sre", "per_emma"]}]}
     policy = {"approve": [{"any": ["per_otto"]}], "deadline": "8h", **(rungs if where == "policy" else {})}
     human = {"title": "Go?", "approvers": ["per_otto"], **rungs} if where == "workflow" else {"policy": "p"}
@@ -91,7 +91,7 @@ async def test_whom_an_escalation_names_is_still_used(where: str, web: WebEnv) -
     assert (await remove(web, people="per_emma"))["error"]["details"]["used_by"] == [user]
 
 
-async def test_a_policy_that_the_payload_chooses_is_still_used(web: WebEnv) -> None:
+async def test_policy_chosen_by_the_payload_is_in_use(web: WebEnv) -> None:
     choices = [{"when": {"amount": {"above": 1000}}, "use": "strict"}, {"use": "p"}]
     flow = {**FLOW, "steps": [{"id": "ok", "human": {"policy": choices, "title": "Go?"}}]}
     await applied(web, {**ALL, "policies": {"p": POLICY, "strict": POLICY}, "workflows": [flow]})
@@ -99,7 +99,7 @@ async def test_a_policy_that_the_payload_chooses_is_still_used(web: WebEnv) -> N
         assert (await remove(web, policies=name))["error"]["details"]["used_by"] == [f"workflow {TYPE}"]
 
 
-async def test_of_many_users_ten_are_named_and_the_others_counted(web: WebEnv) -> None:
+async def test_ten_of_many_users_are_named_and_the_others_counted(web: WebEnv) -> None:
     names = [f"p{number:02}" for number in range(12)]
     await applied(web, {"teams": ALL["teams"], "policies": dict.fromkeys(names, POLICY)})
     error = (await remove(web, teams="sre"))["error"]
@@ -110,7 +110,7 @@ async def test_of_many_users_ten_are_named_and_the_others_counted(web: WebEnv) -
     assert (await remove(web, teams="sre"))["error"]["message"].endswith("policy p08, policy p09.")
 
 
-async def test_in_one_document_everything_goes_and_open_tasks_follow_their_policy(web: WebEnv) -> None:
+async def test_one_document_removes_everything_and_open_tasks_keep_their_policy(web: WebEnv) -> None:
     await applied(web, ALL)
     task = await gate(web)
     planned = await remove(web, dry_run=True, workflows=TYPE, policies="p", teams="sre")
@@ -145,7 +145,7 @@ async def test_in_one_document_everything_goes_and_open_tasks_follow_their_polic
     assert [finding async for finding in check_integrity(web.env.store)] == []
 
 
-async def test_a_removed_person_has_no_access_and_leaves_the_teams(web: WebEnv) -> None:
+async def test_removed_person_has_no_access_and_leaves_the_teams(web: WebEnv) -> None:
     await applied(web, ALL)
     otto = (await web.env.directory.of(HOME)).people["per_otto"]
     away = Absence(web.clock.now(), web.clock.now() + timedelta(days=9), "per_ann")
@@ -169,13 +169,13 @@ async def test_a_removed_person_has_no_access_and_leaves_the_teams(web: WebEnv) 
     assert new["id"] != "per_ann"
 
 
-async def test_a_person_is_named_by_id_as_by_address(web: WebEnv) -> None:
+async def test_person_is_named_by_id_or_address(web: WebEnv) -> None:
     await applied(web, {"policies": {"p": {**POLICY, "approve": [{"any": ["per_ann"]}]}}})
     for who in ("ann@acme.example", "per_ann"):
         assert (await remove(web, people=who))["error"]["details"]["used_by"] == ["policy p"]
 
 
-async def test_who_is_removed_is_no_delegate_and_others_stay_so(web: WebEnv) -> None:
+async def test_removed_person_is_no_delegate_and_other_delegates_stay(web: WebEnv) -> None:
     otto, now = (await web.env.directory.of(HOME)).people["per_otto"], web.clock.now()
     first, second = timedelta(days=2), timedelta(days=9)
     away = (Absence(now, now + first, "per_ann"), Absence(now + first, now + second, "per_emma"))
@@ -194,7 +194,7 @@ async def test_who_is_removed_is_no_delegate_and_others_stay_so(web: WebEnv) -> 
         (["otto"], ["per_otto"]),
     ],
 )
-async def test_who_is_removed_takes_no_turn(order: list[str], left: list[str], web: WebEnv) -> None:
+async def test_removed_person_leaves_the_rotation(order: list[str], left: list[str], web: WebEnv) -> None:
     members = [f"{name}@acme.example" for name in ("ann", "otto", "emma")]
     turns = {"order": [f"{name}@acme.example" for name in order], "handover": "monday 09:00", "zone": "UTC"}
     await applied(web, {"teams": {"oncall": {"members": members, "rotation": turns}}})
@@ -205,7 +205,7 @@ async def test_who_is_removed_takes_no_turn(order: list[str], left: list[str], w
     assert list(team.rotation.order) == left
 
 
-async def test_a_removed_person_does_not_come_back(web: WebEnv) -> None:
+async def test_removed_person_cannot_be_restored(web: WebEnv) -> None:
     assert (await remove(web, people="ann@acme.example")).status == 200
     for said in ({"active": True}, {"roles": ["owner"], "active": True}, {"name": "Ann"}):
         back = await web.call("PATCH", "/v1/people/per_ann", said, "oscar")
@@ -217,13 +217,13 @@ async def test_a_removed_person_does_not_come_back(web: WebEnv) -> None:
     assert (await remove(web, people="oscar@acme.example")).code == "last_owner"
 
 
-async def test_the_only_member_and_the_last_owner_stay(web: WebEnv) -> None:
+async def test_only_member_and_last_owner_cannot_be_removed(web: WebEnv) -> None:
     await applied(web, {"teams": {"solo": {"members": ["ann@acme.example"]}}})
     assert "only member" in (await remove(web, people="ann@acme.example"))["error"]["message"]
     assert (await remove(web, people="oscar@acme.example")).code == "last_owner"
 
 
-async def test_only_admins_remove_and_only_an_owner_removes_an_owner(web: WebEnv) -> None:
+async def test_only_admins_remove_people_and_only_an_owner_removes_an_owner(web: WebEnv) -> None:
     await web.join("ada", "admin")
     await web.join("olga", "owner")
     for who in ("ann", "aud", "agent", "ci"):
@@ -235,7 +235,7 @@ async def test_only_admins_remove_and_only_an_owner_removes_an_owner(web: WebEnv
     assert (await remove(web, "ada", people="rita@acme.example")).status == 200
 
 
-async def test_in_a_protected_workspace_a_workflow_goes_with_two_admins(web: WebEnv) -> None:
+async def test_removing_a_workflow_takes_two_admins_in_a_protected_workspace(web: WebEnv) -> None:
     await applied(web, PROTECTED)
     asked = await remove(web, workflows=TYPE)
     assert asked["proposal"]["why"] == [f"workflow {TYPE}: requests of this type no longer follow it"]
@@ -247,7 +247,7 @@ async def test_in_a_protected_workspace_a_workflow_goes_with_two_admins(web: Web
     assert (await web.get(f"/v1/workflows/{TYPE}", "oscar")).status == 404
 
 
-async def test_the_pages_remove_what_they_show(web: WebEnv) -> None:
+async def test_pages_remove_what_they_show(web: WebEnv) -> None:
     await applied(web, ALL)
     page = await reader(web, "oscar")
     in_use = await page.post("/remove", kind="teams", name="sre")
@@ -307,7 +307,7 @@ async def test_erasure_leaves_no_text_of_the_person_and_the_chain_verifies(web: 
     assert (again["comments"], again["waiting"]) == (0, 0)
 
 
-async def test_erased_text_is_not_read_from_what_a_server_remembers(web: WebEnv) -> None:
+async def test_erased_text_is_removed_from_the_servers_cache(web: WebEnv) -> None:
     final = await decided_by_ann(web)
     path = f"/v1/intents/{final}/events/stream?wait_seconds=1"
     assert "hush-reason" in (await web.get(path, "oscar")).text
@@ -319,7 +319,7 @@ async def test_erased_text_is_not_read_from_what_a_server_remembers(web: WebEnv)
 
 
 @pytest.mark.parametrize("channel", ["telegram", "msteams", "slack"])
-async def test_erasure_leaves_neither_accounts_nor_what_was_opened(web: WebEnv, channel: str) -> None:
+async def test_erasure_removes_accounts_and_openings(web: WebEnv, channel: str) -> None:
     env = web.env
     chat = Chat(channel, env.engine, env.store, env.keys, env.directory, env.clock)
     for who, account in (("ann", "hush-former"), ("ann", "hush-account"), ("otto", "of-otto")):
@@ -360,7 +360,7 @@ async def test_erasure_leaves_neither_accounts_nor_what_was_opened(web: WebEnv, 
         ("hush-reason", "of emma", "of emma"),
     ],
 )
-async def test_a_result_keeps_the_comment_of_another_approver(
+async def test_result_keeps_the_comment_of_another_approver(
     web: WebEnv, first: str, last: str | None, left: str | None
 ) -> None:
     await applied(
@@ -384,7 +384,7 @@ async def test_a_result_keeps_the_comment_of_another_approver(
     assert [finding async for finding in check_integrity(web.env.store)] == []
 
 
-async def test_what_is_still_open_is_erased_after_its_end(web: WebEnv) -> None:
+async def test_open_task_is_erased_after_its_end(web: WebEnv) -> None:
     intent, task = await web.ask(assignees=["emma@acme.example", "ann@acme.example"])
     await web.post(f"/v1/tasks/{task}/comment", {"comment": "hush-open"}, "ann")
     await remove(web, people="ann@acme.example")

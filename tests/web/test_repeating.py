@@ -37,13 +37,13 @@ async def repeated(web: WebEnv, before: dict[str, Any], now: dict[str, Any], **s
     return made
 
 
-async def test_a_route_that_the_policy_had_is_gone_with_it(web: WebEnv) -> None:
+async def test_route_of_the_earlier_policy_is_removed(web: WebEnv) -> None:
     task = await repeated(web, WITH_ROUTE, {**ASK, "deadline": "1h", "on_timeout": "reject"})
     assert task["on_expiry"].endswith("the task expires and the request fails; nothing is approved.")
 
 
 @pytest.mark.parametrize(("span", "hours"), [("8h", 8), ("", 0)])
-async def test_a_deadline_that_the_policy_had_is_gone_with_it(web: WebEnv, span: str, hours: int) -> None:
+async def test_deadline_of_the_earlier_policy_is_removed(web: WebEnv, span: str, hours: int) -> None:
     now = {**ASK, "deadline": span} if span else ASK
     task = await repeated(web, {**ASK, "deadline": "1h"}, now)
     due = (await web.env.intent(task["intent_id"])).open.deadline_at  # type: ignore[union-attr]
@@ -52,13 +52,13 @@ async def test_a_deadline_that_the_policy_had_is_gone_with_it(web: WebEnv, span:
         assert (due - web.clock.now()).total_seconds() == hours * 3600
 
 
-async def test_what_the_step_says_itself_stays_with_it(web: WebEnv) -> None:
+async def test_fields_of_the_step_itself_are_kept(web: WebEnv) -> None:
     task = await repeated(web, {**ASK, "deadline": "1h"}, {**ASK, "deadline": "8h"}, deadline="2h")
     due = (await web.env.intent(task["intent_id"])).open.deadline_at  # type: ignore[union-attr]
     assert (due - web.clock.now()).total_seconds() == 2 * 3600
 
 
-async def test_a_route_of_the_step_gives_way_to_a_policy_that_says_otherwise_now(web: WebEnv) -> None:
+async def test_current_policy_overrides_the_route_of_the_step(web: WebEnv) -> None:
     await applied(
         web, {"policies": {"deploying": ASK}, "workflows": [flow(deadline="1h", on_timeout="work")]}
     )

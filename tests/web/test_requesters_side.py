@@ -12,7 +12,7 @@ async def gate(web: WebEnv, who: str = "ci", **fields: Any) -> str:
     return intent_id[:-4] + "0001"
 
 
-async def test_who_made_the_key_or_the_account_behind_it_is_refused(web: WebEnv) -> None:
+async def test_creator_of_the_key_or_account_is_refused(web: WebEnv) -> None:
     assert await code(web, await gate(web), "oscar") == "self_approval"
     assert (await web.call("PATCH", "/v1/people/per_otto", {"roles": ["admin"]}, "oscar")).status == 200
     web.keys["other"] = (await web.post("/v1/keys", {"service": "ci"}, "otto"))["api_key"]
@@ -24,7 +24,7 @@ async def test_who_made_the_key_or_the_account_behind_it_is_refused(web: WebEnv)
     assert await code(web, await gate(web, "made"), "otto") == "self_approval"  # through a service's agent
 
 
-async def test_for_whom_it_is_asked_is_refused_and_must_be_known(web: WebEnv) -> None:
+async def test_person_it_is_requested_for_is_refused_and_must_exist(web: WebEnv) -> None:
     task_id = await gate(web, on_behalf_of="Ann@acme.example")
     assert await code(web, task_id, "ann") == "self_approval"
     assert (await web.get(f"/v1/tasks/{task_id}/explain", "otto"))["requesters_side"] == [
@@ -41,7 +41,7 @@ async def test_for_whom_it_is_asked_is_refused_and_must_be_known(web: WebEnv) ->
     assert (await web.post("/v1/intents", body)).code == "nobody_eligible"
 
 
-async def test_repeating_it_does_not_take_anybody_off_the_requesters_side(web: WebEnv) -> None:
+async def test_retry_keeps_everybody_on_the_requesters_side(web: WebEnv) -> None:
     task_id = await gate(web, on_behalf_of="rita@acme.example")
     task = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
     revised = await web.post(
@@ -57,14 +57,14 @@ async def test_repeating_it_does_not_take_anybody_off_the_requesters_side(web: W
     assert (await web.answer(task_id, "approved", "otto")).status == 200
 
 
-async def test_the_requesters_side_is_told_of_the_decision_and_never_asked(web: WebEnv) -> None:
+async def test_requesters_side_is_notified_of_the_decision_and_never_asked(web: WebEnv) -> None:
     task_id = await gate(web, on_behalf_of="ann@acme.example")
     explained = await web.get(f"/v1/tasks/{task_id}/explain", "otto")
     assert explained["asked"] == ["otto@acme.example"]
     assert [one["person"] for one in explained["may_decide"]] == ["otto@acme.example"]
 
 
-async def test_who_chose_who_decides_does_not_change_what_is_decided(web: WebEnv) -> None:
+async def test_person_who_chose_the_approvers_cannot_revise(web: WebEnv) -> None:
     roles = {"roles": ["admin", "approver"]}
     assert (await web.call("PATCH", "/v1/people/per_otto", roles, "oscar")).status == 200
     await web.join("emil", "approver")

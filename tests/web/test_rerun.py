@@ -69,7 +69,7 @@ async def tick(web: WebEnv) -> None:
     await web.env.keep_time()
 
 
-async def test_an_exception_after_a_yes_is_tried_three_times(web: WebEnv) -> None:
+async def test_exception_after_an_approval_is_retried_up_to_three_attempts(web: WebEnv) -> None:
     intent_id = await approved(web)
     for _ in range(2):
         await work(web, failing())
@@ -79,12 +79,12 @@ async def test_an_exception_after_a_yes_is_tried_three_times(web: WebEnv) -> Non
     assert await web.status(intent_id) == "FAILED"
 
 
-async def test_a_failure_that_the_function_declares_is_not(web: WebEnv) -> None:
+async def test_failure_declared_final_by_the_handler_is_not_retried(web: WebEnv) -> None:
     await failed(web)
 
 
 @pytest.mark.parametrize(("retry", "left"), [({"max": 0}, 0), ({"max": 1, "delay": "30s"}, 1)])
-async def test_what_the_plan_says_wins(web: WebEnv, retry: dict[str, Any], left: int) -> None:
+async def test_retries_in_the_plan_take_precedence(web: WebEnv, retry: dict[str, Any], left: int) -> None:
     intent_id = await approved(web, retry=retry)
     for _ in range(left):
         await work(web, failing())
@@ -93,14 +93,14 @@ async def test_what_the_plan_says_wins(web: WebEnv, retry: dict[str, Any], left:
     assert await web.status(intent_id) == "FAILED"
 
 
-async def test_before_a_yes_nothing_is_tried_again_unless_the_plan_says_so(web: WebEnv) -> None:
+async def test_step_before_an_approval_is_not_retried_by_default(web: WebEnv) -> None:
     await web.post("/v1/workflows", flow(), "oscar")
     intent_id = await web.send(intent_type=TYPE)
     await work(web, failing())
     assert await web.status(intent_id) == "FAILED"
 
 
-async def test_it_goes_on_at_the_step_that_failed_under_the_same_decision(web: WebEnv) -> None:
+async def test_rerun_starts_at_the_failed_step_under_the_same_decision(web: WebEnv) -> None:
     intent_id = await failed(web)
     made = await rerun(web, intent_id)
     assert (made.status, made["rerun_of"], made["status"]) == (200, intent_id, "DELIVERED")
@@ -125,7 +125,7 @@ async def test_it_goes_on_at_the_step_that_failed_under_the_same_decision(web: W
     assert await web.env.findings() == []
 
 
-async def test_it_happens_once_whoever_asks_and_however_often(web: WebEnv) -> None:
+async def test_intent_is_rerun_once(web: WebEnv) -> None:
     intent_id = await failed(web)
     answers = await asyncio.gather(*(rerun(web, intent_id, who) for who in ("ci", "oscar") * 5))
     assert {answer.status for answer in answers} == {200}
@@ -138,20 +138,20 @@ async def test_it_happens_once_whoever_asks_and_however_often(web: WebEnv) -> No
     assert (await rerun(web, intent_id))["intent_id"] == new
 
 
-async def test_a_stranger_may_not(web: WebEnv) -> None:
+async def test_stranger_cannot_rerun(web: WebEnv) -> None:
     intent_id = await failed(web)
     assert (await rerun(web, intent_id, "rita")).status in (403, 404)
     assert (await rerun(web, intent_id, "stranger")).status in (403, 404)
     assert (await rerun(web, intent_id, "ann")).code == "not_yours"
 
 
-async def test_a_yes_is_valid_for_a_day(web: WebEnv) -> None:
+async def test_approval_can_be_rerun_for_a_day(web: WebEnv) -> None:
     intent_id = await failed(web)
     web.clock.move(timedelta(hours=24))
     assert (await rerun(web, intent_id)).code == "decision_too_old"
 
 
-async def test_what_governs_it_must_be_what_it_was(web: WebEnv) -> None:
+async def test_changed_workflow_prevents_a_rerun(web: WebEnv) -> None:
     intent_id = await failed(web)
     web.clock.move(timedelta(seconds=1))
     await web.post("/v1/workflows", flow(input={"more": 1}), "oscar")
@@ -161,7 +161,7 @@ async def test_what_governs_it_must_be_what_it_was(web: WebEnv) -> None:
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
-async def test_what_was_granted_or_restricted_while_it_ran_is_not_dropped(web: WebEnv, when: str) -> None:
+async def test_controls_changed_while_it_ran_prevent_a_rerun(web: WebEnv, when: str) -> None:
     """The rerun would not have these controls, so people are asked again."""
     await web.post("/v1/workflows", flow(), "oscar")
     intent_id = await web.send(intent_type=TYPE)
@@ -178,7 +178,7 @@ async def test_what_was_granted_or_restricted_while_it_ran_is_not_dropped(web: W
     assert (refused.status, refused.code) == (409, "policy_changed")
 
 
-async def test_a_no_a_cancel_and_a_failure_before_the_yes_are_not_run_again(web: WebEnv) -> None:
+async def test_rejection_cancellation_or_earlier_failure_cannot_be_rerun(web: WebEnv) -> None:
     await web.post("/v1/workflows", flow(), "oscar")
     early = await web.send(intent_type=TYPE)
     await work(web, failing("charge_failed", False))
@@ -193,7 +193,7 @@ async def test_a_no_a_cancel_and_a_failure_before_the_yes_are_not_run_again(web:
         assert (await rerun(web, intent_id, "oscar")).code == "not_rerunnable"
 
 
-async def test_nor_is_what_another_step_has_followed(web: WebEnv) -> None:
+async def test_failure_followed_by_another_step_cannot_be_rerun(web: WebEnv) -> None:
     """After a fallback ran, the state that was decided about is gone."""
     intent_id = await approved(web, on_failure="after")
     await work(web, failing("charge_failed", False))
@@ -202,7 +202,7 @@ async def test_nor_is_what_another_step_has_followed(web: WebEnv) -> None:
     assert (await rerun(web, intent_id)).code == "not_rerunnable"
 
 
-async def test_nor_is_a_fallback_that_failed_too(web: WebEnv) -> None:
+async def test_failed_fallback_cannot_be_rerun(web: WebEnv) -> None:
     """The rerun would complete under an approval of what failed before it."""
     intent_id = await approved(web, on_failure="after")
     await work(web, failing("charge_failed", False))
@@ -212,7 +212,7 @@ async def test_nor_is_a_fallback_that_failed_too(web: WebEnv) -> None:
     assert (refused.status, refused.code) == (409, "not_rerunnable")
 
 
-async def test_what_no_workflow_governs_is_not_run_again_where_such_requests_are_refused_since(
+async def test_type_without_a_workflow_cannot_be_rerun_once_such_requests_are_refused(
     web: WebEnv,
 ) -> None:
     bundle = {

@@ -61,7 +61,7 @@ ASKING = Story().validated().intent
         ({"expected_policy_generation": 0}, ReportProgress()),
     ],
 )
-def test_the_shape_of_the_body_decides(intent: Any, body: dict[str, Any], command: object) -> None:
+def test_shape_of_the_body_decides_its_meaning(intent: Any, body: dict[str, Any], command: object) -> None:
     assert meaning(body, intent) == command
 
 
@@ -70,7 +70,7 @@ def test_the_shape_of_the_body_decides(intent: Any, body: dict[str, Any], comman
 @pytest.mark.parametrize(
     "beside", [{}, {"n": 1}, {"task_result": {"outcome": "approved"}}, {"approve_current_step": True}]
 )
-def test_an_action_that_is_none_is_refused_and_is_no_result(
+def test_unknown_action_is_refused_and_is_no_result(
     intent: Any, word: object, beside: dict[str, Any]
 ) -> None:
     for person in (True, False):
@@ -79,7 +79,7 @@ def test_an_action_that_is_none_is_refused_and_is_no_result(
         assert refused.value.field == "action"
 
 
-def test_a_form_that_asks_for_an_action_is_answered_with_any() -> None:
+def test_form_with_an_action_field_accepts_any_value() -> None:
     spec = TaskSpec(
         type=TaskType.FORM, outcomes=("submitted",), form={"properties": {"action": {"type": "string"}}}
     )
@@ -90,13 +90,13 @@ def test_a_form_that_asks_for_an_action_is_answered_with_any() -> None:
 
 
 @pytest.mark.parametrize(("flag", "outcome"), [(True, "approved"), (False, "rejected")])
-def test_a_control_resume_is_a_decision_wherever_people_decide(flag: bool, outcome: str) -> None:
+def test_control_resume_is_a_decision_if_people_decide(flag: bool, outcome: str) -> None:
     body = {"approve_current_step": flag, "reason": "why", "actor": "x", "approved_by": "Ann"}
     for intent in (ASKING, RUNNING):  # where nothing is open yet the rules refuse it
         assert meaning(body, intent) == Answer(outcome, comment="why", data={"approved_by": "Ann"})
 
 
-def test_without_anybody_to_decide_a_control_resume_lets_it_go_on_and_never_turns_a_no_into_that() -> None:
+def test_control_resume_without_a_task_continues_and_never_turns_a_rejection_into_that() -> None:
     alone = Story(gate(validate(), direct=True)).intent
     assert meaning({"approve_current_step": True, "reason": "why"}, alone) == ReportProgress("why")
     assert meaning({"approve_current_step": False, "reason": "why"}, alone) == Answer(
@@ -104,13 +104,13 @@ def test_without_anybody_to_decide_a_control_resume_lets_it_go_on_and_never_turn
     )
 
 
-def test_a_lone_outcome_decides_only_if_the_open_task_knows_it() -> None:
+def test_lone_outcome_decides_only_if_the_open_task_has_it() -> None:
     assert meaning({"outcome": "approved", "comment": "ok"}, ASKING) == Answer("approved", comment="ok")
     assert meaning({"outcome": "approved"}, RUNNING) == Report(result={"outcome": "approved"})
     assert meaning({"outcome": "success"}, ASKING) == Report(result={"outcome": "success"})
 
 
-def test_an_id_of_another_step_is_not_read_as_the_open_task() -> None:
+def test_id_of_another_step_does_not_mean_the_open_task() -> None:
     assert meaning({"outcome": "approved"}, ASKING, 1) == Report(step_run=1, result={"outcome": "approved"})
     assert meaning({"approve_current_step": True}, ASKING, 1) == Answer("approved", 1)
 
@@ -149,7 +149,7 @@ TWO = [
 
 
 @pytest.mark.parametrize(("body", "fields"), TWO)
-def test_two_words_of_one_body_that_differ_are_refused(body: dict[str, Any], fields: list[str]) -> None:
+def test_contradictory_members_of_one_body_are_refused(body: dict[str, Any], fields: list[str]) -> None:
     with pytest.raises(Invalid) as refused:
         meaning(body, ASKING)
     assert refused.value.code == "contradictory_answer"
@@ -172,7 +172,7 @@ def test_every_spelling_of_axps_clients_is_a_decision() -> None:
         ("approve_currentstep", "approve_current_step"),
     ],
 )
-def test_a_misspelt_decision_of_a_person_is_no_result(name: str, meant: str) -> None:
+def test_misspelled_decision_of_a_person_is_no_result(name: str, meant: str) -> None:
     for intent in (RUNNING, ASKING):
         for rest in ({}, {"outcome": "approved"}):
             with pytest.raises(Invalid) as refused:
@@ -186,7 +186,7 @@ def test_a_misspelt_decision_of_a_person_is_no_result(name: str, meant: str) -> 
 
 
 @pytest.mark.parametrize("name", ["Digest", "digests", " digest", "Revision", "revisions", "STAGE", "stage "])
-def test_a_misspelt_target_is_refused_and_not_ignored(name: str) -> None:
+def test_misspelled_target_is_refused(name: str) -> None:
     meant = name.strip().lower().removesuffix("s")
     for body in (
         {"task_result": {"outcome": "approved"}},
@@ -213,14 +213,14 @@ def test_a_misspelt_target_is_refused_and_not_ignored(name: str) -> None:
         ({"approve_current_step": True, "reason": {}}, "reason"),
     ],
 )
-def test_a_decision_of_the_wrong_kind_is_refused_by_name(body: dict[str, Any], field: str) -> None:
+def test_decision_of_the_wrong_type_is_refused_by_field(body: dict[str, Any], field: str) -> None:
     with pytest.raises(Invalid) as refused:
         meaning(body, ASKING)
     assert refused.value.field == field
 
 
 @pytest.mark.parametrize("body", [{"action": "complete"}, {"passed": True}, {}, {"outcome": "success"}])
-async def test_nothing_but_a_decision_passes_a_gate(web: WebEnv, body: dict[str, Any]) -> None:
+async def test_only_a_decision_passes_a_human_step(web: WebEnv, body: dict[str, Any]) -> None:
     intent_id, _ = await web.at_gate()
     refusals = {
         "ann": (403, "agent_required"),
@@ -234,7 +234,7 @@ async def test_nothing_but_a_decision_passes_a_gate(web: WebEnv, body: dict[str,
     assert await web.status(intent_id) == "WAITING"
 
 
-async def test_an_agents_result_completes_a_direct_intent_after_progress(web: WebEnv) -> None:
+async def test_agents_result_completes_a_direct_intent_after_progress(web: WebEnv) -> None:
     intent_id = await web.send(to_agent="validator")
     path = f"/v1/intents/{intent_id}/resume?owner_agent=validator"
     done = await web.post(path, {"action": "complete", "n": 1}, "agent")
@@ -247,14 +247,14 @@ async def test_an_agents_result_completes_a_direct_intent_after_progress(web: We
     assert (again.status, again.code) == (409, "intent_terminal")
 
 
-async def test_a_failing_agent_fails_the_intent_with_its_reason(web: WebEnv) -> None:
+async def test_failing_agent_fails_the_intent_with_its_reason(web: WebEnv) -> None:
     intent_id = await web.send(to_agent="validator")
     done = await web.post(f"/v1/intents/{intent_id}/resume", {"action": "fail", "reason": "no disk"}, "agent")
     assert done["intent"]["status"] == "FAILED"
     assert done["intent"]["error"]["message"] == "no disk"
 
 
-async def test_the_whole_job_as_axps_programs_do_it(web: WebEnv) -> None:
+async def test_request_runs_to_completion_as_axps_programs_do_it(web: WebEnv) -> None:
     intent_id, _ = await web.at_gate()
     assert (await web.get("/v1/me/tasks", "otto"))["tasks"][0]["intent_id"] == intent_id
     done = await web.post(
@@ -265,7 +265,7 @@ async def test_the_whole_job_as_axps_programs_do_it(web: WebEnv) -> None:
     assert done["intent"]["result"]["steps"]["validate"] == {"passed": True}
 
 
-async def test_a_control_resume_goes_on_without_ending(web: WebEnv) -> None:
+async def test_control_resume_continues_without_ending(web: WebEnv) -> None:
     intent_id = await web.send()
     path, body = f"/v1/intents/{intent_id}/resume", {"approve_current_step": True}
     assert (await web.post(path, body, "ann")).code == "agent_required"
@@ -275,7 +275,7 @@ async def test_a_control_resume_goes_on_without_ending(web: WebEnv) -> None:
     assert resolved["intent"]["status"] == "COMPLETED"
 
 
-async def test_a_stale_generation_is_not_applied(web: WebEnv) -> None:
+async def test_stale_generation_is_not_applied(web: WebEnv) -> None:
     intent_id = await web.send(to_agent="validator")
     await web.post(f"/v1/intents/{intent_id}/controls", {"controls_patch": {"note": "slowly"}})
     body = {"action": "complete", "expected_policy_generation": 0}
@@ -284,7 +284,7 @@ async def test_a_stale_generation_is_not_applied(web: WebEnv) -> None:
     assert await web.status(intent_id) == "DELIVERED"
 
 
-async def test_an_admin_ends_a_direct_intent_in_its_agents_place(web: WebEnv) -> None:
+async def test_admin_resolves_a_direct_intent_for_its_agent(web: WebEnv) -> None:
     intent_id = await web.send(to_agent="agent://acme/prod/cab-reviewer")
     body = {"task_result": {"outcome": "rejected", "comment": "no"}}
     assert (await web.post(f"/v1/intents/{intent_id}/resume", body, "agent")).status == 404
@@ -305,7 +305,7 @@ async def test_an_admin_ends_a_direct_intent_in_its_agents_place(web: WebEnv) ->
         {"action": "complete", "result": {"outcome": "rejected"}},
     ],
 )
-async def test_what_an_admin_says_no_with_never_completes_a_direct_intent(
+async def test_rejecting_body_of_an_admin_never_completes_a_direct_intent(
     web: WebEnv, body: dict[str, Any]
 ) -> None:
     intent_id = await web.send(to_agent="agent://acme/prod/cab-reviewer")
@@ -316,7 +316,7 @@ async def test_what_an_admin_says_no_with_never_completes_a_direct_intent(
 
 
 @pytest.mark.parametrize("result", [{"outcome": "rejected"}, {"data": {"approved": False}}, {"Denied": True}])
-async def test_an_admin_does_not_resolve_as_completed_what_its_result_rejects(
+async def test_admin_cannot_resolve_as_completed_with_a_rejecting_result(
     web: WebEnv, result: dict[str, Any]
 ) -> None:
     intent_id = await web.send(to_agent="agent://acme/prod/cab-reviewer")
@@ -334,7 +334,7 @@ WORK = [{"action": "complete", "n": 1}, {"n": 1}]
 
 
 @pytest.mark.parametrize("body", WORK)
-async def test_a_requester_does_its_own_direct_request_itself(web: WebEnv, body: dict[str, Any]) -> None:
+async def test_requester_does_its_own_direct_request(web: WebEnv, body: dict[str, Any]) -> None:
     """As in older AXP examples, with one key for everything."""
     intent_id = await web.send(to_agent="agent://acme/prod/nobody-yet")
     done = await web.post(f"/v1/intents/{intent_id}/resume", body, "ci")
@@ -348,7 +348,7 @@ async def test_a_requester_does_its_own_direct_request_itself(web: WebEnv, body:
     assert reported["summary"] == "ci finished step 'agent' as the requester, for the agent"
 
 
-async def test_a_persons_own_direct_request_is_theirs_and_no_admins_act(web: WebEnv) -> None:
+async def test_direct_request_of_a_person_is_resolved_by_them_only(web: WebEnv) -> None:
     intent_id = await web.send("rita", to_agent="agent://acme/prod/nobody-yet")
     assert (await web.post(f"/v1/intents/{intent_id}/resume", {"n": 1}, "ann")).code == "agent_required"
     assert (await web.post(f"/v1/intents/{intent_id}/resume", {"n": 1}, "rita")).status == 200
@@ -357,7 +357,7 @@ async def test_a_persons_own_direct_request_is_theirs_and_no_admins_act(web: Web
     assert reported["summary"] == "Rita finished step 'agent' as the requester, for the agent"
 
 
-async def test_a_request_that_asks_people_is_never_its_requesters_own_work(web: WebEnv) -> None:
+async def test_request_with_a_task_is_never_its_requesters_own_work(web: WebEnv) -> None:
     await web.apply_workflow()
     asks = {"to_agent": "validator", "human_task": {"title": "Sure?"}}
     for fields in ({}, {"intent_type": "asks.v1", **asks}):
@@ -373,7 +373,7 @@ async def test_a_request_that_asks_people_is_never_its_requesters_own_work(web: 
         ).status == 200
 
 
-async def test_what_an_agent_holds_is_not_reported_past_it(web: WebEnv) -> None:
+async def test_delivery_held_by_an_agent_is_not_reported_by_others(web: WebEnv) -> None:
     intent_id = await web.send(to_agent="validator")
     claim = await web.post("/v1/agents/validator/deliveries/claim", {}, "agent")
     assert len(claim["deliveries"]) == 1
@@ -384,7 +384,7 @@ async def test_what_an_agent_holds_is_not_reported_past_it(web: WebEnv) -> None:
 
 
 @pytest.mark.parametrize("status", ["FAILED", "CANCELED", "TIMED_OUT"])
-async def test_a_result_that_ends_as_failed_without_an_action_is_no_success(web: WebEnv, status: str) -> None:
+async def test_result_with_a_failed_status_is_no_success(web: WebEnv, status: str) -> None:
     """A body for resolve that is sent to resume."""
     intent_id = await web.send(to_agent="validator")
     path, body = f"/v1/intents/{intent_id}/resume", {"status": status, "error": {"message": "no disk"}}
@@ -395,7 +395,7 @@ async def test_a_result_that_ends_as_failed_without_an_action_is_no_success(web:
     assert done["intent"]["status"] == "FAILED"
 
 
-async def test_a_status_that_is_a_part_of_a_result_stays_one(web: WebEnv) -> None:
+async def test_status_field_inside_a_result_is_kept(web: WebEnv) -> None:
     for body in (
         {"status": "ok"},
         {"status": "failed", "checks": 3},

@@ -22,7 +22,7 @@ NAMES = ["amount.total", '"amount.total"', '""']
 CHANGED = {**AMBIGUOUS, "amount.total": 2}
 
 
-async def test_a_key_that_reads_as_a_path_is_quoted_on_every_surface(web: WebEnv) -> None:
+async def test_key_that_reads_as_a_path_is_quoted_on_every_surface(web: WebEnv) -> None:
     intent_id = await web.send(intent_type="intent.pay.v1", payload=AMBIGUOUS, human_task={"title": "Pay?"})
     task_id = intent_id[:-4] + "0001"
 

@@ -48,7 +48,7 @@ async def states(web: WebEnv) -> tuple[bool, str]:
     return me["self_approval"], me["self_approval_setting"]
 
 
-async def test_it_ends_with_the_second_person_for_what_is_asked_from_then_on(web: WebEnv) -> None:
+async def test_initial_self_approval_ends_with_the_second_person_for_later_requests(web: WebEnv) -> None:
     await of_one(web)
     assert await states(web) == (True, "alone")
     assert await code(web, await asked(web)) == ""
@@ -66,7 +66,7 @@ async def test_it_ends_with_the_second_person_for_what_is_asked_from_then_on(web
     assert await web.env.findings() == []
 
 
-async def test_the_page_that_adds_the_second_person_says_that_it_ends(web: WebEnv) -> None:
+async def test_page_that_adds_the_second_person_says_that_it_ends(web: WebEnv) -> None:
     await of_one(web)
     sam = await reader(web, "sam")
     added = await sam.post("/people", email="bea@other.example", role="member")
@@ -76,7 +76,7 @@ async def test_the_page_that_adds_the_second_person_says_that_it_ends(web: WebEn
     assert (again.status, again.where) == (303, "/people")
 
 
-async def test_a_key_for_a_second_person_says_that_it_ends(web: WebEnv) -> None:
+async def test_key_for_a_second_person_says_that_it_ends(web: WebEnv) -> None:
     await of_one(web)
     made = await web.post("/v1/keys", {"person": "bea@other.example"}, "sam")
     assert "nobody decides their own requests" in str(made["warnings"])
@@ -84,7 +84,7 @@ async def test_a_key_for_a_second_person_says_that_it_ends(web: WebEnv) -> None:
     assert "nobody decides" not in str(again["warnings"])
 
 
-async def test_a_key_for_another_person_says_for_which_requests_it_does_not_count(web: WebEnv) -> None:
+async def test_key_for_another_person_says_for_which_requests_it_does_not_count(web: WebEnv) -> None:
     made = await web.post("/v1/keys", {"person": "ann@acme.example"}, "oscar")
     [warning] = made["warnings"]
     assert "do not count for your own requests" in warning
@@ -93,14 +93,14 @@ async def test_a_key_for_another_person_says_for_which_requests_it_does_not_coun
         assert (await web.post("/v1/keys", own, "oscar"))["warnings"] == []
 
 
-async def test_a_key_for_another_person_counts_where_self_approval_is_allowed(web: WebEnv) -> None:
+async def test_key_for_another_person_counts_if_self_approval_is_allowed(web: WebEnv) -> None:
     await of_one(web)
     await web.post("/v1/apply", ON, "sam")
     made = await web.post("/v1/keys", {"person": "bea@other.example"}, "sam")
     assert "do not count" not in str(made["warnings"])
 
 
-async def test_a_policy_explains_what_a_request_made_now_would_allow(web: WebEnv) -> None:
+async def test_policy_explanation_describes_a_request_made_now(web: WebEnv) -> None:
     await of_one(web)
     policy = {"name": "plain", "policy": {"approve": {"any": ["role:owner"]}}}
     assert (await web.post("/v1/policies", policy, "sam")).status == 200
@@ -109,7 +109,7 @@ async def test_a_policy_explains_what_a_request_made_now_would_allow(web: WebEnv
     assert (await web.get("/v1/policies/plain/explain", "sam"))["self_approval"] is False
 
 
-async def test_taking_the_second_person_away_does_not_bring_it_back(web: WebEnv) -> None:
+async def test_removing_the_second_person_does_not_restore_it(web: WebEnv) -> None:
     await of_one(web)
     await add(web, "bea")
     assert (await web.call("PATCH", "/v1/people/bea@other.example", {"active": False}, "sam")).status == 200
@@ -125,7 +125,7 @@ async def test_taking_the_second_person_away_does_not_bring_it_back(web: WebEnv)
 
 
 @pytest.mark.parametrize("policy", [{"self_approval": False}, {"approve": {"any": ["role:auditor"]}}])
-async def test_the_setting_is_not_recommended_where_it_would_not_help(
+async def test_setting_is_not_recommended_where_it_would_not_help(
     web: WebEnv, policy: dict[str, Any]
 ) -> None:
     step = {"id": "approve", "human": {"title": "May I?", "policy": policy}}
@@ -137,7 +137,7 @@ async def test_the_setting_is_not_recommended_where_it_would_not_help(
     assert refused["error"]["hint"] == "Add the people first: signoff people add EMAIL; or name others."
 
 
-async def test_whoever_turns_it_on_keeps_it(web: WebEnv) -> None:
+async def test_explicit_setting_is_kept(web: WebEnv) -> None:
     await of_one(web)
     applied = await web.post("/v1/apply", ON, "sam")
     assert [one["action"] for one in applied["changes"]] == ["change"], applied.text
@@ -155,13 +155,13 @@ async def test_whoever_turns_it_on_keeps_it(web: WebEnv) -> None:
     ]
 
 
-async def test_a_key_does_not_turn_it_on_once_it_has_ended(web: WebEnv) -> None:
+async def test_key_cannot_enable_it_again(web: WebEnv) -> None:
     await of_one(web)
     await add(web, "bea", roles=["admin"])
     assert (await web.post("/v1/apply", ON, "sam")).code == "stronger_sign_in_required"
 
 
-async def test_in_a_protected_workspace_a_second_admin_turns_it_on(web: WebEnv) -> None:
+async def test_second_admin_enables_it_in_a_protected_workspace(web: WebEnv) -> None:
     await of_one(web)
     await add(web, "bea", roles=["admin"])
     assert (await web.post("/v1/apply", {"workspace": {"protected": True}}, "sam")).status == 200

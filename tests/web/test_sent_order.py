@@ -16,7 +16,7 @@ PAYLOAD: dict[str, Any] = {
 TURNED = {name: PAYLOAD[name] for name in sorted(PAYLOAD)}
 
 
-async def test_a_payload_is_shown_and_returned_in_its_senders_order(web: WebEnv) -> None:
+async def test_payload_is_shown_and_returned_in_its_senders_order(web: WebEnv) -> None:
     ask = {"intent_type": "intent.pay.v1", "human_task": {"title": "Pay?"}}
     intent_id = await web.send(payload=PAYLOAD, **ask)
     task_id = intent_id[:-4] + "0001"
@@ -35,7 +35,7 @@ async def test_a_payload_is_shown_and_returned_in_its_senders_order(web: WebEnv)
     assert "4,200.50 EUR" in rows
 
 
-async def test_neither_repetitions_nor_revisions_nor_proofs_depend_on_the_order(web: WebEnv) -> None:
+async def test_idempotency_revisions_and_digests_ignore_the_order(web: WebEnv) -> None:
     ask = {"intent_type": "intent.pay.v1", "human_task": {"title": "Pay?"}}
     first = await web.post("/v1/intents", {**ask, "payload": PAYLOAD}, "ci", idempotency_key="k1")
     again = await web.post("/v1/intents", {"payload": TURNED, **ask}, "ci", idempotency_key="k1")

@@ -47,7 +47,7 @@ async def without(web: WebEnv, who: str = "gil") -> Any:
     return answer
 
 
-async def test_the_last_one_leaves_and_it_is_said_and_it_ends(web: WebEnv) -> None:
+async def test_departure_of_the_last_approver_is_reported_and_ends_the_task(web: WebEnv) -> None:
     intent_id = await gate(web, "one")
     [warning] = (await without(web))["warnings"]
     assert intent_id[:-4] in warning
@@ -63,7 +63,7 @@ async def test_the_last_one_leaves_and_it_is_said_and_it_ends(web: WebEnv) -> No
     assert await web.env.findings() == []
 
 
-async def test_two_of_two_when_one_leaves_the_team(web: WebEnv) -> None:
+async def test_departure_of_one_of_two_needed_approvers_is_reported(web: WebEnv) -> None:
     intent_id = await gate(web, "two")
     team = {"members": ["gil@acme.example", "ida@acme.example"]}
     dry = await web.post("/v1/apply?dry_run=true", {"teams": {"sre": team}}, "oscar")
@@ -74,7 +74,7 @@ async def test_two_of_two_when_one_leaves_the_team(web: WebEnv) -> None:
     assert (await web.get(f"/v1/intents/{intent_id}"))["intent"]["ending"] == "undeliverable"
 
 
-async def test_the_ladder_moves_on_at_once_past_whoever_is_gone_too(web: WebEnv) -> None:
+async def test_escalation_skips_levels_whose_people_left(web: WebEnv) -> None:
     intent_id = await gate(web, "ladder")
     await without(web, "hal")
     assert "intent.escalated" not in str(await web.env.happened(intent_id))
@@ -91,7 +91,7 @@ async def test_the_ladder_moves_on_at_once_past_whoever_is_gone_too(web: WebEnv)
     assert (await web.answer(intent_id[:-4] + "0001", "approved", "ida")).status == 200
 
 
-async def test_a_later_stage_that_nobody_is_left_for_ends_it_too(web: WebEnv) -> None:
+async def test_later_stage_without_remaining_people_ends_the_task(web: WebEnv) -> None:
     intent_id = await gate(web, "later")
     [warning] = (await without(web))["warnings"]
     assert "stage 2 needs 1" in warning
@@ -99,7 +99,7 @@ async def test_a_later_stage_that_nobody_is_left_for_ends_it_too(web: WebEnv) ->
     assert (await web.get(f"/v1/intents/{intent_id}"))["intent"]["ending"] == "undeliverable"
 
 
-async def test_what_was_to_be_looked_at_survives_a_restart_and_is_read_by_pages(web: WebEnv) -> None:
+async def test_pending_staffing_checks_survive_a_restart_and_are_read_in_pages(web: WebEnv) -> None:
     state = web.env.engine, web.env.store, web.env.directory
     ids = [await gate(web, "one")] + [await web.send(intent_type="one.v1") for _ in range(4)]
     await without(web)
@@ -112,7 +112,7 @@ async def test_what_was_to_be_looked_at_survives_a_restart_and_is_read_by_pages(
     assert await web.env.store.directory.unchecked() == []
 
 
-async def test_a_change_that_takes_nobody_away_looks_at_nothing(web: WebEnv) -> None:
+async def test_change_that_removes_nobody_checks_nothing(web: WebEnv) -> None:
     await gate(web, "one")
     assert (await web.call("PATCH", "/v1/people/ida@acme.example", {"name": "Ida"}, "oscar"))[
         "warnings"
@@ -121,7 +121,7 @@ async def test_a_change_that_takes_nobody_away_looks_at_nothing(web: WebEnv) -> 
     assert await web.env.store.directory.unchecked() == []
 
 
-async def test_all_that_waits_for_one_person_is_handed_over_in_one_call(web: WebEnv) -> None:
+async def test_everything_waiting_for_one_person_is_reassigned_in_one_call(web: WebEnv) -> None:
     await web.join("jo", "admin")
     ids = [await gate(web, "one"), await gate(web, "two")]
     mine = await web.send("jo", intent_type="one.v1")
@@ -144,7 +144,7 @@ async def test_all_that_waits_for_one_person_is_handed_over_in_one_call(web: Web
     assert await web.env.findings() == []
 
 
-async def test_handing_over_lets_nobody_else_in(web: WebEnv) -> None:
+async def test_reassigning_makes_nobody_else_eligible(web: WebEnv) -> None:
     await web.join("jo", "admin")
     intent_id = await gate(web, "two")
     team = {"members": ["gil@acme.example", "hal@acme.example", "otto@acme.example"]}

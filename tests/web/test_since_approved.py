@@ -37,7 +37,7 @@ async def shown(web: WebEnv, task: str) -> dict[str, Any] | None:
     return found
 
 
-async def test_what_differs_from_the_last_approved_request_of_the_same_target_is_shown(web: WebEnv) -> None:
+async def test_difference_to_the_last_approved_request_of_the_target_is_shown(web: WebEnv) -> None:
     await furnish(web)
     await approved(web, cluster="a", nodes=2)
     last = await approved(web, cluster="a", nodes=3, api_token="hunter2-one")
@@ -61,7 +61,7 @@ async def test_what_differs_from_the_last_approved_request_of_the_same_target_is
     assert all("since_approved" not in one for one in listed)
 
 
-async def test_an_equal_request_says_so(web: WebEnv) -> None:
+async def test_equal_request_says_so(web: WebEnv) -> None:
     await furnish(web)
     last = await approved(web, cluster="a", nodes=2)
     task = await ask(web, nodes=2, cluster="a")
@@ -83,7 +83,7 @@ async def test_an_equal_request_says_so(web: WebEnv) -> None:
         (["cluster", "zone"], {"cluster": "a"}),
     ],
 )
-async def test_without_an_approved_request_of_the_same_target_there_is_nothing(
+async def test_nothing_is_shown_without_an_approved_request_of_the_target(
     web: WebEnv, target: Any, payload: dict[str, Any]
 ) -> None:
     await furnish(web, target)
@@ -93,7 +93,7 @@ async def test_without_an_approved_request_of_the_same_target_there_is_nothing(
     assert "approved last" not in (await (await reader(web, "ann")).get(f"/tasks/{task}")).text
 
 
-async def test_a_revision_may_change_the_target(web: WebEnv) -> None:
+async def test_revision_may_change_the_target(web: WebEnv) -> None:
     await furnish(web)
     last = await approved(web, cluster="b", nodes=2)
     task = await ask(web, cluster="a", nodes=3)
@@ -115,7 +115,7 @@ async def test_many_differences_are_bounded(web: WebEnv) -> None:
     assert (len(found["changed"]), found["more"]) == (200, 100)
 
 
-async def test_a_request_that_was_changed_after_its_approval_is_no_measure(web: WebEnv) -> None:
+async def test_request_revised_after_its_approval_is_not_compared(web: WebEnv) -> None:
     people = {"approvers": ["ann@acme.example", "otto@acme.example"]}
     form = {"properties": {"at": {"type": "string"}}}
     steps = [
@@ -132,7 +132,7 @@ async def test_a_request_that_was_changed_after_its_approval_is_no_measure(web: 
     assert await shown(web, task) is None  # and who filled it in approved nothing
 
 
-async def test_a_closed_task_and_a_link_to_a_single_task_show_no_other_request(web: WebEnv) -> None:
+async def test_closed_task_and_single_task_link_show_no_other_request(web: WebEnv) -> None:
     await furnish(web)
     await approved(web, cluster="a", nodes=2)
     task = await ask(web, cluster="a", nodes=3)

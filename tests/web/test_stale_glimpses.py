@@ -43,7 +43,7 @@ async def reported(by: WebEnv, first: str) -> None:
     assert answer.status == 200, answer.text
 
 
-async def test_an_answer_names_the_votes_that_came_by_another_server(web: WebEnv, other: WebEnv) -> None:
+async def test_answer_sees_votes_recorded_by_another_server(web: WebEnv, other: WebEnv) -> None:
     first = await sent(web)
     await reported(web, first)
     assert (await other.answer(f"{first}0002", who="otto")).status == 200
@@ -52,7 +52,7 @@ async def test_an_answer_names_the_votes_that_came_by_another_server(web: WebEnv
     assert said["intent"]["status"] == "COMPLETED"
 
 
-async def test_a_resume_means_what_the_request_waits_for_by_now(web: WebEnv, other: WebEnv) -> None:
+async def test_resume_means_what_the_request_waits_for_now(web: WebEnv, other: WebEnv) -> None:
     first = await sent(web)
     await reported(other, first)  # web still remembers that the agent has it
     assert (await other.get("/v1/me/tasks", "ann")).status == 200  # what she was shown, every server knows
@@ -61,7 +61,7 @@ async def test_a_resume_means_what_the_request_waits_for_by_now(web: WebEnv, oth
     assert [v["person"] for v in (await web.get(f"/v1/tasks/{first}0002"))["task"]["votes"]] == ["per_ann"]
 
 
-async def test_a_revised_payload_is_shown_by_whoever_acts_next(web: WebEnv, other: WebEnv) -> None:
+async def test_revised_payload_is_shown_to_the_next_actor(web: WebEnv, other: WebEnv) -> None:
     first = await sent(web)
     await reported(web, first)
     changed = {"payload": {"migration": "another"}}
@@ -72,7 +72,7 @@ async def test_a_revised_payload_is_shown_by_whoever_acts_next(web: WebEnv, othe
     assert said["intent"]["payload"] == now == {"migration": "another"}
 
 
-async def test_a_stream_that_was_begun_from_memory_goes_on_with_what_another_server_did(
+async def test_stream_started_from_the_cache_continues_with_changes_of_another_server(
     empty_postgres_url: str, clock: FixedClock
 ) -> None:
     async with AsyncExitStack() as stack:

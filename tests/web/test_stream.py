@@ -79,7 +79,7 @@ async def waiting_for(web: WebEnv) -> None:
         await asyncio.sleep(0)
 
 
-async def test_a_backlog_is_written_at_once_and_the_stream_ends(reader: Reader) -> None:
+async def test_backlog_is_sent_at_once_and_the_stream_ends(reader: Reader) -> None:
     intent_id = await reader.web.send(to_agent="validator")
     path = f"/v1/intents/{intent_id}/events/stream?wait_seconds=60"
     held = asyncio.create_task(
@@ -95,13 +95,13 @@ async def test_a_backlog_is_written_at_once_and_the_stream_ends(reader: Reader) 
 
 
 @pytest.mark.parametrize(("since", "seqs"), [(0, [2, 4]), (1, [2, 4]), (2, [4]), (3, [4]), (4, []), (5, [])])
-async def test_cursors_compare_exclusively(reader: Reader, since: int, seqs: list[int]) -> None:
+async def test_cursors_are_exclusive(reader: Reader, since: int, seqs: list[int]) -> None:
     intent_id = await reader.web.send(to_agent="validator")
     events = await reader.whole(f"/v1/intents/{intent_id}/events/stream?since={since}&wait_seconds=1")
     assert [data["seq"] for _, data in events[:-1]] == seqs
 
 
-async def test_an_idle_stream_is_held_and_woken(reader: Reader) -> None:
+async def test_idle_stream_is_held_and_woken(reader: Reader) -> None:
     web = reader.web
     intent_id, task_id = await web.ask()
     path = f"/v1/intents/{intent_id}/events/stream?since=4&wait_seconds=60"
@@ -119,7 +119,7 @@ async def test_an_idle_stream_is_held_and_woken(reader: Reader) -> None:
     assert not web.state.feed.waiters
 
 
-async def test_a_client_that_reads_line_by_line_keeps_its_stream_until_the_end(reader: Reader) -> None:
+async def test_client_that_reads_line_by_line_keeps_its_stream(reader: Reader) -> None:
     web = reader.web
     intent_id, task_id = await web.ask()
     names = []
@@ -131,7 +131,7 @@ async def test_a_client_that_reads_line_by_line_keeps_its_stream_until_the_end(r
     assert names[-2:] == ["intent.completed", "stream.timeout"]
 
 
-async def test_the_stream_that_tells_of_the_end_ends_at_once(reader: Reader) -> None:
+async def test_stream_ends_at_once_after_the_final_event(reader: Reader) -> None:
     web = reader.web
     intent_id = await web.send(to_agent="validator")
     await web.post(f"/v1/intents/{intent_id}/resolve", {"status": "CANCELED"})
@@ -142,7 +142,7 @@ async def test_the_stream_that_tells_of_the_end_ends_at_once(reader: Reader) -> 
     assert events[-1] == ("stream.timeout", {"ok": True, "next_seq": last + 1})
 
 
-async def test_the_stream_of_a_final_intent_with_nothing_new_is_held(reader: Reader) -> None:
+async def test_stream_of_a_final_intent_without_new_events_is_held(reader: Reader) -> None:
     web = reader.web
     intent_id = await web.send(to_agent="validator")
     await web.post(f"/v1/intents/{intent_id}/resolve", {"status": "CANCELED"})
@@ -154,7 +154,7 @@ async def test_the_stream_of_a_final_intent_with_nothing_new_is_held(reader: Rea
     assert await reading == [("stream.timeout", {"ok": True, "next_seq": 101})]
 
 
-async def test_a_watcher_that_goes_on_from_next_seq_loses_nothing_while_it_waits(reader: Reader) -> None:
+async def test_watcher_that_continues_from_next_seq_misses_nothing(reader: Reader) -> None:
     """The published CLI watches like this: idle responses move its cursor, which must not skip facts."""
     web = reader.web
     intent_id, task_id = await web.ask()
@@ -174,13 +174,13 @@ async def test_a_watcher_that_goes_on_from_next_seq_loses_nothing_while_it_waits
 
 
 @pytest.mark.parametrize("wait", ["0", "-5", "0.2"])
-async def test_a_strange_wait_is_clamped(reader: Reader, wait: str) -> None:
+async def test_odd_wait_is_clamped(reader: Reader, wait: str) -> None:
     intent_id = await reader.web.send(to_agent="validator")
     path = f"/v1/intents/{intent_id}/events/stream?since=4&wait_seconds={wait}"
     assert [name for name, _ in await reader.whole(path)] == ["stream.timeout"]
 
 
-async def test_an_agents_stream_shows_what_it_may_work_on(reader: Reader) -> None:
+async def test_stream_of_an_agent_lists_its_claimable_work(reader: Reader) -> None:
     web = reader.web
     await web.apply_workflow()
     intent_id = await web.send()
@@ -199,7 +199,7 @@ async def test_an_agents_stream_shows_what_it_may_work_on(reader: Reader) -> Non
     assert [data["intent_id"] for _, data in rest[:-1]] == [direct]
 
 
-async def test_a_restarted_agent_sees_what_is_still_open(reader: Reader) -> None:
+async def test_restarted_agent_sees_open_deliveries(reader: Reader) -> None:
     web = reader.web
     first = await web.send(to_agent="validator")
     second = await web.send(to_agent="validator")
@@ -208,7 +208,7 @@ async def test_a_restarted_agent_sees_what_is_still_open(reader: Reader) -> None
     assert [data["intent_id"] for _, data in events[:-1]] == [second]
 
 
-async def test_a_waiting_agent_is_woken(reader: Reader) -> None:
+async def test_waiting_agent_is_woken(reader: Reader) -> None:
     web = reader.web
     reading = asyncio.create_task(
         reader.whole("/v1/agents/acme/prod/validator/intents/stream?since=0&wait_seconds=60", "agent")
@@ -220,7 +220,7 @@ async def test_a_waiting_agent_is_woken(reader: Reader) -> None:
     assert last[1]["next_seq"] == data["seq"] + 1
 
 
-async def test_a_delivery_to_an_open_stream_is_recorded_in_the_commit_that_makes_it(reader: Reader) -> None:
+async def test_delivery_to_an_open_stream_is_recorded_in_the_commit_that_offers_it(reader: Reader) -> None:
     web, path = reader.web, "/v1/agents/validator/intents/stream?wait_seconds=60&since="
     reading = asyncio.create_task(reader.whole(path + "0", "agent"))
     await waiting_for(web)
@@ -238,7 +238,7 @@ async def test_a_delivery_to_an_open_stream_is_recorded_in_the_commit_that_makes
     assert [data["intent_id"] for _, data in again[:-1]] == [sent["intent_id"]]
 
 
-async def test_a_delivery_nobody_looked_at_is_shown_again(reader: Reader) -> None:
+async def test_unread_delivery_is_sent_again(reader: Reader) -> None:
     web = reader.web
     read, unread = [await web.send(to_agent="validator") for _ in range(2)]
     path = "/v1/agents/validator/intents/stream?wait_seconds=1&since="
@@ -259,7 +259,7 @@ async def test_a_delivery_nobody_looked_at_is_shown_again(reader: Reader) -> Non
     assert [name for name, _ in await reader.whole(path + str(cursor), "agent")] == ["stream.timeout"]
 
 
-async def test_a_stopping_server_ends_every_stream_in_good_order(web: WebEnv) -> None:
+async def test_stopping_server_ends_every_stream_properly(web: WebEnv) -> None:
     intent_id, _ = await web.ask()
     async with serving(web) as url:
         reader = Reader(web, url)
@@ -277,7 +277,7 @@ async def test_a_stopping_server_ends_every_stream_in_good_order(web: WebEnv) ->
 
 
 @pytest.mark.parametrize("what", ["agent", "intent"])
-async def test_a_stream_ends_with_its_connection(web: WebEnv, what: str) -> None:
+async def test_stream_ends_with_its_connection(web: WebEnv, what: str) -> None:
     """It is no longer counted, sent to, or attributed to its caller."""
     intent_id, _ = await web.at_gate()
     path = {
@@ -309,7 +309,7 @@ async def test_a_stream_ends_with_its_connection(web: WebEnv, what: str) -> None
     assert not any(message.get("body") for message in sent)
 
 
-async def test_a_large_result_stays_behind(reader: Reader) -> None:
+async def test_large_result_is_omitted(reader: Reader) -> None:
     web = reader.web
     intent_id = await web.send(to_agent="validator")
     body = {"action": "complete", "log": "x" * 100_000}
@@ -320,7 +320,7 @@ async def test_a_large_result_stays_behind(reader: Reader) -> None:
     assert len((await web.get(f"/v1/intents/{intent_id}"))["result"]["log"]) == 100_000
 
 
-async def test_errors_come_before_a_stream_begins(reader: Reader) -> None:
+async def test_errors_are_returned_before_a_stream_begins(reader: Reader) -> None:
     answer = await reader.http.get("/v1/agents/validator/intents/stream")
     assert (answer.status_code, answer.json()["error"]["code"]) == (401, "missing_platform_api_key")
     key = {"x-api-key": reader.web.keys["ci"]}
@@ -360,7 +360,7 @@ async def parts(web: WebEnv, path: str, who: str) -> list[bytes]:
 
 
 @pytest.mark.parametrize("what", ["deliveries", "an intent"])
-async def test_a_backlog_is_held_and_written_in_parts_of_a_bounded_size(web: WebEnv, what: str) -> None:
+async def test_backlog_is_read_and_sent_in_bounded_parts(web: WebEnv, what: str) -> None:
     if what == "deliveries":
         sent = [await web.send(to_agent="validator") for _ in range(50)]
         got = await parts(web, f"/v1/agents/{VALIDATOR}/intents/stream?wait_seconds=60", "agent")

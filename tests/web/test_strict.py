@@ -25,7 +25,7 @@ VALUES = st.recursive(
 
 
 @given(VALUES, st.booleans(), st.sampled_from([None, 1]))
-def test_canonical_bytes_are_the_librarys(value: Any, ascii_only: bool, indent: int | None) -> None:
+def test_canonical_bytes_equal_those_of_the_library(value: Any, ascii_only: bool, indent: int | None) -> None:
     parsed = json_intake.parse(json.dumps(value, ensure_ascii=ascii_only, indent=indent).encode())
     assert canonical_json.canonical(parsed.value, plain=parsed.plain) == rfc8785.dumps(value)
 
@@ -37,7 +37,7 @@ NAMES = st.text(alphabet=st.sampled_from('ab"\\:,1.0e\ue000\uffff\U0001f600\u00e
 @given(
     st.lists(FLOATS | st.integers(-(2**53) + 1, 2**53 - 1).map(float) | st.floats(-1e-4, 1e-4), max_size=8)
 )
-def test_every_float_is_written_as_the_library_writes_it(numbers: list[float]) -> None:
+def test_every_float_is_written_as_by_the_library(numbers: list[float]) -> None:
     parsed = json_intake.parse(json.dumps(numbers).encode())
     assert parsed.value == numbers
     assert canonical_json.canonical(parsed.value, plain=parsed.plain) == rfc8785.dumps(numbers)
@@ -51,14 +51,14 @@ def test_every_float_is_written_as_the_library_writes_it(numbers: list[float]) -
         "123456789012345680000.0", "1e-16", "-1e-20", "1.6e-6", "4.5e15", "9007199254740993.0", "2e-60", "3e160",
     ],
 )  # fmt: skip
-def test_every_kind_of_float_is_written_as_the_library_writes_it(text: str) -> None:
+def test_floats_of_every_magnitude_are_written_as_by_the_library(text: str) -> None:
     for raw in (text, f"[{text},{text}]", f'{{"a":{text},"1.0,":"e16"}}', f'{{"e16,":[{text}]}}'):
         parsed = json_intake.parse(raw.encode())
         assert canonical_json.canonical(parsed.value, plain=parsed.plain) == rfc8785.dumps(json.loads(raw))
 
 
 @given(st.dictionaries(NAMES, FLOATS | NAMES | SAFE, max_size=5))
-def test_text_that_looks_like_numbers_is_left_alone(value: dict[str, Any]) -> None:
+def test_text_that_looks_like_numbers_is_unchanged(value: dict[str, Any]) -> None:
     parsed = json_intake.parse(json.dumps(value).encode())
     assert canonical_json.canonical(parsed.value, plain=parsed.plain) == rfc8785.dumps(value)
 
@@ -75,7 +75,7 @@ def test_depth_is_counted_exactly(brackets: str, most: int, deep: int) -> None:
 
 
 @given(VALUES)
-def test_strict_reads_what_any_reader_reads(value: Any) -> None:
+def test_strict_reader_agrees_with_any_reader(value: Any) -> None:
     text = json.dumps(value)
     assert json_intake.parse(text.encode()).value == json.loads(text)
 
@@ -89,7 +89,7 @@ HARD: Final = [
 
 
 @pytest.mark.parametrize("raw", [*HARD, *(b'{"x":[%s]}' % one for one in HARD)])
-def test_what_the_intake_lets_pass_no_reader_of_documents_finds_fault_with(raw: bytes) -> None:
+def test_accepted_json_passes_every_document_reader(raw: bytes) -> None:
     try:
         value = json_intake.parse(raw).value
     except Malformed:
@@ -142,7 +142,7 @@ def _dump_pairs(pairs: list[tuple[str, Any]], ascii_only: bool) -> str:
     st.booleans(),
     st.booleans(),
 )
-def test_a_key_that_stands_twice_is_always_found(
+def test_duplicate_key_is_always_found(
     pairs: list[tuple[str, Any]], which: int, ascii_only: bool, nested: bool
 ) -> None:
     unique = list(dict(pairs).items())
@@ -196,7 +196,7 @@ def test_a_key_that_stands_twice_is_always_found(
         (b"\x00", "invalid_json"),
     ],
 )
-def test_refused(raw: bytes, code: str) -> None:
+def test_invalid_json_is_refused(raw: bytes, code: str) -> None:
     with pytest.raises(Malformed) as refused:
         json_intake.parse(raw)
     assert refused.value.code == code
@@ -211,11 +211,11 @@ def test_refused(raw: bytes, code: str) -> None:
         b"[" + b",".join([b"[]"] * 100) + b"]",
     ],
 )
-def test_accepted(raw: bytes) -> None:
+def test_valid_json_is_accepted(raw: bytes) -> None:
     assert json_intake.parse(raw).value == json.loads(raw)
 
 
-def test_a_body_is_an_object_and_an_empty_one_is_an_empty_object() -> None:
+def test_body_is_an_object_and_an_empty_one_is_an_empty_object() -> None:
     assert json_intake.parse_object(b"").value == {}
     assert json_intake.parse_object(b"  \n").value == {}
     with pytest.raises(Malformed) as refused:
@@ -223,7 +223,7 @@ def test_a_body_is_an_object_and_an_empty_one_is_an_empty_object() -> None:
     assert refused.value.code == "not_an_object"
 
 
-def test_the_digest_is_of_the_canonical_bytes() -> None:
+def test_digest_is_that_of_the_canonical_bytes() -> None:
     one = json_intake.parse(b'{"b": 1.0, "a": "\\u00e9"}')
     two = json_intake.parse('{"a":"é","b":1}'.encode())
     assert canonical_json.digest(
@@ -241,7 +241,7 @@ def test_the_digest_is_of_the_canonical_bytes() -> None:
         (rb'{"c":"\\\\u003a","d":1,"d":2}', True),
     ],
 )
-def test_an_escaped_colon_neither_hides_a_member_nor_looks_like_one(raw: bytes, twice: bool) -> None:
+def test_escaped_colon_neither_hides_nor_imitates_a_member(raw: bytes, twice: bool) -> None:
     if twice:
         with pytest.raises(Malformed) as refusal:
             json_intake.parse(raw)
@@ -253,11 +253,11 @@ def test_an_escaped_colon_neither_hides_a_member_nor_looks_like_one(raw: bytes, 
 @given(
     st.recursive(SAFE, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(NAMES, inner, max_size=4))
 )
-def test_members_are_sorted_as_the_library_sorts_them_at_every_level(value: Any) -> None:
+def test_members_are_sorted_as_by_the_library_at_every_level(value: Any) -> None:
     parsed = json_intake.parse(json.dumps(value, ensure_ascii=False).encode())
     assert canonical_json.canonical(parsed.value, plain=parsed.plain) == rfc8785.dumps(value)
 
 
 @given(st.lists(st.sampled_from(['"', "\\", ":", "[", "{", "u003a", "1"]), max_size=12).map("".join))
-def test_what_is_outside_of_strings_is_what_a_reader_finds_there(text: str) -> None:
+def test_text_outside_strings_is_found_as_by_a_parser(text: str) -> None:
     assert outside_strings(json.dumps({text: [1, text]}).encode()) == b"{: [1, ]}"

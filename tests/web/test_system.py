@@ -28,7 +28,7 @@ async def test_health_needs_no_key(web: WebEnv) -> None:
     assert (head.status, head.text) == (200, "")
 
 
-async def test_ready_says_what_is_not(web: WebEnv) -> None:
+async def test_ready_names_what_is_not_ready(web: WebEnv) -> None:
     assert (await web.get("/ready", "")).status == 200
 
     async def broken() -> Readiness:
@@ -42,7 +42,7 @@ async def test_ready_says_what_is_not(web: WebEnv) -> None:
     )
 
 
-async def test_a_batch_that_the_database_holds_up_for_seconds_is_noticed(web: WebEnv) -> None:
+async def test_batch_blocked_by_the_database_makes_the_server_unready(web: WebEnv) -> None:
     web.env.committer._began[0] = -1e6
     answer = await web.get("/ready", "")
     assert answer.status == 503
@@ -51,13 +51,13 @@ async def test_a_batch_that_the_database_holds_up_for_seconds_is_noticed(web: We
     assert (await web.get("/ready", "")).status == 200
 
 
-async def test_a_stopping_server_is_not_ready(web: WebEnv) -> None:
+async def test_stopping_server_is_not_ready(web: WebEnv) -> None:
     web.state.stop()
     answer = await web.get("/ready", "")
     assert (answer.status, answer["details"]["stopping"]) == (503, True)
 
 
-async def test_me_tells_whom_a_key_stands_for(web: WebEnv) -> None:
+async def test_me_describes_the_holder_of_a_key(web: WebEnv) -> None:
     me = await web.get("/v1/me", "ann")
     assert me["actor"] == {
         "kind": "person",
@@ -70,14 +70,14 @@ async def test_me_tells_whom_a_key_stands_for(web: WebEnv) -> None:
     assert me["server"] == {"version": __version__, "database": "sqlite", "mail": False}
 
 
-async def test_the_portal_context_axps_command_line_reads(web: WebEnv) -> None:
+async def test_portal_context_is_returned_for_axps_command_line(web: WebEnv) -> None:
     found = await web.get("/v1/portal/personal/context", "ann")
     assert found["context"] == {"org_id": "acme", "workspace_id": HOME}
     assert found["account"]["email"] == "ann@acme.example"
     assert found["workspaces"][0]["org_name"] == "acme"
 
 
-async def test_a_request_id_and_a_trace_id_come_back(web: WebEnv) -> None:
+async def test_request_id_and_trace_id_are_returned(web: WebEnv) -> None:
     answer = await web.get("/health", "", x_request_id="r-1", x_trace_id="t-1")
     assert (answer.headers["x-request-id"], answer.headers["x-trace-id"]) == ("r-1", "t-1")
     other = await web.get("/health", "", x_request_id="two words")
@@ -85,17 +85,17 @@ async def test_a_request_id_and_a_trace_id_come_back(web: WebEnv) -> None:
     assert "x-trace-id" not in other.headers
 
 
-async def test_nothing_may_be_cached(web: WebEnv) -> None:
+async def test_responses_are_not_cacheable(web: WebEnv) -> None:
     assert (await web.get("/v1/me")).headers["cache-control"] == "no-store"
 
 
-async def test_a_full_queue_says_when_to_try_again(web: WebEnv) -> None:
+async def test_full_queue_says_when_to_try_again(web: WebEnv) -> None:
     web.env.committer._limit = 0
     answer = await web.post("/v1/intents", {"intent_type": TYPE})
     assert (answer.status, answer.code, answer.headers["retry-after"]) == (503, "queue_full", "1")
 
 
-async def test_a_history_can_be_verified_by_whoever_reads_it(web: WebEnv) -> None:
+async def test_history_can_be_verified_by_its_readers(web: WebEnv) -> None:
     intent_id, task_id = await web.at_gate()
     await web.answer(task_id, comment="looks right")
     audit = await web.get(f"/v1/intents/{intent_id}/audit", "aud")
@@ -123,7 +123,7 @@ async def test_a_history_can_be_verified_by_whoever_reads_it(web: WebEnv) -> Non
     assert (answered["actor"]["kind"], answered["actor"]["name"]) == ("person", "Ann")
 
 
-async def test_a_changed_history_is_found_out(web: WebEnv) -> None:
+async def test_changed_history_is_detected(web: WebEnv) -> None:
     intent_id = await web.send(to_agent="validator")
     change = """update events set body = cast(replace(cast(body as text), 'validator', 'attacker') as blob)
         where intent_id = :id and seq = 2"""
@@ -133,7 +133,7 @@ async def test_a_changed_history_is_found_out(web: WebEnv) -> None:
     assert audit["problem"].startswith("event 2:")
 
 
-async def test_a_row_that_its_history_does_not_say_is_found_out(web: WebEnv) -> None:
+async def test_row_that_differs_from_its_history_is_detected(web: WebEnv) -> None:
     intent_id = await web.send(to_agent="validator")
     change = """update intents set status = 'WAITING', waiting = 'WAITING_FOR_TIME' where id = :id"""
     await web.env.store.write((change, {"id": intent_id}))
@@ -141,7 +141,7 @@ async def test_a_row_that_its_history_does_not_say_is_found_out(web: WebEnv) -> 
     assert (audit["verified"], audit["problem"].partition(":")[0]) == (False, "its row")
 
 
-async def test_an_inbox_holds_what_is_addressed_and_what_is_answered(web: WebEnv) -> None:
+async def test_inbox_contains_addressed_and_answered_intents(web: WebEnv) -> None:
     owner = "agent://conformance/owner"
     addressed = await web.send(to_agent=owner)
     answering = await web.send(to_agent="validator", reply_to=owner)
@@ -158,7 +158,7 @@ async def test_an_inbox_holds_what_is_addressed_and_what_is_answered(web: WebEnv
     assert len(own["threads"]) == 2
 
 
-async def test_the_page_loads_nothing_from_elsewhere(web: WebEnv) -> None:
+async def test_page_loads_nothing_from_elsewhere(web: WebEnv) -> None:
     page = await web.get("/docs", "")
     assert page.headers["content-type"] == "text/html; charset=utf-8"
     assert "default-src 'none'" in page.headers["content-security-policy"]
@@ -173,7 +173,7 @@ async def test_the_page_loads_nothing_from_elsewhere(web: WebEnv) -> None:
     assert "light-dark(" in style.text
 
 
-def test_the_document_names_every_endpoint_and_nothing_that_is_not_there() -> None:
+def test_document_lists_exactly_the_existing_endpoints() -> None:
     document = openapi.document()
     named = {(method.upper(), path) for path, row in document["paths"].items() for method in row}
     assert named == {(row.method, row.path.replace(":path", "")) for row in ENDPOINTS}
@@ -184,7 +184,7 @@ def test_the_document_names_every_endpoint_and_nothing_that_is_not_there() -> No
         assert name in document["components"]["schemas"]
 
 
-async def test_a_key_is_promised_only_where_the_answer_is_kept(web: WebEnv) -> None:
+async def test_idempotency_key_is_documented_where_the_response_is_stored(web: WebEnv) -> None:
     paths = openapi.document()["paths"]
     keyed = {path for path, row in paths.items() if "Idempotency-Key" in msgspec.json.encode(row).decode()}
     _, task_id = await web.ask()
@@ -216,7 +216,7 @@ def families() -> PrefixRouter:
     return PrefixRouter(api_routes(nothing), (), nothing)
 
 
-def test_no_endpoint_is_shadowed_by_one_above_it() -> None:
+def test_no_endpoint_is_shadowed_by_an_earlier_one() -> None:
     app = families()
     for row in ENDPOINTS:
         if not prefix_of(row.path):
@@ -239,7 +239,7 @@ def test_no_endpoint_is_shadowed_by_one_above_it() -> None:
         f"/v1/deliveries/{INTENT}/report",
     ],
 )
-def test_a_hot_request_is_compared_with_few_routes(path: str) -> None:
+def test_frequent_endpoints_are_matched_early(path: str) -> None:
     # about a microsecond each: routing stays below ten
     app = families()
     assert app.routes[prefix_of(path)].index(matching(app, path)) < 6

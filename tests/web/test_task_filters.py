@@ -60,13 +60,13 @@ FILTERS = {
 
 
 @pytest.mark.parametrize("also", ["", "&mine=true"])
-async def test_each_filter_shows_what_it_says(web: WebEnv, also: str) -> None:
+async def test_each_filter_selects_matching_tasks(web: WebEnv, also: str) -> None:
     found = await furnish(web)
     for query, names in FILTERS.items():
         assert await listed(web, query + also) == {found[name] for name in names}, query
 
 
-async def test_the_page_filters_alike_and_leads_back_to_the_first(web: WebEnv) -> None:
+async def test_page_filters_alike_and_links_to_the_first_page(web: WebEnv) -> None:
     found = await furnish(web)
     ann = await reader(web, "ann")
     for query, names in FILTERS.items():
@@ -86,7 +86,7 @@ async def test_the_page_filters_alike_and_leads_back_to_the_first(web: WebEnv) -
         ("state=closed&risk=low", "risk"),
     ],
 )
-async def test_a_word_that_names_nothing_is_refused(web: WebEnv, query: str, field: str) -> None:
+async def test_invalid_filter_value_is_refused(web: WebEnv, query: str, field: str) -> None:
     answer: Answer = await web.get(f"/v1/tasks?{query}", "ann")
     assert (answer.status, answer.code, answer["error"]["field"]) == (422, "validation_error", field)
 
@@ -101,7 +101,7 @@ class Counted(Intents):
         return await super().some(ids, bare=bare)
 
 
-async def test_a_filter_reads_a_bounded_part_and_the_pages_have_no_holes(web: WebEnv) -> None:
+async def test_filter_reads_a_bounded_part_and_its_pages_have_no_gaps(web: WebEnv) -> None:
     await furnish(web)
     for _ in range(1400):
         await web.send(intent_type="intent.plain.v1", payload={})

@@ -17,7 +17,7 @@ from tests.web.inbox.reading import reader
 from tests.web.web_env import PAYLOAD, WORKFLOW, WebEnv
 
 
-async def test_a_task_shows_all_that_a_decision_needs(web: WebEnv) -> None:
+async def test_task_contains_everything_a_decision_needs(web: WebEnv) -> None:
     intent_id, task_id = await web.at_gate()
     task = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
     assert task["state"] == "open"
@@ -38,7 +38,7 @@ async def test_a_task_shows_all_that_a_decision_needs(web: WebEnv) -> None:
     assert len(task["digest"]) == 64
 
 
-async def test_an_answer_completes_the_intent(web: WebEnv) -> None:
+async def test_answer_completes_the_intent(web: WebEnv) -> None:
     intent_id, task_id = await web.at_gate()
     shown = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
     done = await web.answer(task_id, comment="fine", revision=shown["revision"], digest=shown["digest"])
@@ -64,7 +64,7 @@ async def test_an_answer_completes_the_intent(web: WebEnv) -> None:
     assert (read["result"]["outcome"], read["intent"]["ending"]) == ("approved", "approved")
 
 
-async def test_a_rejection_fails_the_intent_and_keeps_its_outcome(web: WebEnv) -> None:
+async def test_rejection_fails_the_intent_and_keeps_its_outcome(web: WebEnv) -> None:
     intent_id, task_id = await web.at_gate()
     await web.answer(task_id, "rejected", comment="not today")
     read = await web.get(f"/v1/intents/{intent_id}")
@@ -73,7 +73,7 @@ async def test_a_rejection_fails_the_intent_and_keeps_its_outcome(web: WebEnv) -
     assert read["result"]["outcome"] == "rejected"
 
 
-async def test_whoever_comes_second_learns_who_decided(web: WebEnv) -> None:
+async def test_late_answer_reports_who_decided(web: WebEnv) -> None:
     intent_id, task_id = await web.at_gate()
     await web.answer(task_id)
     for who, path, body in [
@@ -88,7 +88,7 @@ async def test_whoever_comes_second_learns_who_decided(web: WebEnv) -> None:
         assert details["decided_by_name"] == "Ann"
 
 
-async def test_an_answer_to_something_else_than_was_shown_is_refused(web: WebEnv) -> None:
+async def test_answer_to_a_state_that_was_not_shown_is_refused(web: WebEnv) -> None:
     _, task_id = await web.at_gate()
     for stale in ({"revision": 7}, {"digest": "0" * 64}):
         answer = await web.answer(task_id, **stale)
@@ -96,7 +96,7 @@ async def test_an_answer_to_something_else_than_was_shown_is_refused(web: WebEnv
     assert (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]["votes"] == []
 
 
-async def test_a_repeated_answer_is_the_first_one(web: WebEnv) -> None:
+async def test_repeated_answer_returns_the_first_response(web: WebEnv) -> None:
     _, task_id = await web.at_gate()
     path = f"/v1/tasks/{task_id}/answer"
     first = await web.post(path, {"outcome": "approved"}, "ann", idempotency_key="a")
@@ -105,14 +105,14 @@ async def test_a_repeated_answer_is_the_first_one(web: WebEnv) -> None:
 
 
 @pytest.mark.parametrize("who", ["rita", "aud", "oscar", "emma", "ci", "agent"])
-async def test_only_those_who_were_asked_may_answer(web: WebEnv, who: str) -> None:
+async def test_only_approvers_may_answer(web: WebEnv, who: str) -> None:
     _, task_id = await web.at_gate()
     answer = await web.answer(task_id, who=who)
     assert answer.status == 403
     assert (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]["state"] == "open"
 
 
-async def test_escalation_lets_somebody_else_decide(web: WebEnv) -> None:
+async def test_escalation_lets_another_person_decide(web: WebEnv) -> None:
     intent_id, task_id = await web.at_gate()
     await web.env.pass_time(timedelta(hours=3))
     task = (await web.get(f"/v1/tasks/{task_id}", "emma"))["task"]
@@ -126,7 +126,7 @@ async def test_escalation_lets_somebody_else_decide(web: WebEnv) -> None:
     assert (escalated["status"], escalated["waiting_reason"]) == ("WAITING", "WAITING_FOR_HUMAN")
 
 
-async def test_an_expired_task_says_so(web: WebEnv) -> None:
+async def test_expired_task_says_so(web: WebEnv) -> None:
     intent_id, task_id = await web.at_gate()
     await web.env.pass_time(timedelta(hours=9))
     task = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
@@ -157,7 +157,7 @@ async def test_lists_of_tasks_are_paged(web: WebEnv) -> None:
     assert [t["task_id"] for t in (*first["tasks"], *second["tasks"])] == tasks
 
 
-async def test_tasks_as_axp_lists_them(web: WebEnv) -> None:
+async def test_tasks_are_listed_in_the_format_of_axp(web: WebEnv) -> None:
     intent_id, _ = await web.at_gate()
     [task] = (await web.get("/v1/me/tasks", "ann"))["tasks"]
     assert (task["intent_id"], task["status"]) == (intent_id, "WAITING")
@@ -167,7 +167,7 @@ async def test_tasks_as_axp_lists_them(web: WebEnv) -> None:
     assert len((await web.get("/v1/me/tasks", "ci"))["tasks"]) == 1
 
 
-async def test_what_is_mine_is_found_behind_all_that_is_not(web: WebEnv) -> None:
+async def test_own_tasks_are_found_behind_many_others(web: WebEnv) -> None:
     task = replace(approve().task, stages=(Stage(("otto@acme.example",)),))
     others, by = gate(approve(task=task)), await web.actor("ci")
     await asyncio.gather(*(web.env.submit(others, by) for _ in range(200)))
@@ -176,27 +176,27 @@ async def test_what_is_mine_is_found_behind_all_that_is_not(web: WebEnv) -> None
     assert len((await web.get("/v1/me/tasks", "otto"))["tasks"]) == 200
 
 
-async def test_an_intents_id_names_its_task(web: WebEnv) -> None:
+async def test_intent_id_resolves_to_its_task(web: WebEnv) -> None:
     intent_id, task_id = await web.at_gate()
     assert (await web.get(f"/v1/tasks/{intent_id}", "ann"))["task"]["task_id"] == task_id
     assert (await web.answer(intent_id))["task"]["task_id"] == task_id
 
 
-async def test_what_is_no_task_is_not_found(web: WebEnv) -> None:
+async def test_unknown_task_is_not_found(web: WebEnv) -> None:
     intent_id, _ = await web.at_gate()
     for ref in (intent_id[:-4] + "0001", intent_id[:-4] + "0009", "nonsense"):
         assert (await web.get(f"/v1/tasks/{ref}", "ann")).status == 404
         assert (await web.answer(ref)).status == 404
 
 
-async def test_our_endpoint_refuses_what_it_does_not_know(web: WebEnv) -> None:
+async def test_unknown_fields_are_refused_by_our_endpoint(web: WebEnv) -> None:
     _, task_id = await web.at_gate()
     answer = await web.post(f"/v1/tasks/{task_id}/answer", {"outcom": "approved"}, "ann")
     assert (answer.status, answer.code) == (422, "unknown_field")
     assert answer["error"]["hint"].startswith("Did you mean 'outcome'? Known fields: comment,")
 
 
-async def test_a_form_is_checked_and_its_values_coerced(web: WebEnv) -> None:
+async def test_form_is_validated_and_its_values_coerced(web: WebEnv) -> None:
     schema = {
         "type": "object",
         "required": ["amount"],
@@ -216,7 +216,7 @@ async def test_a_form_is_checked_and_its_values_coerced(web: WebEnv) -> None:
     "text", ["99999999999999999999999", "9007199254740993", "1_000", "nan", "1e999", "0x10"]
 )
 @pytest.mark.parametrize("kind", ["integer", "number"])
-async def test_a_number_that_not_every_reader_holds_is_none(web: WebEnv, kind: str, text: str) -> None:
+async def test_number_that_not_every_reader_can_hold_is_refused(web: WebEnv, kind: str, text: str) -> None:
     schema = {"type": "object", "properties": {"amount": {"type": kind}}}
     _, task_id = await web.ask(task_type="form", form_schema=schema)
     wrong = await web.answer(task_id, "submitted", data={"amount": text})
@@ -224,7 +224,7 @@ async def test_a_number_that_not_every_reader_holds_is_none(web: WebEnv, kind: s
     assert text in wrong["error"]["message"]
 
 
-async def test_a_decision_as_axps_approvals_make_it(web: WebEnv) -> None:
+async def test_decision_is_accepted_in_the_format_of_axps_approvals(web: WebEnv) -> None:
     _, task_id = await web.at_gate()
     done = await web.post(
         f"/v1/approvals/{task_id}/decision", {"decision": "approved", "reason": "ok"}, "ann"
@@ -242,7 +242,7 @@ async def test_a_decision_as_axps_approvals_make_it(web: WebEnv) -> None:
     assert (await web.post(f"/v1/approvals/{task_id}/decision", {"decision": "maybe"}, "ann")).status == 422
 
 
-async def test_a_second_approver_sees_the_first_vote(web: WebEnv) -> None:
+async def test_second_approver_sees_the_first_vote(web: WebEnv) -> None:
     both = HumanStep(id="approve", task=TaskSpec(stages=(Stage(need=2),)))
     intent = await web.env.submit(gate(both), await web.actor("ci"))
     task_id = intent.id[:-4] + "0001"
@@ -290,12 +290,12 @@ DUE = datetime(2026, 3, 2, 17, tzinfo=UTC)
         ),
     ],
 )
-def test_what_silence_leads_to_is_said_in_words(step: Any, due: Any, end: Any, sentence: str) -> None:
+def test_expiry_is_described_in_words(step: Any, due: Any, end: Any, sentence: str) -> None:
     spec = {"id": "approve", "task": TaskSpec()} | step
     assert on_expiry_text(HumanStep(**spec), due, end, utc_text).endswith(sentence)
 
 
-async def test_the_story_of_a_task_is_the_same_open_and_folded(web: WebEnv) -> None:
+async def test_history_of_a_task_is_the_same_open_and_closed(web: WebEnv) -> None:
     stages = (Stage(("per_ann",)), Stage(("per_otto", "per_emma")))
     intent = await web.env.submit(
         gate(HumanStep(id="approve", task=TaskSpec(stages=stages))), await web.actor("ci")
@@ -336,7 +336,7 @@ async def test_what_a_request_waits_for_follows_its_stages_reassignments_and_rev
     assert seen == ["per_otto, per_emma", "emma@acme.example", "per_ann"]
 
 
-async def test_an_agent_cannot_say_who_decided(web: WebEnv) -> None:
+async def test_agent_cannot_claim_who_decided(web: WebEnv) -> None:
     liar = {
         "outcome": "rejected",
         "ending": "rejected",
@@ -356,7 +356,7 @@ async def test_an_agent_cannot_say_who_decided(web: WebEnv) -> None:
     assert intent["decided_at"].startswith("2026-03-02T09:00")
 
 
-async def test_evidence_that_nobody_asked_for_is_kept_and_shown(web: WebEnv) -> None:
+async def test_optional_evidence_is_kept_and_shown(web: WebEnv) -> None:
     intent_id, task_id = await web.ask()
     digest = (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]["digest"]
     data = {"evidence": "ticket OPS-1"}
@@ -366,7 +366,7 @@ async def test_evidence_that_nobody_asked_for_is_kept_and_shown(web: WebEnv) -> 
     assert "ticket OPS-1" in (await (await reader(web, "ann")).get(f"/tasks/{task_id}")).text
 
 
-async def test_an_open_task_says_how_many_approvals_are_missing(web: WebEnv) -> None:
+async def test_open_task_says_how_many_approvals_are_missing(web: WebEnv) -> None:
     policy = {"approve": {"need": 2, "any": ["ann@acme.example", "otto@acme.example", "emma@acme.example"]}}
     flow = {
         "workflow": "two",

@@ -8,7 +8,7 @@ from tests.web.web_env import WebEnv
 TEAM = {"members": ["ann@acme.example"]}
 
 
-async def test_they_are_kept_shown_recorded_and_taken_away(web: WebEnv) -> None:
+async def test_channel_and_mailbox_of_a_team_are_stored_shown_recorded_and_removed(web: WebEnv) -> None:
     places = {"channel": "slack:C0SREROOM", "mailbox": "sre@acme.example"}
     put = await web.call("PUT", "/v1/teams/sre", TEAM | places, "oscar")
     assert {name: put["team"][name] for name in places} == places
@@ -39,9 +39,7 @@ async def test_they_are_kept_shown_recorded_and_taken_away(web: WebEnv) -> None:
         ({"mailbox": "a@x.example, b@x.example"}, "mailbox"),
     ],
 )
-async def test_what_is_no_room_and_no_mailbox_is_refused(
-    web: WebEnv, places: dict[str, str], field: str
-) -> None:
+async def test_invalid_channel_or_mailbox_is_refused(web: WebEnv, places: dict[str, str], field: str) -> None:
     put = await web.call("PUT", "/v1/teams/sre", TEAM | places, "oscar")
     assert (put.status, put.json["error"]["field"]) == (422, field)
     applied = await web.post("/v1/apply", {"teams": {"sre": TEAM | places}}, "oscar")

@@ -36,7 +36,7 @@ async def it(store: Store, clock: FixedClock) -> AsyncIterator[Mailing]:
             await web.http.aclose()
 
 
-async def test_it_goes_out_and_is_recorded(it: Mailing) -> None:
+async def test_test_message_is_sent_and_recorded(it: Mailing) -> None:
     sent = await it.web.post(PATH, {"channel": "email"}, "oscar")
     assert (sent.status, sent["message"]["state"], sent["message"]["summary"]) == (
         200,
@@ -78,7 +78,7 @@ async def test_it_goes_out_and_is_recorded(it: Mailing) -> None:
         ("ann", {"canal": "email"}, 422, "unknown_field"),
     ],
 )
-async def test_what_is_refused_sends_nothing(
+async def test_refused_test_message_sends_nothing(
     it: Mailing, who: str, body: dict[str, str], status: int, code: str
 ) -> None:
     answer = await it.web.post(PATH, body, who)
@@ -89,7 +89,7 @@ async def test_what_is_refused_sends_nothing(
         assert (await it.web.get(PATH, who)).status == status
 
 
-async def test_there_is_a_limit_per_person_and_caller(it: Mailing) -> None:
+async def test_test_messages_are_limited_per_person_and_caller(it: Mailing) -> None:
     for _ in range(6):
         assert (await it.web.post(PATH, {}, "oscar")).status == 200
     again = await it.web.post(PATH, {}, "ann")
@@ -109,7 +109,7 @@ async def test_one_caller_sends_at_most_thirty(it: Mailing) -> None:
     assert (await it.web.post("/v1/people/me/test-messages", {}, "oscar")).status == 200
 
 
-async def test_an_inactive_person_gets_none(it: Mailing) -> None:
+async def test_inactive_person_gets_no_test_message(it: Mailing) -> None:
     assert (await it.web.post(PATH, {}, "oscar")).status == 200
     left = await it.web.call("PATCH", "/v1/people/ann@acme.example", {"active": False}, "oscar")
     assert left.status == 200
@@ -121,7 +121,7 @@ async def test_an_inactive_person_gets_none(it: Mailing) -> None:
     assert (waiting["state"], waiting["error"]) == ("skipped", "the person is inactive")
 
 
-async def test_a_failure_says_why_and_is_tried_three_times(it: Mailing) -> None:
+async def test_failure_names_its_reason_after_three_attempts(it: Mailing) -> None:
     it.server.refused["ann@acme.example"] = "450 4.2.1 try later"
     await it.web.post(PATH, {}, "ann")
     for pause in (0, 5, 30):
@@ -135,7 +135,7 @@ async def test_a_failure_says_why_and_is_tried_three_times(it: Mailing) -> None:
     assert next(one for one in channels if one["channel"] == "email")["failing"]
 
 
-async def test_the_page_offers_the_channels_that_reach_a_person_and_shows_the_result(it: Mailing) -> None:
+async def test_page_offers_the_persons_channels_and_shows_the_result(it: Mailing) -> None:
     ann = await reader(it.web, "ann")
     page = await ann.get("/me")
     assert "Send a test message by mail" in page.text
@@ -152,7 +152,7 @@ async def test_the_page_offers_the_channels_that_reach_a_person_and_shows_the_re
     assert [mail["To"] for mail in it.server.mails] == ["ann@acme.example", "otto@acme.example"]
 
 
-async def test_those_to_an_erased_person_keep_no_address(it: Mailing) -> None:
+async def test_messages_to_an_erased_person_keep_no_address(it: Mailing) -> None:
     await it.web.post(PATH, {}, "oscar")
     await it.web.env.carry()
     await it.web.post(PATH, {}, "oscar")  # it waits

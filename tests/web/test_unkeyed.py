@@ -21,7 +21,7 @@ from tests.web.web_env import VALIDATOR, WORKFLOW, WebEnv
         ("oscar", "/v1/apply", {"policies": {"p": {}}}),
     ],
 )
-async def test_a_key_is_refused_where_it_has_no_effect(
+async def test_idempotency_key_without_effect_is_refused(
     web: WebEnv, who: str, path: str, body: dict[str, Any]
 ) -> None:
     accounts = (await web.get("/v1/service-accounts", "oscar"))["service_accounts"]

@@ -49,13 +49,13 @@ def address(row: Endpoint) -> str:
     return re.sub(r"{\w+}", ID, path)
 
 
-def test_the_exceptions_are_those_that_were_thought_about() -> None:
+def test_exceptions_equal_the_reviewed_list() -> None:
     assert {named(row) for row in ROWS if row.any_query} == LENIENT_QUERIES
     assert {named(row) for row in ROWS if row.any_body} == LENIENT_BODIES
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if not row.any_query], ids=named)
-async def test_an_unknown_parameter_is_refused_by_name(web: WebEnv, row: Endpoint) -> None:
+async def test_unknown_parameter_is_refused_by_name(web: WebEnv, row: Endpoint) -> None:
     answer = await web.call(row.method, f"{address(row)}?nosuch=1", None, "oscar")
     assert (answer.status, answer.code, answer["error"]["field"]) == (422, "unknown_parameter", "nosuch")
     for parameter in row.query:
@@ -63,22 +63,20 @@ async def test_an_unknown_parameter_is_refused_by_name(web: WebEnv, row: Endpoin
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.method != "GET" and not row.any_body], ids=named)
-async def test_an_unknown_field_is_refused_by_name(web: WebEnv, row: Endpoint) -> None:
+async def test_unknown_field_is_refused_by_name(web: WebEnv, row: Endpoint) -> None:
     answer = await web.call(row.method, address(row), {"nosuch": 1}, "oscar")
     assert (answer.status, answer.code, answer["error"]["field"]) == (422, "unknown_field", "nosuch")
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.any_query], ids=named)
-async def test_a_probe_may_say_what_it_likes(web: WebEnv, row: Endpoint) -> None:
+async def test_probe_accepts_any_parameter(web: WebEnv, row: Endpoint) -> None:
     if row.method == "GET":
         who = "aud" if row.path == "/metrics" else ""
         assert (await web.get(f"{address(row)}?nosuch=1", who)).status == 200
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.query], ids=named)
-async def test_a_parameter_twice_empty_or_of_a_wrong_type_is_refused_by_name(
-    web: WebEnv, row: Endpoint
-) -> None:
+async def test_repeated_empty_or_mistyped_parameter_is_refused_by_name(web: WebEnv, row: Endpoint) -> None:
     assert row.access is Access.KEY
     for one in row.query:
         twice = await web.call(row.method, f"{address(row)}?{one.name}=1&{one.name}=1", None, "oscar")
@@ -95,25 +93,25 @@ async def test_a_parameter_twice_empty_or_of_a_wrong_type_is_refused_by_name(
 
 
 @pytest.mark.parametrize("row", [row for row in ENDPOINTS if row.method == "GET"], ids=named)
-async def test_the_body_of_a_get_is_refused_and_not_ignored(web: WebEnv, row: Endpoint) -> None:
+async def test_body_of_a_get_request_is_refused(web: WebEnv, row: Endpoint) -> None:
     if not row.any_query:
         answer = await web.call("GET", address(row), {"status": "WAITING"}, "oscar")
         assert (answer.status, answer.code) == (422, "body_not_allowed")
 
 
-async def test_an_error_quotes_only_so_much_of_a_request(web: WebEnv) -> None:
+async def test_error_quotes_a_limited_part_of_the_request(web: WebEnv) -> None:
     _, task = await web.ask(assignees=["ann@acme.example"])
     refused = await web.post(f"/v1/tasks/{task}/snooze", {"for": "x" * 50_000}, "ann")
     assert (refused.code, len(refused.text) < 7000) == ("invalid_duration", True)
 
 
-async def test_a_near_word_is_suggested(web: WebEnv) -> None:
+async def test_near_word_is_suggested(web: WebEnv) -> None:
     answer = await web.get("/v1/intents?statuss=WAITING", "oscar")
     assert "Did you mean 'status'?" in answer["error"]["hint"]
     assert "correlation_id" in answer["error"]["details"]["known"]
 
 
-async def test_a_dry_run_is_never_a_real_one_by_its_spelling(web: WebEnv) -> None:
+async def test_dry_run_is_recognized_in_every_spelling(web: WebEnv) -> None:
     flow = {"workflow": "w", "intent_type": "a.dry.v1", "steps": [{"id": "do", "agent": "validator"}]}
     for word in ("maybe", "y", "on"):
         assert (await web.post(f"/v1/workflows?dry_run={word}", flow, "oscar")).status == 422
@@ -133,7 +131,7 @@ async def found(web: WebEnv, query: str, who: str = "oscar") -> list[str]:
     return [one["intent_id"] for one in (await web.get(f"/v1/intents?{query}", who))["intents"]]
 
 
-async def test_intents_are_found_by_correlation_id_and_by_words(web: WebEnv) -> None:
+async def test_intents_are_found_by_correlation_id_and_text(web: WebEnv) -> None:
     first = await send(web, "deploy-prod", payload={"ticket": "OPS-1090", "password": "hunter2"})
     other = await send(web, "deploy-test", payload={"ticket": "OPS-77", "note": "hunter2-free"})
     assert await found(web, "correlation_id=deploy-prod") == [first]
@@ -147,7 +145,7 @@ async def test_intents_are_found_by_correlation_id_and_by_words(web: WebEnv) -> 
     assert (await web.get(f"/v1/intents?q={'x%20' * 11}", "oscar"))["error"]["field"] == "q"
 
 
-async def test_a_page_of_what_was_searched_goes_on_where_it_ended(web: WebEnv) -> None:
+async def test_search_results_continue_on_the_next_page(web: WebEnv) -> None:
     sent = [await send(web, "c", payload={"n": ("even one", "odd one")[n % 2]}) for n in range(6)]
     wanted = [intent_id for n, intent_id in enumerate(sent) if n % 2][::-1]
     page = await web.get("/v1/intents?q=one%20odd&limit=2", "oscar")
@@ -157,7 +155,7 @@ async def test_a_page_of_what_was_searched_goes_on_where_it_ended(web: WebEnv) -
     assert "next_cursor" not in rest.json
 
 
-async def test_tasks_are_found_by_intent_type_correlation_and_words(web: WebEnv) -> None:
+async def test_tasks_are_found_by_intent_type_correlation_id_and_text(web: WebEnv) -> None:
     ask = {"title": "May we?", "assignees": ["ann@acme.example"]}
     first = await web.send(
         intent_type="a.first.v1", human_task=ask, correlation_id="c1", payload={"x": "needle"}
@@ -187,7 +185,7 @@ async def test_tasks_are_found_by_intent_type_correlation_and_words(web: WebEnv)
     assert await tasks("state=closed&mine=true", "otto") == []
 
 
-async def test_no_page_of_closed_tasks_is_empty_while_there_are_more(web: WebEnv) -> None:
+async def test_page_of_closed_tasks_is_not_empty_while_there_are_more(web: WebEnv) -> None:
     ask = {"title": "May we?", "assignees": ["ann@acme.example"]}
     old = await web.send(intent_type="a.first.v1", human_task=ask)
     [task] = (await web.get("/v1/tasks", "ann"))["tasks"]
@@ -201,7 +199,7 @@ async def test_no_page_of_closed_tasks_is_empty_while_there_are_more(web: WebEnv
 # -- what a bulk cancel cancels
 
 
-async def test_a_bulk_cancel_cancels_what_its_filter_names_and_no_more(web: WebEnv) -> None:
+async def test_bulk_cancel_cancels_exactly_what_its_filter_matches(web: WebEnv) -> None:
     mine = await send(web, "deploy-prod")
     other = await send(web, "deploy-test", payload={**PAYLOAD, "ticket": "OPS-1"})
     body = {"older_than_hours": 0, "dry_run": False}
@@ -228,13 +226,13 @@ async def test_a_bulk_cancel_cancels_what_its_filter_names_and_no_more(web: WebE
         {"older_than_hours": None},
     ],
 )
-async def test_a_bulk_cancel_refuses_what_would_widen_it(web: WebEnv, body: dict[str, Any]) -> None:
+async def test_bulk_cancel_refuses_what_would_widen_it(web: WebEnv, body: dict[str, Any]) -> None:
     answer = await web.post("/v1/intents/bulk-cancel", body, "oscar")
     assert answer.status == 422
     assert answer["error"]["field"] == next(iter(body))
 
 
-async def test_a_dry_bulk_cancel_says_what_the_real_one_does(web: WebEnv) -> None:
+async def test_dry_bulk_cancel_predicts_the_real_one(web: WebEnv) -> None:
     theirs = await send(web, "a")
     own = []
     for _ in range(3):
@@ -251,7 +249,7 @@ async def test_a_dry_bulk_cancel_says_what_the_real_one_does(web: WebEnv) -> Non
         assert (await web.get(f"/v1/intents/{intent_id}", "oscar"))["status"] == "DELIVERED"
 
 
-async def test_nothing_is_made_or_listed_in_another_workspace(web: WebEnv) -> None:
+async def test_nothing_is_created_or_listed_in_another_workspace(web: WebEnv) -> None:
     for query in ("org_id=elsewhere", "workspace_id=ws_other", "org_id=elsewhere&workspace_id=prod"):
         assert (await web.get(f"/v1/agents?{query}", "oscar"))["agents"] == []
         assert (await web.get(f"/v1/service-accounts?{query}", "oscar"))["service_accounts"] == []
@@ -264,7 +262,7 @@ async def test_nothing_is_made_or_listed_in_another_workspace(web: WebEnv) -> No
 
 
 @pytest.mark.parametrize(("path", "patch"), [("controls", "controls_patch"), ("policy", "envelope_patch")])
-async def test_a_patch_that_changes_nothing_is_not_applied(web: WebEnv, path: str, patch: str) -> None:
+async def test_patch_that_changes_nothing_is_not_applied(web: WebEnv, path: str, patch: str) -> None:
     at = f"/v1/intents/{await send(web, 'c')}/{path}"
     first = await web.post(at, {patch: {"n": 1}}, "oscar")
     assert (first["applied"], first["policy_generation"]) == (True, 1)
@@ -278,7 +276,7 @@ async def test_a_patch_that_changes_nothing_is_not_applied(web: WebEnv, path: st
         )
 
 
-async def test_a_dry_run_is_refused_where_there_is_none(web: WebEnv) -> None:
+async def test_unsupported_dry_run_is_refused(web: WebEnv) -> None:
     for name in ("dry_run", "dryRun"):
         answer = await web.post("/v1/intents", {"intent_type": PLAIN, "payload": {}, name: True}, "oscar")
         assert (answer.status, answer.code, answer["error"]["field"]) == (422, "unknown_field", name)
@@ -288,7 +286,7 @@ async def test_a_dry_run_is_refused_where_there_is_none(web: WebEnv) -> None:
     assert (await web.get("/v1/intents", "oscar"))["intents"] == []
 
 
-async def test_a_request_that_asks_for_an_approval_in_other_words_is_not_given_to_an_agent(
+async def test_misspelled_request_for_an_approval_is_not_given_to_an_agent(
     web: WebEnv,
 ) -> None:
     for word in ("requires_approval", "human_Task"):

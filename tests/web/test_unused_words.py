@@ -20,7 +20,7 @@ ASK = {"title": "Sure?"}
 
 
 @pytest.mark.parametrize("name", TIMING)
-async def test_reminders_and_escalation_of_a_request_that_asks_nobody(web: WebEnv, name: str) -> None:
+async def test_reminders_and_escalation_without_a_task_are_noted(web: WebEnv, name: str) -> None:
     base = {"intent_type": PLAIN, "payload": PAYLOAD, name: TIMING[name]}
     assert noted(await web.post("/v1/intents", {**base, "to_agent": "validator"}), name)
     asking = await web.post("/v1/intents", {**base, **TIMING, "human_task": ASK})
@@ -28,12 +28,12 @@ async def test_reminders_and_escalation_of_a_request_that_asks_nobody(web: WebEn
 
 
 @pytest.mark.parametrize("name", ["remind_interval_seconds", "max_reminders"])
-async def test_an_interval_or_a_count_without_a_first_reminder(web: WebEnv, name: str) -> None:
+async def test_interval_or_count_without_a_first_reminder_is_noted(web: WebEnv, name: str) -> None:
     body = {"intent_type": PLAIN, "payload": PAYLOAD, "human_task": ASK, name: 5}
     assert noted(await web.post("/v1/intents", body), name)
 
 
-async def test_attempts_of_a_request_that_calls_no_agent(web: WebEnv) -> None:
+async def test_attempts_without_an_agent_are_noted(web: WebEnv) -> None:
     body = {"intent_type": PLAIN, "payload": PAYLOAD, "human_task": ASK, "max_delivery_attempts": 2}
     assert noted(await web.post("/v1/intents", body), "max_delivery_attempts")
     assert not noted(
@@ -45,7 +45,7 @@ async def test_attempts_of_a_request_that_calls_no_agent(web: WebEnv) -> None:
     ("name", "value"),
     [*TIMING.items(), ("human_task", ASK), ("max_delivery_attempts", 2), ("to_agent", "somebody-else")],
 )
-async def test_what_a_workflow_says_instead(web: WebEnv, name: str, value: Any) -> None:
+async def test_fields_that_a_workflow_overrides_are_noted(web: WebEnv, name: str, value: Any) -> None:
     await web.apply_workflow()
     body = {"intent_type": TYPE, "payload": PAYLOAD}
     answer = await web.post("/v1/intents", {**body, name: value})
@@ -53,7 +53,7 @@ async def test_what_a_workflow_says_instead(web: WebEnv, name: str, value: Any) 
     assert not noted(await web.post("/v1/intents", {**body, "to_agent": "validator"}), "to_agent")
 
 
-async def test_a_bundle_is_told_the_same_by_validate(web: WebEnv) -> None:
+async def test_validate_returns_the_same_notes_for_a_bundle(web: WebEnv) -> None:
     steps = [{"step_id": "check", "assigned_to": "checker", **TIMING}]
     given = {"agents": [{"role": "checker", "address": "validator"}], "workflow": {"steps": steps}}
     intent = {**bundle()["intent"], **TIMING}
@@ -65,13 +65,13 @@ async def test_a_bundle_is_told_the_same_by_validate(web: WebEnv) -> None:
 
 
 @pytest.mark.parametrize("blank", ["", "  "])
-async def test_a_blank_person_is_refused_not_left_free_to_decide(web: WebEnv, blank: str) -> None:
+async def test_blank_on_behalf_of_is_refused(web: WebEnv, blank: str) -> None:
     body = {"intent_type": PLAIN, "payload": PAYLOAD, "human_task": ASK, "on_behalf_of": blank}
     refused = await web.post("/v1/intents", body)
     assert (refused.status, refused["error"]["field"]) == (422, "on_behalf_of")
 
 
-async def test_an_ending_names_what_it_does_not_keep(web: WebEnv) -> None:
+async def test_ending_names_fields_that_it_does_not_keep(web: WebEnv) -> None:
     for ending, unused in (
         ({"status": "FAILED", "error": {"code": "x"}, "result": {"a": 1}}, "result"),
         ({"status": "CANCELED", "error": {"code": "x"}}, "error"),
@@ -87,7 +87,7 @@ async def test_an_ending_names_what_it_does_not_keep(web: WebEnv) -> None:
         )
 
 
-async def test_an_error_is_no_success(web: WebEnv) -> None:
+async def test_error_with_a_successful_status_is_refused(web: WebEnv) -> None:
     intent_id = await web.send(to_agent="validator")
     body = {"status": "COMPLETED", "error": {"code": "x"}}
     refused = await web.post(f"/v1/intents/{intent_id}/resolve", body)
@@ -95,7 +95,7 @@ async def test_an_error_is_no_success(web: WebEnv) -> None:
     assert await web.status(intent_id) == "DELIVERED"
 
 
-async def test_an_empty_idempotency_key_is_refused(web: WebEnv) -> None:
+async def test_empty_idempotency_key_is_refused(web: WebEnv) -> None:
     body = {"intent_type": PLAIN, "payload": PAYLOAD}
     for path, sent in (("/v1/intents", body), ("/v1/scenarios/apply", bundle())):
         refused = await web.post(path, sent, idempotency_key="")
@@ -105,7 +105,7 @@ async def test_an_empty_idempotency_key_is_refused(web: WebEnv) -> None:
 
 
 @pytest.mark.parametrize("name", ["x-api-key", "idempotency-key", "authorization"])
-async def test_one_header_with_two_values_is_refused(web: WebEnv, name: str) -> None:
+async def test_repeated_header_with_two_values_is_refused(web: WebEnv, name: str) -> None:
     values = {"x-api-key": ("ci", "agent"), "idempotency-key": ("a", "b"), "authorization": ("x", "y")}[name]
     said = [web.keys[one] if name == "x-api-key" else one for one in values]
     headers = [("x-api-key", web.keys["ci"])] if name != "x-api-key" else []
@@ -123,7 +123,7 @@ async def test_one_header_with_two_values_is_refused(web: WebEnv, name: str) -> 
 
 @pytest.mark.parametrize("empty", [None, "", " "])
 @pytest.mark.parametrize("name", ["any", "need"])
-async def test_a_stage_that_somebody_forgot_to_fill_in_is_not_open_to_everybody(
+async def test_empty_stage_is_refused_and_not_open_to_everybody(
     web: WebEnv, name: str, empty: str | None
 ) -> None:
     policy = {"approve": [{"need": 2, "any": ["ann@acme.example", "role:owner"], name: empty}]}
@@ -136,7 +136,7 @@ async def test_a_stage_that_somebody_forgot_to_fill_in_is_not_open_to_everybody(
         assert refused["error"]["field"].endswith(f"approve[0].{name}")
 
 
-async def test_a_workflow_whose_policy_is_empty_is_refused_not_decided_by_everybody(web: WebEnv) -> None:
+async def test_empty_policy_of_a_workflow_is_refused(web: WebEnv) -> None:
     for empty in (None, ""):
         step = {"id": "ok", "human": {"title": "Sure?", "policy": empty}}
         body = {"workflow": "w", "intent_type": "intent.w.v1", "steps": [step]}
@@ -154,7 +154,7 @@ async def test_a_workflow_whose_policy_is_empty_is_refused_not_decided_by_everyb
         ({"preferences": {"channels": {"a": 1}}}, "preferences.channels"),
     ],
 )
-async def test_a_channel_that_nothing_is_sent_by_is_refused(web: WebEnv, said: Any, field: str) -> None:
+async def test_unknown_channel_is_refused(web: WebEnv, said: Any, field: str) -> None:
     ann = {"people": {"ann@acme.example": said}}
     for method, path, body in (("POST", "/v1/apply", ann), ("PATCH", "/v1/people/per_ann", said)):
         refused = await web.call(method, path, body, "oscar")
@@ -162,7 +162,7 @@ async def test_a_channel_that_nothing_is_sent_by_is_refused(web: WebEnv, said: A
         assert refused["error"]["field"].endswith(field)
 
 
-async def test_a_key_of_a_program_takes_no_name_and_no_roles(web: WebEnv) -> None:
+async def test_key_of_a_program_takes_no_name_or_roles(web: WebEnv) -> None:
     for said in ({"name": "N"}, {"roles": ["admin"]}):
         for holder in ("agent", "service"):
             refused = await web.post("/v1/keys", {holder: "new", **said}, "oscar")
@@ -171,7 +171,7 @@ async def test_a_key_of_a_program_takes_no_name_and_no_roles(web: WebEnv) -> Non
     assert (other.status, other.code) == (409, "person_exists")
 
 
-async def test_one_field_in_two_spellings_that_differ_does_nothing(web: WebEnv) -> None:
+async def test_field_in_two_contradictory_spellings_is_refused(web: WebEnv) -> None:
     cancel = {"older_than_hours": 0, "dry_run": False, "dryRun": True}
     refused = await web.post("/v1/intents/bulk-cancel", cancel, "oscar")
     assert (refused.status, refused.code, refused["error"]["field"]) == (422, "contradictory_field", "dryRun")
@@ -188,9 +188,7 @@ async def test_one_field_in_two_spellings_that_differ_does_nothing(web: WebEnv) 
 
 
 @pytest.mark.parametrize("name", ["ghost@acme.example", "sre_oncall", "per_nobody", "team:nosuch"])
-async def test_an_assignee_that_nobody_is_called_is_refused_and_falls_to_nobody_else(
-    web: WebEnv, name: str
-) -> None:
+async def test_unknown_assignee_is_refused_without_a_substitute(web: WebEnv, name: str) -> None:
     body = {"intent_type": PLAIN, "payload": PAYLOAD, "human_task": {**ASK, "assignees": [name]}}
     refused = await web.post("/v1/intents", body)
     assert (refused.status, refused.code, refused["error"]["field"]) == (

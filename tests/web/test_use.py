@@ -19,7 +19,7 @@ async def decided(web: WebEnv, outcome: str = "approved") -> str:
 
 
 @pytest.mark.parametrize("outcome", ["approved", "rejected"])
-async def test_an_outcome_is_used_once(web: WebEnv, outcome: str) -> None:
+async def test_outcome_is_used_once(web: WebEnv, outcome: str) -> None:
     intent_id = await decided(web, outcome)
     first = await use(web, intent_id)
     assert (first.status, first["use"]) == (200, "first")
@@ -33,13 +33,13 @@ async def test_an_outcome_is_used_once(web: WebEnv, outcome: str) -> None:
     assert (await use(web, intent_id, who="oscar")).code == "already_used"
 
 
-async def test_of_many_uses_at_once_one_is_told_that_it_may(web: WebEnv) -> None:
+async def test_one_of_many_concurrent_uses_succeeds(web: WebEnv) -> None:
     intent_id = await decided(web)
     answers = await asyncio.gather(*(use(web, intent_id, str(number)) for number in range(6)))
     assert sorted(one.status for one in answers) == [200] + [409] * 5
 
 
-async def test_only_the_requester_or_an_admin_may_and_only_once_it_is_final(web: WebEnv) -> None:
+async def test_only_the_requester_or_an_admin_uses_a_final_outcome(web: WebEnv) -> None:
     intent_id, _ = await web.ask()
     assert (await use(web, intent_id)).code == "not_final"
     done = await decided(web)
@@ -50,12 +50,12 @@ async def test_only_the_requester_or_an_admin_may_and_only_once_it_is_final(web:
 
 
 @pytest.mark.parametrize("body", [{}, {"use": ""}, {"use": 1}, {"use": "a", "by": "b"}, {"use": "x" * 256}])
-async def test_a_use_has_a_name(web: WebEnv, body: object) -> None:
+async def test_use_requires_a_name(web: WebEnv, body: object) -> None:
     assert (await web.post(f"/v1/intents/{await decided(web)}/use", body)).status == 422
 
 
 @pytest.mark.parametrize("name", ["a\nb", "a\x1b[2Jb", "\u200b", " ", "a\u202eb"])
-async def test_the_name_of_a_use_is_printable(web: WebEnv, name: str) -> None:
+async def test_name_of_a_use_must_be_printable(web: WebEnv, name: str) -> None:
     done = await decided(web)
     refused = await use(web, done, name)
     assert (refused.status, refused.code, refused["error"]["field"]) == (422, "invalid_name", "use")

@@ -46,7 +46,7 @@ async def waiting(web: WebEnv, count: int = 1) -> None:
 
 
 @pytest.mark.parametrize("end", [_revoked, _removed])
-async def test_a_claim_that_waits_ends_with_its_key_and_takes_nothing(
+async def test_waiting_claim_ends_with_its_key(
     web: WebEnv, end: Callable[[WebEnv, str], Awaitable[None]]
 ) -> None:
     async with serving(web) as url, httpx2.AsyncClient(base_url=url, timeout=FAR) as http:
@@ -71,7 +71,7 @@ async def listening(url: str, path: str, **headers: str) -> AsyncIterator[AsyncI
 
 
 @pytest.mark.parametrize("end", [_revoked, _removed])
-async def test_an_agents_stream_ends_with_its_key_and_shows_nothing_more(
+async def test_stream_of_an_agent_ends_with_its_key(
     web: WebEnv, end: Callable[[WebEnv, str], Awaitable[None]]
 ) -> None:
     path = f"/v1/agents/{VALIDATOR}/intents/stream?wait_seconds=45"
@@ -84,7 +84,7 @@ async def test_an_agents_stream_ends_with_its_key_and_shows_nothing_more(
 
 
 @pytest.mark.parametrize("end", [_revoked, _deactivated])
-async def test_an_intents_stream_ends_with_its_reader(
+async def test_stream_of_an_intent_ends_with_its_readers_access(
     web: WebEnv, end: Callable[[WebEnv, str], Awaitable[None]]
 ) -> None:
     sent = await web.send(intent_type=PLAIN, to_agent=VALIDATOR)
@@ -99,7 +99,7 @@ async def test_an_intents_stream_ends_with_its_reader(
         assert "next_seq" not in repr(said)
 
 
-async def test_a_stream_ends_quietly_when_its_readers_rights_go(
+async def test_stream_ends_without_a_warning_when_its_readers_rights_end(
     web: WebEnv, caplog: pytest.LogCaptureFixture
 ) -> None:
     await web.call("PATCH", "/v1/people/emma@acme.example", {"roles": ["admin"]}, who="oscar")
@@ -132,7 +132,7 @@ async def _is_deactivated(web: WebEnv, ann: Reader) -> None:
 
 
 @pytest.mark.parametrize("end", [_signs_out, _ends_it, _ended_by_an_admin, _is_deactivated])
-async def test_an_open_page_hears_at_once_that_its_session_is_over(
+async def test_open_page_is_notified_at_once_that_its_session_ended(
     web: WebEnv, end: Callable[[WebEnv, Reader], Awaitable[None]]
 ) -> None:
     ann = await reader(web, "ann")
@@ -145,7 +145,7 @@ async def test_an_open_page_hears_at_once_that_its_session_is_over(
     assert (await ann.get("/")).status == 303
 
 
-async def test_a_key_that_is_revoked_while_a_body_is_sent_does_nothing(web: WebEnv) -> None:
+async def test_key_revoked_while_a_body_is_sent_does_nothing(web: WebEnv) -> None:
     async with serving(web) as url, httpx2.AsyncClient(base_url=url, timeout=FAR) as http:
         body = json.dumps({"intent_type": PLAIN, "to_agent": VALIDATOR, "payload": PAYLOAD}).encode()
         begun = asyncio.Event()
@@ -173,7 +173,7 @@ async def test_a_key_that_is_revoked_while_a_body_is_sent_does_nothing(web: WebE
 # -- sessions
 
 
-async def test_a_session_has_an_end_however_much_it_is_used(web: WebEnv) -> None:
+async def test_session_has_a_maximum_lifetime(web: WebEnv) -> None:
     ann = await reader(web, "ann")
     for _ in range(14):
         web.clock.move(IDLE - timedelta(minutes=1))
@@ -212,7 +212,7 @@ async def test_sessions_are_listed_and_ended_one_by_one_and_everywhere(web: WebE
         await web.state.sessions.end(sam, "per_ann", shown["session_id"])
 
 
-async def test_who_comes_back_signs_in_anew(web: WebEnv) -> None:
+async def test_reactivated_person_must_sign_in_again(web: WebEnv) -> None:
     ann = await reader(web, "ann")
     known = await web.actor("ann")
     token = await web.state.sessions.login_link(known.workspace, known.id)

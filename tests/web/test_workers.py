@@ -28,7 +28,7 @@ async def last_seen(web: WebEnv, address: str = VALIDATOR) -> Any:
         ("GET", "/v1/agents/validator/intents/stream?wait_seconds=1"),
     ],
 )
-async def test_a_claim_a_poll_and_a_stream_are_seen(web: WebEnv, method: str, path: str) -> None:
+async def test_claim_poll_and_stream_count_as_activity(web: WebEnv, method: str, path: str) -> None:
     assert await last_seen(web) == "never"
     await web.call(method, path, {} if method == "POST" else None, "agent", user_agent="axme-sdk-python/0.3")
     found = (await web.get("/v1/agents/validator"))["agent"]
@@ -45,13 +45,15 @@ async def test_a_claim_a_poll_and_a_stream_are_seen(web: WebEnv, method: str, pa
         ("GET", "/v1/agents/validator/intents/stream?wait_seconds=1"),
     ],
 )
-async def test_a_request_that_is_refused_is_not_seen(web: WebEnv, method: str, path: str, who: str) -> None:
+async def test_refused_request_does_not_count_as_activity(
+    web: WebEnv, method: str, path: str, who: str
+) -> None:
     refused = await web.call(method, path, {} if method == "POST" else None, who)
     assert refused.status == 403
     assert await last_seen(web) == "never"
 
 
-async def test_how_long_ago_is_said_in_words(web: WebEnv) -> None:
+async def test_last_activity_is_shown_in_words(web: WebEnv) -> None:
     await web.post("/v1/agents/validator/deliveries/claim", {}, "agent")
     await web.state.workers.once()
     web.clock.move(timedelta(days=3, hours=2))
@@ -60,7 +62,7 @@ async def test_how_long_ago_is_said_in_words(web: WebEnv) -> None:
     assert await last_seen(web, "agent://acme/prod/stranger") == "never"
 
 
-async def test_a_workflow_whose_agent_nobody_runs_is_warned_of(web: WebEnv) -> None:
+async def test_workflow_whose_agent_has_no_worker_is_a_warning(web: WebEnv) -> None:
     for path in ("/v1/workflows?dry_run=true", "/v1/workflows"):
         answer = await web.post(path, TYPO, "oscar")
         assert answer["warnings"] == [
@@ -70,7 +72,7 @@ async def test_a_workflow_whose_agent_nobody_runs_is_warned_of(web: WebEnv) -> N
     assert (await web.post("/v1/workflows", TYPO, "oscar"))["warnings"] == []
 
 
-async def test_a_claim_says_who_it_is_for_and_why_nothing_may_come(web: WebEnv) -> None:
+async def test_claim_response_names_the_agent_and_why_nothing_may_arrive(web: WebEnv) -> None:
     there = await web.post("/v1/agents/validator/deliveries/claim", {}, "agent")
     assert (there["agent"], there["max_report_bytes"]) == (VALIDATOR, 131_072)
     assert "notice" not in there.json
@@ -78,7 +80,7 @@ async def test_a_claim_says_who_it_is_for_and_why_nothing_may_come(web: WebEnv) 
     assert "No agent is registered as agent://acme/prod/validtor" in nowhere["notice"]
 
 
-async def test_who_asks_before_its_agent_exists_gets_the_first_work_at_once(web: WebEnv) -> None:
+async def test_worker_waiting_before_its_agent_exists_gets_the_first_delivery_at_once(web: WebEnv) -> None:
     """Under a name that only becomes an address by the registration."""
     asking = asyncio.create_task(
         web.post("/v1/agents/Late Worker/deliveries/claim", {"wait_seconds": 30}, "oscar")
@@ -91,7 +93,7 @@ async def test_who_asks_before_its_agent_exists_gets_the_first_work_at_once(web:
     assert [one["intent_id"] for one in answer["deliveries"]] == [intent_id]
 
 
-async def test_the_mark_of_a_request_comes_back(web: WebEnv) -> None:
+async def test_client_request_id_is_returned(web: WebEnv) -> None:
     assert (await web.get("/health", "", x_client_request_id="abc")).headers["x-client-request-id"] == "abc"
     assert "x-client-request-id" not in (await web.get("/health", "")).headers
     assert "x-client-request-id" not in (await web.get("/health", "", x_client_request_id="a b")).headers
@@ -101,7 +103,7 @@ def seqs(text: str) -> list[int]:
     return [int(line.removeprefix("id: ")) for line in text.splitlines() if line.startswith("id: ")]
 
 
-async def test_last_event_id_is_where_a_stream_goes_on_whatever_since_says(web: WebEnv) -> None:
+async def test_last_event_id_takes_precedence_over_since(web: WebEnv) -> None:
     intent_id, _ = await web.at_gate()
     path = f"/v1/intents/{intent_id}/events/stream?wait_seconds=1"
     everything = seqs((await web.get(path)).text)
@@ -115,7 +117,7 @@ async def test_last_event_id_is_where_a_stream_goes_on_whatever_since_says(web: 
         assert (refused.status, refused.code) == (400, "invalid_last_event_id"), odd
 
 
-async def test_on_an_agents_stream_too(web: WebEnv) -> None:
+async def test_last_event_id_takes_precedence_on_an_agents_stream(web: WebEnv) -> None:
     for _ in range(2):
         await web.send(to_agent="validator")
     path = "/v1/agents/validator/intents/stream?wait_seconds=1"
@@ -126,7 +128,7 @@ async def test_on_an_agents_stream_too(web: WebEnv) -> None:
     assert seqs((await web.get(path, "agent", last_event_id=str(both[0]))).text) == both[1:]
 
 
-async def test_the_file_of_all_is_told_of_agents_that_nobody_works_as(web: WebEnv) -> None:
+async def test_manifest_warns_of_agents_without_a_worker(web: WebEnv) -> None:
     flow = {"workflow": "w", "intent_type": "intent.w.v1", "steps": [{"id": "c", "agent": "validtor"}]}
     for path in ("/v1/apply?dry_run=true", "/v1/apply"):
         answer = await web.post(path, {"workflows": [flow]}, "oscar")

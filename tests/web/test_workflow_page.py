@@ -56,25 +56,25 @@ def accepted() -> list[tuple[frozenset[str], frozenset[str]]]:
 ACCEPTED = accepted()
 
 
-def test_every_place_that_has_fields_is_probed() -> None:
+def test_every_place_with_fields_is_covered() -> None:
     assert {key for key in PLACES if any(key in known for known, _ in ACCEPTED)} == PLACES
     assert len({known for known, _ in ACCEPTED}) >= 15
 
 
-def test_every_field_that_the_reader_takes_is_on_the_page() -> None:
+def test_every_accepted_field_is_on_the_page() -> None:
     named = {part for word in coded(PAGE.read_text(encoding="utf-8")) for part in word.split(".")}
     taken = {field for known, _ in ACCEPTED for field in known}
     assert len(taken) > 50
     assert taken - named == set()
 
 
-def test_every_field_that_the_reader_takes_is_in_an_example() -> None:
+def test_every_accepted_field_is_in_an_example() -> None:
     for known in {known for known, _ in ACCEPTED}:
         used = {field for other, place in ACCEPTED if other == known for field in place}
         assert known - used == set()
 
 
-def test_the_fields_of_human_and_agent_steps_have_a_row() -> None:
+def test_fields_of_human_and_agent_steps_have_a_row() -> None:
     for heading, key in (("Agent steps", "agent"), ("Human steps", "approvers"), ("Outcomes", "means")):
         in_rows = {cell.strip("`") for cell, *_ in rows(section(PAGE, heading))}
         [known] = {known for known, _ in ACCEPTED if key in known}
@@ -82,7 +82,7 @@ def test_the_fields_of_human_and_agent_steps_have_a_row() -> None:
         assert known - in_rows - shared == set(), heading
 
 
-def test_the_task_types_are_those_of_the_server() -> None:
+def test_task_types_equal_those_of_the_server() -> None:
     said = {kind.strip("`"): outcomes for kind, outcomes, _ in rows(section(PAGE, "Task types"))}
     assert said == {kind.value: ", ".join(f"`{word}`" for word in kind.outcomes) for kind in TaskType}
     text = PAGE.read_text(encoding="utf-8")
@@ -97,14 +97,14 @@ def test_the_task_types_are_those_of_the_server() -> None:
     assert f"at most {MAX_STEP_RUNS_PER_INTENT} steps" in text
 
 
-def test_the_keywords_of_forms_are_those_of_the_server() -> None:
+def test_form_keywords_equal_those_of_the_server() -> None:
     text = section(PAGE, "Forms")
     listed = {word for row in rows(text) for word in coded(row[1])}
     assert listed == set(KEYWORDS)
     assert set(FORMATS) <= set(coded(text))
 
 
-def test_the_names_that_drive_the_card_are_those_of_the_card() -> None:
+def test_payload_names_that_drive_the_card_equal_those_of_the_server() -> None:
     by_part = {
         part.partition(" (")[0]: coded(names) for part, names in rows(section(PAGE, "What drives the card"))
     }
@@ -121,7 +121,7 @@ def test_the_names_that_drive_the_card_are_those_of_the_card() -> None:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda one: one["workflow"])
-async def test_each_example_is_applied_and_a_request_starts(web: WebEnv, example: dict[str, Any]) -> None:
+async def test_each_example_applies_and_a_request_starts(web: WebEnv, example: dict[str, Any]) -> None:
     people = {f"{name}@acme.example": {"roles": ["approver"]} for name in ("ann", "otto", "emma")}
     teams = {name: {"members": [*people]} for name in ("finance", "audit")}
     policies = {name: {"approve": {"any": ["role:approver"]}} for name in ("finance", "two-people", "strict")}
@@ -138,7 +138,7 @@ async def test_each_example_is_applied_and_a_request_starts(web: WebEnv, example
 @pytest.mark.parametrize(
     ("outcome", "ends"), [("approved", ("DELIVERED", "approved")), ("rejected", ("DELIVERED", "rejected"))]
 )
-async def test_what_is_declared_a_success_completes_after_a_no(
+async def test_route_declared_a_success_completes_after_a_rejection(
     web: WebEnv, outcome: str, ends: tuple[str, str]
 ) -> None:
     [archive] = [one for one in EXAMPLES if one["workflow"] == "archive"]

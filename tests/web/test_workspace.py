@@ -12,7 +12,7 @@ from tests.web.bundles import bundle
 from tests.web.web_env import HOME, TYPE, VALIDATOR, WORKFLOW, WebEnv
 
 
-async def test_an_agent_is_registered_as_axps_command_line_does(web: WebEnv) -> None:
+async def test_agent_is_registered_as_by_axps_command_line(web: WebEnv) -> None:
     body = {"name": "Demo Runner", "display_name": "Demo", "org_id": "acme", "workspace_id": HOME}
     made = await web.post("/v1/service-accounts", body, "ci")
     assert made.status == 200
@@ -36,7 +36,7 @@ async def test_an_agent_is_registered_as_axps_command_line_does(web: WebEnv) -> 
     assert me["actor"]["address"] == "agent://acme/prod/demo-runner"
 
 
-async def test_an_account_is_changed_and_removed(web: WebEnv) -> None:
+async def test_account_is_changed_and_removed(web: WebEnv) -> None:
     made = await web.post("/v1/service-accounts", {"name": "pusher"}, "oscar")
     path = f"/v1/service-accounts/{made['id']}"
     bad = await web.call("PATCH", path, {"delivery_mode": "http"}, "oscar")
@@ -54,7 +54,7 @@ async def test_an_account_is_changed_and_removed(web: WebEnv) -> None:
     assert (await web.get(path, "oscar")).status == 404
 
 
-async def test_a_key_of_an_account_is_revoked_by_its_path_only(web: WebEnv) -> None:
+async def test_key_of_an_account_is_revoked_by_its_own_path_only(web: WebEnv) -> None:
     one = await web.post("/v1/service-accounts", {"name": "one"}, "oscar")
     two = await web.post("/v1/service-accounts", {"name": "two"}, "oscar")
     key = (await web.post(f"/v1/service-accounts/{one['id']}/keys", {}, "oscar"))["key"]
@@ -64,7 +64,7 @@ async def test_a_key_of_an_account_is_revoked_by_its_path_only(web: WebEnv) -> N
     assert right["key"]["status"] == "revoked"
 
 
-async def test_keys_are_made_in_one_call(web: WebEnv) -> None:
+async def test_keys_are_created_in_one_call(web: WebEnv) -> None:
     agent = await web.post("/v1/keys", {"agent": "new-agent", "expires_in_seconds": 60}, "oscar")
     assert (agent["kind"], agent["address"]) == ("agent", "agent://acme/prod/new-agent")
     assert agent["expires_at"] == "2026-03-02T09:01:00Z"
@@ -89,7 +89,7 @@ async def test_keys_are_made_in_one_call(web: WebEnv) -> None:
         assert (await web.post("/v1/keys", body, "oscar")).status == 422, body
 
 
-async def test_a_key_expires(web: WebEnv) -> None:
+async def test_key_expires(web: WebEnv) -> None:
     made = await web.post("/v1/keys", {"agent": "validator", "expires_in_seconds": 60}, "oscar")
     web.clock.move(timedelta(minutes=2))
     answer = await web.get("/v1/me", "", x_api_key=made["api_key"])
@@ -105,7 +105,7 @@ async def test_agents_are_listed_and_found(web: WebEnv) -> None:
 
 
 @pytest.mark.parametrize(("field", "longest"), [("display_name", 255), ("callback_url", 2000)])
-async def test_what_is_said_of_an_agent_has_an_end(web: WebEnv, field: str, longest: int) -> None:
+async def test_agent_description_is_limited_in_length(web: WebEnv, field: str, longest: int) -> None:
     made = await web.post(
         "/v1/service-accounts", {"name": "long", field: "http://x" + "x" * longest}, "oscar"
     )
@@ -116,7 +116,7 @@ async def test_what_is_said_of_an_agent_has_an_end(web: WebEnv, field: str, long
     assert (answer.status, answer["error"]["field"]) == (422, field)
 
 
-async def test_where_an_agent_is_called_is_for_no_other_agent_to_read(web: WebEnv) -> None:
+async def test_callback_url_of_an_agent_is_hidden_from_other_agents(web: WebEnv) -> None:
     hook = "https://hooks.example/in?token=t0ps3cret"
     pushed = {"name": "pusher", "delivery_mode": "http", "callback_url": hook}
     made = await web.post("/v1/service-accounts", pushed, "oscar")
@@ -128,7 +128,7 @@ async def test_where_an_agent_is_called_is_for_no_other_agent_to_read(web: WebEn
         assert hook in (await web.get(path, "oscar")).text, path
 
 
-async def test_a_workflow_is_applied_once(web: WebEnv) -> None:
+async def test_workflow_is_applied_once(web: WebEnv) -> None:
     dry = await web.post("/v1/workflows?dry_run=true", WORKFLOW, "oscar")
     assert (dry["changed"], dry["dry_run"], dry["workflow"]["version"]) == (True, True, 1)
     assert (await web.get("/v1/workflows"))["workflows"] == []
@@ -157,13 +157,13 @@ async def test_only_owners_and_admins_apply_workflows(web: WebEnv, who: str) -> 
     assert (await web.post("/v1/workflows", WORKFLOW, who)).status == 403
 
 
-async def test_a_mistake_in_a_workflow_is_named(web: WebEnv) -> None:
+async def test_mistake_in_a_workflow_is_named(web: WebEnv) -> None:
     answer = await web.post("/v1/workflows", {**WORKFLOW, "stepz": []}, "oscar")
     assert (answer.status, answer.code) == (422, "unknown_field")
     assert "steps" in answer["error"]["hint"]
 
 
-async def test_a_bundle_is_set_in_motion_and_its_agents_exist(web: WebEnv) -> None:
+async def test_bundle_is_applied_and_its_agents_are_registered(web: WebEnv) -> None:
     applied = await web.post("/v1/scenarios/apply", bundle(), "ci")
     assert applied.status == 200, applied.text
     assert applied["scenario_id"] == "durable-approval.demo.v1"
@@ -186,7 +186,7 @@ async def test_a_bundle_is_set_in_motion_and_its_agents_exist(web: WebEnv) -> No
     assert again["agents"][0]["created"] is False
 
 
-async def test_a_bundle_is_applied_once_per_key_wherever_it_stands(web: WebEnv) -> None:
+async def test_bundle_is_applied_once_per_key_in_body_or_header(web: WebEnv) -> None:
     first = await web.post("/v1/scenarios/apply", bundle(idempotency_key="k"), "ci")
     again = await web.post("/v1/scenarios/apply", bundle(idempotency_key="k"), "ci")
     assert again.json == first.json
@@ -194,14 +194,14 @@ async def test_a_bundle_is_applied_once_per_key_wherever_it_stands(web: WebEnv) 
     assert (await web.post("/v1/scenarios/apply", bundle(), "ci", idempotency_key="h")).json == header.json
 
 
-async def test_who_may_not_register_agents_still_submits(web: WebEnv) -> None:
+async def test_bundle_is_applied_by_who_may_not_register_agents(web: WebEnv) -> None:
     applied = await web.post("/v1/scenarios/bundle", bundle(), "rita")
     assert applied.status == 200
     assert applied["agents"][0]["service_account_id"] == ""
     assert any("no agent is registered" in warning for warning in applied["warnings"])
 
 
-async def test_a_bundle_that_nobody_could_decide_is_told_so_and_makes_no_agent(web: WebEnv) -> None:
+async def test_bundle_that_nobody_could_decide_is_refused_and_registers_no_agent(web: WebEnv) -> None:
     for_nobody = bundle(humans=[{"role": "operator", "contact": "nobody@elsewhere.example"}])
     refused = await web.post("/v1/scenarios/apply", for_nobody, "ci")
     checked = await web.post("/v1/scenarios/validate", for_nobody, "ci")
@@ -212,7 +212,7 @@ async def test_a_bundle_that_nobody_could_decide_is_told_so_and_makes_no_agent(w
     assert "agent://acme/prod/fresh-checker" not in known
 
 
-async def test_a_bundle_is_not_called_wrong_where_the_database_is_away(web: WebEnv) -> None:
+async def test_bundle_is_valid_while_the_database_is_unreachable(web: WebEnv) -> None:
     scope = {"method": "POST", "path": "/v1/scenarios/validate", "query_string": b"", "headers": []}
     call = Call(web.state, scope, "")
     call.actor, call.body = await web.actor("ann"), msgspec.json.encode(bundle())
@@ -223,7 +223,7 @@ async def test_a_bundle_is_not_called_wrong_where_the_database_is_away(web: WebE
         await scenarios.validate(call)
 
 
-async def test_a_bundle_is_checked_without_doing_anything(web: WebEnv) -> None:
+async def test_bundle_is_validated_without_side_effects(web: WebEnv) -> None:
     good = await web.post("/v1/scenarios/validate", bundle(), "ci")
     assert (good["valid"], good["errors"]) == (True, [])
     bad = await web.post("/v1/scenarios/validate", bundle(intent={}), "ci")

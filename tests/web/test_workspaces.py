@@ -20,7 +20,7 @@ from tests.web.web_env import HOME, PLAIN, WebEnv
 # -- created and listed
 
 
-async def test_an_owner_creates_a_workspace_and_is_its_owner(web: WebEnv) -> None:
+async def test_owner_creates_a_workspace_and_owns_it(web: WebEnv) -> None:
     made = (await web.post("/v1/workspaces", {"name": "staging"}, "oscar")).json
     assert made["workspace"]["organization"] == "acme"
     assert made["workspace"]["own"] is False
@@ -38,20 +38,20 @@ async def test_an_owner_creates_a_workspace_and_is_its_owner(web: WebEnv) -> Non
     assert (entry["name"], entry["after"]) == ("acme/staging", {"owner": "oscar@acme.example"})
 
 
-async def test_another_owner_gets_no_key_from_whoever_creates_it(web: WebEnv) -> None:
+async def test_creator_gets_no_key_for_another_owner(web: WebEnv) -> None:
     answer = await web.post("/v1/workspaces", {"name": "team-b", "owner": "Bo@acme.example"}, "oscar")
     assert answer["owner"] == "bo@acme.example"
     assert "api_key" not in answer.json
 
 
-async def test_a_key_that_somebody_else_made_gets_no_key(web: WebEnv) -> None:
+async def test_key_created_by_another_person_gets_no_key(web: WebEnv) -> None:
     await web.join("olga", "owner")
     made = await web.post("/v1/keys", {"person": "olga@acme.example"}, "oscar")
     web.keys["shared"] = made["api_key"]
     assert "api_key" not in (await web.post("/v1/workspaces", {"name": "mine"}, "shared")).json
 
 
-async def test_an_owner_lists_the_organization_and_others_only_their_own(web: WebEnv) -> None:
+async def test_owner_lists_the_organization_and_others_their_own_workspace(web: WebEnv) -> None:
     await web.post("/v1/workspaces", {"name": "staging"}, "oscar")
     names = [w["name"] for w in (await web.get("/v1/workspaces", "oscar"))["workspaces"]]
     assert names == ["prod", "staging"]
@@ -72,7 +72,7 @@ async def test_an_owner_lists_the_organization_and_others_only_their_own(web: We
         ({"name": "new", "organization": "other"}, "unknown_field", "organization"),
     ],
 )
-async def test_what_cannot_be_created_is_refused_by_name(
+async def test_invalid_workspace_is_refused_by_field(
     web: WebEnv, body: dict[str, Any], code: str, field: str
 ) -> None:
     answer = await web.post("/v1/workspaces", body, "oscar")
@@ -91,7 +91,7 @@ async def test_only_an_owner_creates_and_renames(web: WebEnv) -> None:
 # -- renamed
 
 
-async def test_after_a_rename_every_former_address_goes_on_resolving(web: WebEnv) -> None:
+async def test_former_addresses_resolve_after_a_rename(web: WebEnv) -> None:
     waiting = await web.send(to_agent="not-yet-registered", intent_type=PLAIN)
     before = await web.send(to_agent="validator", intent_type=PLAIN)
     answer = await web.call(
@@ -122,14 +122,14 @@ async def test_after_a_rename_every_former_address_goes_on_resolving(web: WebEnv
     assert entry["after"] == {"organization": "acme2", "name": "main"}
 
 
-async def test_a_rename_to_the_name_that_it_has_changes_nothing(web: WebEnv) -> None:
+async def test_rename_to_the_same_name_changes_nothing(web: WebEnv) -> None:
     for body in ({"name": "prod"}, {"organization": "acme"}, {"organization": "acme", "name": "prod"}):
         answer = await web.call("PATCH", "/v1/workspaces/current", body, "oscar")
         assert (answer.status, answer["workspace"]["former_names"]) == (200, [])
     assert (await web.get("/v1/changes?about=workspace", "oscar"))["changes"] == []
 
 
-async def test_a_name_that_another_workspace_has_or_had_is_taken(web: WebEnv) -> None:
+async def test_current_or_former_name_of_another_workspace_is_taken(web: WebEnv) -> None:
     other = (await web.post("/v1/workspaces", {"name": "staging"}, "oscar"))["api_key"]
     web.keys["there"] = other
     assert (
@@ -144,7 +144,7 @@ async def test_a_name_that_another_workspace_has_or_had_is_taken(web: WebEnv) ->
     assert back["workspace"]["former_names"] == ["acme/test"]
 
 
-async def test_nobody_renames_into_another_organization(web: WebEnv) -> None:
+async def test_rename_into_another_organization_is_refused(web: WebEnv) -> None:
     answer = await web.call(
         "PATCH", "/v1/workspaces/current", {"organization": "other", "name": "x"}, "oscar"
     )
@@ -152,7 +152,7 @@ async def test_nobody_renames_into_another_organization(web: WebEnv) -> None:
 
 
 @pytest.mark.parametrize(("field", "value"), [("name", "Prod!"), ("organization", "acme/x"), ("name", "%")])
-async def test_a_rename_to_what_is_no_name_is_refused(web: WebEnv, field: str, value: str) -> None:
+async def test_rename_to_an_invalid_name_is_refused(web: WebEnv, field: str, value: str) -> None:
     answer = await web.call("PATCH", "/v1/workspaces/current", {field: value}, "oscar")
     assert (answer.status, answer.code, answer["error"]["field"]) == (422, "invalid_name", field)
 
@@ -169,7 +169,7 @@ async def test_only_the_own_workspace_is_renamed(web: WebEnv) -> None:
     assert "taken-over" not in names
 
 
-async def test_who_left_an_organization_may_return_and_nobody_else_takes_its_name(web: WebEnv) -> None:
+async def test_former_organization_name_is_reserved_for_its_owner(web: WebEnv) -> None:
     await web.post("/v1/workspaces", {"name": "staging"}, "oscar")
     assert (
         await web.call("PATCH", "/v1/workspaces/current", {"organization": "acme2"}, "oscar")
@@ -184,12 +184,12 @@ async def test_who_left_an_organization_may_return_and_nobody_else_takes_its_nam
 
 
 @pytest.mark.parametrize("body", [{}, {"name": ""}, {"name": "", "organization": ""}])
-async def test_a_rename_without_a_name_is_refused(web: WebEnv, body: dict[str, str]) -> None:
+async def test_rename_without_a_name_is_refused(web: WebEnv, body: dict[str, str]) -> None:
     answer = await web.call("PATCH", "/v1/workspaces/current", body, "oscar")
     assert (answer.status, answer.code, answer["error"]["field"]) == (422, "nothing_to_rename", "name")
 
 
-async def test_two_workspaces_do_not_both_take_an_organization_at_once(web: WebEnv) -> None:
+async def test_one_of_two_concurrent_renames_takes_an_organization(web: WebEnv) -> None:
     body = {"organization": "third"}
     answers = await asyncio.gather(
         web.call("PATCH", "/v1/workspaces/current", body, "oscar"),
@@ -199,7 +199,7 @@ async def test_two_workspaces_do_not_both_take_an_organization_at_once(web: WebE
     assert [one.code for one in answers if one.status == 409] == ["organization_exists"]
 
 
-async def test_the_page_creates_and_renames(web: WebEnv) -> None:
+async def test_page_creates_and_renames(web: WebEnv) -> None:
     page = await reader(web, "oscar")
     made = await page.post("/workspaces", name="staging")
     assert made.status == 200
@@ -344,7 +344,7 @@ async def rows_of_home(web: WebEnv) -> dict[str, list[Any]]:
     return found
 
 
-async def test_no_endpoint_shows_or_changes_anything_of_another_workspace(web: WebEnv) -> None:
+async def test_no_endpoint_shows_or_changes_another_workspace(web: WebEnv) -> None:
     named = await furnished(web)
     web.keys["their-agent"] = (await web.post("/v1/keys", {"agent": "validator"}, "sam"))["api_key"]
     web.keys["their-service"] = (await web.post("/v1/keys", {"service": "ci"}, "sam"))["api_key"]
@@ -375,7 +375,7 @@ async def ask(web: WebEnv, row: Endpoint, path: str, who: str) -> None:
     assert not HUSH.search(shown), (row.method, path, who, answer.text)
 
 
-async def test_no_page_shows_or_changes_anything_of_another_workspace(web: WebEnv) -> None:
+async def test_no_page_shows_or_changes_another_workspace(web: WebEnv) -> None:
     named = await furnished(web)
     page = await reader(web, "sam")
     before = await rows_of_home(web)

@@ -8,7 +8,7 @@ from tests.web.policy_steps import MANIFEST, applied, decide, gate, policy, quor
 from tests.web.web_env import WebEnv
 
 
-async def test_lower_the_quorum_from_two_to_one_while_an_intent_waits(web: WebEnv) -> None:
+async def test_lowering_the_quorum_does_not_affect_an_open_task(web: WebEnv) -> None:
     await applied(web, MANIFEST)
     await applied(web, policy(risk="medium"))
     task_id = await gate(web)
@@ -18,7 +18,7 @@ async def test_lower_the_quorum_from_two_to_one_while_an_intent_waits(web: WebEn
     assert (await decide(web, task_id, "otto"))["intent"]["status"] == "COMPLETED"
 
 
-async def test_add_an_approver_to_the_group_while_an_intent_waits(web: WebEnv) -> None:
+async def test_adding_a_team_member_does_not_affect_an_open_task(web: WebEnv) -> None:
     await applied(web, {**MANIFEST, "teams": {"sre": {"members": ["ann@acme.example", "otto@acme.example"]}}})
     await applied(web, policy(risk="medium"))
     task_id = await gate(web)
@@ -29,7 +29,7 @@ async def test_add_an_approver_to_the_group_while_an_intent_waits(web: WebEnv) -
     assert (await decide(web, task_id, "ann")).status == 200
 
 
-async def test_edit_a_slack_mapping_while_an_intent_waits(web: WebEnv) -> None:
+async def test_changing_a_slack_link_does_not_affect_an_open_task(web: WebEnv) -> None:
     env = web.env
     chat = Chat("slack", env.engine, env.store, env.keys, env.directory, web.clock)
     await chat.link("T1", "UANN", (await chat.code(await web.actor("ann"))).text)

@@ -41,7 +41,7 @@ async def barred(web: WebEnv, asker: str) -> set[str]:
     return found
 
 
-async def test_who_registered_it_who_made_its_key_and_who_says_where_it_is_called(web: WebEnv) -> None:
+async def test_registrar_key_creator_and_url_editor_are_on_the_agents_side(web: WebEnv) -> None:
     await with_admins(web)
     made = await web.post("/v1/service-accounts", {"name": "robot"}, "oscar")
     await key_of(web, "robot", "ann", agent="robot")
@@ -55,7 +55,7 @@ async def test_who_registered_it_who_made_its_key_and_who_says_where_it_is_calle
     assert await barred(web, "robot") == {"oscar", "ann", "otto", "emma"}
 
 
-async def test_whose_word_is_in_force_no_more_does_not_stand_behind_it(web: WebEnv) -> None:
+async def test_person_whose_change_no_longer_applies_is_not_on_the_agents_side(web: WebEnv) -> None:
     await with_admins(web)
     made = await web.post("/v1/service-accounts", {"name": "robot"}, "oscar")
     path = f"/v1/service-accounts/{made['id']}"
@@ -65,7 +65,7 @@ async def test_whose_word_is_in_force_no_more_does_not_stand_behind_it(web: WebE
     assert await barred(web, "robot") == {"oscar", "ann"}
 
 
-async def test_an_agent_that_comes_back_has_those_behind_it_who_brought_it_back(web: WebEnv) -> None:
+async def test_restored_agent_has_on_its_side_who_restored_it(web: WebEnv) -> None:
     await with_admins(web)
     made = await web.post("/v1/service-accounts", {"name": "robot"}, "oscar")
     assert (await web.call("DELETE", f"/v1/service-accounts/{made['id']}", None, "oscar")).status == 200
@@ -75,7 +75,7 @@ async def test_an_agent_that_comes_back_has_those_behind_it_who_brought_it_back(
     assert await barred(web, "robot") == {"otto", "ann"}
 
 
-async def test_through_a_service_all_who_stand_behind_the_service(web: WebEnv) -> None:
+async def test_agent_of_a_service_has_the_services_side(web: WebEnv) -> None:
     await with_admins(web)
     await key_of(web, "second", "ann", service="ci")  # registered by Oscar
     made = await web.post("/v1/service-accounts", {"name": "robot"}, "second")
@@ -86,7 +86,7 @@ async def test_through_a_service_all_who_stand_behind_the_service(web: WebEnv) -
     assert await barred(web, "other") == {"oscar", "ann"}
 
 
-async def test_who_made_anothers_key_stands_behind_its_use_in_every_workspace(
+async def test_creator_of_anothers_key_is_barred_in_every_workspace(
     web: WebEnv,
 ) -> None:
     await with_admins(web)

@@ -39,7 +39,7 @@ def told(change: Any) -> tuple[str, str, str, str]:
     return change["action"], change["kind"], change["actor"]["id"], change["via"]
 
 
-async def test_keys_are_on_record_by_their_ids_and_never_by_their_secrets(web: WebEnv) -> None:
+async def test_keys_are_recorded_by_id_and_never_by_secret(web: WebEnv) -> None:
     made = await web.post("/v1/keys", {"agent": "validator", "expires_in_seconds": 3600}, "oscar")
     change = await last(web, "agent:validator")
     assert told(change) == ("create", "key", "per_oscar", "api")
@@ -57,7 +57,7 @@ async def test_keys_are_on_record_by_their_ids_and_never_by_their_secrets(web: W
     assert made["api_key"].split("_")[3] not in everything
 
 
-async def test_a_persons_key_stands_with_what_else_was_changed_about_the_person(web: WebEnv) -> None:
+async def test_key_of_a_person_is_listed_among_the_changes_of_the_person(web: WebEnv) -> None:
     made = await web.post("/v1/keys", {"person": "new@acme.example", "name": "New"}, "oscar")
     assert made.status == 200
     changes = await record(web, "person:new@acme.example")
@@ -68,7 +68,7 @@ async def test_a_persons_key_stands_with_what_else_was_changed_about_the_person(
     assert changes[1]["name"] == made["key_id"]
 
 
-async def test_agents_are_on_record_from_their_registration_to_their_end(web: WebEnv) -> None:
+async def test_agents_are_recorded_from_registration_to_removal(web: WebEnv) -> None:
     made = await web.post("/v1/service-accounts", AGENT, "ci")
     account, secret = made["id"], made["webhook_secret"]
     change = await last(web, "agent:deployer")
@@ -94,14 +94,14 @@ async def test_agents_are_on_record_from_their_registration_to_their_end(web: We
     assert not any(word in everything for word in (secret, new, "hunter2", "hunter3"))
 
 
-async def test_a_policy_file_and_a_scenario_register_agents_on_record(web: WebEnv) -> None:
+async def test_manifest_and_scenario_record_registered_agents(web: WebEnv) -> None:
     await web.apply_workflow(
         steps=[{"id": "validate", "agent": "newcomer"}, {"id": "ok", "human": {"title": "Well?"}}]
     )
     assert told(await last(web, "agent:newcomer")) == ("create", "agent", "per_oscar", "api")
 
 
-async def test_whose_chat_account_is_whose_is_on_record(web: WebEnv) -> None:
+async def test_linked_chat_accounts_are_recorded(web: WebEnv) -> None:
     env = web.env
     chat = Chat("slack", env.engine, env.store, env.keys, env.directory, web.clock)
 
@@ -128,7 +128,7 @@ async def test_whose_chat_account_is_whose_is_on_record(web: WebEnv) -> None:
     assert "No account was linked" in await chat.unlink("T1", "U2")
 
 
-async def test_changes_of_one_moment_have_an_order_and_no_page_skips_or_repeats_one(web: WebEnv) -> None:
+async def test_changes_of_one_moment_are_ordered_and_paged_without_gaps(web: WebEnv) -> None:
     await applied(web, {"people": {f"p{n}@acme.example": {"roles": ["member"]} for n in range(5)}})
     documents = [{"teams": {f"t{n}": {"members": ["ann@acme.example"]}}} for n in range(8)]
     answers = await asyncio.gather(*(web.post("/v1/apply", one, "oscar") for one in documents))
@@ -143,7 +143,7 @@ async def test_changes_of_one_moment_have_an_order_and_no_page_skips_or_repeats_
     assert [one["number"] for one in (*page["changes"], *rest["changes"])] == numbers[::-1]
 
 
-async def test_of_many_who_change_one_thing_at_once_each_sees_what_was_there_before(web: WebEnv) -> None:
+async def test_each_of_many_concurrent_changes_records_the_state_before(web: WebEnv) -> None:
     await applied(web, MANIFEST)
     wishes = [policy(deadline=f"{hours}h") for hours in range(2, 8)]
     answers = await asyncio.gather(*(web.post("/v1/apply", one, "oscar") for one in wishes))
@@ -154,7 +154,7 @@ async def test_of_many_who_change_one_thing_at_once_each_sees_what_was_there_bef
     assert [one["before"] for one in changes[1:]] == [one["after"] for one in changes[:-1]]
 
 
-async def test_what_is_not_on_record_is_said_to_be_not(web: WebEnv) -> None:
+async def test_change_log_refuses_unknown_subjects_and_cursors(web: WebEnv) -> None:
     for about, status, code in (
         ("person:nobody@acme.example", 404, "subject_not_found"),
         ("agent:nobody", 404, "subject_not_found"),

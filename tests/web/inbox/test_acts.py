@@ -9,7 +9,7 @@ from tests.web.inbox.task_pages import ANN, task, votes
 from tests.web.web_env import HOME, WebEnv
 
 
-async def test_one_says_something_takes_it_and_hands_it_over(web: WebEnv) -> None:
+async def test_person_comments_marks_and_delegates_a_task(web: WebEnv) -> None:
     task_id = await task(web)
     ann, otto = await reader(web, "ann"), await reader(web, "otto")
     assert (await ann.post(f"/tasks/{task_id}/comment", words="Which <order>?")).status == 303
@@ -28,7 +28,7 @@ async def test_one_says_something_takes_it_and_hands_it_over(web: WebEnv) -> Non
     assert (await votes(web, task_id))["ending"] == "approved"
 
 
-async def test_changing_what_is_asked_makes_a_revision_that_somebody_else_approves(web: WebEnv) -> None:
+async def test_changing_a_request_creates_a_revision_for_another_approver(web: WebEnv) -> None:
     _, task_id = await web.ask(assignees=[*ANN, "otto@acme.example"])
     ann, otto = await reader(web, "ann"), await reader(web, "otto")
     form = (await ann.get(f"/tasks/{task_id}")).form(f"/tasks/{task_id}/revise")
@@ -46,7 +46,7 @@ async def test_changing_what_is_asked_makes_a_revision_that_somebody_else_approv
     assert (await otto.press(page, f"/tasks/{task_id}", "approved")).status == 303
 
 
-async def test_plain_values_are_changed_in_a_form_and_the_rest_stays(web: WebEnv) -> None:
+async def test_plain_values_are_changed_in_a_form_and_the_rest_is_kept(web: WebEnv) -> None:
     payload = {
         "amount": 4200,
         "currency": "EUR",
@@ -77,7 +77,7 @@ async def test_plain_values_are_changed_in_a_form_and_the_rest_stays(web: WebEnv
 
 
 @pytest.mark.parametrize("typed", ["[" * 5000, "1e400", "true", "99999999999999999999"])
-async def test_a_number_typed_wrong_is_said_and_changes_nothing(web: WebEnv, typed: str) -> None:
+async def test_invalid_number_is_reported_and_changes_nothing(web: WebEnv, typed: str) -> None:
     intent_id = await web.send(
         intent_type="intent.x.v1", payload={"rows": 5}, human_task={"title": "May we?"}
     )
@@ -91,7 +91,7 @@ async def test_a_number_typed_wrong_is_said_and_changes_nothing(web: WebEnv, typ
     assert (await web.get(f"/v1/intents/{intent_id}"))["payload"] == {"rows": 5}
 
 
-async def test_an_admin_reassigns_the_stage_that_the_page_showed(web: WebEnv) -> None:
+async def test_admin_reassigns_the_stage_shown_on_the_page(web: WebEnv) -> None:
     stages = {"approve": [{"any": ["ann@acme.example"]}, {"any": ["otto@acme.example"]}]}
     await web.apply_workflow(steps=[{"id": "approve", "human": {"title": "Go?", "policy": stages}}])
     task_id = (await web.send())[:-4] + "0001"
@@ -108,7 +108,7 @@ async def test_an_admin_reassigns_the_stage_that_the_page_showed(web: WebEnv) ->
     assert (await web.get(f"/v1/tasks/{task_id}", "oscar"))["task"]["approvers"] == ["emma@acme.example"]
 
 
-async def test_an_admin_asks_other_people_and_the_requester_withdraws(web: WebEnv) -> None:
+async def test_admin_reassigns_a_task_and_the_requester_withdraws(web: WebEnv) -> None:
     await apply(web)
     _, task_id = await web.ask(assignees=ANN)
     await web.join("adam", "admin")
@@ -131,7 +131,7 @@ async def test_an_admin_asks_other_people_and_the_requester_withdraws(web: WebEn
     assert (await adam.post(f"/tasks/{task_id}/withdraw")).status == 409
 
 
-async def test_the_loser_of_two_sees_who_decided_what_and_when(web: WebEnv) -> None:
+async def test_late_answer_shows_who_decided_what_and_when(web: WebEnv) -> None:
     _, task_id = await web.ask(assignees=[*ANN, "otto@acme.example"])
     ann, otto = await reader(web, "ann"), await reader(web, "otto")
     late = await otto.get(f"/tasks/{task_id}")
@@ -148,7 +148,7 @@ async def test_the_loser_of_two_sees_who_decided_what_and_when(web: WebEnv) -> N
         assert said in answer.text, said
 
 
-async def test_the_card_says_who_was_told_and_what_came_of_it(web: WebEnv) -> None:
+async def test_card_lists_notified_people_and_their_delivery_status(web: WebEnv) -> None:
     intent_id, task_id = await web.at_gate()
     rows = [("per_otto", "email", "sent", 1), ("per_ann", "slack", "failed", 3)]
     for number, (person, channel, state, attempts) in enumerate(rows):
@@ -176,7 +176,7 @@ async def test_the_card_says_who_was_told_and_what_came_of_it(web: WebEnv) -> No
     assert "Ann named could not be notified by Slack" in page.text
 
 
-async def test_what_is_no_act_does_nothing(web: WebEnv) -> None:
+async def test_unknown_action_does_nothing(web: WebEnv) -> None:
     task_id = await task(web)
     assert (await (await reader(web, "ann")).post(f"/tasks/{task_id}/explode")).status == 404
     assert (await (await reader(web, "ann")).post(f"/tasks/{task_id}/comment", words=" ")).status == 422

@@ -27,7 +27,7 @@ async def scenario(web: WebEnv, *steps: dict[str, Any]) -> str:
     return str(answer["intent_id"])[:-4] + "0001"
 
 
-async def test_the_input_of_a_later_step_and_its_agent_are_on_the_page(web: WebEnv) -> None:
+async def test_input_and_agent_of_a_later_step_are_on_the_page(web: WebEnv) -> None:
     task_id = await scenario(web, {**APPLY, "input": {"command": DANGER}})
     page = await (await reader(web, "ann")).get(f"/tasks/{task_id}")
     assert "Next steps after an approval" in page.text
@@ -36,7 +36,7 @@ async def test_the_input_of_a_later_step_and_its_agent_are_on_the_page(web: WebE
     assert page.form(f"/tasks/{task_id}")["buttons"] == ["approved", "rejected"]
 
 
-async def test_that_nobody_works_as_the_agent_is_on_the_card_the_receipt_and_the_request(web: WebEnv) -> None:
+async def test_missing_worker_is_shown_on_card_receipt_and_request(web: WebEnv) -> None:
     task_id = await scenario(web, APPLY)
     intent_id = task_id[:-4] + "0000"
     absent = "No worker has ever asked for the work of agent://elsewhere/prod/runner."
@@ -50,7 +50,7 @@ async def test_that_nobody_works_as_the_agent_is_on_the_card_the_receipt_and_the
     assert absent not in (await ann.get(f"/intents/{intent_id}")).text
 
 
-async def test_the_page_of_what_failed_after_a_yes_offers_to_run_it_again(web: WebEnv) -> None:
+async def test_page_of_a_failure_after_an_approval_offers_a_rerun(web: WebEnv) -> None:
     task_id = await scenario(web, APPLY)
     intent_id = task_id[:-4] + "0000"
     await web.answer(task_id)
@@ -71,7 +71,7 @@ async def test_the_page_of_what_failed_after_a_yes_offers_to_run_it_again(web: W
     assert "Rerun started" in new.text
 
 
-async def test_what_runs_when_a_step_fails_is_on_the_page_as_that(web: WebEnv) -> None:
+async def test_steps_after_a_failure_are_marked_as_such(web: WebEnv) -> None:
     task_id = await scenario(
         web,
         {**APPLY, "on_success": "end", "on_failure": "clean"},
@@ -90,7 +90,7 @@ async def test_what_runs_when_a_step_fails_is_on_the_page_as_that(web: WebEnv) -
         ({"password": DANGER}, "Hidden: its name suggests a secret"),
     ],
 )
-async def test_a_yes_waits_until_a_folded_input_was_opened(
+async def test_approval_requires_that_a_folded_input_was_opened(
     web: WebEnv, given: dict[str, Any], folded: str
 ) -> None:
     task_id = await scenario(web, {**APPLY, "input": given})
@@ -106,13 +106,13 @@ async def test_a_yes_waits_until_a_folded_input_was_opened(
     assert (await ann.press(opened, f"/tasks/{task_id}", "approved")).status == 303
 
 
-async def test_what_hides_in_an_input_is_named(web: WebEnv) -> None:
+async def test_hidden_characters_in_an_input_are_named(web: WebEnv) -> None:
     task_id = await scenario(web, {**APPLY, "input": {"command": "rm report\u202e.txt"}})
     page = await (await reader(web, "ann")).get(f"/tasks/{task_id}")
     assert "The request contains invisible characters" in page.text
 
 
-async def test_the_task_on_the_wire_says_what_runs_next_with_what(web: WebEnv) -> None:
+async def test_task_in_the_api_lists_next_steps_with_their_input(web: WebEnv) -> None:
     tell = {
         "step_id": "tell",
         "tool_id": "tool.internal.notification",
@@ -131,7 +131,7 @@ async def test_the_task_on_the_wire_says_what_runs_next_with_what(web: WebEnv) -
     assert (then["kind"], then["message"], then["after"]) == ("notify", "It is done.", ["yes"])
 
 
-async def test_two_requests_that_differ_only_in_an_input_are_two_things_to_decide(web: WebEnv) -> None:
+async def test_requests_that_differ_only_in_an_input_have_different_digests(web: WebEnv) -> None:
     tasks = [await scenario(web, {**APPLY, "input": {"command": text}}) for text in ("SELECT 1", DANGER)]
     one, other = [(await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]["digest"] for task_id in tasks]
     refused = await web.post(

@@ -72,7 +72,7 @@ async def decide(
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
-async def test_a_person_decides_every_kind_of_task(web: WebEnv, setting: dict[str, Any]) -> None:
+async def test_person_decides_every_kind_of_task(web: WebEnv, setting: dict[str, Any]) -> None:
     scripts = setting.get("java_script_enabled", True)
     async with serving(web) as url, chromium() as browser, window(browser, url, **setting) as ann:
         await ann.sign_in(await web.state.sessions.login_link(HOME, "per_ann"))
@@ -80,7 +80,7 @@ async def test_a_person_decides_every_kind_of_task(web: WebEnv, setting: dict[st
             await decide(web, ann, kind, scripts)
 
 
-async def test_the_inbox_fills_by_itself_and_keeps_the_focus(web: WebEnv) -> None:
+async def test_inbox_updates_by_itself_and_keeps_the_focus(web: WebEnv) -> None:
     _, first = await web.ask(assignees=ANN)
     async with serving(web) as url, chromium() as browser, window(browser, url, viewport=DESKTOP) as ann:
         await ann.sign_in(await web.state.sessions.login_link(HOME, "per_ann"))
@@ -97,7 +97,7 @@ async def test_the_inbox_fills_by_itself_and_keeps_the_focus(web: WebEnv) -> Non
         await ann.page.wait_for_url(f"**/tasks/{first}")
 
 
-async def test_an_open_card_says_that_somebody_was_faster(web: WebEnv) -> None:
+async def test_open_card_reports_an_earlier_answer(web: WebEnv) -> None:
     _, task_id = await web.at_gate()
     async with serving(web) as url, chromium() as browser, window(browser, url, viewport=PHONE) as ann:
         await ann.sign_in(await web.state.sessions.login_link(HOME, "per_ann"))
@@ -110,7 +110,7 @@ async def test_an_open_card_says_that_somebody_was_faster(web: WebEnv) -> None:
         await ann.page.get_by_text("Otto decided").wait_for()
 
 
-async def test_a_timeline_grows_while_one_looks(web: WebEnv) -> None:
+async def test_timeline_updates_while_it_is_open(web: WebEnv) -> None:
     intent_id, task_id = await web.at_gate()
     async with serving(web) as url, chromium() as browser, window(browser, url, viewport=DESKTOP) as ann:
         await ann.sign_in(await web.state.sessions.login_link(HOME, "per_ann"))
@@ -120,7 +120,7 @@ async def test_a_timeline_grows_while_one_looks(web: WebEnv) -> None:
         await ann.page.locator("#status").get_by_text("completed").wait_for()
 
 
-async def test_the_keyboard_alone_is_enough(web: WebEnv) -> None:
+async def test_page_is_usable_by_keyboard_alone(web: WebEnv) -> None:
     intent_id, task_id = await web.ask(assignees=ANN)
     async with serving(web) as url, chromium() as browser, window(browser, url, viewport=DESKTOP) as ann:
         await ann.sign_in(await web.state.sessions.login_link(HOME, "per_ann"))
@@ -134,7 +134,7 @@ async def test_the_keyboard_alone_is_enough(web: WebEnv) -> None:
         assert await web.status(intent_id) == "COMPLETED"
 
 
-async def test_a_name_on_the_lan_works_over_plain_http(web: WebEnv) -> None:
+async def test_host_name_on_the_lan_works_over_plain_http(web: WebEnv) -> None:
     """Such browsers send no Sec-Fetch-Site and, under no-referrer, an Origin of null."""
     intent_id, task_id = await web.ask(assignees=ANN)
     web.state.settings = replace(web.state.settings, allowed_hosts=("gate.test",))
@@ -180,7 +180,7 @@ SCRIPT = "\n".join(f"echo {n}" for n in range(500)) + "\nDROP TABLE users;"
 
 
 @pytest.mark.parametrize("setting", [SETTINGS[0], SETTINGS[3]])
-async def test_what_is_folded_is_opened_without_losing_what_was_typed(
+async def test_folded_values_are_opened_without_losing_typed_text(
     web: WebEnv, setting: dict[str, Any]
 ) -> None:
     made = await web.send(
@@ -204,9 +204,7 @@ async def test_what_is_folded_is_opened_without_losing_what_was_typed(
 
 
 @pytest.mark.parametrize("setting", [SETTINGS[1], SETTINGS[2]])
-async def test_a_stale_answer_shows_the_difference_and_asks_again(
-    web: WebEnv, setting: dict[str, Any]
-) -> None:
+async def test_stale_answer_shows_the_difference_and_asks_again(web: WebEnv, setting: dict[str, Any]) -> None:
     _, task_id = await web.ask(assignees=["ann@acme.example", "otto@acme.example"])
     async with serving(web) as url, chromium() as browser, window(browser, url, **setting) as ann:
         await ann.sign_in(await web.state.sessions.login_link(HOME, "per_ann"))
@@ -224,7 +222,7 @@ async def test_a_stale_answer_shows_the_difference_and_asks_again(
         ann.complaints = [said for said in ann.complaints if "status of 409" not in said]
 
 
-async def test_the_list_follows_the_search_and_the_address_keeps_it(web: WebEnv) -> None:
+async def test_search_filters_the_list_and_is_kept_in_the_address(web: WebEnv) -> None:
     _, invoices = await web.ask(assignees=ANN, title="About invoices")
     _, servers = await web.ask(assignees=ANN, title="About servers")
     async with serving(web) as url, chromium() as browser, window(browser, url, viewport=DESKTOP) as ann:
@@ -241,7 +239,7 @@ async def test_the_list_follows_the_search_and_the_address_keeps_it(web: WebEnv)
         await ann.page.wait_for_url(f"**/tasks/{invoices}")
 
 
-async def test_a_time_in_september_is_in_the_form_of_the_server(web: WebEnv) -> None:
+async def test_script_formats_times_as_the_server_does(web: WebEnv) -> None:
     web.clock.move(datetime(2027, 9, 9, 9, 5, tzinfo=UTC) - web.clock.now())
     _, task_id = await web.at_gate()
     berlin = {"viewport": PHONE, "timezone_id": "Europe/Berlin"}
@@ -252,7 +250,7 @@ async def test_a_time_in_september_is_in_the_form_of_the_server(web: WebEnv) -> 
         assert said.startswith("9 Sep 2027, 19:05 ")
 
 
-async def test_times_are_in_the_zone_that_the_reader_has_set_else_in_the_browsers(web: WebEnv) -> None:
+async def test_times_are_in_the_zone_of_the_person_or_else_of_the_browser(web: WebEnv) -> None:
     assert (await web.call("PATCH", "/v1/people/per_ann", {"zone": "Asia/Tokyo"}, "oscar")).status == 200
     _, task_id = await web.at_gate()
     due = web.clock.now() + timedelta(hours=8)
@@ -272,7 +270,7 @@ async def test_times_are_in_the_zone_that_the_reader_has_set_else_in_the_browser
                 assert await reader.page.locator(".question .due time").inner_text() == said
 
 
-async def test_keys_can_be_switched_off_and_stay_so(web: WebEnv) -> None:
+async def test_keyboard_shortcuts_can_be_switched_off(web: WebEnv) -> None:
     _, first = await web.ask(assignees=ANN)
     focused = "document.activeElement.id"
     async with serving(web) as url, chromium() as browser, window(browser, url, viewport=DESKTOP) as ann:
@@ -287,7 +285,7 @@ async def test_keys_can_be_switched_off_and_stay_so(web: WebEnv) -> None:
         assert await ann.page.evaluate(focused) == f"t-{first}"
 
 
-async def test_values_are_changed_without_touching_json(web: WebEnv) -> None:
+async def test_values_are_changed_without_editing_json(web: WebEnv) -> None:
     made = await web.send(
         intent_type="intent.x.v1",
         payload={"amount": 4200, "currency": "EUR"},

@@ -36,7 +36,7 @@ async def press(ann: Reader, page: Shown, outcome: str = "approved", **changed: 
     return await ann.press(page, "/bulk", outcome, **changed)
 
 
-async def test_equal_tasks_are_offered_and_decided_with_one_press(web: WebEnv) -> None:
+async def test_equal_tasks_are_offered_and_decided_together(web: WebEnv) -> None:
     ann, page, tasks = await opened(web, 3, currency="EUR")
     assert (page.status, page.heading) == (200, "Decide together")
     assert "3 similar low-risk tasks: the same question" in page.text
@@ -59,7 +59,7 @@ async def test_moments_of_similar_tasks_stand_in_the_readers_zone_too(web: WebEn
     assert "starts 2026-07-01T22:30:00Z 2 Jul 2026, 00:30 CEST" in page.text
 
 
-async def test_only_the_selected_are_decided_and_the_others_stay_on_the_page(web: WebEnv) -> None:
+async def test_only_selected_tasks_are_decided_and_the_others_stay_on_the_page(web: WebEnv) -> None:
     ann, page, tasks = await opened(web, 3)
     cleared = tasks[1]["task_id"]
     fields = [
@@ -76,7 +76,7 @@ async def test_only_the_selected_are_decided_and_the_others_stay_on_the_page(web
     assert (await web.get(f"/v1/tasks/{tasks[0]['task_id']}", "ann"))["task"]["outcome"] == "rejected"
 
 
-async def test_what_was_changed_since_is_listed_with_its_reason(web: WebEnv) -> None:
+async def test_task_changed_meanwhile_is_listed_with_the_reason(web: WebEnv) -> None:
     ann, page, tasks = await opened(web, 2)
     late = tasks[0]["task_id"]
     assert (await web.answer(late, "rejected", "otto", stage=1, digest=tasks[0]["digest"])).status == 200
@@ -89,7 +89,7 @@ async def test_what_was_changed_since_is_listed_with_its_reason(web: WebEnv) -> 
     assert [event["type"] for event in await trail(web, tasks[1])].count("answered") == 1
 
 
-async def test_what_was_refused_is_named_beside_the_event_loop(web: WebEnv) -> None:
+async def test_refused_answers_are_listed_off_the_event_loop(web: WebEnv) -> None:
     ann, page, tasks = await opened(web, 2, notes=["x" * 50] * 100)
     for task in tasks:
         assert (await web.answer(task["task_id"], "rejected", "otto")).status == 200
@@ -100,7 +100,7 @@ async def test_what_was_refused_is_named_beside_the_event_loop(web: WebEnv) -> N
     assert times == 0
 
 
-async def test_the_warnings_of_a_tasks_own_page_are_shown_once_or_at_the_task_that_has_them(
+async def test_warnings_of_a_task_are_shown_once_or_at_the_task_that_has_them(
     web: WebEnv,
 ) -> None:
     await workflow(web)
@@ -117,7 +117,7 @@ async def test_the_warnings_of_a_tasks_own_page_are_shown_once_or_at_the_task_th
 
 
 @pytest.mark.parametrize("where", ["payload", "claimed name", "coming step"])
-async def test_hidden_characters_are_warned_of_wherever_the_request_has_them(web: WebEnv, where: str) -> None:
+async def test_hidden_characters_are_warned_of_anywhere_in_the_request(web: WebEnv, where: str) -> None:
     """The bulk page warns like the task's own page."""
     odd = "pay\u200bments"
     run = {"id": "run", "agent": "bot", "input": {"to": odd if where == "coming step" else "payments"}}
@@ -135,13 +135,13 @@ async def test_hidden_characters_are_warned_of_wherever_the_request_has_them(web
     assert (await ann.get(f"/tasks/{sent[:-4]}0001")).text.count(hidden) == 1
 
 
-async def test_what_no_request_states_is_said_once(web: WebEnv) -> None:
+async def test_statement_that_applies_to_every_request_is_shown_once(web: WebEnv) -> None:
     _, page, _ = await opened(web, 3)
     assert page.text.count("Not stated whether this can be undone.") == 1
     assert "You are on the requester's side." not in page.text
 
 
-async def test_the_reader_is_told_which_requests_are_from_their_own_side(web: WebEnv) -> None:
+async def test_reader_sees_which_requests_are_from_their_own_side(web: WebEnv) -> None:
     await workflow(web)
     there = await web.env.store.directory.workspace(HOME)
     assert there is not None
@@ -156,7 +156,7 @@ async def test_the_reader_is_told_which_requests_are_from_their_own_side(web: We
     assert "customer mine from Ann You are on the requester's side." in page.text
 
 
-async def test_a_selection_of_the_inbox_is_reviewed_together(web: WebEnv) -> None:
+async def test_selection_in_the_inbox_is_reviewed_together(web: WebEnv) -> None:
     await workflow(web)
     await workflow(web, "intent.other.v1", risk="high")
     tasks = [*await ask(web, 3), *await ask(web, 1, "intent.other.v1")]
@@ -171,7 +171,7 @@ async def test_a_selection_of_the_inbox_is_reviewed_together(web: WebEnv) -> Non
     assert [box["value"][:36] for box in boxes(done)] == [tasks[1]["task_id"]]  # the next equal one
 
 
-async def test_a_single_task_and_what_is_for_others_are_not_offered(web: WebEnv) -> None:
+async def test_single_task_and_tasks_of_others_are_not_offered(web: WebEnv) -> None:
     await workflow(web)
     tasks = await ask(web, 1)
     assert links(await (await reader(web, "ann")).get("/")) == []
@@ -183,7 +183,7 @@ async def test_a_single_task_and_what_is_for_others_are_not_offered(web: WebEnv)
     assert "You have no open tasks" in (await emma.get(f"/bulk?task={tasks[0]['task_id']}&task=x")).text
 
 
-async def test_an_incomplete_form_decides_nothing(web: WebEnv) -> None:
+async def test_incomplete_form_decides_nothing(web: WebEnv) -> None:
     ann, page, tasks = await opened(web, 2)
     form = tasks[0]["bulk_form"]
     none = await ann.post("/bulk", form=form, outcome="approved")
@@ -201,18 +201,18 @@ async def test_an_incomplete_form_decides_nothing(web: WebEnv) -> None:
     assert "answered" not in [event["type"] for event in await trail(web, tasks[0])]
 
 
-async def test_a_task_that_is_not_whole_on_the_page_is_not_selected_for_the_reader(web: WebEnv) -> None:
+async def test_task_not_shown_completely_is_not_preselected(web: WebEnv) -> None:
     _, page, _ = await opened(web, 2, note="x" * 2000)
     assert page.text.count("Part of it is collapsed: open it first.") == 2
     assert all("checked" not in box for box in boxes(page))
 
 
-async def test_a_secret_is_not_shown(web: WebEnv) -> None:
+async def test_secret_is_not_shown(web: WebEnv) -> None:
     _, page, _ = await opened(web, 2, password="hunter2hunter2")
     assert "hunter2" not in page.html
 
 
-async def test_the_question_of_several_requests_names_none_of_their_values(web: WebEnv) -> None:
+async def test_question_for_several_requests_names_none_of_their_values(web: WebEnv) -> None:
     await workflow(web, title="Refund {customer}?")
     tasks = await ask(web, 2)
     ann = await reader(web, "ann")
@@ -230,7 +230,7 @@ async def test_markup_of_a_requester_is_text(web: WebEnv) -> None:
     assert "<script>alert" not in page.html
 
 
-async def test_three_hundred_wait_and_three_presses_decide_them(web: WebEnv) -> None:
+async def test_three_hundred_tasks_are_decided_with_three_submissions(web: WebEnv) -> None:
     await workflow(web)
     for number in range(300):
         await web.send(intent_type=TYPE, payload={"customer": f"c{number}", "amount": number})
@@ -245,9 +245,7 @@ async def test_three_hundred_wait_and_three_presses_decide_them(web: WebEnv) -> 
 
 @pytest.mark.browser
 @pytest.mark.parametrize("setting", [{"viewport": DESKTOP}, {"viewport": PHONE, "color_scheme": "dark"}])
-async def test_keys_select_and_lead_to_the_buttons_and_never_decide(
-    web: WebEnv, setting: dict[str, Any]
-) -> None:
+async def test_keyboard_shortcuts_select_and_never_decide(web: WebEnv, setting: dict[str, Any]) -> None:
     await workflow(web)
     tasks = await ask(web, 3, currency="EUR")
     async with serving(web) as url, chromium() as browser, window(browser, url, **setting) as ann:
@@ -272,7 +270,7 @@ async def test_keys_select_and_lead_to_the_buttons_and_never_decide(
 
 
 @pytest.mark.browser
-async def test_a_selection_survives_that_the_list_grows(web: WebEnv) -> None:
+async def test_selection_is_kept_when_the_list_grows(web: WebEnv) -> None:
     await workflow(web)
     tasks = await ask(web, 2)
     async with serving(web) as url, chromium() as browser, window(browser, url, viewport=DESKTOP) as ann:
@@ -296,7 +294,7 @@ def _patch(line: str) -> str:
         ("note", ("a" * 700 + "good", "a" * 700 + "bad!"), ()),
     ],
 )
-async def test_only_what_is_shown_whole_is_said_to_be_the_same(
+async def test_only_completely_shown_tasks_are_called_equal(
     web: WebEnv, name: str, values: tuple[str, str], shown: tuple[str, ...]
 ) -> None:
     await workflow(web)

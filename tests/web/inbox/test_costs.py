@@ -18,13 +18,13 @@ SHUFFLED = random.Random(1)
 
 
 @given(LINES, LINES)
-def test_a_difference_holds_every_line_of_both_in_order(was: list[str], now: list[str]) -> None:
+def test_difference_contains_every_line_of_both_in_order(was: list[str], now: list[str]) -> None:
     told = text_diff("\n".join(was), "\n".join(now), Work(), whole=True).lines
     assert [line.text for line in told if line.sign != "+"] == (was or [""])
     assert [line.text for line in told if line.sign != "-"] == (now or [""])
 
 
-def test_a_line_that_changed_is_told_alone() -> None:
+def test_changed_line_is_reported_alone() -> None:
     was, now = [*"abcde"], [*"abXde"]
     assert same_lines(was, now) == [(0, 0), (1, 1), (3, 3), (4, 4)]
 
@@ -44,7 +44,7 @@ def test_a_line_that_changed_is_told_alone() -> None:
 @pytest.mark.parametrize(
     "other", [lambda lines: lines[::-1], lambda lines: lines[1:], lambda lines: lines * 2]
 )
-def test_a_difference_costs_its_lines(
+def test_difference_is_computed_in_linear_time(
     text: Callable[[int], list[str]], other: Callable[[list[str]], list[str]]
 ) -> None:
     def cost(count: int) -> int:
@@ -65,28 +65,28 @@ def test_a_difference_costs_its_lines(
     ],
     ids=["long name", "dots", "deep", "pair"],
 )
-def test_a_long_name_is_written_once_and_not_at_each_value_in_it(value: object) -> None:
+def test_long_name_is_not_repeated_for_each_value(value: object) -> None:
     found = list(leaves(value))
     assert len({leaf.path for leaf in found}) == len(found)
     assert sum(len(leaf.path) for leaf in found) < 200 * len(found)
 
 
-def test_a_long_name_is_still_shown_whole() -> None:
+def test_long_name_is_shown_in_full() -> None:
     name = "drop " + "x" * 300 + " and then some"
     assert any(name in leaf.text for leaf in leaves({name: 1}))
     assert any(name in leaf.text for leaf in leaves({"before": {name: 1}, "after": {name: 2}}))
 
 
-def test_two_long_names_that_differ_in_the_middle_are_two_leaves() -> None:
+def test_long_names_that_differ_in_the_middle_are_distinct() -> None:
     found = [leaf.path for leaf in leaves({"a" * 200 + middle + "a" * 200: 1 for middle in "xy"})]
     assert len(set(found)) == len(found) == 4
 
 
-def test_a_secret_stays_one_behind_a_long_name() -> None:
+def test_secret_behind_a_long_name_is_masked() -> None:
     value = {"a" * 100: {"password": {"b" * 100: {"c": "hunter2"}}}}
     assert [leaf.text for leaf in group(value, False).leaves if leaf.path.endswith(".c")] != ["hunter2"]
 
 
-def test_a_message_that_shows_only_the_ends_of_a_name_is_not_whole() -> None:
+def test_message_with_shortened_names_is_not_complete() -> None:
     assert render_payload(b'{"amount": 5}', {}).whole
     assert not render_payload(b'{"' + b"a" * 300 + b'": 5}', {}).whole

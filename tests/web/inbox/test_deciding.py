@@ -46,7 +46,7 @@ KINDS: list[tuple[str, str, dict[str, Any], dict[str, str], str]] = [
 
 
 @pytest.mark.parametrize(("kind", "outcome", "asked", "filled", "ending"), KINDS)
-async def test_every_kind_is_decided_and_turns_into_its_receipt(
+async def test_every_task_type_is_decided_and_shows_its_receipt(
     web: WebEnv, kind: str, outcome: str, asked: dict[str, Any], filled: dict[str, str], ending: str
 ) -> None:
     task_id = await task(web, task_type=kind, **asked)
@@ -67,7 +67,7 @@ async def test_every_kind_is_decided_and_turns_into_its_receipt(
     assert not [form for form in receipt.forms if outcome in form["buttons"]]
 
 
-async def test_a_form_comes_back_as_typed_data(web: WebEnv) -> None:
+async def test_form_is_submitted_as_typed_data(web: WebEnv) -> None:
     task_id = await task(web, task_type="form", form_schema=FORM)
     ann = await reader(web, "ann")
     page = await ann.get(f"/tasks/{task_id}")
@@ -77,7 +77,7 @@ async def test_a_form_comes_back_as_typed_data(web: WebEnv) -> None:
     assert (result["count"], result["tags"]) == (7, ["a", "b"])
 
 
-async def test_a_form_filled_in_wrong_comes_back_with_what_was_typed(web: WebEnv) -> None:
+async def test_invalid_form_is_shown_again_with_the_typed_values(web: WebEnv) -> None:
     task_id = await task(web, task_type="form", form_schema=FORM)
     ann = await reader(web, "ann")
     page = await ann.decide(task_id, "submitted", **{"f.count": "many", "comment": "See <there>"})
@@ -98,7 +98,7 @@ async def test_a_form_filled_in_wrong_comes_back_with_what_was_typed(web: WebEnv
         ("assignment", "assigned", "Enter an assignee"),
     ],
 )
-async def test_what_is_missing_is_said_and_nothing_is_recorded(
+async def test_missing_input_is_reported_and_nothing_is_recorded(
     web: WebEnv, kind: str, outcome: str, said: str
 ) -> None:
     task_id = await task(web, task_type=kind)
@@ -111,7 +111,7 @@ async def test_what_is_missing_is_said_and_nothing_is_recorded(
 # -- what is refused
 
 
-async def test_who_was_not_asked_sees_why_there_is_no_button(web: WebEnv) -> None:
+async def test_ineligible_reader_sees_why_there_is_no_button(web: WebEnv) -> None:
     task_id = await task(web)
     page = await (await reader(web, "otto")).get(f"/tasks/{task_id}")
     assert "You are not among those who were asked." in page.text
@@ -123,7 +123,7 @@ async def test_who_was_not_asked_sees_why_there_is_no_button(web: WebEnv) -> Non
     assert (await votes(web, task_id))["state"] == "open"
 
 
-async def test_the_requesters_side_cannot_decide(web: WebEnv) -> None:
+async def test_requesters_side_cannot_decide(web: WebEnv) -> None:
     await web.apply_workflow(
         steps=[{"id": "a", "human": {"type": "approval", "approvers": ["oscar@acme.example", *ANN]}}]
     )
@@ -133,7 +133,7 @@ async def test_the_requesters_side_cannot_decide(web: WebEnv) -> None:
     assert not any("approved" in form["buttons"] for form in page.forms)
 
 
-async def test_a_workspace_of_ones_own_says_that_one_decides_alone(web: WebEnv) -> None:
+async def test_single_person_workspace_says_that_self_approval_applies(web: WebEnv) -> None:
     rows = web.env.store.directory
     home = next(space for space in await rows.workspaces() if space.id == HOME)
     await web.env.store.people.save([replace(home, self_approval=True)])
@@ -149,7 +149,7 @@ async def test_a_workspace_of_ones_own_says_that_one_decides_alone(web: WebEnv) 
     assert (await oscar.decide(f"{intent_id[:-4]}0001", "approved")).status == 303
 
 
-async def test_strangers_learn_nothing(web: WebEnv) -> None:
+async def test_strangers_get_404(web: WebEnv) -> None:
     task_id = await task(web)
     page = await (await reader(web, "sam")).get(f"/tasks/{task_id}")
     other = await (await reader(web, "sam")).get(f"/tasks/{task_id[:-6]}ff0001")
@@ -168,7 +168,7 @@ async def test_strangers_learn_nothing(web: WebEnv) -> None:
         {"digest": "UPPER"},
     ],
 )
-async def test_an_answer_names_exactly_what_was_shown(web: WebEnv, changed: dict[str, str]) -> None:
+async def test_answer_must_target_what_was_shown(web: WebEnv, changed: dict[str, str]) -> None:
     task_id = await task(web)
     page = await (await reader(web, "ann")).decide(task_id, "approved", **changed)
     assert page.status in (409, 422)
@@ -179,7 +179,7 @@ async def test_an_answer_names_exactly_what_was_shown(web: WebEnv, changed: dict
     )
 
 
-async def test_two_who_decide_at_once_hear_of_each_other(web: WebEnv) -> None:
+async def test_second_of_two_deciders_sees_the_decision(web: WebEnv) -> None:
     _, task_id = await web.at_gate()
     ann, otto = await reader(web, "ann"), await reader(web, "otto")
     late = await otto.get(f"/tasks/{task_id}")
@@ -191,7 +191,7 @@ async def test_two_who_decide_at_once_hear_of_each_other(web: WebEnv) -> None:
     assert "No." in page.text
 
 
-async def test_changes_lead_to_a_new_revision_that_shows_what_moved(web: WebEnv) -> None:
+async def test_requested_changes_lead_to_a_revision_that_shows_the_difference(web: WebEnv) -> None:
     assert (await web.post("/v1/workflows", REVIEW, "oscar")).status == 200
     intent_id = await web.send(intent_type="intent.mail.v1")
     first = intent_id[:-4]
@@ -219,7 +219,7 @@ async def test_changes_lead_to_a_new_revision_that_shows_what_moved(web: WebEnv)
     assert (await ann.decide(f"{first}0004", "approved")).status == 303
 
 
-async def test_what_is_folded_is_opened_before_a_yes(web: WebEnv) -> None:
+async def test_folded_values_must_be_opened_before_an_approval(web: WebEnv) -> None:
     hidden = "\n".join(f"echo {n}" for n in range(500)) + "\nDROP TABLE users;"
     intent_id = await web.send(
         intent_type="intent.other.v1",
@@ -244,7 +244,7 @@ async def test_what_is_folded_is_opened_before_a_yes(web: WebEnv) -> None:
     assert (await ann.press(shown, f"/tasks/{task_id}", "approved")).status == 303
 
 
-async def test_what_was_revised_meanwhile_is_shown_before_it_is_asked_again(web: WebEnv) -> None:
+async def test_revision_made_meanwhile_is_shown_before_the_next_answer(web: WebEnv) -> None:
     _, task_id = await web.ask(assignees=[*ANN, "otto@acme.example"])
     ann, otto = await reader(web, "ann"), await reader(web, "otto")
     old = await ann.get(f"/tasks/{task_id}")
@@ -265,7 +265,7 @@ async def test_what_was_revised_meanwhile_is_shown_before_it_is_asked_again(web:
     assert (await otto.get(f"/tasks/{task_id}")).status == 200
 
 
-async def test_a_secret_is_not_shown_unless_asked_for_and_a_change_of_it_is_seen(web: WebEnv) -> None:
+async def test_secret_is_masked_until_requested_and_its_change_is_shown(web: WebEnv) -> None:
     secret = {"db_password": "hunter2-hunter2", "token_lifetime": 3600, "target": "prod"}
     made = await web.send(
         intent_type="intent.other.v1", payload=secret, human_task={"assignees": [*ANN, "otto@acme.example"]}

@@ -26,7 +26,7 @@ async def decided_and_deleted(web: WebEnv) -> tuple[str, str]:
     return intent_id, task_id
 
 
-async def test_every_answer_about_it_says_so(web: WebEnv) -> None:
+async def test_every_response_about_a_deleted_payload_says_so(web: WebEnv) -> None:
     intent_id, task_id = await decided_and_deleted(web)
     for path, inside in ((f"/v1/intents/{intent_id}", "intent"), (f"/v1/tasks/{task_id}", "task")):
         shown = (await web.get(path, "otto"))[inside]
@@ -38,7 +38,7 @@ async def test_every_answer_about_it_says_so(web: WebEnv) -> None:
     assert (await web.get(f"/v1/intents/{intent_id}/audit", "otto"))["verified"] is True
 
 
-async def test_the_pages_say_so(web: WebEnv) -> None:
+async def test_pages_about_a_deleted_payload_say_so(web: WebEnv) -> None:
     intent_id, task_id = await decided_and_deleted(web)
     otto = await reader(web, "otto")
     for path in (f"/intents/{intent_id}", f"/tasks/{task_id}"):
@@ -48,12 +48,12 @@ async def test_the_pages_say_so(web: WebEnv) -> None:
         assert "Nothing that is asked is different" not in page.text
 
 
-async def test_an_empty_request_is_not_called_deleted(web: WebEnv) -> None:
+async def test_empty_payload_is_not_called_deleted(web: WebEnv) -> None:
     intent_id = await web.send(intent_type="intent.x.v1", payload={}, human_task={"assignees": [*ANN]})
     assert "payload_deleted" not in (await web.get(f"/v1/intents/{intent_id}", "ann"))["intent"]
     assert GONE not in (await (await reader(web, "ann")).get(f"/intents/{intent_id}")).text
 
 
-def test_the_command_line_has_words_for_it() -> None:
+def test_command_line_describes_a_deleted_payload() -> None:
     assert "payload_deleted" in IntentOut.__struct_fields__
     assert "deleted" in PAYLOAD_DELETED

@@ -38,7 +38,7 @@ def name_of(key: str) -> str:
     return f"sak_{key.split('_')[2]}"
 
 
-async def test_a_person_allows_a_terminal_and_it_acts_as_them(web: WebEnv) -> None:
+async def test_allowed_terminal_acts_as_the_person(web: WebEnv) -> None:
     asked, ann = await start(web), await reader(web, "ann")
     assert re.fullmatch(r"[B-DF-HJ-NP-TV-XZ]{4}-[B-DF-HJ-NP-TV-XZ]{4}", asked["user_code"])
     assert (asked["verification_uri"], asked["expires_in"], asked["interval"]) == (
@@ -81,7 +81,7 @@ async def test_a_person_allows_a_terminal_and_it_acts_as_them(web: WebEnv) -> No
         assert secret not in stored, "only hashes are kept"
 
 
-async def test_the_change_log_says_who_when_and_from_where(web: WebEnv) -> None:
+async def test_change_log_says_who_allowed_a_terminal_when_and_from_where(web: WebEnv) -> None:
     asked = await start(web)
     await press(await reader(web, "ann"), asked)
     key = (await poll(web, asked))["api_key"]
@@ -95,7 +95,7 @@ async def test_the_change_log_says_who_when_and_from_where(web: WebEnv) -> None:
     assert (newest["after"]["terminal"], newest["after"]["address"]) == ("ann-laptop", "127.0.0.1")
 
 
-async def test_the_key_is_fetched_once_and_the_code_works_once(web: WebEnv) -> None:
+async def test_key_is_fetched_once_and_the_code_works_once(web: WebEnv) -> None:
     asked, ann, otto = await start(web), await reader(web, "ann"), await reader(web, "otto")
     await press(ann, asked)
     for who, path in ((ann, "/device"), (otto, "/device"), (otto, "/device/allow"), (otto, "/device/deny")):
@@ -107,7 +107,7 @@ async def test_the_key_is_fetched_once_and_the_code_works_once(web: WebEnv) -> N
         assert (again.status, again.code) == (410, "login_expired")
 
 
-async def test_a_denied_terminal_gets_nothing(web: WebEnv) -> None:
+async def test_denied_terminal_gets_nothing(web: WebEnv) -> None:
     asked, ann = await start(web), await reader(web, "ann")
     keys = len(await web.env.store.directory.keys(HOME))
     assert (await press(ann, asked, "deny")).heading == "You denied the sign-in"
@@ -118,7 +118,7 @@ async def test_a_denied_terminal_gets_nothing(web: WebEnv) -> None:
 
 
 @pytest.mark.parametrize("allowed", [False, True])
-async def test_after_ten_minutes_it_is_over(web: WebEnv, allowed: bool) -> None:
+async def test_device_login_expires_after_ten_minutes(web: WebEnv, allowed: bool) -> None:
     asked, ann = await start(web), await reader(web, "ann")
     if allowed:
         await press(ann, asked)
@@ -130,7 +130,7 @@ async def test_after_ten_minutes_it_is_over(web: WebEnv, allowed: bool) -> None:
     assert await web.env.store.read("select id from device_logins") == []
 
 
-async def test_retention_deletes_what_has_expired(web: WebEnv) -> None:
+async def test_retention_deletes_expired_device_logins(web: WebEnv) -> None:
     await start(web)
     loop = RetentionLoop(web.env.store, web.env.recent, web.clock, None)
     for _ in range(30):
@@ -139,7 +139,7 @@ async def test_retention_deletes_what_has_expired(web: WebEnv) -> None:
     assert await web.env.store.read("select id from device_logins") == []
 
 
-async def test_who_is_signed_in_with_a_key_cannot_make_another_one_of_it(web: WebEnv) -> None:
+async def test_session_opened_by_a_key_cannot_allow_a_terminal(web: WebEnv) -> None:
     asked = await start(web)
     for who in ("ann", "oscar"):
         by_key = await Reader(web, who).sign_in(key=True)
@@ -151,7 +151,7 @@ async def test_who_is_signed_in_with_a_key_cannot_make_another_one_of_it(web: We
     assert (await poll(web, asked))["status"] == "pending"
 
 
-async def test_its_key_is_no_stronger_than_any_key(web: WebEnv) -> None:
+async def test_key_of_a_terminal_is_no_stronger_than_any_key(web: WebEnv) -> None:
     asked = await start(web)
     await press(await reader(web, "ann"), asked)
     web.keys["terminal"] = (await poll(web, asked))["api_key"]
@@ -168,7 +168,7 @@ async def test_its_key_is_no_stronger_than_any_key(web: WebEnv) -> None:
     assert (await by_it.post("/device/allow", code=again["user_code"], life="7")).status == 403
 
 
-async def test_it_needs_a_session_and_a_form_of_ours(web: WebEnv) -> None:
+async def test_allowing_requires_a_session_and_our_form(web: WebEnv) -> None:
     asked = await start(web)
     away = await Reader(web).get("/device")
     assert (away.status, away.where) == (303, "/login?next=%2Fdevice")
@@ -188,14 +188,14 @@ async def test_it_needs_a_session_and_a_form_of_ours(web: WebEnv) -> None:
 
 
 @pytest.mark.parametrize("life", ["", "0", "365", "30.0", "-1", "x"])
-async def test_the_key_expires_within_the_choices(web: WebEnv, life: str) -> None:
+async def test_lifetime_of_the_key_must_be_one_of_the_choices(web: WebEnv, life: str) -> None:
     asked = await start(web)
     refused = await press(await reader(web, "ann"), asked, life=life)
     assert (refused.status, "Choose how long" in refused.text) == (422, True)
     assert (await poll(web, asked))["status"] == "pending"
 
 
-async def test_codes_cannot_be_tried_out(web: WebEnv) -> None:
+async def test_guessing_codes_is_rate_limited(web: WebEnv) -> None:
     asked, ann = await start(web), await reader(web, "ann")
     statuses = [
         (
@@ -210,7 +210,7 @@ async def test_codes_cannot_be_tried_out(web: WebEnv) -> None:
     assert (await press(await reader(web, "otto"), asked)).status == 200, "nobody else is affected"
 
 
-async def test_terminals_that_ask_are_limited_for_each_caller(web: WebEnv) -> None:
+async def test_device_logins_are_limited_per_caller(web: WebEnv) -> None:
     for _ in range(30):
         await start(web)
     refused = await web.post("/v1/device-logins", {}, "")
@@ -219,7 +219,7 @@ async def test_terminals_that_ask_are_limited_for_each_caller(web: WebEnv) -> No
     await start(web)
 
 
-async def test_a_terminal_that_asks_too_often_is_told_to_wait(web: WebEnv) -> None:
+async def test_terminal_that_polls_too_often_is_told_to_slow_down(web: WebEnv) -> None:
     asked = await start(web)
     assert (await poll(web, asked)).status == 200
     refused = await web.post("/v1/device-logins/poll", {"device_code": asked["device_code"]}, "")
@@ -228,7 +228,7 @@ async def test_a_terminal_that_asks_too_often_is_told_to_wait(web: WebEnv) -> No
 
 
 @pytest.mark.parametrize("host", ["a\nb", "a\x1b[31m", "\u202ebad", "a\u200bb", "x" * 65])
-async def test_a_name_that_cannot_be_shown_is_refused(web: WebEnv, host: str) -> None:
+async def test_unprintable_terminal_name_is_refused(web: WebEnv, host: str) -> None:
     refused = await web.post("/v1/device-logins", {"host": host}, "")
     assert (refused.status, refused["error"]["field"]) == (422, "host")
 
@@ -243,7 +243,7 @@ async def test_markup_in_a_name_is_text(web: WebEnv) -> None:
     assert "<b>x" not in (await ann.get("/me")).html
 
 
-async def test_another_server_may_answer_each_request(web: WebEnv) -> None:
+async def test_each_request_may_go_to_another_server(web: WebEnv) -> None:
     """No server keeps a sign-in in memory."""
     env = web.env
     one, two, three = (DeviceLogins(env.store, env.keys, env.clock) for _ in range(3))
@@ -257,7 +257,7 @@ async def test_another_server_may_answer_each_request(web: WebEnv) -> None:
     assert (await env.keys.authenticate(made.secret, "cli")).id == "per_ann"
 
 
-async def test_a_person_who_has_left_meanwhile_gives_nothing_away(web: WebEnv) -> None:
+async def test_person_who_left_meanwhile_gives_no_access(web: WebEnv) -> None:
     asked = await start(web)
     await press(await reader(web, "ann"), asked)
     gone = await web.call("PATCH", "/v1/people/ann@acme.example", {"active": False}, "oscar")
@@ -265,7 +265,7 @@ async def test_a_person_who_has_left_meanwhile_gives_nothing_away(web: WebEnv) -
     assert (await poll(web, asked)).code == "login_expired"
 
 
-async def test_who_comes_back_must_allow_it_again(web: WebEnv) -> None:
+async def test_reactivated_person_must_allow_the_terminal_again(web: WebEnv) -> None:
     asked = await start(web)
     await press(await reader(web, "ann"), asked)
     for active in (False, True):
@@ -275,7 +275,7 @@ async def test_who_comes_back_must_allow_it_again(web: WebEnv) -> None:
 
 
 @pytest.mark.parametrize("one", [False, True])
-async def test_signing_out_everywhere_ends_what_was_not_fetched(web: WebEnv, one: bool) -> None:
+async def test_signing_out_everywhere_cancels_pending_device_logins(web: WebEnv, one: bool) -> None:
     asked, ann = await start(web), await reader(web, "ann")
     await press(ann, asked)
     other = await reader(web, "ann")
@@ -287,7 +287,7 @@ async def test_signing_out_everywhere_ends_what_was_not_fetched(web: WebEnv, one
     assert (await poll(web, asked)).code == ("" if one else "login_expired")
 
 
-async def test_signing_out_ends_it_also_without_other_sessions(web: WebEnv) -> None:
+async def test_signing_out_cancels_them_without_other_sessions_too(web: WebEnv) -> None:
     asked, ann = await start(web), await reader(web, "ann")
     await press(ann, asked)
     assert (await ann.post("/people/per_ann/sessions")).status == 303
@@ -297,7 +297,7 @@ async def test_signing_out_ends_it_also_without_other_sessions(web: WebEnv) -> N
     assert (await poll(web, again))["status"] == "allowed", "a later one is not affected"
 
 
-async def test_the_person_is_told_by_mail(web: WebEnv) -> None:
+async def test_person_is_notified_by_mail(web: WebEnv) -> None:
     async with mailing(web) as server:
         asked = await start(web)
         await press(await reader(web, "ann"), asked)
@@ -333,7 +333,7 @@ async def test_erasing_a_person_erases_the_names_of_their_terminals(web: WebEnv)
 
 
 @pytest.mark.parametrize("host", ["otto@acme.example", "terminal", "holder", "person", "acme/prod", "all"])
-async def test_erasing_a_terminal_changes_nothing_else(web: WebEnv, host: str) -> None:
+async def test_erasing_a_terminal_name_changes_no_other_entry(web: WebEnv, host: str) -> None:
     """A terminal's name may equal another person's, a policy's or a word of the records."""
     policy = {"approve": [{"any": ["otto@acme.example"]}]}
     for kept in (policy, policy | {"deadline": "8h"}):
@@ -359,7 +359,7 @@ async def test_erasing_a_terminal_changes_nothing_else(web: WebEnv, host: str) -
             assert now == was
 
 
-async def test_only_the_workspace_of_the_person_is_touched(web: WebEnv) -> None:
+async def test_only_the_persons_own_workspace_is_affected(web: WebEnv) -> None:
     asked = await start(web)
     await press(await reader(web, "sam"), asked)
     before = len(await web.env.store.directory.keys(HOME))

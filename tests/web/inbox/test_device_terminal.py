@@ -62,7 +62,9 @@ async def type_code(person: Window, code: str, scripts: bool) -> None:
 
 @pytest.mark.timeout(150)
 @pytest.mark.parametrize("setting", SETTINGS)
-async def test_signed_out_to_signed_in(web: WebEnv, tmp_path: Path, setting: dict[str, Any]) -> None:
+async def test_signed_out_person_signs_in_and_allows_the_terminal(
+    web: WebEnv, tmp_path: Path, setting: dict[str, Any]
+) -> None:
     """A person who is signed out signs in by e-mail and continues where they were."""
     scripts = setting.get("java_script_enabled", True)
     async with mailing(web) as server, serving(web) as url, chromium() as browser:
@@ -102,7 +104,7 @@ async def test_signed_out_to_signed_in(web: WebEnv, tmp_path: Path, setting: dic
 
 
 @pytest.mark.timeout(150)
-async def test_denied_in_the_browser(web: WebEnv, tmp_path: Path) -> None:
+async def test_login_denied_in_the_browser_ends_the_command(web: WebEnv, tmp_path: Path) -> None:
     async with serving(web) as url, chromium() as browser:
         terminal = await command(url, tmp_path, "login", url, "--no-browser")
         code = await code_of(terminal)

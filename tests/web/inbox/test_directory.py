@@ -29,7 +29,7 @@ async def pressed(who: Reader, page: Shown, action: str, **changed: str) -> Show
 # -- people
 
 
-async def test_people_shows_who_is_away_and_who_stands_in(web: WebEnv) -> None:
+async def test_people_page_shows_absences_and_delegates(web: WebEnv) -> None:
     oscar = await company(web)
     gone = {"from": "2026-03-01", "until": "2026-03-09", "delegate": "otto@acme.example"}
     assert (await web.call("PATCH", "/v1/people/per_emma", {"absences": [gone]}, "emma")).status == 200
@@ -38,7 +38,7 @@ async def test_people_shows_who_is_away_and_who_stands_in(web: WebEnv) -> None:
     assert "delegate: Otto Berg" in page.text
 
 
-async def test_an_admin_changes_roles_and_takes_access_away(web: WebEnv) -> None:
+async def test_admin_changes_roles_and_deactivates_people(web: WebEnv) -> None:
     oscar, emma = await company(web), await reader(web, "emma")
     page = await oscar.get(EMMA)
     answer = await pressed(oscar, page, f"{EMMA}/details", name="Emma S.", role="member")
@@ -54,7 +54,7 @@ async def test_an_admin_changes_roles_and_takes_access_away(web: WebEnv) -> None
     assert "changed by Oscar Lind through the pages" in shown.text
 
 
-async def test_a_form_opened_before_somebody_was_deactivated_does_not_let_them_in_again(web: WebEnv) -> None:
+async def test_stale_form_does_not_reactivate_a_person(web: WebEnv) -> None:
     oscar = await company(web)
     stale = await oscar.get(EMMA)
     assert (await web.call("PATCH", "/v1/people/per_emma", {"active": False}, "oscar")).status == 200
@@ -66,7 +66,7 @@ async def test_a_form_opened_before_somebody_was_deactivated_does_not_let_them_i
     assert ((await held(web, "emma"))["active"], (await held(web, "emma"))["name"]) == (False, "Emma S.")
 
 
-async def test_a_form_opened_before_a_role_was_taken_away_does_not_give_it_back(web: WebEnv) -> None:
+async def test_stale_form_does_not_restore_a_role(web: WebEnv) -> None:
     oscar = await company(web)
     stale = await oscar.get(EMMA)
     assert (await web.call("PATCH", "/v1/people/per_emma", {"roles": ["member"]}, "oscar")).status == 200
@@ -74,7 +74,7 @@ async def test_a_form_opened_before_a_role_was_taken_away_does_not_give_it_back(
     assert (await held(web, "emma"))["roles"] == ["member"]
 
 
-async def test_a_form_opened_before_somebody_left_a_team_does_not_bring_them_back(web: WebEnv) -> None:
+async def test_stale_form_does_not_restore_a_team_member(web: WebEnv) -> None:
     oscar = await company(web)
     stale = await oscar.get("/teams/dba")
     team = {"members": ["otto@acme.example"]}
@@ -87,7 +87,7 @@ async def test_a_form_opened_before_somebody_left_a_team_does_not_bring_them_bac
     assert "emma@acme.example" not in str(found)
 
 
-async def test_creating_a_team_does_not_replace_one_of_that_name(web: WebEnv) -> None:
+async def test_creating_a_team_does_not_replace_an_existing_one(web: WebEnv) -> None:
     oscar = await company(web)
     before = (await web.get("/v1/teams/dba", "oscar"))["team"]
     page = await oscar.get("/teams")
@@ -98,7 +98,7 @@ async def test_creating_a_team_does_not_replace_one_of_that_name(web: WebEnv) ->
     assert (await web.get("/v1/teams/dba", "oscar"))["team"] == before
 
 
-async def test_the_last_owner_stays_one(web: WebEnv) -> None:
+async def test_last_owner_cannot_be_removed(web: WebEnv) -> None:
     oscar = await company(web)
     page = await oscar.get("/me")
     fields = [
@@ -109,7 +109,7 @@ async def test_the_last_owner_stays_one(web: WebEnv) -> None:
     assert "would no longer have an owner" in refused.text
 
 
-async def test_ones_own_settings_are_ones_own(web: WebEnv) -> None:
+async def test_person_changes_only_their_own_settings(web: WebEnv) -> None:
     ann = await company(web, "ann")
     page = await ann.get("/me")
     assert page.heading == "Your settings"
@@ -135,7 +135,7 @@ async def test_ones_own_settings_are_ones_own(web: WebEnv) -> None:
     assert (await ann.post(f"{ANN}/back", start="2026-03-03T00:00:00+00:00")).status == 404
 
 
-async def test_absences_that_are_over_do_not_add_up_until_no_more_can_be_planned(web: WebEnv) -> None:
+async def test_past_absences_do_not_count_towards_the_limit(web: WebEnv) -> None:
     over = [{"from": f"20{year:02}-01-01", "until": f"20{year:02}-01-02"} for year in range(10, 26)] * 6
     said = {"absences": [*over, {"from": "2026-03-01", "until": "2026-03-04"}]}
     assert (await web.call("PATCH", "/v1/people/ann@acme.example", said, "ann")).status == 200
@@ -152,7 +152,7 @@ async def test_absences_that_are_over_do_not_add_up_until_no_more_can_be_planned
     ]
 
 
-async def test_nobody_makes_themselves_more_or_changes_others(web: WebEnv) -> None:
+async def test_person_without_rights_cannot_change_roles_or_other_people(web: WebEnv) -> None:
     ann = await company(web, "ann")
     assert not (await ann.get(EMMA)).forms
     for path in (
@@ -175,7 +175,7 @@ async def test_nobody_makes_themselves_more_or_changes_others(web: WebEnv) -> No
     assert (await held(web, "ann"))["roles"] == ["approver"]
 
 
-async def test_a_wrong_entry_is_said_beside_the_form(web: WebEnv) -> None:
+async def test_invalid_entry_is_reported_beside_the_form(web: WebEnv) -> None:
     ann = await company(web, "ann")
     for act, fields, said in (
         ("time", {"zone": "Mars/Olympus"}, "is not a time zone"),
@@ -194,7 +194,7 @@ async def test_a_wrong_entry_is_said_beside_the_form(web: WebEnv) -> None:
     assert (await ann.get("/people/per_sam")).status == 404, "somebody of another workspace is nobody here"
 
 
-async def test_a_slack_account_is_linked_by_a_code_that_is_shown_once(web: WebEnv) -> None:
+async def test_slack_account_is_linked_by_a_code_shown_once(web: WebEnv) -> None:
     ann = await company(web, "ann")
     assert "Slack is not configured on this server." in (await ann.get("/me")).text
     assert (await ann.post("/me/channels/slack")).status == 404
@@ -213,7 +213,7 @@ async def test_a_slack_account_is_linked_by_a_code_that_is_shown_once(web: WebEn
 # -- teams
 
 
-async def test_a_team_says_who_is_on_call_and_who_follows(web: WebEnv) -> None:
+async def test_team_page_shows_who_is_on_call_and_who_follows(web: WebEnv) -> None:
     oscar = await company(web)
     assert "Ann Lee on call until" in (await oscar.get("/teams")).text
     page = await oscar.get("/teams/sre-oncall")
@@ -226,7 +226,7 @@ async def test_a_team_says_who_is_on_call_and_who_follows(web: WebEnv) -> None:
     assert (await oscar.get("/teams/none")).status == 404
 
 
-async def test_an_admin_makes_and_changes_a_team(web: WebEnv) -> None:
+async def test_admin_creates_and_changes_a_team(web: WebEnv) -> None:
     oscar = await company(web)
     people = [("member", "ann@acme.example"), ("member", "emma@acme.example")]
     assert (await oscar.post("/teams", [("name", "night"), *people])).where == "/teams/night"
@@ -251,7 +251,7 @@ async def test_an_admin_makes_and_changes_a_team(web: WebEnv) -> None:
 # -- policies, workflows, changes
 
 
-async def test_a_policy_is_told_in_plain_words_with_every_contact_to_come(web: WebEnv) -> None:
+async def test_policy_is_described_with_every_upcoming_contact(web: WebEnv) -> None:
     page = await (await company(web, "aud")).get("/policies/prod-change")
     for said in (
         "high risk",
@@ -277,7 +277,7 @@ async def test_a_policy_is_told_in_plain_words_with_every_contact_to_come(web: W
     assert (await (await reader(web, "aud")).get("/policies/none")).status == 404
 
 
-async def test_a_new_version_says_who_made_it_and_what_is_different(web: WebEnv) -> None:
+async def test_new_version_shows_its_author_and_difference(web: WebEnv) -> None:
     oscar = await company(web)
     web.clock.move(timedelta(hours=1))
     changed = MANIFEST["policies"]["everyday"] | {"deadline": "3d"}
@@ -292,7 +292,7 @@ async def test_a_new_version_says_who_made_it_and_what_is_different(web: WebEnv)
     assert (await oscar.get("/changes?before=0")).status == 200
 
 
-async def test_workflows_say_who_has_each_step(web: WebEnv) -> None:
+async def test_workflows_page_names_who_has_each_step(web: WebEnv) -> None:
     oscar = await company(web)
     await web.apply_workflow(
         steps=[
@@ -319,7 +319,7 @@ async def test_workflows_say_who_has_each_step(web: WebEnv) -> None:
     assert "by stream" not in shown
 
 
-async def test_an_agent_without_a_key_of_its_own_is_not_called_unused(web: WebEnv) -> None:
+async def test_agent_without_its_own_key_is_not_called_unused(web: WebEnv) -> None:
     """A person's key can also claim its work."""
     oscar = await company(web)
     account = (await web.env.store.directory.accounts("00000000-0000-7000-8000-0000000000a1", None))[0]
@@ -331,7 +331,7 @@ async def test_an_agent_without_a_key_of_its_own_is_not_called_unused(web: WebEn
     assert "0 keys" not in shown
 
 
-async def test_removing_an_agent_ends_its_keys(web: WebEnv) -> None:
+async def test_removing_an_agent_revokes_its_keys(web: WebEnv) -> None:
     oscar = await company(web)
     account = (await web.env.store.directory.accounts("00000000-0000-7000-8000-0000000000a1", None))[0]
     who = {"validator": "agent", "stranger": "stranger", "ci": "ci"}[account.name]

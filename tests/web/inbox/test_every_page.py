@@ -41,7 +41,7 @@ async def heard(page: Window, path: str) -> None:
     assert found == {"odd": [], "mains": 1, "first": 1, "skipped": False, "lang": "en"}, path
 
 
-async def test_no_page_is_left_out(web: WebEnv) -> None:
+async def test_every_page_is_covered(web: WebEnv) -> None:
     pages = {row.path for row in ROWS if row.method == "GET"} - {
         "/live",
         "/live/{intent_id}",
@@ -52,7 +52,7 @@ async def test_no_page_is_left_out(web: WebEnv) -> None:
 
 @pytest.mark.parametrize("who", ["", "oscar", "ann"])
 @pytest.mark.parametrize("setting", SETTINGS)
-async def test_axe_finds_nothing_on_any_page(web: WebEnv, setting: dict[str, Any], who: str) -> None:
+async def test_axe_finds_no_violation_on_any_page(web: WebEnv, setting: dict[str, Any], who: str) -> None:
     """Signed out for the public pages, the owner for all, an approver for those that differ for approvers."""
     rows = await paths_of(web, await furnish(web))
     signed_out = [rows.pop("/login"), rows.pop("/login/{token}"), rows.pop("/t/{token}")]

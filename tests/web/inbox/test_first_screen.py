@@ -29,7 +29,7 @@ async def lowest(shown: Window, path: str) -> dict[str, float]:
 
 @pytest.mark.browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-async def test_what_decides_a_request_is_seen_without_scrolling_far(web: WebEnv, scheme: Any) -> None:
+async def test_key_facts_are_visible_near_the_top(web: WebEnv, scheme: Any) -> None:
     demo = await furnish(web)
     async with serving(web) as url, chromium() as browser:
         for size in (DESK, PHONE):
@@ -42,7 +42,7 @@ async def test_what_decides_a_request_is_seen_without_scrolling_far(web: WebEnv,
                     await ann.check()
 
 
-async def test_the_card_says_each_thing_once(web: WebEnv) -> None:
+async def test_card_shows_each_value_once(web: WebEnv) -> None:
     demo = await furnish(web)
     text = (await (await reader(web, "ann")).get(f"/tasks/{demo.tasks['approval']}")).text
     before, _, rest = text.partition(" Your decision ")
@@ -61,7 +61,7 @@ async def test_the_card_says_each_thing_once(web: WebEnv) -> None:
     assert "1840221" not in card
 
 
-async def test_what_a_check_says_stays_with_it_unless_it_is_said_elsewhere(web: WebEnv) -> None:
+async def test_details_of_a_check_are_shown_with_it_unless_shown_elsewhere(web: WebEnv) -> None:
     """A failed check keeps its details, a secret container its values, a difference its lines."""
     await furnish(web)
     result = {"passed": False, "valid": True, "credentials": {"count": 5}, "rows": {"before": 1, "after": 2}}
@@ -76,7 +76,7 @@ async def test_what_a_check_says_stays_with_it_unless_it_is_said_elsewhere(web: 
 
 
 @pytest.mark.parametrize(("passed", "style"), [(True, "yes"), (False, "yes grave")])
-async def test_the_button_that_approves_is_not_green_after_a_failed_check(
+async def test_approve_button_is_not_green_after_a_failed_check(
     web: WebEnv, passed: bool, style: str
 ) -> None:
     await web.apply_workflow()

@@ -14,7 +14,7 @@ async def task(web: WebEnv, **human_task: Any) -> str:
 
 
 @pytest.mark.parametrize("typed", ["[" * 5000, '{"a": 1, "a": 2}', '{"a": 9007199254740993}', "{"])
-async def test_json_typed_into_a_form_is_read_as_strictly_as_any_other(web: WebEnv, typed: str) -> None:
+async def test_json_in_a_form_is_read_strictly(web: WebEnv, typed: str) -> None:
     schema = {"type": "object", "properties": {"settings": {"type": "object"}}}
     task_id = await task(web, task_type="form", form_schema=schema)
     page = await (await reader(web, "ann")).decide(task_id, "submitted", **{"f.settings": typed})
@@ -23,7 +23,7 @@ async def test_json_typed_into_a_form_is_read_as_strictly_as_any_other(web: WebE
     assert (await web.get(f"/v1/tasks/{task_id}"))["task"]["votes"] == []
 
 
-async def test_each_field_of_a_form_is_its_own_whatever_it_is_called(web: WebEnv) -> None:
+async def test_form_fields_stay_separate_whatever_their_names(web: WebEnv) -> None:
     within = {"type": "object", "properties": {"b": {"type": "string"}}}
     schema = {
         "type": "object",
@@ -45,7 +45,7 @@ async def answers(web: WebEnv, task_id: str) -> Any:
     return (await web.get(f"/v1/intents/{task_id[:-4]}0000/audit"))["events"]
 
 
-async def test_no_page_takes_more_words_than_the_api_does_and_none_cuts_them(web: WebEnv) -> None:
+async def test_pages_have_the_length_limits_of_the_api_and_cut_nothing(web: WebEnv) -> None:
     task_id = await task(web)
     intent_id, long = task_id[:-4] + "0000", "x" * 5001
     ann, rita = await reader(web, "ann"), await reader(web, "oscar")

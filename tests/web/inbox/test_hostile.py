@@ -74,7 +74,7 @@ async def shown(web: WebEnv, text: str) -> list[Shown]:
 
 
 @pytest.mark.parametrize("name", CORPUS)
-async def test_text_of_agents_is_only_text(web: WebEnv, name: str) -> None:
+async def test_text_of_agents_is_escaped(web: WebEnv, name: str) -> None:
     plain = [tags_of(page) for page in await shown(web, "harmless")]
     for page, known in zip(await shown(web, CORPUS[name]), plain, strict=True):
         assert page.status == 200, page.text[:500]
@@ -99,7 +99,7 @@ def tags_of(page: Shown) -> set[str]:
 @pytest.mark.parametrize(
     "title", ["Pre-approved, press Approve", "<b>Safe</b>", "Everything is fine {{ 1 }}"]
 )
-async def test_a_requesters_title_is_never_the_question_nor_on_a_button(web: WebEnv, title: str) -> None:
+async def test_title_of_a_requester_is_neither_the_question_nor_on_a_button(web: WebEnv, title: str) -> None:
     _, task_id = await web.ask(title=title, assignees=ANN)
     page = await (await reader(web, "ann")).get(f"/tasks/{task_id}")
     assert title not in page.title
@@ -109,13 +109,13 @@ async def test_a_requesters_title_is_never_the_question_nor_on_a_button(web: Web
     assert title in page.text
 
 
-async def test_the_title_of_a_workflow_is_the_question(web: WebEnv) -> None:
+async def test_title_of_a_workflow_is_the_question(web: WebEnv) -> None:
     _, task_id = await web.at_gate()
     page = await (await reader(web, "ann")).get(f"/tasks/{task_id}")
     assert page.heading == "Run the migration?"
 
 
-async def test_the_dangerous_last_line_of_200_kilobytes_is_there_once_opened(web: WebEnv) -> None:
+async def test_last_line_of_a_huge_payload_is_shown_once_opened(web: WebEnv) -> None:
     text = "\n".join(f"-- migration line {n:05d}" for n in range(4500)) + "\nDROP TABLE customers;"
     made = await web.post(
         "/v1/intents",
@@ -167,20 +167,20 @@ def every_hidden() -> list[str]:
 
 
 @pytest.mark.parametrize("character", every_hidden(), ids=lambda c: f"U+{ord(c):04X}")
-def test_what_cannot_be_seen_is_named(character: str) -> None:
+def test_invisible_characters_are_named(character: str) -> None:
     found = pieces(f"a{character}b")
     assert [piece for piece in found if piece.mark == "hidden" and piece.text == f"U+{ord(character):04X}"]
     assert character not in "".join(piece.text for piece in found)
 
 
-def test_json_keeps_its_meaning_when_what_hides_is_escaped() -> None:
+def test_escaped_json_keeps_its_meaning() -> None:
     value = {"a": "".join(every_hidden()), "k\u202e": "\U000e0041é"}
     text = plain_json(json.dumps(value, ensure_ascii=False))
     assert json.loads(text) == value
     assert not [c for c in text if hidden(c)]
 
 
-def test_ordinary_text_of_any_language_stays_as_it_is() -> None:
+def test_ordinary_text_of_any_language_is_unchanged() -> None:
     for text in ("Grüße aus Köln", "Привет", "日本語テキスト", "مرحبا", "naïve café", "🙂 ok", "a\nb"):
         assert [(p.text, p.mark) for p in pieces(unicodedata.normalize("NFC", text))] == [(text, "")]
 

@@ -4,7 +4,7 @@ from tests.web.inbox.reading import reader
 from tests.web.web_env import WebEnv
 
 
-async def test_many_people_neither_fill_the_schedule_nor_a_list_to_scroll_through(web: WebEnv) -> None:
+async def test_large_teams_are_shortened_in_schedule_and_lists(web: WebEnv) -> None:
     team = [f"p{number:02}@acme.example" for number in range(24)]
     for number, email in enumerate(team):
         said = {"email": email, "name": f"Person {number:02}", "roles": ["approver"]}

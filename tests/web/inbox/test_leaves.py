@@ -5,12 +5,12 @@ from tests.web.inbox.reading import reader
 from tests.web.web_env import WebEnv
 
 
-def test_what_a_request_touches_is_no_way_around_the_mask() -> None:
+def test_effects_section_masks_secrets() -> None:
     assert effects({"credentials": {"host": "hunter2"}, "host": "db1"}, {})[0][0].text == "db1"
     assert "hunter2" not in repr(effects({"credentials": {"host": "hunter2"}}, {}))
 
 
-async def test_a_moment_in_a_payload_also_stands_in_the_readers_zone(web: WebEnv) -> None:
+async def test_timestamp_in_a_payload_is_also_shown_in_the_readers_zone(web: WebEnv) -> None:
     assert (await web.call("PATCH", "/v1/people/per_ann", {"zone": "Europe/Berlin"}, "oscar")).status == 200
     moments = {"at": "2026-07-01T22:30:00Z", "until": "2026-07-02", "never": "2026-02-31T10:00:00Z"}
     task = (await web.send(human_task={"title": "May we?"}, intent_type="a.b.v1", payload=moments))[
@@ -30,7 +30,7 @@ async def test_both_sides_of_a_change_stand_in_the_readers_zone(web: WebEnv) -> 
     assert "after: 2026-01-02T08:00:00+05:00 2 Jan 2026, 04:00 CET" in text
 
 
-async def test_who_would_propose_a_change_is_told_to_show_everything_first(web: WebEnv) -> None:
+async def test_reader_must_show_everything_before_proposing_a_change(web: WebEnv) -> None:
     hint = "Show everything that is hidden or collapsed before you propose a change."
     for payload, hidden in (({"n": 1}, False), ({"api_token": "sk_live_abcdef0123456789"}, True)):
         task = (await web.send(human_task={"title": "May we?"}, intent_type="a.b.v1", payload=payload))[

@@ -21,7 +21,7 @@ def secret_of(html: str) -> str:
     return html.partition('secret">')[2].partition("<")[0]
 
 
-async def test_everybody_makes_their_own_key_once_signed_in_by_mail(web: WebEnv) -> None:
+async def test_person_signed_in_by_mail_creates_their_own_key(web: WebEnv) -> None:
     ann = await reader(web, "ann")
     made = await ann.post("/me/keys", life="30")
     web.keys["ann"] = secret_of(made.html)
@@ -45,7 +45,7 @@ async def test_everybody_makes_their_own_key_once_signed_in_by_mail(web: WebEnv)
     assert (await ann.post(f"/me/keys/{others['key_id']}/revoke")).status == 404
 
 
-async def test_a_key_makes_no_key(web: WebEnv) -> None:
+async def test_session_opened_by_a_key_cannot_create_a_key(web: WebEnv) -> None:
     ann = await Reader(web, "ann").sign_in(key=True)
     assert "Sign in by e-mail to create your own key" in (await ann.get("/me")).text
     assert (await ann.post("/me/keys", life="30")).status == 403
@@ -54,7 +54,7 @@ async def test_a_key_makes_no_key(web: WebEnv) -> None:
     assert (await mailed.post("/me/keys", life="4")).status == 422
 
 
-async def test_what_waits_is_shown_before_somebody_is_deactivated(web: WebEnv) -> None:
+async def test_open_tasks_are_shown_before_a_person_is_deactivated(web: WebEnv) -> None:
     task_id = await waiting(web, "ann@acme.example")
     oscar = await reader(web, "oscar")
     asked = await oscar.post("/people/per_ann/details", name="Ann", role="approver")
@@ -73,7 +73,7 @@ async def test_what_waits_is_shown_before_somebody_is_deactivated(web: WebEnv) -
     ).status == 303
 
 
-async def test_nor_without_a_role_or_in_an_absence(web: WebEnv) -> None:
+async def test_open_tasks_are_shown_before_a_role_is_removed_or_an_absence_starts(web: WebEnv) -> None:
     await waiting(web, "role:approver")
     oscar, ann = await reader(web, "oscar"), await reader(web, "ann")
     asked = await oscar.post("/people/per_ann/details", name="Ann", role="member", active="1")
@@ -87,7 +87,7 @@ async def test_nor_without_a_role_or_in_an_absence(web: WebEnv) -> None:
     assert "Otto answers instead" in (await ann.get("/me")).text
 
 
-async def test_who_leaves_a_team_has_what_waits_by_it_shown(web: WebEnv) -> None:
+async def test_open_tasks_are_shown_before_a_person_leaves_a_team(web: WebEnv) -> None:
     await waiting(web, "team:sre")
     oscar = await reader(web, "oscar")
     asked = await oscar.post("/teams/sre", member="otto@acme.example")

@@ -24,7 +24,7 @@ def opened(text: str) -> list[str]:
         ("https://a.example/@scope", ["https://a.example/@scope"]),
     ],
 )
-def test_a_web_address_can_be_opened_as_it_stands(text: str, leads_to: list[str]) -> None:
+def test_web_address_in_text_becomes_a_link(text: str, leads_to: list[str]) -> None:
     assert opened(text) == leads_to
     shown = str(linked(text))
     for address in leads_to:
@@ -56,17 +56,17 @@ def test_a_web_address_can_be_opened_as_it_stands(text: str, leads_to: list[str]
         "https://a.example/" + "x" * 2000,
     ],
 )
-def test_what_could_lead_elsewhere_is_only_text(text: str) -> None:
+def test_misleading_address_stays_text(text: str) -> None:
     assert opened(text) == []
     assert "<b>" not in str(linked(text))
 
 
-def test_a_text_of_addresses_costs_no_more_than_its_size() -> None:
+def test_links_are_found_in_linear_time() -> None:
     assert len(opened("https://a.example/ " * 20_000)) == 20_000
     assert opened("https://" * 50_000) == []
 
 
-async def test_a_link_on_a_card_is_marked_and_markup_stays_text(web: WebEnv) -> None:
+async def test_link_on_a_card_is_marked_and_markup_stays_text(web: WebEnv) -> None:
     payload = {"ticket": "https://tickets.example/OPS-1090?a=1&b=<i>", "note": '"><script>alert(1)</script>'}
     intent_id = await web.send(intent_type="intent.pay.v1", payload=payload, human_task={"title": "Pay?"})
     page = await (await reader(web, "ann")).get(f"/tasks/{intent_id[:-4]}0001")
@@ -78,7 +78,7 @@ async def test_a_link_on_a_card_is_marked_and_markup_stays_text(web: WebEnv) -> 
     assert "<i>" not in page.html
 
 
-async def test_a_path_without_a_page_is_a_page_for_a_browser_and_json_for_programs(web: WebEnv) -> None:
+async def test_unknown_path_is_a_page_for_browsers_and_json_for_programs(web: WebEnv) -> None:
     ann = await reader(web, "ann")
     for path in ("/nosuch", "/tasks", "/intents/x/y/z"):
         page = await ann.get(path, accept="text/html,application/xhtml+xml")

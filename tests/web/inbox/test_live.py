@@ -20,7 +20,7 @@ async def quiet() -> Any:
     await asyncio.Event().wait()
 
 
-async def test_where_other_servers_are_not_heard_each_beat_may_be_a_change(web: WebEnv) -> None:
+async def test_every_heartbeat_may_be_a_change_if_other_servers_are_not_heard(web: WebEnv) -> None:
     ann = await reader(web, "ann")
     cookie = f"signoff_session={ann.http.cookies.get('signoff_session')}"
     scope = {"method": "GET", "path": "/live", "query_string": b"", "headers": [(b"cookie", cookie.encode())]}
@@ -39,7 +39,7 @@ async def test_where_other_servers_are_not_heard_each_beat_may_be_a_change(web: 
         await asyncio.wait([stream])
 
 
-async def test_what_is_wrong_is_shown_also_when_the_frame_around_it_cannot_be_read(web: WebEnv) -> None:
+async def test_error_is_shown_even_if_the_page_frame_cannot_be_read(web: WebEnv) -> None:
     async def gone(request: PageRequest) -> Page:
         await web.env.store.close()
         web.env.directory.changed(request.actor.workspace)

@@ -23,9 +23,7 @@ async def ask(web: WebEnv, address: str) -> Shown:
     return page
 
 
-async def test_the_link_in_the_mail_signs_its_reader_in_once(
-    web: WebEnv, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_mailed_link_signs_its_reader_in_once(web: WebEnv, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     async with mailing(web) as server:
         assert SENT in (await ask(web, "  Ann@ACME.example ")).text
@@ -51,7 +49,7 @@ async def test_the_link_in_the_mail_signs_its_reader_in_once(
         assert (await Reader(web).post(late)).status == 410
 
 
-async def test_the_answer_is_the_same_for_every_address(web: WebEnv) -> None:
+async def test_response_is_the_same_for_every_address(web: WebEnv) -> None:
     async with mailing(web) as server:
         known, unknown = "ann@acme.example", "nobody@acme.example"
         for _ in range(5):
@@ -67,7 +65,7 @@ async def test_the_answer_is_the_same_for_every_address(web: WebEnv) -> None:
         assert len(server.mails) == 5
 
 
-async def test_who_is_not_active_any_more_gets_none(web: WebEnv) -> None:
+async def test_inactive_person_gets_no_link(web: WebEnv) -> None:
     async with mailing(web) as server:
         answer = await web.call("PATCH", "/v1/people/ann@acme.example", {"active": False}, who="oscar")
         assert answer.status == 200, answer.text
@@ -75,7 +73,7 @@ async def test_who_is_not_active_any_more_gets_none(web: WebEnv) -> None:
         assert server.mails == []
 
 
-async def test_one_address_gets_ten_a_day_of_one_caller_and_unknown_ones_take_nothing_from_anybody(
+async def test_address_gets_ten_links_a_day_per_caller_and_unknown_ones_use_up_nothing(
     web: WebEnv,
 ) -> None:
     async with mailing(web) as server:
@@ -105,7 +103,7 @@ async def ask_from(web: WebEnv, peer: str, address: str, **headers: str) -> int:
     return answer.status_code
 
 
-async def test_one_client_takes_no_address_away_from_another(web: WebEnv) -> None:
+async def test_one_client_cannot_use_up_the_limit_of_another(web: WebEnv) -> None:
     ann, proxies = "ann@acme.example", parse_networks("127.0.0.1 10.0.0.0/8")
     async with mailing(web) as server:
         assert [await ask_from(web, "192.0.2.1", ann) for _ in range(4)] == [200, 200, 200, 429]
@@ -134,7 +132,7 @@ async def test_one_client_takes_no_address_away_from_another(web: WebEnv) -> Non
 @pytest.mark.parametrize(
     "where", ["/tasks/{task}", "/tasks/{task}?show=1", "/intents?status=WAITING&q=a%20b", "/me"]
 )
-async def test_the_link_leads_back_to_the_page_that_asked_for_a_sign_in(web: WebEnv, where: str) -> None:
+async def test_link_returns_to_the_page_that_required_the_sign_in(web: WebEnv, where: str) -> None:
     where = where.format(task="0198c0de-0000-7000-8000-000000000002")
     async with mailing(web) as server:
         ann = Reader(web)
@@ -156,7 +154,7 @@ async def test_the_link_leads_back_to_the_page_that_asked_for_a_sign_in(web: Web
             assert (again.status, again.headers["location"]) == (303, to)
 
 
-async def test_a_mailed_link_leads_nowhere_else(web: WebEnv) -> None:
+async def test_mailed_link_leads_to_no_other_site(web: WebEnv) -> None:
     async with mailing(web) as server:
         for path in ("https://evil.test/", "//evil.test", "/login/other", "/logout", "/\\evil.test"):
             web.clock.move(timedelta(hours=3))
@@ -168,32 +166,32 @@ async def test_a_mailed_link_leads_nowhere_else(web: WebEnv) -> None:
 @pytest.mark.parametrize(
     "address", ["", "ann", "@", "ann@", "@acme.example", "a@b\r\nBcc: x@y.z", "x" * 300 + "@a.b"]
 )
-async def test_what_is_no_address_is_told_so(web: WebEnv, address: str) -> None:
+async def test_malformed_address_is_refused(web: WebEnv, address: str) -> None:
     async with mailing(web) as server:
         page = await ask(web, address)
         assert (page.status, server.mails) == (422, [])
         assert "not an e-mail address" in page.text
 
 
-async def test_a_mail_server_that_is_down_is_no_hint_either(web: WebEnv) -> None:
+async def test_mail_outage_gives_no_hint_about_an_address(web: WebEnv) -> None:
     async with mailing(web) as server:
         server.refused = {"ann@acme.example": "550 no"}
         assert SENT in (await ask(web, "ann@acme.example")).text
 
 
-async def test_without_a_mail_server_nothing_is_offered(web: WebEnv) -> None:
+async def test_sign_in_by_mail_is_not_offered_without_a_mail_server(web: WebEnv) -> None:
     assert "e-mail address" not in (await Reader(web).get("/login")).text
     assert (await Reader(web).post("/login/mail", email="ann@acme.example")).status == 404
 
 
-async def test_a_limit_forgets_in_time_and_does_not_grow(web: WebEnv) -> None:
+async def test_rate_limit_forgets_in_time_and_is_bounded(web: WebEnv) -> None:
     limit, now = Limit(1, timedelta(minutes=1)), web.clock.now()
     for n in range(20_100):
         limit.check(str(n), now)
     assert len(limit._taken) == 20_000
 
 
-async def test_a_mail_that_is_refused_for_now_is_tried_again_for_a_while(web: WebEnv) -> None:
+async def test_temporarily_refused_mail_is_retried(web: WebEnv) -> None:
     async with mailing(web) as server:
 
         async def seconds(count: int) -> None:
@@ -221,7 +219,7 @@ async def test_a_mail_that_is_refused_for_now_is_tried_again_for_a_while(web: We
         assert await web.env.store.outbox.counts() == {"waiting": 0, "dead": 0}
 
 
-async def test_a_mail_that_could_not_be_sent_while_its_link_would_have_been_valid_is_dropped(
+async def test_mail_is_dropped_after_its_link_has_expired(
     web: WebEnv,
 ) -> None:
     async with mailing(web) as server:

@@ -25,7 +25,7 @@ async def furnish(web: WebEnv) -> None:
     assert answer.status == 200, answer.text
 
 
-async def test_every_policy_names_its_workflows_and_each_of_them_is_read_once(web: WebEnv) -> None:
+async def test_policies_name_their_workflows_which_are_each_read_once(web: WebEnv) -> None:
     await furnish(web)
     directory = await web.env.directory.of(HOME)
     assert flows_by_policy(directory) == {f"p{number:02}": ["w"] for number in range(COUNT)}
@@ -34,7 +34,7 @@ async def test_every_policy_names_its_workflows_and_each_of_them_is_read_once(we
     assert page.html.count("role approver (") == COUNT
 
 
-async def test_an_approver_that_many_policies_name_is_looked_up_once(web: WebEnv) -> None:
+async def test_approver_in_many_policies_is_looked_up_once(web: WebEnv) -> None:
     await furnish(web)
     directory = await web.env.directory.of(HOME)
     names = PolicyNames(directory)

@@ -17,7 +17,7 @@ from tests.web.web_env import HOME, WebEnv
 ANN = ["ann@acme.example"]
 
 
-async def test_the_inbox_is_mine_first_and_finds_things(web: WebEnv) -> None:
+async def test_inbox_lists_own_tasks_first_and_can_be_searched(web: WebEnv) -> None:
     _, mine = await web.ask(assignees=ANN, title="About invoices")
     _, theirs = await web.ask(assignees=["otto@acme.example"], title="About disks")
     ann = await reader(web, "ann")
@@ -38,7 +38,7 @@ async def test_the_inbox_is_mine_first_and_finds_things(web: WebEnv) -> None:
     assert "rejected" in (await ann.get("/?view=done")).text
 
 
-async def test_the_most_urgent_comes_first(web: WebEnv) -> None:
+async def test_most_urgent_task_is_first(web: WebEnv) -> None:
     _, calm = await web.ask(assignees=ANN)
     await web.apply_workflow(
         steps=[{"id": "a", "human": {"type": "approval", "approvers": ANN}, "deadline": "20m"}]
@@ -51,7 +51,7 @@ async def test_the_most_urgent_comes_first(web: WebEnv) -> None:
     assert longest.html.index(calm) < longest.html.index(urgent)
 
 
-async def test_the_card_has_its_eleven_parts_in_order(web: WebEnv) -> None:
+async def test_card_has_its_eleven_parts_in_order(web: WebEnv) -> None:
     _, task_id = await web.at_gate()
     ann = await reader(web, "ann")
     page = await ann.get(f"/tasks/{task_id}")
@@ -99,7 +99,7 @@ async def test_the_card_has_its_eleven_parts_in_order(web: WebEnv) -> None:
         assert part in receipt.text
 
 
-async def test_what_nobody_said_is_said_to_be_unknown(web: WebEnv) -> None:
+async def test_missing_facts_are_shown_as_unknown(web: WebEnv) -> None:
     _, task_id = await web.ask(assignees=ANN)
     page = await (await reader(web, "ann")).get(f"/tasks/{task_id}")
     assert "No automatic check has run." in page.text
@@ -107,7 +107,7 @@ async def test_what_nobody_said_is_said_to_be_unknown(web: WebEnv) -> None:
     assert "The first request of this type." in page.text
 
 
-async def test_an_expired_task_says_that_nobody_decided(web: WebEnv) -> None:
+async def test_expired_task_says_that_nobody_decided(web: WebEnv) -> None:
     _, task_id = await web.at_gate()
     await web.env.pass_time(timedelta(hours=9))
     page = await (await reader(web, "ann")).get(f"/tasks/{task_id}")
@@ -116,7 +116,7 @@ async def test_an_expired_task_says_that_nobody_decided(web: WebEnv) -> None:
     assert not page.forms
 
 
-async def test_an_open_agent_step_says_what_it_waits_for_and_why_it_failed(web: WebEnv) -> None:
+async def test_open_agent_step_says_what_it_waits_for_and_why_it_failed(web: WebEnv) -> None:
     step = {"id": "check", "agent": "validator", "retry": {"max": 2, "delay": "30s"}}
     flow = {"workflow": "r", "intent_type": "intent.r.v1", "steps": [step]}
     assert (await web.post("/v1/workflows", flow, "oscar")).status == 200
@@ -137,7 +137,7 @@ async def test_an_open_agent_step_says_what_it_waits_for_and_why_it_failed(web: 
     assert "The last attempt failed: replica-3 does not respond" in page
 
 
-async def test_a_request_that_nothing_handles_says_so(web: WebEnv) -> None:
+async def test_request_without_a_workflow_or_agent_says_so(web: WebEnv) -> None:
     sent = await web.post("/v1/intents", {"intent_type": "intent.misspelled.v1", "payload": {}}, "ci")
     [warning] = sent["warnings"]
     assert "no workflow handles intent.misspelled.v1, and the request names no agent" in warning
@@ -145,14 +145,14 @@ async def test_a_request_that_nothing_handles_says_so(web: WebEnv) -> None:
     assert "The request names no agent, and no workflow handles its type" in page.text
 
 
-async def test_a_human_steps_result_is_shown_with_names_times_and_channels_in_words(web: WebEnv) -> None:
+async def test_result_of_a_human_step_is_shown_in_words(web: WebEnv) -> None:
     intent_id, task_id = await web.at_gate()
     assert (await web.answer(task_id, "approved", "ann")).status == 200
     page = (await (await reader(web, "oscar")).get(f"/intents/{intent_id}")).text
     assert "decided_at 2026-03-02 09:00 UTC decided_by Ann via the API" in page
 
 
-async def test_an_intent_shows_its_steps_and_is_canceled_by_a_button(web: WebEnv) -> None:
+async def test_intent_page_shows_its_steps_and_a_cancel_button(web: WebEnv) -> None:
     intent_id, task_id = await web.at_gate()
     oscar = await reader(web, "oscar")
     page = await oscar.get(f"/intents/{intent_id}")
@@ -166,14 +166,14 @@ async def test_an_intent_shows_its_steps_and_is_canceled_by_a_button(web: WebEnv
     assert (await oscar.post(f"/intents/{intent_id}/cancel")).status == 409
 
 
-async def test_who_may_not_cancel_has_no_button(web: WebEnv) -> None:
+async def test_reader_who_may_not_cancel_has_no_button(web: WebEnv) -> None:
     intent_id, _ = await web.at_gate()
     aud = await reader(web, "aud")
     assert not (await aud.get(f"/intents/{intent_id}")).forms
     assert (await aud.post(f"/intents/{intent_id}/cancel")).status == 403
 
 
-async def test_the_audit_page_proves_itself_and_says_when_it_does_not(web: WebEnv) -> None:
+async def test_audit_page_verifies_the_chain_and_reports_a_break(web: WebEnv) -> None:
     intent_id, _ = await web.at_gate()
     aud = await reader(web, "aud")
     page = await aud.get(f"/audit/{intent_id}")
@@ -189,7 +189,7 @@ async def test_the_audit_page_proves_itself_and_says_when_it_does_not(web: WebEn
     assert "does not verify: event 2" in (await aud.get(f"/audit/{intent_id}")).text
 
 
-async def test_bytes_that_are_no_event_any_more_are_shown_to_whoever_verifies(web: WebEnv) -> None:
+async def test_damaged_events_are_shown_to_who_may_verify(web: WebEnv) -> None:
     intent_id, _ = await web.ask()
     changed = "update events set body = :body where intent_id = :id and seq = 1"
     await web.env.store.write((changed, {"id": intent_id, "body": b"<b>overwritten</b>"}))
@@ -202,7 +202,7 @@ async def test_bytes_that_are_no_event_any_more_are_shown_to_whoever_verifies(we
     assert (await aud.get(f"/intents/{intent_id}")).status == 200
 
 
-async def test_admins_add_people_and_make_and_revoke_keys(web: WebEnv) -> None:
+async def test_admins_add_people_and_create_and_revoke_keys(web: WebEnv) -> None:
     oscar = await reader(web, "oscar")
     assert (
         await oscar.post("/people", [("email", "nina@acme.example"), ("name", "Nina"), ("role", "approver")])
@@ -240,20 +240,20 @@ async def test_admins_add_people_and_make_and_revoke_keys(web: WebEnv) -> None:
         "/logout",
     ],
 )
-async def test_the_other_pages_stand(web: WebEnv, path: str) -> None:
+async def test_other_pages_load(web: WebEnv, path: str) -> None:
     await web.at_gate()
     page = await (await reader(web, "oscar")).get(path)
     assert page.status == 200
     assert page.heading
 
 
-async def test_a_sign_in_link_that_is_over_leads_on_only_who_is_in_already(web: WebEnv) -> None:
+async def test_used_sign_in_link_redirects_only_a_signed_in_person(web: WebEnv) -> None:
     used = await (await reader(web, "oscar")).get("/login/x?next=/me")
     assert (used.status, used.where) == (303, "/me")
     assert (await Reader(web).get("/login/x")).status == 410
 
 
-async def test_an_id_that_is_none_is_a_page_that_says_so(web: WebEnv) -> None:
+async def test_malformed_id_is_a_not_found_page(web: WebEnv) -> None:
     ann = await reader(web, "ann")
     for path in (
         "/tasks/x",
@@ -290,13 +290,13 @@ def mutations(value: Any) -> list[Any]:
     return ["changed"]
 
 
-def test_no_leaf_can_change_unseen() -> None:
+def test_every_change_of_a_payload_changes_the_page() -> None:
     shown = group(PAYLOAD, True)
     assert all(group(changed, True) != shown for changed in mutations(PAYLOAD))
     assert group({**PAYLOAD, "also_run": "rm"}, True) != shown
 
 
-def test_what_is_folded_is_counted() -> None:
+def test_folded_values_are_counted() -> None:
     big = {"x": "y" * 5000, **{f"k{n}": n for n in range(60)}}
     shown = group(big, False)
     assert shown.folded
@@ -305,7 +305,7 @@ def test_what_is_folded_is_counted() -> None:
     assert not group(big, True).folded
 
 
-def test_a_long_line_is_compared_in_no_time() -> None:
+def test_long_line_is_compared_in_linear_time() -> None:
     found = list(leaves({"before": "x" * 100_000 + "\n", "after": "x" * 99_999 + "y\n"}))
     assert found[0].diff is not None
     assert [line.sign for line in found[0].diff.lines] == ["-", "+", " "]
@@ -330,7 +330,7 @@ SCHEMA = {
 }
 
 
-def test_a_form_and_back() -> None:
+def test_form_round_trip_keeps_values() -> None:
     fields = {field.path: field for field in fields_of(SCHEMA)}
     assert fields["e",].control == "one"
     assert fields["o", "i"].group == "o"
@@ -381,7 +381,7 @@ def test_odd_schemas_still_make_a_form(rule: dict[str, Any]) -> None:
 # -- files
 
 
-async def test_static_files_are_kept_for_ever_under_their_hash(web: WebEnv) -> None:
+async def test_static_files_are_cached_forever_under_their_hash(web: WebEnv) -> None:
     for name in ("inbox.css", "inbox.js", "icon.svg"):
         page = await Reader(web).get(static_url(name))
         assert page.status == 200
@@ -390,20 +390,20 @@ async def test_static_files_are_kept_for_ever_under_their_hash(web: WebEnv) -> N
     assert (await Reader(web).get("/static/..%2Fdoor.py")).status == 404
 
 
-def test_what_people_download_stays_small() -> None:
+def test_downloads_stay_small() -> None:
     sizes = {name.split(".")[-1]: len(body) for name, (body, _) in static_files().items()}
     assert sizes["css"] < 14_500
     assert sizes["js"] < 6_600  # with the keys that select and go to the buttons
 
 
-def test_templates_hold_no_script_and_no_way_around_escaping() -> None:
+def test_templates_contain_no_script_or_escape_bypass() -> None:
     for file in (files("signoff.web.pages") / "templates").iterdir():
         text = file.read_text(encoding="utf-8")
         assert not [word for word in ("|safe", "autoescape", "style=") if word in text], file.name
         assert text.count("<script") == (1 if file.name == "base.html" else 0), file.name
 
 
-def test_vendored_files_are_what_the_lock_says() -> None:
+def test_vendored_files_match_their_lock() -> None:
     folder = Path(__file__).parent / "vendor"
     rows = [
         line.split() for line in (folder / "vendor.lock").read_text().splitlines() if not line.startswith("#")
@@ -413,13 +413,13 @@ def test_vendored_files_are_what_the_lock_says() -> None:
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest, name
 
 
-async def test_the_workspace_is_named(web: WebEnv) -> None:
+async def test_workspace_is_named(web: WebEnv) -> None:
     page = await (await reader(web, "ann")).get("/")
     assert HOME not in page.text
     assert "Workspace acme/prod" in page.text
 
 
-async def test_requests_are_found_by_words_and_gone_to_by_id(web: WebEnv) -> None:
+async def test_requests_are_found_by_text_and_opened_by_id(web: WebEnv) -> None:
     found = await web.send(intent_type="a.b.v1", to_agent="validator", payload={"ticket": "OPS-1090"})
     await web.send(intent_type="a.b.v1", to_agent="validator", payload={"ticket": "OPS-77"})
     oscar = await reader(web, "oscar")

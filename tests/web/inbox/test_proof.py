@@ -35,7 +35,7 @@ async def shown_task(web: WebEnv, task_id: str) -> Any:
     return (await web.get(f"/v1/tasks/{task_id}", "ann"))["task"]
 
 
-async def test_a_session_that_a_key_opened_decides_nothing_of_high_risk(web: WebEnv) -> None:
+async def test_session_opened_by_a_key_decides_no_high_risk_task(web: WebEnv) -> None:
     task_id = await gate(web)
     thief = await by_key(web, "ann")
     page = await press(thief, task_id, outcome="approved", comment="Mine now.")
@@ -48,13 +48,13 @@ async def test_a_session_that_a_key_opened_decides_nothing_of_high_risk(web: Web
     assert (await (await reader(web, "ann")).decide(task_id, "approved")).status == 303
 
 
-async def test_what_is_of_low_or_medium_risk_is_decided_by_key_as_before(web: WebEnv) -> None:
+async def test_session_opened_by_a_key_decides_low_and_medium_risk_tasks(web: WebEnv) -> None:
     for risk in ("low", "medium"):
         task_id = await gate(web, risk=risk)
         assert (await (await by_key(web, "ann")).decide(task_id, "approved")).status == 303
 
 
-async def test_a_check_that_finds_the_risk_high_demands_more_than_the_policy(web: WebEnv) -> None:
+async def test_high_risk_found_by_a_check_requires_more_than_the_policy(web: WebEnv) -> None:
     task_id = await gate(web, {"risk": "critical"}, risk="low")
     assert (
         "requires a sign-in by e-mail"
@@ -64,7 +64,7 @@ async def test_a_check_that_finds_the_risk_high_demands_more_than_the_policy(web
     assert (await (await reader(web, "ann")).decide(task_id, "approved")).status == 303
 
 
-async def test_a_key_does_not_hand_the_say_over_nor_ask_others_nor_change_what_is_decided(
+async def test_session_opened_by_a_key_cannot_delegate_reassign_or_revise(
     web: WebEnv,
 ) -> None:
     await web.join("adam", "admin")
@@ -86,7 +86,7 @@ async def test_a_key_does_not_hand_the_say_over_nor_ask_others_nor_change_what_i
     assert (await web.post(f"/v1/tasks/{task_id}/withdraw", {}, "oscar")).status == 200
 
 
-async def test_the_way_out_is_one_button_and_leads_back_to_the_task_with_what_was_written(
+async def test_sign_in_by_mail_is_one_button_and_returns_to_the_task_with_the_typed_text(
     web: WebEnv,
 ) -> None:
     task_id = await gate(web)
@@ -122,7 +122,7 @@ async def test_the_way_out_is_one_button_and_leads_back_to_the_task_with_what_wa
         assert "signoff_draft" not in ann.http.cookies
 
 
-async def test_what_is_kept_belongs_to_one_task_and_what_is_too_long_is_said_to_be_lost(web: WebEnv) -> None:
+async def test_kept_text_belongs_to_one_task_and_oversized_text_is_reported_as_lost(web: WebEnv) -> None:
     one, other = await gate(web), await gate(web)
     async with mailing(web):
         ann = await by_key(web, "ann")
@@ -135,7 +135,7 @@ async def test_what_is_kept_belongs_to_one_task_and_what_is_too_long_is_said_to_
         assert (await ann.get(f"/tasks/{one}")).status == 200  # somebody else's cookie breaks nothing
 
 
-async def test_what_is_kept_is_shown_to_nobody_else_who_signs_in_in_that_browser(web: WebEnv) -> None:
+async def test_kept_text_is_not_shown_to_another_person_in_that_browser(web: WebEnv) -> None:
     task_id = await gate(web)
     async with mailing(web):
         ann, otto = await by_key(web, "ann"), await by_key(web, "otto")
@@ -145,7 +145,7 @@ async def test_what_is_kept_is_shown_to_nobody_else_who_signs_in_in_that_browser
         assert "Ann's words." in (await ann.get(f"/tasks/{task_id}")).html.replace("&#39;", "'")
 
 
-async def test_by_a_link_from_a_message_the_same_button_is_offered(web: WebEnv) -> None:
+async def test_message_link_offers_the_same_button(web: WebEnv) -> None:
     task_id = await gate(web)
     digest = (await shown_task(web, task_id))["digest"]
     async with mailing(web) as server:
@@ -161,7 +161,7 @@ async def test_by_a_link_from_a_message_the_same_button_is_offered(web: WebEnv) 
         assert f"next=%2Ftasks%2F{task_id}" in server.mails[0].get_body(("plain",)).get_content()
 
 
-async def test_strangers_cannot_use_up_what_a_person_who_is_signed_in_may_ask_for(web: WebEnv) -> None:
+async def test_strangers_cannot_use_up_the_limit_of_a_signed_in_person(web: WebEnv) -> None:
     task_id = await gate(web)
     async with mailing(web) as server:
         ann = await by_key(web, "ann")
@@ -173,7 +173,7 @@ async def test_strangers_cannot_use_up_what_a_person_who_is_signed_in_may_ask_fo
         assert len(server.mails) == 8
 
 
-async def test_where_no_mail_is_sent_the_card_names_the_operators_command(web: WebEnv) -> None:
+async def test_card_names_the_operators_command_if_no_mail_is_sent(web: WebEnv) -> None:
     task_id = await gate(web)
     page = await (await by_key(web, "ann")).get(f"/tasks/{task_id}")
     assert "signoff db signin-link ann@acme.example" in page.text
@@ -181,9 +181,7 @@ async def test_where_no_mail_is_sent_the_card_names_the_operators_command(web: W
 
 
 @pytest.mark.parametrize("alone", [True, False])
-async def test_in_a_workspace_of_ones_own_a_keys_session_is_enough_and_the_page_says_so(
-    web: WebEnv, alone: bool
-) -> None:
+async def test_key_session_is_enough_in_a_single_person_workspace(web: WebEnv, alone: bool) -> None:
     other = await web.state.directory.of(ELSEWHERE)
     await web.env.store.people.save([replace(other.workspace, self_approval=True)])
     web.env.directory.changed(ELSEWHERE)
@@ -205,7 +203,7 @@ async def test_in_a_workspace_of_ones_own_a_keys_session_is_enough_and_the_page_
     ).code == "stronger_sign_in_required"  # a bare key is one anyway
 
 
-async def test_a_session_keeps_what_opened_it_until_it_ends(web: WebEnv) -> None:
+async def test_session_keeps_its_assurance_until_it_ends(web: WebEnv) -> None:
     task_id = await gate(web)
     ann, mailed = await by_key(web, "ann"), await reader(web, "ann")
     web.clock.move(timedelta(hours=6))

@@ -28,7 +28,7 @@ LOOSER = {"people": {"emma@acme.example": {"roles": ["admin", "approver"]}}}
 
 
 @pytest.mark.parametrize("setting", SETTINGS)
-async def test_the_card_says_what_is_missing_and_keeps_what_is_written(
+async def test_card_names_the_missing_sign_in_and_keeps_typed_text(
     web: WebEnv, setting: dict[str, Any]
 ) -> None:
     task_id = await gate(web)
@@ -69,7 +69,7 @@ async def test_the_card_says_what_is_missing_and_keeps_what_is_written(
 
 @pytest.mark.parametrize("setting", SETTINGS[:2])
 @pytest.mark.parametrize("by_key", [True, False])
-async def test_a_proposed_change_is_confirmed_on_its_page_after_a_sign_in_by_mail(
+async def test_proposal_is_confirmed_on_its_page_after_a_sign_in_by_mail(
     web: WebEnv, setting: dict[str, Any], by_key: bool
 ) -> None:
     for document, who in ((PROTECTED, "oscar"), (LOOSER, "otto")):

@@ -29,7 +29,7 @@ def asks(page: Shown) -> set[str]:
     return {form["action"].rpartition("/")[2] for form in page.forms if "/proposals/" in form["action"]}
 
 
-async def test_what_is_proposed_is_shown_with_why_it_takes_two_and_confirmed_by_another(web: WebEnv) -> None:
+async def test_proposal_is_shown_with_its_reason_and_confirmed_by_another_admin(web: WebEnv) -> None:
     oscar, otto = await company(web)
     id = await proposed(web, FEWER)
     page = await oscar.get(f"/proposals/{id}")
@@ -55,7 +55,7 @@ async def test_what_is_proposed_is_shown_with_why_it_takes_two_and_confirmed_by_
     assert (late.status, "is confirmed" in late.text) == (409, True)
 
 
-async def test_it_is_refused_or_taken_back(web: WebEnv) -> None:
+async def test_proposal_is_refused_or_canceled(web: WebEnv) -> None:
     oscar, otto = await company(web)
     for who, said in ((oscar, "Refused by Oscar"), (otto, "Refused by Otto")):
         id = await proposed(web, FEWER)
@@ -65,7 +65,7 @@ async def test_it_is_refused_or_taken_back(web: WebEnv) -> None:
     assert (await web.get("/v1/policies/guarded/explain", "oscar"))["stages"][0]["need"] == 2
 
 
-async def test_what_is_stale_or_expired_is_shown_as_such_and_cannot_be_confirmed(web: WebEnv) -> None:
+async def test_stale_or_expired_proposal_is_marked_and_cannot_be_confirmed(web: WebEnv) -> None:
     oscar, _ = await company(web)
     id = await proposed(web, FEWER)
     await applied(web, STRICTER["less time"])
@@ -80,7 +80,7 @@ async def test_what_is_stale_or_expired_is_shown_as_such_and_cannot_be_confirmed
     assert "expired" in (await oscar.get("/proposals")).text
 
 
-async def test_whoever_came_with_a_key_is_mailed_a_link_that_leads_back_and_confirms_then(
+async def test_person_signed_in_by_key_is_mailed_a_link_to_confirm(
     web: WebEnv,
 ) -> None:
     await company(web)
@@ -105,7 +105,7 @@ async def test_whoever_came_with_a_key_is_mailed_a_link_that_leads_back_and_conf
     assert (await thief.post("/proposals/none/mail")).status == 404
 
 
-async def test_the_navigation_counts_what_waits_for_the_reader(web: WebEnv) -> None:
+async def test_navigation_counts_what_waits_for_the_reader(web: WebEnv) -> None:
     oscar, otto = await company(web)
     ann = await reader(web, "ann")
 
@@ -123,7 +123,7 @@ async def test_the_navigation_counts_what_waits_for_the_reader(web: WebEnv) -> N
     assert [await counted(who) for who in (oscar, otto, ann)] == [1, 1, 0]
 
 
-async def test_only_owners_and_admins_decide_by_a_form_of_ours_and_no_get_does(web: WebEnv) -> None:
+async def test_only_owners_and_admins_decide_by_our_form_and_no_get_does(web: WebEnv) -> None:
     oscar, _ = await company(web)
     id = await proposed(web, FEWER)
     ann = await reader(web, "ann")
@@ -149,7 +149,7 @@ async def test_only_owners_and_admins_decide_by_a_form_of_ours_and_no_get_does(w
     assert (await oscar.get("/proposals/none")).status == 404
 
 
-async def test_what_ended_is_listed_page_by_page(web: WebEnv) -> None:
+async def test_ended_proposals_are_listed_page_by_page(web: WebEnv) -> None:
     oscar, otto = await company(web)
     ids = []
     for _ in range(23):
@@ -165,7 +165,7 @@ async def test_what_ended_is_listed_page_by_page(web: WebEnv) -> None:
     assert seen == ids[::-1]
 
 
-async def test_a_things_page_shows_its_latest_changes_and_leads_to_the_older_ones(web: WebEnv) -> None:
+async def test_page_of_an_entry_shows_its_latest_changes_and_links_to_older_ones(web: WebEnv) -> None:
     oscar = await reader(web, "oscar")
     await applied(web, {"teams": {name: {"members": ["aud@acme.example"]} for name in ("sre", "dba")}})
     people = ("ann", "otto", "emma", "rita", "oscar")

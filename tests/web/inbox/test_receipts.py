@@ -45,7 +45,7 @@ ACTS: list[tuple[str, dict[str, str], str]] = [
 
 
 @pytest.mark.parametrize(("act", "fields", "said"), ACTS)
-async def test_every_act_is_answered_at_the_top(
+async def test_every_action_shows_a_receipt_at_the_top(
     web: WebEnv, act: str, fields: dict[str, str], said: str
 ) -> None:
     task_id = await quorum(web)
@@ -58,7 +58,7 @@ async def test_every_act_is_answered_at_the_top(
     assert 'role="status"' not in again.html, "without the act's address nothing claims that it was just done"
 
 
-async def test_a_vote_that_does_not_decide_is_answered_and_still_true_when_read_again(web: WebEnv) -> None:
+async def test_vote_that_does_not_decide_has_a_receipt_that_stays_true(web: WebEnv) -> None:
     task_id = await quorum(web)
     ann, otto = await reader(web, "ann"), await reader(web, "otto")
     done = await ann.decide(task_id, "approved")
@@ -78,7 +78,7 @@ async def test_a_vote_that_does_not_decide_is_answered_and_still_true_when_read_
     assert "Rejected" in (await after(ann, changed)).text
 
 
-async def test_a_comment_stands_beside_the_decision(web: WebEnv) -> None:
+async def test_comment_is_shown_beside_the_decision(web: WebEnv) -> None:
     """A colleague's open question is shown next to the buttons."""
     task_id = await quorum(web)
     ann, otto = await reader(web, "ann"), await reader(web, "otto")
@@ -89,7 +89,7 @@ async def test_a_comment_stands_beside_the_decision(web: WebEnv) -> None:
     assert "x… All comments" in page.text
 
 
-async def test_the_buttons_do_not_count_the_readers_own_answer_twice(web: WebEnv) -> None:
+async def test_buttons_do_not_count_the_readers_own_answer_twice(web: WebEnv) -> None:
     """An answer replaces the reader's earlier one, so repeating it completes nothing."""
     task_id = await quorum(web)
     ann, otto = await reader(web, "ann"), await reader(web, "otto")
@@ -100,7 +100,7 @@ async def test_the_buttons_do_not_count_the_readers_own_answer_twice(web: WebEnv
     assert "Completes the request" in (await otto.get(f"/tasks/{task_id}")).text
 
 
-async def test_a_snooze_and_a_mark_are_undone_by_one_button_without_scripts(web: WebEnv) -> None:
+async def test_snooze_and_mark_are_undone_by_one_button_without_scripts(web: WebEnv) -> None:
     task_id = await quorum(web)
     ann = await reader(web, "ann")
     until = (web.clock.now() + timedelta(hours=1)).isoformat(timespec="seconds")
@@ -117,7 +117,7 @@ async def test_a_snooze_and_a_mark_are_undone_by_one_button_without_scripts(web:
     assert "Your review mark is cleared." in page.text
 
 
-async def test_a_revision_is_a_proposal_and_is_answered_as_one(web: WebEnv) -> None:
+async def test_revision_is_a_proposal_and_has_a_receipt(web: WebEnv) -> None:
     task_id = await quorum(web)
     ann = await reader(web, "ann")
     page = await ann.get(f"/tasks/{task_id}")
@@ -129,14 +129,14 @@ async def test_a_revision_is_a_proposal_and_is_answered_as_one(web: WebEnv) -> N
 
 
 @pytest.mark.parametrize("number", ["x", "-1", "99", "9" * 5000, "0", "\u0663"])
-async def test_an_address_that_somebody_made_up_answers_no_act(web: WebEnv, number: str) -> None:
+async def test_forged_address_shows_no_receipt(web: WebEnv, number: str) -> None:
     task_id = await quorum(web)
     page = await (await reader(web, "ann")).get(f"/tasks/{task_id}?done={number}")
     assert page.status == 200
     assert "Recorded" not in page.text
 
 
-async def test_the_api_answers_an_act_in_the_same_words(web: WebEnv) -> None:
+async def test_api_returns_the_same_receipt(web: WebEnv) -> None:
     task_id = await quorum(web)
 
     async def act(name: str, who: str = "ann", **body: Any) -> Any:
@@ -160,7 +160,7 @@ async def test_the_api_answers_an_act_in_the_same_words(web: WebEnv) -> None:
 
 
 @pytest.mark.browser
-async def test_in_a_browser_the_receipt_has_the_focus_and_axe_finds_nothing(web: WebEnv) -> None:
+async def test_receipt_has_the_focus_in_a_browser_and_axe_finds_no_violation(web: WebEnv) -> None:
     task_id = await quorum(web)
     async with serving(web) as url, chromium() as browser:
         for size, scheme in ((DESKTOP, "light"), (PHONE, "dark")):
@@ -180,7 +180,7 @@ async def test_in_a_browser_the_receipt_has_the_focus_and_axe_finds_nothing(web:
                 await ann.page.get_by_text("The snooze is canceled.").wait_for()
 
 
-async def test_an_address_claims_nothing_to_a_person_who_has_done_nothing(web: WebEnv) -> None:
+async def test_address_shows_no_receipt_to_a_person_who_did_nothing(web: WebEnv) -> None:
     task_id = await quorum(web)
     acted = await after(
         await reader(web, "ann"), await (await reader(web, "ann")).decide(task_id, "approved")

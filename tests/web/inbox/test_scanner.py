@@ -55,7 +55,7 @@ async def addresses(web: WebEnv) -> list[str]:
 
 
 @pytest.mark.parametrize("signed_in", [False, True])
-async def test_looking_changes_nothing(web: WebEnv, signed_in: bool) -> None:
+async def test_reading_changes_nothing(web: WebEnv, signed_in: bool) -> None:
     paths = await addresses(web)
     scanner = await reader(web, "oscar") if signed_in else Reader(web)
     before = await everything(web)
@@ -72,7 +72,7 @@ async def test_looking_changes_nothing(web: WebEnv, signed_in: bool) -> None:
 
 @pytest.mark.browser
 @pytest.mark.parametrize("signed_in", [False, True])
-async def test_a_scanner_with_a_real_browser_changes_nothing(web: WebEnv, signed_in: bool) -> None:
+async def test_scanner_with_a_real_browser_changes_nothing(web: WebEnv, signed_in: bool) -> None:
     paths = await addresses(web)
     async with serving(web) as url, chromium() as browser:
         page = await browser.new_page(extra_http_headers={"purpose": "prefetch"})
@@ -88,7 +88,7 @@ async def test_a_scanner_with_a_real_browser_changes_nothing(web: WebEnv, signed
     assert await everything(web) == before
 
 
-async def test_no_address_says_an_outcome(web: WebEnv) -> None:
+async def test_no_address_contains_an_outcome(web: WebEnv) -> None:
     paths = await addresses(web)
     ann = await reader(web, "ann")
     for path in paths:
@@ -97,7 +97,7 @@ async def test_no_address_says_an_outcome(web: WebEnv) -> None:
         assert not [link for link in links if re.search(r"approve|reject|outcome=", link)], path
 
 
-async def test_every_page_keeps_to_itself(web: WebEnv) -> None:
+async def test_pages_send_headers_against_caching_and_embedding(web: WebEnv) -> None:
     paths = await addresses(web)
     for who in (Reader(web), await reader(web, "oscar")):
         for path in paths:

@@ -17,7 +17,7 @@ from tests.web.inbox.reading import SAME, Reader, everything, reader
 from tests.web.web_env import HOME, WebEnv
 
 
-async def test_a_person_signs_in_with_their_key(web: WebEnv) -> None:
+async def test_person_signs_in_with_their_key(web: WebEnv) -> None:
     ann = await reader(web, "ann")
     page = await ann.get("/")
     assert page.status == 200
@@ -25,7 +25,7 @@ async def test_a_person_signs_in_with_their_key(web: WebEnv) -> None:
     assert "Ann" in page.text
 
 
-async def test_the_cookie_is_for_this_server_only(web: WebEnv) -> None:
+async def test_cookie_is_limited_to_this_server(web: WebEnv) -> None:
     ann = Reader(web, "ann")
     answer = await ann.post("/login", key=web.keys["ann"])
     cookie = answer.headers["set-cookie"]
@@ -40,7 +40,7 @@ async def test_the_cookie_is_for_this_server_only(web: WebEnv) -> None:
     assert "strict-transport-security" in answer.headers
 
 
-async def test_the_database_holds_no_token(web: WebEnv) -> None:
+async def test_database_contains_no_token(web: WebEnv) -> None:
     ann = await reader(web, "ann")
     token = await web.state.sessions.login_link(HOME, "per_ann")
     held = repr(await everything(web))
@@ -49,7 +49,7 @@ async def test_the_database_holds_no_token(web: WebEnv) -> None:
 
 
 @pytest.mark.parametrize(("who", "status"), [("agent", 403), ("ci", 403)])
-async def test_no_machine_signs_in(web: WebEnv, who: str, status: int) -> None:
+async def test_programs_cannot_sign_in(web: WebEnv, who: str, status: int) -> None:
     page = await Reader(web, who).post("/login", key=web.keys[who])
     assert page.status == status
     assert "only people sign in" in page.text
@@ -58,20 +58,20 @@ async def test_no_machine_signs_in(web: WebEnv, who: str, status: int) -> None:
 @pytest.mark.parametrize(
     "key", ["", "nonsense", "sgn_person_x_y", "sgn_person_" + "a" * 5000, "sgn_person_é_1"]
 )
-async def test_what_is_no_key_is_told_so(web: WebEnv, key: str) -> None:
+async def test_malformed_key_is_refused(web: WebEnv, key: str) -> None:
     page = await Reader(web).post("/login", key=key)
     assert page.status == 401
     assert "set-cookie" not in page.headers or "signoff_session" not in page.headers["set-cookie"]
 
 
-async def test_without_a_session_every_page_leads_to_the_sign_in(web: WebEnv) -> None:
+async def test_every_page_redirects_to_the_sign_in_without_a_session(web: WebEnv) -> None:
     page = await Reader(web).get("/intents?status=running")
     assert (page.status, page.where) == (303, "/login?next=%2Fintents%3Fstatus%3Drunning")
     page = await Reader(web).get("/")
     assert page.where == "/login"
 
 
-async def test_looking_at_a_link_uses_nothing_up(web: WebEnv) -> None:
+async def test_reading_a_sign_in_link_does_not_use_it(web: WebEnv) -> None:
     token = await web.state.sessions.login_link(HOME, "per_ann")
     before = await everything(web)
     for method in ("GET", "HEAD", "OPTIONS", "GET"):
@@ -84,7 +84,7 @@ async def test_looking_at_a_link_uses_nothing_up(web: WebEnv) -> None:
     assert (await ann.get("/")).status == 200
 
 
-async def test_a_link_signs_in_once(web: WebEnv) -> None:
+async def test_link_signs_in_once(web: WebEnv) -> None:
     token = await web.state.sessions.login_link(HOME, "per_ann")
     assert (await Reader(web).post(f"/login/{token}")).status == 303
     again = await Reader(web).post(f"/login/{token}")
@@ -93,19 +93,19 @@ async def test_a_link_signs_in_once(web: WebEnv) -> None:
     assert (await Reader(web).get(f"/login/{token}")).status == 410
 
 
-async def test_a_link_expires(web: WebEnv) -> None:
+async def test_sign_in_link_expires(web: WebEnv) -> None:
     token = await web.state.sessions.login_link(HOME, "per_ann")
     web.clock.move(timedelta(minutes=61))
     assert (await Reader(web).post(f"/login/{token}")).status == 410
 
 
-async def test_a_task_link_signs_nobody_in(web: WebEnv) -> None:
+async def test_task_link_is_no_sign_in(web: WebEnv) -> None:
     intent_id, _ = await web.ask()
     token = await web.state.sessions.task_link(HOME, "per_ann", intent_id, 1, "d" * 64)
     assert (await Reader(web).post(f"/login/{token}")).status == 410
 
 
-async def test_a_session_lasts_twelve_hours_from_the_last_deed(web: WebEnv) -> None:
+async def test_session_lasts_twelve_hours_from_the_last_action(web: WebEnv) -> None:
     ann = await reader(web, "ann")
     web.clock.move(timedelta(hours=11))
     before = await everything(web)
@@ -119,7 +119,7 @@ async def test_a_session_lasts_twelve_hours_from_the_last_deed(web: WebEnv) -> N
     assert (await ann.get("/")).status == 303
 
 
-async def test_a_session_ends_with_its_key(web: WebEnv) -> None:
+async def test_session_ends_with_its_key(web: WebEnv) -> None:
     made = await web.env.keys.create(HOME, ActorKind.PERSON, "per_ann", "per_ann")
     web.keys["ann"] = made.secret
     ann = await Reader(web, "ann").sign_in(key=True)
@@ -127,7 +127,7 @@ async def test_a_session_ends_with_its_key(web: WebEnv) -> None:
     assert (await ann.get("/")).status == 303
 
 
-async def test_signing_out_ends_the_session_itself(web: WebEnv) -> None:
+async def test_signing_out_ends_the_session_on_the_server(web: WebEnv) -> None:
     ann = await reader(web, "ann")
     held = dict(ann.http.cookies)
     assert (await ann.get("/logout")).status == 200
@@ -155,11 +155,11 @@ async def test_signing_out_ends_the_session_itself(web: WebEnv) -> None:
         "//[",
     ],
 )
-def test_nobody_is_sent_elsewhere(path: str) -> None:
+def test_redirect_to_another_site_is_refused(path: str) -> None:
     assert local(path) == "/"
 
 
-def test_one_is_sent_back_to_where_one_came_from() -> None:
+def test_sign_in_returns_to_the_requested_page() -> None:
     assert local("/tasks/123?open=1") == "/tasks/123?open=1"
 
 
@@ -178,7 +178,7 @@ FOREIGN = [
 
 
 @pytest.mark.parametrize("headers", FOREIGN)
-async def test_a_form_of_a_stranger_does_nothing(web: WebEnv, headers: dict[str, str]) -> None:
+async def test_cross_site_form_is_refused(web: WebEnv, headers: dict[str, str]) -> None:
     ann = await reader(web, "ann")
     before = await everything(web)
     said = "sec-fetch-site" in headers or "evil" in headers.get("origin", "")
@@ -189,7 +189,7 @@ async def test_a_form_of_a_stranger_does_nothing(web: WebEnv, headers: dict[str,
     assert await everything(web) == before
 
 
-async def test_browsers_that_say_little_are_understood(web: WebEnv) -> None:
+async def test_browsers_without_fetch_metadata_are_accepted(web: WebEnv) -> None:
     ann = await reader(web, "ann")
     page = await ann.get("/logout")
     token = dict(page.form("/logout")["fields"])["form_token"]
@@ -198,7 +198,7 @@ async def test_browsers_that_say_little_are_understood(web: WebEnv) -> None:
     assert (await ann.post("/logout", headers={"origin": "null"}, form_token=token)).status == 303
 
 
-async def test_a_form_token_of_another_session_does_not_fit(web: WebEnv) -> None:
+async def test_form_token_of_another_session_is_refused(web: WebEnv) -> None:
     ann = await reader(web, "ann")
     for headers in ({}, SAME, {"origin": "http://signoff.test"}):
         assert (await ann.post("/logout", headers=headers, form_token=form_token("another"))).status == 403
@@ -206,20 +206,20 @@ async def test_a_form_token_of_another_session_does_not_fit(web: WebEnv) -> None
         assert (await ann.post("/logout", headers=headers)).status == 403
 
 
-async def test_the_sign_in_form_is_bound_to_its_browser(web: WebEnv) -> None:
+async def test_sign_in_form_is_bound_to_its_browser(web: WebEnv) -> None:
     ann = Reader(web, "ann")
     token = dict((await ann.get("/login")).form("/login")["fields"])["form_token"]
     assert (await Reader(web).post("/login", headers={}, key=web.keys["ann"], form_token=token)).status == 403
     assert (await ann.post("/login", headers={}, key=web.keys["ann"], form_token=token)).status == 303
 
 
-async def test_only_forms_are_taken(web: WebEnv) -> None:
+async def test_bodies_other_than_forms_are_refused(web: WebEnv) -> None:
     ann = await reader(web, "ann")
     page = await ann.post("/logout", headers={**SAME, "content-type": "text/plain"})
     assert page.status == 400
 
 
-async def test_a_method_that_is_not_there(web: WebEnv) -> None:
+async def test_unsupported_method_is_refused(web: WebEnv) -> None:
     assert (await (await reader(web, "ann")).send("DELETE", "/logout")).status == 405
 
 
@@ -232,7 +232,7 @@ async def try_key(web: WebEnv, peer: str, key: str) -> tuple[int, str]:
     return answer.status_code, answer.headers.get("retry-after", "")
 
 
-async def test_wrong_keys_are_counted_of_one_address_and_the_right_one_always_opens(web: WebEnv) -> None:
+async def test_wrong_keys_are_limited_per_address_and_the_right_one_is_always_accepted(web: WebEnv) -> None:
     wrong = web.keys["ann"][:-4] + "0000"
     tries = [await try_key(web, "192.0.2.1", wrong if n % 2 else "nonsense") for n in range(21)]
     assert tries == [(401, "")] * 20 + [(429, "600")]
@@ -246,7 +246,7 @@ async def test_wrong_keys_are_counted_of_one_address_and_the_right_one_always_op
     assert (await try_key(web, "192.0.2.1", wrong))[0] == 401
 
 
-def test_tries_that_failed_are_counted_of_all_callers_together() -> None:
+def test_failed_attempts_of_all_callers_are_limited_together() -> None:
     tries, wrong = FailedAttempts(2, 5, timedelta(minutes=10)), Unauthenticated("unknown_key", "No.")
     answers = [tries.counted(wrong, f"192.0.2.{n}", START).status for n in range(7)]
     assert answers == [401] * 5 + [429] * 2

@@ -20,7 +20,7 @@ async def people_told(web: WebEnv, task_id: str) -> list[Any]:
     return [(one["person"], one["until"]) for one in found]
 
 
-async def test_it_is_put_off_on_the_page_in_ones_own_day_and_taken_up_again(web: WebEnv) -> None:
+async def test_task_is_snoozed_in_the_persons_zone_and_unsnoozed_on_the_page(web: WebEnv) -> None:
     zone = {"zone": "Europe/Berlin", "hours": BERLIN}
     assert (await web.call("PATCH", "/v1/people/per_ann", zone, "oscar")).status == 200
     web.clock.at = datetime(2026, 3, 6, 15, 30, tzinfo=UTC)  # a Friday afternoon
@@ -45,7 +45,7 @@ async def test_it_is_put_off_on_the_page_in_ones_own_day_and_taken_up_again(web:
     assert "Ann snoozed it until 2026-03-06 22:15 UTC; deadline and escalation are unaffected" in page.text
 
 
-async def test_the_inbox_puts_it_last_while_it_sleeps_and_first_when_it_is_back(web: WebEnv) -> None:
+async def test_inbox_lists_a_snoozed_task_last_and_first_when_the_snooze_ends(web: WebEnv) -> None:
     _, first = await web.ask(assignees=ANN, title="First")
     _, second = await web.ask(assignees=ANN, title="Second")
     ann = await reader(web, "ann")
@@ -71,7 +71,7 @@ async def test_the_inbox_puts_it_last_while_it_sleeps_and_first_when_it_is_back(
     assert "(2) Inbox" in (await ann.get("/")).title
 
 
-async def test_what_makes_no_sense_is_refused_in_plain_words(web: WebEnv) -> None:
+async def test_invalid_snooze_is_refused_in_plain_words(web: WebEnv) -> None:
     await web.apply_workflow(
         steps=[{"id": "a", "human": {"type": "approval", "approvers": ANN}, "deadline": "1h"}]
     )

@@ -14,7 +14,7 @@ async def link(web: WebEnv, task_id: str, who: str = "ann", life: timedelta = ti
     )
 
 
-async def test_a_link_shows_the_card_and_takes_the_answer(web: WebEnv) -> None:
+async def test_task_link_shows_the_card_and_records_the_answer(web: WebEnv) -> None:
     task_id = await task(web)
     token = await link(web, task_id)
     phone = Reader(web)
@@ -31,7 +31,7 @@ async def test_a_link_shows_the_card_and_takes_the_answer(web: WebEnv) -> None:
     assert (await phone.get("/")).status == 303, "a link to a task is no session"
 
 
-async def test_a_link_dies_with_its_task(web: WebEnv) -> None:
+async def test_task_link_ends_with_its_task(web: WebEnv) -> None:
     task_id = await task(web)
     token = await link(web, task_id)
     await web.answer(task_id, "rejected")
@@ -44,7 +44,7 @@ async def test_a_link_dies_with_its_task(web: WebEnv) -> None:
         assert "May we?" not in answer.text
 
 
-async def test_a_link_answers_for_one_person_and_one_task(web: WebEnv) -> None:
+async def test_task_link_answers_for_one_person_and_one_task(web: WebEnv) -> None:
     task_id, other = await task(web), await task(web)
     otto = await link(web, task_id, "otto")
     page = await Reader(web).get(f"/t/{otto}")
@@ -56,7 +56,7 @@ async def test_a_link_answers_for_one_person_and_one_task(web: WebEnv) -> None:
     assert (await Reader(web).get(f"/t/{'x' * 43}")).status == 410
 
 
-async def test_a_link_expires_and_a_removed_revision_kills_it(web: WebEnv) -> None:
+async def test_task_link_expires_and_a_revision_invalidates_it(web: WebEnv) -> None:
     task_id = await task(web)
     token = await link(web, task_id, life=timedelta(hours=1))
     web.clock.move(timedelta(hours=2))
@@ -65,7 +65,7 @@ async def test_a_link_expires_and_a_removed_revision_kills_it(web: WebEnv) -> No
     assert (await Reader(web).get(f"/t/{stale}")).status == 410
 
 
-async def test_a_link_is_not_enough_where_a_session_is_wanted(web: WebEnv) -> None:
+async def test_task_link_is_not_enough_if_the_policy_requires_a_session(web: WebEnv) -> None:
     policy = {
         "workflow": "w",
         "intent_type": "intent.strong.v1",

@@ -18,7 +18,7 @@ LIMITS = {
 }
 
 
-async def test_a_mistake_is_said_beside_its_field_and_leads_there(web: WebEnv) -> None:
+async def test_mistake_is_shown_beside_its_field_and_linked(web: WebEnv) -> None:
     task_id = await task(web, task_type="form", form_schema=LIMITS)
     page = await (await reader(web, "ann")).decide(task_id, "submitted", **{"f.limit": "700"})
     assert page.status == 422
@@ -31,14 +31,14 @@ async def test_a_mistake_is_said_beside_its_field_and_leads_there(web: WebEnv) -
     assert {name for names in wrong.values() for name in names.split()} <= ids
 
 
-async def test_a_missing_comment_leads_to_where_it_is_written(web: WebEnv) -> None:
+async def test_missing_comment_links_to_its_field(web: WebEnv) -> None:
     page = await (await reader(web, "ann")).decide(await task(web, task_type="override"), "override_approved")
     assert page.status == 422
     assert any(tag == "a" and a.get("href") == "#comment" for tag, a in page.tags)
     assert any(a.get("id") == "comment" and a.get("aria-invalid") == "true" for _, a in page.tags)
 
 
-async def test_who_answered_is_led_on_to_what_is_due_next(web: WebEnv) -> None:
+async def test_person_who_answered_is_linked_to_the_next_due_task(web: WebEnv) -> None:
     first, second = await task(web), await task(web)
     ann = await reader(web, "ann")
     assert "Next:" not in (await ann.get(f"/tasks/{first}")).text
@@ -50,7 +50,7 @@ async def test_who_answered_is_led_on_to_what_is_due_next(web: WebEnv) -> None:
     assert "Next:" not in (await ann.get(f"/tasks/{second}")).text
 
 
-async def test_two_stages_keep_the_answers_apart(web: WebEnv) -> None:
+async def test_card_separates_the_answers_of_two_stages(web: WebEnv) -> None:
     demo = await furnish(web)
     otto = await reader(web, "otto")
     page = await otto.get(f"/tasks/{demo.second}")
@@ -64,7 +64,7 @@ async def test_two_stages_keep_the_answers_apart(web: WebEnv) -> None:
     assert "1 of 2 still missing in this stage" in page.text
 
 
-async def test_the_receipt_says_what_came_of_it_in_the_words_of_each_ending(web: WebEnv) -> None:
+async def test_receipt_describes_the_result_for_each_ending(web: WebEnv) -> None:
     demo = await furnish(web)
     ann = await reader(web, "ann")
     for ending, said in (
@@ -81,7 +81,7 @@ async def test_the_receipt_says_what_came_of_it_in_the_words_of_each_ending(web:
         assert said in page.text, (ending, said)
 
 
-async def test_who_handed_it_over_is_told_to_whom(web: WebEnv) -> None:
+async def test_person_who_delegated_sees_to_whom(web: WebEnv) -> None:
     task_id = await task(web)
     ann = await reader(web, "ann")
     assert (await ann.post(f"/tasks/{task_id}/delegate", to="otto@acme.example")).status == 303
@@ -90,7 +90,7 @@ async def test_who_handed_it_over_is_told_to_whom(web: WebEnv) -> None:
     assert "Why people are asked" in page.text, "who is not asked is not told why they are"
 
 
-async def test_a_requesters_title_stands_at_the_top_as_theirs(web: WebEnv) -> None:
+async def test_title_of_a_requester_is_shown_as_theirs(web: WebEnv) -> None:
     _, task_id = await web.ask(title="Approved by security", assignees=ANN)
     page = await (await reader(web, "ann")).get(f"/tasks/{task_id}")
     assert page.heading == "Approve or reject: without workflow"
@@ -114,13 +114,13 @@ async def test_many_people_are_folded_and_counted(web: WebEnv) -> None:
     assert "No one matches." in (await ann.get("/people?q=nobody")).text
 
 
-async def test_an_absence_is_said_in_days_of_the_persons_own_calendar(web: WebEnv) -> None:
+async def test_absence_is_shown_in_days_of_the_persons_calendar(web: WebEnv) -> None:
     await furnish(web)
     page = await (await reader(web, "oscar")).get("/people/per_emma")
     assert "1 Jul 2030 to 14 Jul 2030; Otto Berg answers instead" in page.text
 
 
-def test_effects_are_said_in_words_and_counts_can_be_read() -> None:
+def test_effects_are_described_with_grouped_numbers() -> None:
     touches, undo = effects({"rows": 1840221, "tables": 12345}, {"check": {"reversible": False}})
     assert [fact.text for fact in touches] == ["1,840,221", "12345"]
     assert [can_be_undone(fact) for fact in undo] == ["No"]
@@ -136,7 +136,7 @@ async def staged(web: WebEnv, *stages: list[str], **policy: Any) -> str:
     return f"{(await web.send())[:-4]}0001"
 
 
-async def test_who_is_not_in_the_present_stage_is_not_called_asked_again(web: WebEnv) -> None:
+async def test_person_outside_the_current_stage_is_not_told_they_are_asked_again(web: WebEnv) -> None:
     task_id = await staged(web, ANN, ["otto@acme.example"])
     ann = await reader(web, "ann")
     await ann.decide(task_id, "approved")
@@ -159,7 +159,7 @@ async def test_a_card_says_which_later_stages_ask_the_reader(web: WebEnv) -> Non
     assert "as things stand" not in (await ann.get(f"/tasks/{alone}")).text
 
 
-async def test_a_stage_that_is_not_the_last_says_nothing_about_later_ones(web: WebEnv) -> None:
+async def test_stage_before_the_last_says_nothing_about_later_ones(web: WebEnv) -> None:
     task_id = await staged(web, ANN, ["otto@acme.example", "role:owner"], ANN)
     ann = await reader(web, "ann")
     await ann.decide(task_id, "approved")
@@ -168,7 +168,7 @@ async def test_a_stage_that_is_not_the_last_says_nothing_about_later_ones(web: W
     assert "; nothing is needed from you in it." in page
 
 
-async def test_the_risk_is_attributed_to_its_source(web: WebEnv) -> None:
+async def test_risk_is_attributed_to_its_source(web: WebEnv) -> None:
     ann = await reader(web, "ann")
     shown = {
         "medium risk by default": await task(web),

@@ -25,7 +25,7 @@ _WIDE = """(name) => {
 }"""
 
 
-async def test_everything_that_is_pressed_on_a_phone_is_large_enough(web: WebEnv) -> None:
+async def test_touch_targets_are_large_enough_on_a_phone(web: WebEnv) -> None:
     rows = await paths_of(web, await furnish(web))
     async with serving(web) as url, chromium() as browser, window(browser, url, viewport=PHONE) as oscar:
         await oscar.sign_in(await web.state.sessions.login_link(HOME, "per_oscar"))
@@ -40,7 +40,7 @@ async def test_everything_that_is_pressed_on_a_phone_is_large_enough(web: WebEnv
         oscar.complaints = [said for said in oscar.complaints if "status of 4" not in said]
 
 
-async def test_the_pages_stand_in_one_row_however_much_waits(web: WebEnv) -> None:
+async def test_navigation_stays_on_one_row(web: WebEnv) -> None:
     for _ in range(100):
         await web.ask(assignees=["ann@acme.example"])
     async with serving(web) as url, chromium() as browser, window(browser, url, viewport=PHONE) as ann:
@@ -50,7 +50,7 @@ async def test_the_pages_stand_in_one_row_however_much_waits(web: WebEnv) -> Non
         await ann.check()
 
 
-async def test_long_text_has_the_whole_width_and_what_is_folded_opens_where_it_stands(web: WebEnv) -> None:
+async def test_long_text_has_the_full_width_and_folded_values_open_in_place(web: WebEnv) -> None:
     script = "\n".join(f"alter table t{n} add column c int;" for n in range(40))
     made = await web.send(
         intent_type="intent.x.v1",

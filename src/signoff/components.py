@@ -132,21 +132,26 @@ class Components:
         self.understaffed_checks = UnderstaffedChecks(self.engine, store, self.directory)
         self.workers = Workers(store)
         self.sweeper = RetentionLoop(store, self.recent, clock, config.retention, config.retention_payloads)
-        self.loops = {"workers": Loop("workers", self.workers.once, rest=0.1)}
+        self.loops = self._make_loops(leads)
         self.workers.write_first_by(self.loops["workers"].nudge)
-        if leads:
-            self.loops |= {
-                "timekeeper": Loop("timekeeper", self.timekeeper.once),
-                "outbox": Loop("outbox", self.outbox.once, rest=0.02),
-                "sweeper": Loop("sweeper", self.sweeper.once),
-                "understaffed": Loop("understaffed", self.understaffed_checks.once, rest=0.02),
-            }
         self.feed.watch(self._nudge, "outbox", "directory")
         self._measure()
         self.state = self._make_state("postgresql" if remote else "sqlite")
         if siblings is not None:
             self._join(siblings)
         self.app = build_app(self.state)
+
+    def _make_loops(self, leads: bool) -> dict[str, Loop]:
+        """The loops of this process. ``leads``: with those that only one worker of a server runs."""
+        loops = {"workers": Loop("workers", self.workers.once, rest=0.1)}
+        if leads:
+            loops |= {
+                "timekeeper": Loop("timekeeper", self.timekeeper.once),
+                "outbox": Loop("outbox", self.outbox.once, rest=0.02),
+                "sweeper": Loop("sweeper", self.sweeper.once),
+                "understaffed": Loop("understaffed", self.understaffed_checks.once, rest=0.02),
+            }
+        return loops
 
     def _measure(self) -> None:
         """Set the gauges, which are read on request."""

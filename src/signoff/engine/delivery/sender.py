@@ -12,7 +12,7 @@ from signoff.engine.delivery.send_outcomes import Dead, NextChannel, Retry, Sent
 from signoff.engine.directory.snapshot import DirectoryCache
 from signoff.engine.identity.sessions import Sessions
 from signoff.store.store import Store
-from signoff.store.tables.messages import Message, SendResult
+from signoff.store.tables.messages import SENT, SKIPPED, Message, SendResult
 from signoff.store.transaction import OutboxRow
 
 
@@ -83,6 +83,24 @@ class Sender(Generic[Item]):
     async def switch(self, item: Item, outcome: NextChannel) -> None:
         """Replace this row with one for the next channel."""
         raise NotImplementedError
+
+
+class RecordedSender(Sender[Item]):
+    """Sends rows whose message has a record that people see: it gets each result."""
+
+    async def finished(self, item: Item, outcome: Sent | Skipped) -> SendResult:
+        row, now = item.row, self._clock.now()
+        match outcome:
+            case Sent(reference=reference, target=target):
+                return SendResult(row.id, row.intent, SENT, row.attempts + 1, now, reference, target=target)
+            case Skipped(reason=reason):
+                return SendResult(row.id, row.intent, SKIPPED, row.attempts + 1, now, error=reason)
+
+    async def retry(self, item: Item, outcome: Retry) -> None:
+        if outcome.reason:
+            tried = item.row.attempts + outcome.counted
+            await self._store.messages.tried(item.row, tried, outcome.reason, self._clock.now())
+        await super().retry(item, outcome)
 
 
 def stable_id(*parts: object) -> str:

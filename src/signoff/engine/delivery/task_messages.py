@@ -35,12 +35,11 @@ from signoff.engine.delivery.roundups import Waiting, roundup_message
 from signoff.engine.delivery.send_outcomes import (
     Dead,
     NextChannel,
-    Retry,
     Sent,
     Skipped,
     WaitForEarlierError,
 )
-from signoff.engine.delivery.sender import Sender, SenderContext, stable_id
+from signoff.engine.delivery.sender import RecordedSender, SenderContext, stable_id
 from signoff.engine.directory.contact_schedule import delayed_contact
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.identity.rate_limit import Limit
@@ -51,7 +50,6 @@ from signoff.notify.personal_message import ACTION_REQUIRED, PersonalMessage
 from signoff.store.tables.messages import (
     FAILED,
     SENT,
-    SKIPPED,
     WAITING,
     ExpandedNotification,
     Message,
@@ -85,7 +83,7 @@ class NothingToFollow(msgspec.Struct, frozen=True):
     """
 
 
-class TaskMessages(Sender[PersonNotification]):
+class TaskMessages(RecordedSender[PersonNotification]):
     policy = PERSON
 
     def __init__(self, context: SenderContext) -> None:
@@ -296,22 +294,6 @@ class TaskMessages(Sender[PersonNotification]):
         return f"{self._base_url()}/t/{token}"
 
     # -- outcomes
-
-    async def finished(self, item: PersonNotification, outcome: Sent | Skipped) -> SendResult:
-        row, now = item.row, self._clock.now()
-        match outcome:
-            case Sent(reference=reference, target=target):
-                return SendResult(row.id, row.intent, SENT, row.attempts + 1, now, reference, target=target)
-            case Skipped(reason=reason):
-                return SendResult(row.id, row.intent, SKIPPED, row.attempts + 1, now, error=reason)
-
-    async def retry(self, item: PersonNotification, outcome: Retry) -> None:
-        if outcome.reason:
-            row = item.row
-            await self._store.messages.tried(
-                row, row.attempts + outcome.counted, outcome.reason, self._clock.now()
-            )
-        await super().retry(item, outcome)
 
     async def switch(self, item: PersonNotification, outcome: NextChannel) -> None:
         now = self._clock.now()

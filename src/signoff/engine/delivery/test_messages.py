@@ -20,8 +20,8 @@ from signoff.engine.clock import Clock
 from signoff.engine.delivery.channel_registry import ChannelRegistry
 from signoff.engine.delivery.outbox_items import TestDelivery, TestRequest
 from signoff.engine.delivery.recipients import channels_for
-from signoff.engine.delivery.send_outcomes import Dead, Retry, Sent, Skipped
-from signoff.engine.delivery.sender import Sender, stable_id
+from signoff.engine.delivery.send_outcomes import Dead, Sent, Skipped
+from signoff.engine.delivery.sender import RecordedSender, stable_id
 from signoff.engine.directory.snapshot import DirectoryCache, Snapshot
 from signoff.engine.identity.rate_limit import Limit
 from signoff.notify.channel import NotSent
@@ -30,8 +30,6 @@ from signoff.notify.registry import label_of, personal_channels
 from signoff.store.store import Store
 from signoff.store.tables.messages import (
     FAILED,
-    SENT,
-    SKIPPED,
     ExpandedNotification,
     InFlight,
     Message,
@@ -155,7 +153,7 @@ def _about(person: Person) -> str:
     return stable_id(KIND, person.workspace, person.id)
 
 
-class TestMessages(Sender[TestDelivery]):
+class TestMessages(RecordedSender[TestDelivery]):
     policy = TEST
     __test__ = False
 
@@ -192,20 +190,6 @@ class TestMessages(Sender[TestDelivery]):
             link=f"{self._base_url()}/me",
             link_label="Your settings",
         )
-
-    async def finished(self, item: TestDelivery, outcome: Sent | Skipped) -> SendResult:
-        row, now = item.row, self._clock.now()
-        match outcome:
-            case Sent(reference=reference, target=target):
-                return SendResult(row.id, row.intent, SENT, row.attempts + 1, now, reference, target=target)
-            case Skipped(reason=reason):
-                return SendResult(row.id, row.intent, SKIPPED, row.attempts + 1, now, error=reason)
-
-    async def retry(self, item: TestDelivery, outcome: Retry) -> None:
-        if outcome.reason:
-            tried = item.row.attempts + outcome.counted
-            await self._store.messages.tried(item.row, tried, outcome.reason, self._clock.now())
-        await super().retry(item, outcome)
 
     async def dead(self, item: TestDelivery, outcome: Dead) -> bool:
         row = item.row

@@ -2,7 +2,6 @@
 
 import json
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 import pytest
 
@@ -11,7 +10,6 @@ from signoff.core.directory.workers import PRESENT, Worker, last_seen_text, miss
 from signoff.core.errors import Busy, TooMany
 from signoff.core.ids import new_intent_id, shard, split_ref, step_run_id
 from signoff.core.text.hidden_characters import escaped, glance, one_line, plain_json
-from signoff.core.text.json_paths import changed_paths
 from signoff.core.text.json_text import DuplicateKeyError, unique
 from tests.builders import START
 from tests.core.asking import refusal
@@ -35,25 +33,6 @@ def test_malformed_id_is_not_found(text: str) -> None:
 def test_ids_are_spread_over_256_shards() -> None:
     found = {shard(new_intent_id(0, bytes([0] * 4 + [byte] + [0] * 5))) for byte in range(256)}
     assert (min(found), max(found), len(found)) == (0, 255, 256)
-
-
-@pytest.mark.parametrize(
-    ("before", "after", "paths"),
-    [
-        ({}, {}, []),
-        ({"a": 1, "b": 2}, {"b": 3, "a": 1}, ["b"]),
-        ({"a": {"b": [1, {"c": 2}]}}, {"a": {"b": [1, {"c": 3}]}}, ["a.b[1].c"]),
-        ({"a": [1]}, {"a": [1, 2]}, ["a"]),
-        ({"a": 1}, {"b": 1}, ["b", "a"]),
-        ({"a": None}, {}, ["a"]),
-        ({"a": 1}, {"a": True}, ["a"]),
-        ({"a": 1}, {"a": 1.0}, ["a"]),
-        ([1, 2], [1, 3], ["[1]"]),
-        (1, 2, [""]),
-    ],
-)
-def test_differences_are_named_by_path_without_values(before: Any, after: Any, paths: list[str]) -> None:
-    assert list(changed_paths(before, after)) == paths
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,6 @@
 """Costs in a workspace with thousands of people depend on what a request names, not on people times teams."""
 
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ from signoff.core.plan.plan import Plan
 from signoff.core.plan.task_types import Stage
 from signoff.engine.admin.manifest_diff import ManifestDiff
 from signoff.engine.directory import snapshot
-from signoff.engine.directory.eligible_people import eligible, people_named, possible_approvers
+from signoff.engine.directory.eligible_people import eligible, people_named, refuse_impossible
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.planning.planner import MOST_RECORDED, freeze
 from tests.builders import START, WORKSPACE
@@ -134,9 +134,10 @@ def test_lookup_cost_does_not_grow_with_the_directory() -> None:
 def test_stage_of_named_people_is_evaluated_in_one_pass() -> None:
     directory = crowd(400)
     stage = Stage(("role:approver", "per_399"), every=True)
-    assert calls(lambda: possible_approvers(stage, directory), of="_entries_with_a_vote") == 1
-    assert possible_approvers(stage, directory)
-    assert not possible_approvers(stage, directory, barred={"per_399"})
+    look = partial(refuse_impossible, stage, directory, "it", "policy")
+    assert calls(look, of="_entries_with_a_vote") == 1
+    with pytest.raises(Invalid):
+        look(barred={"per_399"})
 
 
 def test_matching_of_many_people_to_entries_is_correct() -> None:

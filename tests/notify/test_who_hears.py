@@ -4,6 +4,8 @@ from datetime import timedelta
 
 from msgspec.structs import replace
 
+from signoff.core.directory.actors import system
+from signoff.core.intent.commands import CheckStaffing
 from signoff.core.intent.model import Task
 from signoff.core.plan.schedules import Reminders
 from signoff.core.plan.task_types import Escalation, Stage, TaskSpec
@@ -63,7 +65,9 @@ async def test_admins_are_notified_of_an_understaffed_task(store: Store, clock: 
         directory = await env.directory.anew(WORKSPACE)
         [short] = (await env.understaffed_checks.short(WORKSPACE, directory.membership))[0]
         assert short.task[:-4] == intent.id[:-4]
-        await env.understaffed_checks.recheck(intent.id, directory.membership)
+        assert isinstance(intent.open, Task)
+        check = CheckStaffing(intent.open.step_run)
+        await env.engine.handle(system(WORKSPACE), intent.id, check)
         await env.carry()
         told = [mail.get_body().get_content() for mail in box.to("ada@acme.example")]  # type: ignore[union-attr]
         assert [text for text in told if "nobody is left of those who were eligible" in text]

@@ -499,6 +499,6 @@ def _notify_step(step: Fields, bundle: _Bundle, assigned: str, base: dict[str, A
     message = "\n\n".join(line for line in lines if line)
     ask = step.inner("human_task") or step
     message = message or ask.prose("description") or ask.text("title") or step.text("step_id")
-    task_reader.refuse_placeholders(step, "message", message)
+    task_reader.refuse_placeholders(step, message)
     to = dict.fromkeys(person_behind(name, humans) or name for name in names)
     return NotifyStep(**base, to=tuple(to), message=message)

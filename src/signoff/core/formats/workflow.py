@@ -231,7 +231,7 @@ class NotifySource(DocumentStruct, frozen=True, kw_only=True):
     message: Prose
 
     def check(self, fields: Fields) -> None:
-        task_reader.refuse_placeholders(fields, "message", self.message)
+        task_reader.refuse_placeholders(fields, self.message)
 
 
 class NotifyStepSource(_StepSource, frozen=True, kw_only=True):

@@ -44,19 +44,19 @@ def title(fields: Fields, kind: TaskType) -> str:
     return words or kind.default_title
 
 
-def refuse_placeholders(fields: Fields, name: str, text: str) -> None:
-    """Refuse text with placeholders, or (in AXP's documents) warn that it is sent as written."""
+def refuse_placeholders(fields: Fields, text: str) -> None:
+    """Refuse a message with placeholders, or (in AXP's documents) warn that it is sent as written."""
     found = _PLACEHOLDER.search(text)
     if found is None:
         return
     if not fields.lenient:
         raise fields.invalid(
-            name,
+            "message",
             f"contains {printable(found.group())}, but placeholders are not supported",
             code="placeholder_in_text",
             hint="Remove it; the message names the request.",
         )
-    fields.warn(name, f"{printable(found.group())} is shown as written: placeholders are not supported")
+    fields.warn("message", f"{printable(found.group())} is shown as written: placeholders are not supported")
 
 
 def asked_form(fields: Fields, name: str, kind: TaskType) -> dict[str, Any] | None:

@@ -1,15 +1,13 @@
-"""Paths of the values of a JSON document, for programs and as people read them, and the paths in which two documents
-differ. Standard library only: the command line uses it without the server's libraries.
+"""Paths of the values of a JSON document, for programs and as people read them. Standard library only: the command
+line uses it without the server's libraries.
 """
 
 import json
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Final
 
 from signoff.core.text.hidden_characters import CUT, short_path
 
-_ABSENT = object()
 _UNLIKE_A_NAME: Final = frozenset('.["')
 _PART: Final = re.compile(r'\[(\d+)\]|"(?:[^"\\]|\\.)*"|[^."\[]+|\.')
 _LIKE_AN_ITEM: Final = re.compile(r"[#\uFE5F\uFF03]\s*\d|\(\d+ items\)$")
@@ -53,23 +51,3 @@ def readable_path(path: str) -> str:
 
 def _reads_as_item(name: str) -> bool:
     return name[0] != '"' and _LIKE_AN_ITEM.search(name) is not None
-
-
-def changed_paths(before: Any, after: Any, path: str = "") -> Iterator[str]:
-    """The path of each value that was changed, added or removed, in the order of the second document. It returns no
-    values, because they may be secret.
-    """
-    yield from (changed for changed, _, _ in changed_values(before, after, path, _ABSENT))
-
-
-def changed_values(before: Any, after: Any, path: str, absent: Any) -> Iterator[tuple[str, Any, Any]]:
-    """The changed paths, each with its value before and after; ``absent`` if there is none."""
-    if isinstance(before, Mapping) and isinstance(after, Mapping):
-        for name in dict.fromkeys((*after, *before)):
-            one, two = before.get(name, absent), after.get(name, absent)
-            yield from changed_values(one, two, member_path(path, str(name)), absent)
-    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
-        for index, (one, two) in enumerate(zip(before, after, strict=True)):
-            yield from changed_values(one, two, item_path(path, index), absent)
-    elif type(before) is not type(after) or before != after:
-        yield path, before, after

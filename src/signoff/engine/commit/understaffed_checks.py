@@ -102,12 +102,6 @@ class UnderstaffedChecks:
         del self._passes[space.id]
         await self._store.directory.understaffed_checked(space.id, change)
 
-    async def recheck(self, intent_id: str, membership: Membership) -> None:
-        """Escalate the open task of one intent, if too few eligible people are left for it."""
-        stored = await self._store.intents.get(intent_id)
-        if stored is not None:
-            await self._recheck(stored, membership)
-
     async def _recheck(self, stored: Stored, membership: Membership) -> None:
         intent = stored.intent
         task = intent.open

@@ -94,13 +94,6 @@ def count_eligible(stage: Stage, directory: Snapshot) -> int:
     return _able(stage, directory, (), NOT_PINNED)[0]
 
 
-def possible_approvers(
-    stage: Stage, directory: Snapshot, barred: Collection[str] = (), pinned_members: Members = NOT_PINNED
-) -> bool:
-    """Whether enough distinct people could pass this stage."""
-    return _passable(stage, eligible(stage, directory, barred, pinned_members))
-
-
 def _passable(stage: Stage, able: Mapping[str, frozenset[str]]) -> bool:
     votes = tuple(Vote(who, "approved", Meaning.APPROVES, for_names=names) for who, names in able.items())
     return passable(stage, votes)

@@ -19,14 +19,14 @@ _LONGEST: Final = 200
 _MOST_WORDS: Final = 10
 
 
-def search_terms(query: str, field: str = "q") -> tuple[str, ...]:
+def search_terms(query: str) -> tuple[str, ...]:
     """The words of a search; raises Invalid if it is too long."""
     words = tuple(query.casefold().split())
     if len(query) > _LONGEST or len(words) > _MOST_WORDS:
         raise Invalid(
             "validation_error",
-            f"{field}: a search is at most {_MOST_WORDS} words and {_LONGEST} characters.",
-            field=field,
+            f"q: a search is at most {_MOST_WORDS} words and {_LONGEST} characters.",
+            field="q",
         )
     return words
 

@@ -108,6 +108,7 @@ type AppliedWorkflow struct {
 	Changed  bool     `json:"changed"`
 	DryRun   bool     `json:"dry_run"`
 	Workflow Workflow `json:"workflow"`
+	Agents   []string `json:"agents"`
 	Warnings []string `json:"warnings"`
 }
 

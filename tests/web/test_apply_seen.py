@@ -79,3 +79,43 @@ async def test_unauthorized_apply_is_refused_before_the_document_is_compiled(
 ) -> None:
     answer = await web.post("/v1/apply", document, who)
     assert (answer.status, answer.code) == (403, "admin_required")
+
+
+FLOW = {
+    "workflow": "checked",
+    "intent_type": "checked.v1",
+    "steps": [{"id": "check", "agent": "fresh"}, {"id": "again", "agent": "agent://acme/prod/fresh"}],
+}
+FRESH = "agent://acme/prod/fresh"
+
+
+async def agent_names(web: WebEnv) -> set[str]:
+    return {one["address"] for one in (await web.get("/v1/agents", "oscar"))["agents"]}
+
+
+async def test_the_preview_lists_the_agents_that_an_apply_registers(web: WebEnv) -> None:
+    document = {"workflows": [FLOW]}
+    previewed = (await web.post("/v1/apply?dry_run=true", document, "oscar")).json
+    assert FRESH not in await agent_names(web)
+    applied = (await web.post("/v1/apply", document, "oscar")).json
+    assert FRESH in await agent_names(web)
+    for answer in (previewed, applied):
+        assert [(one["action"], one["kind"], one["name"]) for one in answer["changes"][1:]] == [
+            ("create", "agent", FRESH)
+        ]
+    again = (await web.post("/v1/apply", document, "oscar")).json
+    assert (again["changed"], len(again["changes"])) == (False, 1)
+
+
+async def test_an_agent_that_was_removed_is_a_change_of_an_unchanged_workflow(web: WebEnv) -> None:
+    first = await web.post("/v1/workflows?dry_run=true", FLOW, "oscar")
+    assert (first["agents"], first["changed"]) == ([FRESH], True)
+    assert (await web.post("/v1/workflows", FLOW, "oscar"))["agents"] == [FRESH]
+    account = (await web.get("/v1/agents/fresh", "oscar"))["agent"]["id"]
+    assert (await web.call("DELETE", f"/v1/service-accounts/{account}", None, "oscar")).status == 200
+    for path in ("/v1/apply?dry_run=true", "/v1/workflows?dry_run=true"):
+        body: Any = {"workflows": [FLOW]} if "apply" in path else FLOW
+        assert (await web.post(path, body, "oscar"))["changed"] is True
+    again = await web.post("/v1/workflows", FLOW, "oscar")
+    assert (again["agents"], again["changed"], again["workflow"]["version"]) == ([FRESH], True, 1)
+    assert (await web.post("/v1/workflows", FLOW, "oscar"))["changed"] is False

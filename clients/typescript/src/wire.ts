@@ -195,16 +195,18 @@ export interface AnswerRequest {
   readonly digest?: string | null;
 }
 
-/** An applied workflow. `changed`: False if the same template was already active; warnings: what may block it, as text. */
+/** An applied workflow. `changed`: False if the same template was active and its agents registered; warnings: what may block it, as text. */
 export interface AppliedOut {
   /** True: the request was carried out. */
   readonly ok: boolean;
-  /** False if the same template was already active. */
+  /** False if the same template was active and its agents registered. */
   readonly changed: boolean;
   /** Whether this was only a dry run. */
   readonly dry_run: boolean;
   /** The workflow. */
   readonly workflow: WorkflowOut;
+  /** The addresses of the agents that it registers. */
+  readonly agents: readonly string[];
   /** Warnings for the caller, as text; the request was still carried out. */
   readonly warnings: readonly string[];
 }
@@ -468,7 +470,7 @@ export interface ChangeOut {
   /** What happens to the entry. */
   readonly action: "create" | "change" | "unchanged" | "remove";
   /** What the entry is. */
-  readonly kind: "person" | "team" | "policy" | "workflow" | "workspace";
+  readonly kind: "person" | "team" | "policy" | "workflow" | "workspace" | "agent";
   /** The entry's name. */
   readonly name: string;
   /** The fields that differ. */

@@ -33,6 +33,8 @@ def apply(session: Remote, files: tuple[str, ...]) -> None:
         line = f"{word}: {flow.name} for {flow.intent_type}, version {flow.version}"
         if session.out.for_people:
             session.out.line(visible(line))
+            for agent in applied.raw.get("agents") or ():
+                session.out.line(visible(f"{'would register' if session.dry_run else 'registered'}: {agent}"))
         else:
             session.out.each({"file": file, **applied.raw}, "file")
         for warning in applied.warnings:

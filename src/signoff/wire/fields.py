@@ -27,7 +27,7 @@ TASK_TYPES: Final[Words] = (
 )  # fmt: skip
 STEPS: Final[Words] = ("agent", "human", "delay", "notify")
 DELIVERY_MODES: Final[Words] = ("stream", "poll", "http", "inbox")
-CHANGE_KINDS: Final[Words] = ("person", "team", "policy", "workflow", "workspace")
+CHANGE_KINDS: Final[Words] = ("person", "team", "policy", "workflow", "workspace", "agent")
 EVENT_TYPES: Final[Words] = (
     "intent.created", "intent.delivered", "intent.acknowledged", "intent.delivery_failed", "intent.in_progress",
     "intent.human_task_assigned", "intent.reminder", "intent.escalated", "intent.answered", "intent.stage_passed",

@@ -62,13 +62,17 @@ class WorkflowResponse(Ok, kw_only=True):
 
 
 class AppliedOut(Ok, kw_only=True):
-    """An applied workflow. ``changed``: False if the same template was already active; warnings: what may block it,
-    as text.
+    """An applied workflow. ``changed``: False if the same template was active and its agents registered;
+    warnings: what may block it, as text.
     """
 
-    changed: Annotated[bool, about("False if the same template was already active.", True)]
+    changed: Annotated[bool, about("False if the same template was active and its agents registered.", True)]
     dry_run: DryRun
     workflow: Annotated[WorkflowOut, about("The workflow.")]
+    agents: Annotated[
+        list[str],
+        about("The addresses of the agents that it registers.", ["agent://acme/prod/validator"]),
+    ]
     warnings: Warnings
 
 

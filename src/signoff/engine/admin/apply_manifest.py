@@ -135,15 +135,8 @@ class ManifestApplier:
 
     async def register_agents(self, actor: Actor, manifest: Manifest) -> None:
         """Create the agents that the manifest's workflows name (without keys), so that their short names resolve."""
-        directory = await self._directory.of(actor.workspace)
-        steps = (step for flow in manifest.workflows for step in flow.template.plan.steps)
-        for step in steps:
-            if (
-                isinstance(step, AgentStep)
-                and not is_internal(step.agent)
-                and not directory.account(step.agent)
-            ):
-                await self._accounts.add_account(actor, ActorKind.AGENT, step.agent)
+        for name in unregistered_agents(await self._directory.of(actor.workspace), manifest).values():
+            await self._accounts.add_account(actor, ActorKind.AGENT, name)
 
     async def with_current_state(
         self, actor: Actor, manifest: Manifest, use: Callable[[ManifestDiff], Awaitable[T]]
@@ -195,6 +188,7 @@ class ManifestApplier:
             await self._workflow(draft, flow)
             await asyncio.sleep(0)
         await self._remove(draft, manifest)
+        draft.agents = list(unregistered_agents(draft.directory, manifest))
         if (
             manifest.workspace.protected
             and not draft.before.workspace.protected
@@ -285,6 +279,14 @@ class ManifestApplier:
         draft.directory = draft.directory.but(
             workflows={**draft.directory.workflows, template.intent_type: flow}
         )
+
+
+def unregistered_agents(directory: Snapshot, manifest: Manifest) -> dict[str, str]:
+    """The agents that the manifest's workflows name and that are not registered: address -> name in it."""
+    steps = (step for flow in manifest.workflows for step in flow.template.plan.steps)
+    named = (step.agent for step in steps if isinstance(step, AgentStep) and not is_internal(step.agent))
+    found = {directory.resolve(agent): agent for agent in named}
+    return {address: name for address, name in found.items() if address not in directory.by_address}
 
 
 def _refuse_unusable_plan(directory: Snapshot, plan: Plan) -> None:

@@ -46,8 +46,8 @@ async def apply(call: Call) -> wire.manifests.ManifestResponse:
         await asyncio.sleep(0)  # let other requests run between two entries
     out = wire.manifests.ManifestResponse(
         dry_run=dry_run,
-        changed=bool(draft.changed),
-        changes=[p.change_out(one) for one in draft.planned],
+        changed=bool(draft.changed or draft.agents),
+        changes=[*map(p.change_out, draft.planned), *map(p.agent_registered, draft.agents)],
         seen=draft.seen(),
         warnings=warnings,
     )

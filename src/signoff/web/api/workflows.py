@@ -6,6 +6,7 @@ from signoff.core.errors import NotFound
 from signoff.core.formats.manifest import Manifest, WorkflowSpec
 from signoff.core.formats.workflow import compile_workflow
 from signoff.core.plan.plan import Plan
+from signoff.engine.admin.apply_manifest import unregistered_agents
 from signoff.engine.admin.manifest_diff import UNCHANGED
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.planning.planner import plan_warnings
@@ -23,14 +24,16 @@ async def apply(call: Call) -> AppliedOut:
     template = compile_workflow(source)
     dry_run = call.flag("dry_run")
     manifest = Manifest(workflows=(WorkflowSpec(template, source),))
+    agents = list(unregistered_agents(await directory_of(call), manifest))
     [planned] = await call.state.manifests.apply(call.actor, manifest, dry_run)
     if not isinstance(planned.entry, NamedWorkflow):
         raise TypeError("a workflow was not added")
     directory = await directory_of(call)
     absent = await call.state.workers.absent(template.plan, directory, call.state.clock.now())
     return AppliedOut(
-        changed=planned.action != UNCHANGED,
+        changed=planned.action != UNCHANGED or bool(agents),
         dry_run=dry_run,
+        agents=agents,
         workflow=_shown(call, planned.entry, template.plan, directory),
         warnings=(*absent, *plan_warnings(template.plan, directory)),
     )

@@ -125,6 +125,11 @@ def change_out(planned: PlannedChange | ProposedChange) -> ChangeOut:
     )
 
 
+def agent_registered(address: str) -> ChangeOut:
+    after = {"address": address}
+    return ChangeOut(action="create", kind="agent", name=address, fields=list(after), after=after)
+
+
 def recorded_out(change: DirectoryChange, display: Display) -> RecordedChange:
     before = json_value.decode(change.before) if change.before else None
     after = json_value.decode(change.after) if change.after else None

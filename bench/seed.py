@@ -11,7 +11,7 @@ import apsw
 import asyncpg
 
 from bench.place import Place
-from signoff.core.ids import new_intent_id
+from signoff.core.ids import new_intent_id, shard
 
 _BATCH: Final = 10_000
 _TABLES: Final = {"intents": "id", "submissions": "intent_id", "events": "intent_id", "worklist": "intent_id"}
@@ -51,10 +51,11 @@ async def _size(url: str) -> int:
 
 
 def _copies(row: Sequence[Any], old: str, new: str, later: int, columns: list[str]) -> tuple[Any, ...]:
-    """A row with another id and a slightly later next moment."""
+    """A row with another id, its shard, and a slightly later next moment."""
     told = old.encode(), new.encode()
     return tuple(
-        value.replace(*told) if isinstance(value, bytes)
+        shard(new) if name == "shard"
+        else value.replace(*told) if isinstance(value, bytes)
         else value.replace(old, new) if isinstance(value, str)
         else value + later * 1000 if name == "wake_at" and value is not None
         else value

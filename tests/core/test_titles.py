@@ -52,6 +52,11 @@ def compiled(title: str) -> tuple[Plan, HumanStep]:
         ({"amount": {"value": 7, "currency": "USD"}, "customer": None}, "Refund “7 USD” to [customer.name]?"),
         ({"amount": "48200000 EUR", "customer": "ACME"}, "Refund “48,200,000 EUR” to [customer.name]?"),
         ({"amount": [1, 2], "customer": {"name": {"first": "A"}}}, "Refund “2 items” to “1 field”?"),
+        (
+            {"amount": ["eu", "us"], "customer": {"name": ["x" * 60, "y"]}},
+            "Refund “eu, us” to “2 items”?",
+        ),
+        ({"amount": ["token=hunter2hunter2", "us"]}, "Refund “2 items” to [customer.name]?"),
         ({"amount": True, "customer": {"name": ""}}, "Refund “yes” to [customer.name]?"),
         ({"amount": None, "customer": {"name": False}}, "Refund [amount] to “no”?"),
         ({}, "Refund [amount] to [customer.name]?"),

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 from signoff.core.text.amounts import currency_field, money_text, number_text
 from signoff.core.text.describe import nearest, printable
 from signoff.core.text.hidden_characters import CUT, pieces
+from signoff.core.text.json_diff import list_line
 from signoff.core.text.masking import masked
 
 MOST_FIELDS: Final = 8
@@ -207,6 +208,9 @@ def _brief(value: Any) -> Any:
     """A value as a title can show it."""
     if isinstance(value, str):
         return value[:_SEARCHED]
+    if isinstance(value, list) and all(isinstance(item, str) for item in value[:1]):
+        line = list_line(value)
+        return line if 0 < len(line) <= LONGEST_VALUE and masked(value) == value else _size(value)
     if isinstance(value, list) or (isinstance(value, Mapping) and money_text(value) is None):
         return _size(value)
     return value

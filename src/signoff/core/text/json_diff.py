@@ -150,7 +150,7 @@ class _Reader:
         elif isinstance(value, Mapping) and value:
             yield from self._members(value, shown, path, named)
         elif isinstance(value, list) and value:
-            if (line := _list_line(value)) and _same(value, shown):
+            if (line := list_line(value)) and _same(value, shown):
                 yield Leaf(path=path, text=line, items=len(value))
                 return
             for index, item in enumerate(value):
@@ -260,7 +260,7 @@ def _money(value: Any, shown: Any) -> str:
     return money_text(value) or "" if _same(value, shown) else ""
 
 
-def _list_line(values: Sequence[Any]) -> str:
+def list_line(values: Sequence[Any]) -> str:
     """A list of several short texts, or of numbers, on one line; "" for any other list. Links and moments have a line
     each, because pages show more with them.
     """

@@ -134,7 +134,7 @@ def _quorum(known: TaskContext, step: HumanStep, task: Task) -> str:
         return one if len(stage.approvers) != 1 else "Your answer alone decides."
     left = count(stage, task.stage, task.votes, known.directory.active_people).missing
     return (
-        f"{place}{need} different people must approve; {left} still {'is' if left == 1 else 'are'} missing."
+        f"{place}{need} different people must approve; {left} {'is' if left == 1 else 'are'} still missing."
     )
 
 

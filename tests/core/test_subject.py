@@ -29,6 +29,7 @@ from signoff.core.text.subject import subject
         ({"amount": "7 USD", "currency": "EUR"}, (("amount", "7 USD"), ("currency", "EUR"))),
         ({"amount": [7], "currency": "EUR"}, (("currency", "EUR"),)),
         ({"amount": "about 7", "currency": "EUR"}, (("amount", "about 7"), ("currency", "EUR"))),
+        ({"items #1 sku": "fake", "a.b": "c"}, (('"items #1 sku"', "fake"), ('"a.b"', "c"))),
     ],
 )
 def test_subject_shows_the_first_short_values(

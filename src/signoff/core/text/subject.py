@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from signoff.core.text.amounts import currency_field, is_money, money_text, number_text
 from signoff.core.text.json_diff import show_named
-from signoff.core.text.json_paths import member_path
+from signoff.core.text.json_paths import member_path, readable_path
 from signoff.core.text.masking import hides
 
 # Names of fields that say what a request affects.
@@ -32,7 +32,7 @@ def subject(payload: Mapping[str, Any], most: int) -> tuple[tuple[str, str], ...
         _shown_currency(name, value, payload) for name, value in payload.items() if is_money(name)
     }
     short = (
-        (member_path("", name), text)
+        (readable_path(member_path("", name)), text)
         for name, value in sorted(payload.items(), key=lambda one: one[0].lower() not in AFFECTED)
         if name not in with_amounts
         and name.lower() not in CLAIMS

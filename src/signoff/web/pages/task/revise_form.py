@@ -11,7 +11,7 @@ import msgspec
 from signoff.core.errors import Invalid, Malformed
 from signoff.core.text import json_value
 from signoff.core.text.hidden_characters import pieces, plain_json
-from signoff.core.text.json_paths import member_path
+from signoff.core.text.json_paths import member_path, readable_path
 from signoff.core.text.masking import hides
 from signoff.web.http import json_intake
 
@@ -30,7 +30,7 @@ class Plain(msgspec.Struct, frozen=True):
     @property
     def label(self) -> str:
         """The name as the card shows it."""
-        return member_path("", self.name)
+        return readable_path(member_path("", self.name))
 
 
 class RevisionForm(msgspec.Struct, frozen=True):

@@ -22,7 +22,14 @@ from signoff.core.plan.title_template import (
     searched_part,
     unfilled,
 )
-from signoff.core.plan.wording import missing_from_titles, question, question_template, record_title, title_of
+from signoff.core.plan.wording import (
+    missing_from_titles,
+    misspelled_in_titles,
+    question,
+    question_template,
+    record_title,
+    title_of,
+)
 from signoff.core.text.amounts import is_money, money_text, number_text
 from signoff.core.text.hidden_characters import hidden
 from signoff.core.text.json_diff import show_named
@@ -351,3 +358,28 @@ def test_missing_fields_are_reported_for_workflow_titles_only() -> None:
     assert missing_from_titles(plan, b'{"amount": 3, "customer": {"name": "ACME"}}') == ()
     assert missing_from_titles(replace(plan, source="request"), b"{}") == ()
     assert missing_from_titles(compiled("Refund?")[0], b"{}") == ()
+
+
+@pytest.mark.parametrize(
+    ("title", "meant"),
+    [
+        ("Refund {amout}?", ["amount"]),
+        ("Refund {amout} to {custmer.id}, {amout}?", ["amount", "customer.id"]),
+        ("Refund {amount} to {customer.id} in {zone}?", []),
+        ("Refund {order}?", []),
+    ],
+)
+def test_a_title_is_compared_with_the_fields_that_the_workflow_names(title: str, meant: list[str]) -> None:
+    human = {
+        "title": title,
+        "policy": [{"when": {"amount": {"at_least": 100}}, "use": "high"}, {"use": "low"}],
+    }
+    source = {
+        "workflow": "refund",
+        "intent_type": "intent.pay.refund.v1",
+        "target": ["customer.id"],
+        "steps": [{"id": "ask", "human": human}],
+    }
+    found = misspelled_in_titles(compile_workflow(source).plan)
+    assert [text.split("'")[-2] for text in found] == meant
+    assert all(text.startswith("step 'ask': its title names {") for text in found)

@@ -206,3 +206,14 @@ async def test_unknown_assignee_is_refused_without_a_substitute(web: WebEnv, nam
     narrowed = await web.post("/v1/intents", both)
     assert narrowed.status == 200
     assert any(f"there is no person {name}" in warning for warning in narrowed["warnings"])
+
+
+async def test_applying_a_workflow_warns_of_a_field_that_its_title_misspells(web: WebEnv) -> None:
+    step = {"id": "ask", "human": {"title": "Refund {custmer}?", "approvers": ["ann@acme.example"]}}
+    flow = {"workflow": "refund", "intent_type": "intent.refund.v1", "target": ["customer"], "steps": [step]}
+    for path, body in (("/v1/workflows", flow), ("/v1/apply?dry_run=true", {"workflows": [flow]})):
+        answer = await web.post(path, body, "oscar")
+        assert [text for text in answer["warnings"] if "title" in text] == [
+            "step 'ask': its title names {custmer}, but the workflow's other fields name 'customer'. "
+            "Did you mean that?"
+        ]

@@ -122,6 +122,14 @@ def filled(title: str, payload: Mapping[str, Any] | None) -> str:
     return "".join(part if isinstance(part, str) else _filled(part, payload or {}, named) for part in parts)
 
 
+def named(title: str) -> tuple[str, ...]:
+    """The fields that the title names, each once."""
+    try:
+        return tuple(dict.fromkeys(part.name for part in parse(title) if isinstance(part, Field)))
+    except TemplateError:  # shown as written
+        return ()
+
+
 def missing(title: str, payload: Mapping[str, Any] | None) -> tuple[Missing, ...]:
     """The fields that the title names and the payload lacks or leaves empty, so that their names are shown."""
     if not has_fields(title):

@@ -21,9 +21,11 @@ from signoff.core.plan.task_types import (
     meaning_of,
 )
 from signoff.core.text import json_value
-from signoff.core.text.describe import printable
+from signoff.core.text.describe import nearest, printable
 
 Payload = Mapping[str, Any] | bytes | None  # parsed or as stored; None if there is none
+_COMPARED: Final = 50  # fields of a workflow that are compared with a title's
+_LONGEST_NAME: Final = 64
 _MOST_STAGES: Final = 3  # named in one sentence
 # The text for a custom outcome.
 MEANT: Final = {
@@ -91,6 +93,23 @@ def missing_from_titles(plan: Plan, payload: Payload) -> tuple[str, ...]:
         f"approvers see [{one.name}]" + (f". Did you mean {printable(one.meant)!r}?" if one.meant else "")
         for step, title in titles.items()
         for one in title_template.missing(title, fields)
+    )
+
+
+def misspelled_in_titles(plan: Plan) -> tuple[str, ...]:
+    """A sentence for each field that a title names and that is probably another one, which the workflow's ``target``
+    or a condition names. A workflow declares no other fields of its payload.
+    """
+    people = [step for step in plan.steps if isinstance(step, HumanStep)]
+    conditions = (one for step in people for choice in step.choices for one in choice.when)
+    declared = dict.fromkeys((*plan.target, *(one.field for one in conditions)))
+    short = [name for name in declared if len(name) <= _LONGEST_NAME][:_COMPARED]
+    return tuple(
+        f"step {step.id!r}: its title names {{{name}}}, but the workflow's other fields name "
+        f"{printable(meant)!r}. Did you mean that?"
+        for step in people
+        for name in title_template.named(step.task.title)
+        if name not in declared and (meant := nearest(name, short))
     )
 
 

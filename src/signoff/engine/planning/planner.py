@@ -31,7 +31,7 @@ from signoff.core.plan.plan import (
     with_default_retries,
 )
 from signoff.core.plan.task_types import Risk, Stage, expiry_approves, required_answer
-from signoff.core.plan.wording import from_workflow, missing_from_titles
+from signoff.core.plan.wording import from_workflow, missing_from_titles, misspelled_in_titles
 from signoff.core.policy.conditions import choose_policies, variants, with_chosen_policies
 from signoff.core.policy.default_policy import GATE, REFUSE
 from signoff.engine.directory.eligible_people import (
@@ -380,15 +380,19 @@ def staffing_faults(plan: Plan, directory: Snapshot, place: tuple[Hashable, ...]
 
 
 def plan_warnings(plan: Plan, directory: Snapshot) -> tuple[str, ...]:
-    """Warnings for the author of a workflow about the people and agents that it names. Its agents are registered
-    together with it.
+    """Warnings for the author of a workflow about the people, agents and fields that it names. Its agents are
+    registered together with it.
     """
+    spelling = misspelled_in_titles(plan)
     coming = [directory.resolve(step.agent) for step in plan.steps if isinstance(step, AgentStep)]
     given = (one for plan in variants(plan) for one in freeze(plan, directory, coming=coming)[1])
     try:
-        return tuple(dict.fromkeys(given))
+        return (*spelling, *dict.fromkeys(given))
     except Refused as refusal:  # of a workflow that was applied before the people whom it needs left
-        return (f"at present such a request is refused: {refusal.message}",)
+        return (
+            *spelling,
+            f"at present such a request is refused: {refusal.message}",
+        )
 
 
 def _unhandled(request: AxpIntent, plan: Plan, nearest: str | None) -> tuple[str, ...]:

@@ -16,19 +16,20 @@ func (d *Directory) People(ctx context.Context) ([]Person, error) {
 	return fetchList[Person](ctx, d.client, "people", nil, "/v1/people")
 }
 
-// AddPerson adds a person. fields may be nil: name, roles, zone, hours, addresses, absences, preferences.
-func (d *Directory) AddPerson(ctx context.Context, email string, fields Object) (*Person, error) {
+// AddPerson adds a person. fields may be nil: name, roles, zone, hours, addresses, absences, preferences. Warnings say
+// what else the change does, for example that self-approval has ended.
+func (d *Directory) AddPerson(ctx context.Context, email string, fields Object) (*Person, []string, error) {
 	body := Object{"email": email}
 	for name, value := range fields {
 		body[name] = value
 	}
-	return write[Person](ctx, d, http.MethodPost, "person", body, false, "/v1/people")
+	return warned[Person](ctx, d, http.MethodPost, "person", body, false, "/v1/people")
 }
 
 // ChangePerson updates a person (address or id); omitted fields are unchanged. Warnings say which open tasks the change
 // leaves understaffed.
 func (d *Directory) ChangePerson(ctx context.Context, who string, fields Object) (*Person, []string, error) {
-	return warned[Person](ctx, d, http.MethodPatch, "person", fields, "/v1/people/%s", who)
+	return warned[Person](ctx, d, http.MethodPatch, "person", fields, true, "/v1/people/%s", who)
 }
 
 // Sessions returns the sessions of a person (address or id, or "me"); owners and admins may list those of others.
@@ -149,7 +150,7 @@ type TeamRequest struct {
 func (d *Directory) SetTeam(ctx context.Context, name string, team TeamRequest) (*Team, []string, error) {
 	body := given(team)
 	body["members"] = append([]string{}, team.Members...)
-	return warned[Team](ctx, d, http.MethodPut, "team", body, "/v1/teams/%s", name)
+	return warned[Team](ctx, d, http.MethodPut, "team", body, true, "/v1/teams/%s", name)
 }
 
 // Policies returns all named policies.
@@ -266,9 +267,9 @@ func write[T any](
 
 // warned is a write that may be repeated, and whose response may have warnings.
 func warned[T any](
-	ctx context.Context, d *Directory, method, name string, body Object, path string, ids ...string,
+	ctx context.Context, d *Directory, method, name string, body Object, repeatable bool, path string, ids ...string,
 ) (*T, []string, error) {
-	answer, err := d.write(ctx, method, body, true, path, ids...)
+	answer, err := d.write(ctx, method, body, repeatable, path, ids...)
 	if err != nil {
 		return nil, nil, err
 	}

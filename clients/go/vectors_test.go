@@ -316,7 +316,8 @@ func (p *player) call(ctx context.Context, client *signoff.Client, one step) (an
 	case "directory.people":
 		return client.Directory.People(ctx)
 	case "directory.add_person":
-		return client.Directory.AddPerson(ctx, with.text("email"), with.rest("email"))
+		person, warnings, err := client.Directory.AddPerson(ctx, with.text("email"), with.rest("email"))
+		return withWarnings(person, warnings), err
 	case "directory.change_person":
 		person, warnings, err := client.Directory.ChangePerson(ctx, with.text("who"), with.rest("who"))
 		return withWarnings(person, warnings), err

@@ -190,6 +190,13 @@ def test_scenarios_validate_fails_for_an_invalid_bundle(run: Run, stub: Stub) ->
     assert run("scenarios", "validate", "-", input="{}").exit_code == 0
 
 
+def test_people_add_says_what_else_it_changes(run: Run, stub: Stub) -> None:
+    person = {"email": "ann@acme.example", "roles": ["auditor"]}
+    stub.on("POST", "/v1/people", Answer({"ok": True, "person": person, "warnings": ["self-approval ends"]}))
+    result = run("people", "add", "ann@acme.example", "--role", "auditor")
+    assert result.stdout == "added: ann@acme.example (auditor)\nwarning: self-approval ends\n"
+
+
 def test_scenarios_apply_prints_the_intent(run: Run, stub: Stub) -> None:
     stub.on("POST", "/v1/scenarios/apply", Answer({"ok": True, "intent_id": INTENT, "warnings": ["odd"]}))
     result = run("scenarios", "apply", "-", input='{"scenario_id": "s"}')

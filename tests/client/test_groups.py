@@ -27,7 +27,10 @@ def live(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Live]:
 def test_the_directory_is_changed_and_read(live: Live) -> None:
     with Client(live.url, live.owner_key) as client:
         people = client.directory
-        assert people.add_person("ann@groups.example", name="Ann")["roles"] == ["approver"]
+        added = people.add_person("ann@groups.example", name="Ann")
+        assert added["roles"] == ["approver"]
+        [warning] = added["warnings"]
+        assert warning.startswith("from now on nobody decides their own requests")
         assert people.change_person("ann@groups.example", zone="Europe/Berlin")["zone"] == "Europe/Berlin"
         assert people.set_team("sre", ["ann@groups.example"])["members"] == ["ann@groups.example"]
         assert people.set_policy("prod", POLICY)["version"] == 1

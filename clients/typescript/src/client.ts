@@ -536,8 +536,8 @@ export class Directory extends Methods {
   }
 
   /** Add a person. */
-  async addPerson(person: CreatePerson, options?: CallOptions): Promise<PersonOut> {
-    return this.do(write("POST", "/v1/people", "person", person), options);
+  async addPerson(person: CreatePerson, options?: CallOptions): Promise<Warned<PersonOut>> {
+    return this.do(warned(write("POST", "/v1/people", "person", person)), options);
   }
 
   /** Update a person (address or id); omitted fields are unchanged. */

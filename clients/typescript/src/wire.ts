@@ -1789,7 +1789,7 @@ export interface PersonOut {
   readonly created_at: string;
 }
 
-/** One person. warnings: open tasks that the change leaves understaffed. */
+/** One person. warnings: open tasks that the change leaves understaffed, and the end of self-approval. */
 export interface PersonResponse {
   /** True: the request was carried out. */
   readonly ok: boolean;

@@ -400,7 +400,7 @@ class DirectoryMethods(Methods):
     @request
     def add_person(self, /, email: str, **fields: Any) -> ApiCall[Json]:
         """Add a person. fields: name, roles, zone, hours, addresses, absences, preferences."""
-        return _write("POST", "/v1/people", "person", {"email": email, **fields})
+        return _warned(_write("POST", "/v1/people", "person", {"email": email, **fields}))
 
     @request
     def change_person(self, /, who: str, **fields: Any) -> ApiCall[Json]:

@@ -83,7 +83,7 @@ class PersonOut(Struct, kw_only=True):
 
 
 class PersonResponse(Ok, kw_only=True):
-    """One person. warnings: open tasks that the change leaves understaffed."""
+    """One person. warnings: open tasks that the change leaves understaffed, and the end of self-approval."""
 
     person: Annotated[PersonOut, about("The person.")]
     warnings: Warnings = ()

@@ -49,7 +49,7 @@ from signoff.engine.identity.keys import Keys
 from signoff.engine.identity.sessions import Sessions
 from signoff.engine.loop import Loop
 from signoff.engine.metrics import IN_FLIGHT, LOOPS, QUEUED, STREAMS, Metrics, Snapshot
-from signoff.engine.off_loop import Aside
+from signoff.engine.off_loop import OffLoop
 from signoff.engine.planning.planner import Planner
 from signoff.engine.read.lists import Lists
 from signoff.engine.read.totals import ServiceTotals
@@ -102,7 +102,7 @@ class Components:
         self.recent = RecentCommits(
             alone=not remote and siblings is None, receives_commits=self._receives_commits
         )
-        self.aside = Aside()
+        self.off_loop = OffLoop()
         self.metrics = Metrics()
         self.tracer = Tracer(config.otel_endpoint, __version__) if config.otel_endpoint else None
         self.committer = Committer(
@@ -246,12 +246,12 @@ class Components:
         self.desks = make_desks(self.config, self.channels, self.chats, self.clock)
 
     def _make_state(self, database: str) -> AppState:
-        view, openings = View(self.store, self.recent, self.aside), CardOpenings(self.store, self.clock)
+        view, openings = View(self.store, self.recent, self.off_loop), CardOpenings(self.store, self.clock)
         return AppState(
-            aside=self.aside,
+            off_loop=self.off_loop,
             engine=self.engine,
             view=view,
-            lists=Lists(self.store, self.aside),
+            lists=Lists(self.store, self.off_loop),
             reruns=Reruns(self.engine, view),
             keys=self.keys,
             directory=self.directory,
@@ -264,7 +264,7 @@ class Components:
             erasure=PersonErasure(self.store, self.directory, self.clock, self._outdated),
             understaffed_checks=self.understaffed_checks,
             reassignments=BulkReassignment(self.engine, self.store, self.directory),
-            bulk=BulkAnswers(self.engine, view, self.aside, openings),
+            bulk=BulkAnswers(self.engine, view, self.off_loop, openings),
             card_openings=openings,
             sessions=self.sessions,
             device_logins=self.device_logins,

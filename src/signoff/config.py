@@ -108,7 +108,7 @@ class Config:
         "1", "Number of worker processes that share the port and the work; auto: one per core."
     )
     queue_limit: int = _row(
-        4096, "Maximum queued commands of this process; beyond it the server answers 503.", least=1
+        4096, "Maximum queued commands of this process; above this limit the server answers 503.", least=1
     )
     max_body: int = _row(131072, "Maximum request body in bytes.", least=1024)
     max_header_bytes: int = _row(32768, "Maximum request line and headers in bytes.", least=4096)
@@ -123,19 +123,19 @@ class Config:
     )
     max_rate: int = _row(
         200,
-        "Requests per second per person or agent (5-second average), counted by each server; beyond it 429. "
+        "Requests per second per person or agent (5-second average), counted by each server; above this limit 429. "
         "0: unlimited.",
     )
     max_rate_services: int = _row(0, "The same per service.")
     max_streams: int = _row(
         200,
-        "Concurrent streams and long polls per person or agent, counted by each server; beyond it 429. "
+        "Concurrent streams and long polls per person or agent, counted by each server; above this limit 429. "
         "0: unlimited.",
     )
     max_streams_services: int = _row(0, "The same per service.")
     max_open: int = _row(
         10_000,
-        "Open intents per person or agent, counted in the database; beyond it new ones are refused with 429. "
+        "Open intents per person or agent, counted in the database; above this limit new ones are refused with 429. "
         "0: unlimited.",
     )
     max_open_services: int = _row(0, "The same per service.")
@@ -145,7 +145,8 @@ class Config:
     )
     max_connections: int = _row(
         0,
-        "Maximum open connections of this process; beyond it the server answers 503. 0: as many as the system allows.",
+        "Maximum open connections of this process; above this limit the server answers 503. "
+        "0: as many as the system allows.",
     )
     retention: timedelta | None = _row(  # noqa: RUF009
         None, "How long final intents and their history are kept; off: forever.", least=HOUR, kind=timedelta
@@ -429,10 +430,10 @@ def rows() -> Iterator[SettingRow]:
                 yield SettingRow(one.name, str, "", one.help, hide=one.hide, channel=True)
             continue
         default: Any = item.default
-        given = dict(item.metadata)
-        named = given.pop("kind")
+        metadata = dict(item.metadata)
+        named = metadata.pop("kind")
         kind = bool if default is None else Path if isinstance(default, Path) else type(default)
-        yield SettingRow(item.name, named or kind, default, **given)
+        yield SettingRow(item.name, named or kind, default, **metadata)
 
 
 def _channel_settings() -> Iterator[Setting]:
@@ -454,9 +455,9 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> LoadedSetti
     origins: dict[str, str] = {}
     for row in rows():
         found = _from_environment(row, environ)
-        given = flags.get(row.name)
-        if given is not None:
-            if isinstance(given, str) and not given.strip():
+        value = flags.get(row.name)
+        if value is not None:
+            if isinstance(value, str) and not value.strip():
                 # usually an unset variable in a script; an empty host would listen on all interfaces
                 raise Invalid(
                     "empty_setting",
@@ -464,7 +465,7 @@ def load(flags: Mapping[str, object], environ: Mapping[str, str]) -> LoadedSetti
                     field=row.name,
                     hint="Give it a value, or omit it.",
                 )
-            values[row.name] = row.parse(given) if isinstance(given, str) else given
+            values[row.name] = row.parse(value) if isinstance(value, str) else value
             origins[row.name] = f"flag {row.flag}"
         elif found is not None:
             origins[row.name], text = found

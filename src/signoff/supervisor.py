@@ -230,10 +230,10 @@ class Supervisor:
                 if other is not worker:
                     other.send(frame)
 
-    def _is_ready(self, worker: _Worker, given: Any) -> None:
+    def _is_ready(self, worker: _Worker, first: Any) -> None:
         worker.ready = True
         if self._first is None and not self._stopping_since:
-            self._first = given
+            self._first = first
             for other in self._workers:
                 if not other.pid:
                     self._start(other)

@@ -298,7 +298,7 @@ class Server:
 
     async def _answer_one(self, task: Task) -> None:
         self._asked[task.task_id] = task
-        answer = next((given for rule in reversed(self._rules) if (given := rule(task)) is not None), None)
+        answer = next((reply for rule in reversed(self._rules) if (reply := rule(task)) is not None), None)
         if answer is None or not answer.outcome:
             return
         if answer.edit and not same_json({**task.payload, **answer.edit}, task.payload):

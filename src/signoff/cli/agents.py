@@ -146,12 +146,12 @@ def set_limits(
         "max_intents_per_day": per_day,
         "max_cost_per_day_usd": cost_per_day,
     }
-    given = {name: value for name, value in asked.items() if value is not None}
-    if not given and not unlimited:
+    chosen = {name: value for name, value in asked.items() if value is not None}
+    if not chosen and not unlimited:
         raise click.UsageError("Name at least one limit, or --none.")
-    if given and unlimited:
+    if chosen and unlimited:
         raise click.UsageError("--none removes all limits and cannot be combined with a limit.")
-    _show_limits(session, "PUT", agent, given)
+    _show_limits(session, "PUT", agent, chosen)
 
 
 def _show_limits(session: Remote, method: str, agent: str, body: dict[str, Any] | None = None) -> None:

@@ -119,11 +119,11 @@ def _left_out(
     while they are empty, so only here is it seen that they no longer are.
     """
     emails = {(one.get("after") or one.get("before") or {}).get("id"): one["name"] for one in changes}
-    for who, given in (document.get("people") or {}).items():
+    for who, fields in (document.get("people") or {}).items():
         name = str(who).strip().removeprefix("person:")
         email = emails.get(name) or name.lower()
         has = (present.get("people") or {}).get(email) or {}
-        yield from ((email, field) for field in _LEFT_OUT if field in has and field not in given)
+        yield from ((email, field) for field in _LEFT_OUT if field in has and field not in fields)
 
 
 def apply_shown(
@@ -152,13 +152,13 @@ def apply_shown(
     session.out.one(applied, "changed", [f"applied: {count} changed"])
 
 
-def with_addresses(session: Remote, given: Mapping[str, Any]) -> Mapping[str, Any]:
+def with_addresses(session: Remote, response: Mapping[str, Any]) -> Mapping[str, Any]:
     """The changes with people's addresses instead of their ids, so that a reader sees who is meant."""
-    changes = given.get("changes") or []
+    changes = response.get("changes") or []
     if '"per_' not in json.dumps(changes):
-        return given
+        return response
     addresses = {str(one["id"]): str(one["email"]) for one in session.client.directory.people()}
-    return {**given, "changes": _replaced(changes, addresses)}
+    return {**response, "changes": _replaced(changes, addresses)}
 
 
 def _replaced(value: Any, names: Mapping[str, str]) -> Any:
@@ -194,10 +194,10 @@ def preview_lines(planned: Mapping[str, Any]) -> list[str]:
     return lines if planned.get("changed") else [*lines, "No changes."]
 
 
-def changed_lines(given: Mapping[str, Any]) -> list[str]:
+def changed_lines(response: Mapping[str, Any]) -> list[str]:
     """What changes, one line per change."""
     lines = []
-    for change in given.get("changes") or ():
+    for change in response.get("changes") or ():
         fields = (
             f" ({', '.join(change['fields'])})" if change["action"] == "change" and change["fields"] else ""
         )

@@ -81,8 +81,8 @@ class DataCommand(OnceCommand):
         for param in self.params:
             if ctx.get_parameter_source(str(param.name)) is not ParameterSource.COMMANDLINE:
                 continue
-            given = ctx.params.get(str(param.name), kept.get(param.name))
-            words = [given] if isinstance(given, str) else given if isinstance(given, tuple) else ()
+            value = ctx.params.get(str(param.name), kept.get(param.name))
+            words = [value] if isinstance(value, str) else value if isinstance(value, tuple) else ()
             if param.name in ("json", *self.clearing) or not any(_blank(word) for word in words):
                 continue
             named = param.opts[0] if isinstance(param, click.Option) else param.human_readable_name
@@ -146,16 +146,16 @@ class RemoteCommand(DataCommand):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         rest = super().parse_args(ctx, args)
-        given = ctx.meta.get(_META, {})
+        options = ctx.meta.get(_META, {})
         ctx.obj = Remote(
             ctx.obj.out,
             ctx,
-            given.get("url"),
-            given.get("key_file"),
-            given.get("context"),
-            bool(given.get("verbose")),
+            options.get("url"),
+            options.get("key_file"),
+            options.get("context"),
+            bool(options.get("verbose")),
             may_change=self.may_change,
-            dry_run=bool(given.get("dry_run")),
+            dry_run=bool(options.get("dry_run")),
         )
         return rest
 
@@ -205,9 +205,9 @@ def without_dry_run(why: str) -> click.Option:
     )
 
 
-def output(given: Mapping[str, Any], fields: Sequence[str]) -> Output:
+def output(options: Mapping[str, Any], fields: Sequence[str]) -> Output:
     """The Output for the common options; stops the command if they contradict each other."""
-    wanted, listed = given.get("output"), given.get("json")
+    wanted, listed = options.get("output"), options.get("json")
     if listed is not None and wanted in ("table", "id"):
         raise CommandFailed(ExitCode.USAGE, f"--json and --output {wanted} cannot be combined.")
     picked = [name.strip() for name in (listed or "").split(",") if name.strip()]
@@ -217,9 +217,11 @@ def output(given: Mapping[str, Any], fields: Sequence[str]) -> Output:
             ExitCode.USAGE, f"There is no field {wrong[0]!r}.", hint="Fields: " + ", ".join(fields)
         )
     out = Output(cast("Format", wanted or ("json" if listed is not None else "table")), tuple(picked))
-    if given.get("no_color") and given.get("color") == "always":
+    if options.get("no_color") and options.get("color") == "always":
         raise CommandFailed(ExitCode.USAGE, "--no-color and --color always cannot be combined.")
-    out.colour = wants_colour("never" if given.get("no_color") else given.get("color") or "auto", out.stream)
-    out.quiet = bool(given.get("quiet"))
+    out.colour = wants_colour(
+        "never" if options.get("no_color") else options.get("color") or "auto", out.stream
+    )
+    out.quiet = bool(options.get("quiet"))
     out.now = local_now() if out.stream.isatty() else None
     return out

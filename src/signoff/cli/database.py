@@ -23,9 +23,9 @@ def db() -> None:
 
 
 @click.pass_obj
-def _migrate(session: CommandContext, /, **given: Any) -> None:
+def _migrate(session: CommandContext, /, **options: Any) -> None:
     """Migrate the database schema, as `signoff up` does at start."""
-    config = configured(given)
+    config = configured(options)
     with server_part("signoff db migrate"), database_named(config):
         from signoff.maintenance import migrate
 
@@ -35,12 +35,12 @@ def _migrate(session: CommandContext, /, **given: Any) -> None:
 
 
 @click.pass_obj
-def _backup(session: CommandContext, /, target: Path, **given: Any) -> None:
+def _backup(session: CommandContext, /, target: Path, **options: Any) -> None:
     """Write a consistent copy of a SQLite database to TARGET.
 
     TARGET is a new file. The server can keep running.
     """
-    config = configured(given)
+    config = configured(options)
     if target.exists():
         raise CommandFailed(
             ExitCode.CONFLICT, f"{target} exists already.", hint="Choose a file that does not exist."
@@ -55,7 +55,7 @@ def _backup(session: CommandContext, /, target: Path, **given: Any) -> None:
 
 
 @click.pass_obj
-def _restore(session: CommandContext, /, file: Path, **given: Any) -> None:
+def _restore(session: CommandContext, /, file: Path, **options: Any) -> None:
     """Restore a SQLite database from a backup FILE.
 
     FILE is what `signoff db backup` wrote. Stop the server first.
@@ -63,7 +63,7 @@ def _restore(session: CommandContext, /, file: Path, **given: Any) -> None:
     The copy is verified before and after. The existing database is kept next to it under another name. If the command
     is interrupted, the database is intact: either the old one or the copy.
     """
-    config = configured(given)
+    config = configured(options)
     with server_part("signoff db restore"):
         from signoff.maintenance import restore
 
@@ -76,14 +76,14 @@ def _restore(session: CommandContext, /, file: Path, **given: Any) -> None:
 
 
 @click.pass_obj
-def _owner_key(session: CommandContext, /, email: str, workspace: str, **given: Any) -> None:
+def _owner_key(session: CommandContext, /, email: str, workspace: str, **options: Any) -> None:
     """Create a new API key for an owner.
 
     The owner is EMAIL, by default the first owner.
 
     It is shown once. The change log (`signoff changes list`) records that the operator created it.
     """
-    config = configured(given)
+    config = configured(options)
     with server_part("signoff db owner-key"), database_named(config):
         from signoff.maintenance import owner_key
 
@@ -94,13 +94,13 @@ def _owner_key(session: CommandContext, /, email: str, workspace: str, **given: 
 
 
 @click.pass_obj
-def _signin_link(session: CommandContext, /, email: str, workspace: str, **given: Any) -> None:
+def _signin_link(session: CommandContext, /, email: str, workspace: str, **options: Any) -> None:
     """Create a single-use sign-in link for EMAIL, valid for 15 minutes.
 
     It counts as a sign-in by e-mail: give it only to that person, in person or by phone. The change log (`signoff
     changes list`) records that the operator created it.
     """
-    config = configured(given)
+    config = configured(options)
     with server_part("signoff db signin-link"), database_named(config):
         from signoff.maintenance import signin_link
 
@@ -120,12 +120,12 @@ def _signin_link(session: CommandContext, /, email: str, workspace: str, **given
 
 
 @click.pass_obj
-def _add_workspace(session: CommandContext, /, name: str, owner: str, **given: Any) -> None:
+def _add_workspace(session: CommandContext, /, name: str, owner: str, **options: Any) -> None:
     """Create the workspace NAME (ORGANIZATION/NAME), even in another organization.
 
     Its owner's key is shown once. The server can keep running.
     """
-    config = configured(given)
+    config = configured(options)
     organization, _, last = name.partition("/")
     with server_part("signoff db add-workspace"), database_named(config):
         from signoff.maintenance import add_workspace

@@ -101,8 +101,8 @@ def _host() -> str:
 
 def _seconds(value: object, most: float) -> float:
     """A duration that the server named, within bounds."""
-    given = value if isinstance(value, int | float) else _SLOWER
-    return float(min(max(given, _SHORTEST_PAUSE), most))  # bounded first: an int may be too large for a float
+    pause = value if isinstance(value, int | float) else _SLOWER
+    return float(min(max(pause, _SHORTEST_PAUSE), most))  # bounded first: an int may be too large for a float
 
 
 def _expired(lost: bool) -> CommandFailed:

@@ -305,13 +305,13 @@ def _of_another_server(session: Remote, config: Config) -> Iterator[DoctorCheck]
         )
 
 
-def checks_of(session: Remote, config: Config, given: Mapping[str, Any]) -> list[DoctorCheck]:
-    """All checks. ``given``: the options of the command, which may name a database."""
+def checks_of(session: Remote, config: Config, options: Mapping[str, Any]) -> list[DoctorCheck]:
+    """All checks. ``options``: the options of the command, which may name a database."""
     checks = [*_attempt("server", lambda: _server(session))]
     if checks[0].level != "problem":
         checks += _attempt("key", lambda: _key(session))
     local = not config.database.startswith("sqlite:") or config.data.is_dir()
-    named = given.get("data") is not None or given.get("database") is not None
+    named = options.get("data") is not None or options.get("database") is not None
     if named or (session.url is None and local):
         checks += _files(config)
         file = config.data / "signoff.db"
@@ -334,9 +334,9 @@ def checks_of(session: Remote, config: Config, given: Mapping[str, Any]) -> list
 
 
 @click.pass_obj
-def _doctor(session: Remote, /, **given: Any) -> ExitCode:
+def _doctor(session: Remote, /, **options: Any) -> ExitCode:
     """Check the server, the key and, if local, the database. Exit code 1 when there is a problem."""
-    checks = checks_of(session, configured(given), given)
+    checks = checks_of(session, configured(options), options)
     session.out.many([asdict(check) for check in checks], _COLUMNS, "subject", "")
     return ExitCode.FAILURE if any(check.level == "problem" for check in checks) else ExitCode.OK
 

@@ -216,7 +216,7 @@ def _sentence(error: Exception) -> str:
         details = error.details
         who, via = details.get("decided_by_name") or details.get("decided_by", ""), details.get("via", "")
         at = error.details.get("decided_at", "")
-        how = "".join(f" {word} {given}" for word, given in (("by", who), ("at", at), ("via", via)) if given)
+        how = "".join(f" {word} {value}" for word, value in (("by", who), ("at", at), ("via", via)) if value)
         return f"Already decided: {error.outcome}{how}."
     if isinstance(error, e.RequestRefused):
         return (

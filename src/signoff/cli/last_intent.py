@@ -38,4 +38,4 @@ def _known(path: Path) -> dict[str, str]:
     except (OSError, ValueError, RecursionError):
         return {}
     items = found.items() if isinstance(found, dict) else ()
-    return {url: given for url, given in items if isinstance(given, str)}
+    return {url: intent_id for url, intent_id in items if isinstance(intent_id, str)}

@@ -64,8 +64,8 @@ class Root(Lazy):
 
     def main(self, args: Sequence[str] | None = None, *rest: Any, **extra: Any) -> NoReturn:
         extra.update(standalone_mode=False, prog_name="signoff")
-        given = sys.argv[1:] if args is None else list(args)
-        if sorted(given) in (["--help", "--json"], ["--json", "-h"]):
+        arguments = sys.argv[1:] if args is None else list(args)
+        if sorted(arguments) in (["--help", "--json"], ["--json", "-h"]):
             args = ["commands", "--json"]
         open_closed_streams()
         print_anything()

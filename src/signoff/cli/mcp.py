@@ -26,7 +26,7 @@ _GIVEN: Final = ParameterSource.COMMANDLINE
 _STDERR: Final = "%(levelname)s %(name)s: %(message)s"
 
 
-def _mcp(**given: Any) -> None:
+def _mcp(**options: Any) -> None:
     """Run an MCP server, through which agents request approvals.
 
     It uses stdin and stdout, as MCP hosts expect, or with --http streamable HTTP, where every request sends its key
@@ -34,11 +34,11 @@ def _mcp(**given: Any) -> None:
     of another MCP server, and holds the calls that the file names until people have approved them.
     """
     for name in _HTTP:
-        if given[name] and not given["http"]:
+        if options[name] and not options["http"]:
             raise click.UsageError(f"--{name.replace('_', '-')} needs --http.")
-    if given["gateway"] and click.get_current_context().get_parameter_source("repeat_for") is _GIVEN:
+    if options["gateway"] and click.get_current_context().get_parameter_source("repeat_for") is _GIVEN:
         raise click.UsageError("--repeat-for has no effect with --gateway.")
-    if given["http"] and given["key_file"]:
+    if options["http"] and options["key_file"]:
         raise click.UsageError(
             "--key-file and --http cannot be combined: over HTTP, requests bring their keys."
         )
@@ -50,39 +50,39 @@ def _mcp(**given: Any) -> None:
     logging.basicConfig(level=logging.WARNING, stream=sys.stderr, format=_STDERR)
     # Neither belongs in a host's log: a wait that ends is normal, and a failure is an error of its call.
     logging.getLogger("signoff").setLevel(logging.ERROR)
-    anyio.run(_serve, given)
+    anyio.run(_serve, options)
 
 
-async def _serve(given: dict[str, Any]) -> None:
+async def _serve(options: dict[str, Any]) -> None:
     from signoff.mcp.callers import EachKey
     from signoff.mcp.server import build
     from signoff.mcp.transports import http_app, serve_http, serve_stdio
 
-    repeat_for = timedelta(seconds=given["repeat_for"])
+    repeat_for = timedelta(seconds=options["repeat_for"])
 
     def connect(key: str | None) -> "OneKey":
         from signoff.mcp.callers import OneKey
         from signoff.mcp.guard import GuardedClient
 
-        client = GuardedClient(given["url"], key)
-        return OneKey(client, people=given["allow_person_key"], repeat_for=repeat_for)
+        client = GuardedClient(options["url"], key)
+        return OneKey(client, people=options["allow_person_key"], repeat_for=repeat_for)
 
     callers: Callers
     keys = EachKey(connect)
-    if given["http"]:
+    if options["http"]:
         callers = keys
     else:
-        callers = connect(_key(given["key_file"]))
-        await _greet(callers, given["allow_person_key"])
+        callers = connect(_key(options["key_file"]))
+        await _greet(callers, options["allow_person_key"])
     upstream = None
     try:
-        if given["gateway"]:
-            server, upstream = await _gateway(Path(given["gateway"]), callers)
+        if options["gateway"]:
+            server, upstream = await _gateway(Path(options["gateway"]), callers)
         else:
             server = build(callers)
-        if given["http"]:
-            app = http_app(server, keys, given["allowed_host"])
-            await serve_http(app, given["host"] or "127.0.0.1", given["port"] or 8110, _announce)
+        if options["http"]:
+            app = http_app(server, keys, options["allowed_host"])
+            await serve_http(app, options["host"] or "127.0.0.1", options["port"] or 8110, _announce)
         else:
             await serve_stdio(server, changes=upstream is not None)
     finally:

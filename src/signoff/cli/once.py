@@ -12,9 +12,9 @@ class OnceCommand(click.Command):
         return super().parse_args(ctx, args)
 
     def _refuse_twice(self, ctx: click.Context, args: list[str]) -> None:
-        _, _, given = self.make_parser(ctx).parse_args(args=args)
+        _, _, order = self.make_parser(ctx).parse_args(args=args)
         seen = set[str]()
-        for param in given:
+        for param in order:
             if not isinstance(param, click.Option) or param.multiple or param.count:
                 continue
             if param.is_flag and not param.secondary_opts:

@@ -58,14 +58,14 @@ def _about(command: Any) -> Any:
     return command
 
 
-def _given_options(given: dict[str, Any]) -> dict[str, Any]:
-    fields = {name: value for name in ("name", "zone") if (value := given[name]) is not None}
-    if given["hours"]:
-        fields["hours"] = _hours(given["hours"], given["zone"])
-    if given["roles"]:
-        fields["roles"] = list(given["roles"])
-    if given["addresses"]:
-        pairs = [text.partition("=") for text in given["addresses"]]
+def _given_options(options: dict[str, Any]) -> dict[str, Any]:
+    fields = {name: value for name in ("name", "zone") if (value := options[name]) is not None}
+    if options["hours"]:
+        fields["hours"] = _hours(options["hours"], options["zone"])
+    if options["roles"]:
+        fields["roles"] = list(options["roles"])
+    if options["addresses"]:
+        pairs = [text.partition("=") for text in options["addresses"]]
         if any(not name or not address for name, _, address in pairs):
             raise CommandFailed(
                 ExitCode.USAGE, "An address is CHANNEL=ADDRESS, such as email=ann.private@acme.example."
@@ -89,9 +89,9 @@ def _hours(written: str, zone: str | None) -> dict[str, Any] | bool:
 @people.command("add", cls=ChangingCommand, fields=PersonOut)
 @click.argument("email")
 @_about
-def add(session: Remote, /, email: str, **given: Any) -> None:
+def add(session: Remote, /, email: str, **options: Any) -> None:
     """Add a person; without --role as an approver."""
-    _show(session, session.client.directory.add_person(email, **_given_options(given)), "added")
+    _show(session, session.client.directory.add_person(email, **_given_options(options)), "added")
 
 
 @people.command("set", cls=ChangingCommand, fields=PersonOut, clearing=("name", "zone"))
@@ -99,12 +99,12 @@ def add(session: Remote, /, email: str, **given: Any) -> None:
 @click.option("--active/--inactive", default=None, help="Whether the person has access.")
 @click.option("--yes", "-y", is_flag=True, help="Skip the confirmation prompt for a person with open tasks.")
 @_about
-def change(session: Remote, /, who: str, active: bool | None, yes: bool, **given: Any) -> None:
+def change(session: Remote, /, who: str, active: bool | None, yes: bool, **options: Any) -> None:
     """Update a person; omitted fields are unchanged.
 
     WHO is an address or id.
     """
-    fields = _given_options(given) | ({} if active is None else {"active": active})
+    fields = _given_options(options) | ({} if active is None else {"active": active})
     if not fields:
         raise CommandFailed(ExitCode.USAGE, "No changes were given.", hint="See: signoff people set --help")
     if active is False:
@@ -114,10 +114,10 @@ def change(session: Remote, /, who: str, active: bool | None, yes: bool, **given
     _show(session, session.client.directory.change_person(who, **fields), "changed")
 
 
-def _lost_roles(session: Remote, who: str, given: dict[str, Any]) -> list[str]:
-    if "roles" not in given:
+def _lost_roles(session: Remote, who: str, fields: dict[str, Any]) -> list[str]:
+    if "roles" not in fields:
         return []
-    return sorted({*_found(session, who).get("roles", ())} - {*given["roles"]})
+    return sorted({*_found(session, who).get("roles", ())} - {*fields["roles"]})
 
 
 def _agree_to_lose(session: Remote, who: str, act: str, yes: bool) -> None:

@@ -24,9 +24,9 @@ def config() -> None:
 
 
 @click.pass_obj
-def _show(session: CommandContext, /, origin: bool, **given: Any) -> None:
+def _show(session: CommandContext, /, origin: bool, **options: Any) -> None:
     """Show the effective settings and their origin."""
-    loaded = load(given, os.environ)
+    loaded = load(options, os.environ)
     for warning in loaded.warnings:
         session.out.note(f"warning: {warning}")
     try:

@@ -80,7 +80,7 @@ def _parts(value: str) -> Iterator[str]:
 
 
 @click.pass_obj
-def _bundle(session: Remote, /, file: Path, logs: tuple[Path, ...], **given: Any) -> ExitCode:
+def _bundle(session: Remote, /, file: Path, logs: tuple[Path, ...], **options: Any) -> ExitCode:
     """Write a zip file for support: versions, settings, checks, metrics and the end of log files.
 
     Secrets are masked; names are not, so read it before you send it. It is written even if the server does not respond.
@@ -89,12 +89,12 @@ def _bundle(session: Remote, /, file: Path, logs: tuple[Path, ...], **given: Any
         raise CommandFailed(
             ExitCode.CONFLICT, f"{file} exists already.", hint="Choose a file that does not exist."
         )
-    loaded = load(given, os.environ)
+    loaded = load(options, os.environ)
     clean = _Cleaner(loaded, _credentials(session, loaded))
     written: dict[str, int] = {}
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as bundle:
-        for name, text in _contents(session, loaded, given, logs):
+        for name, text in _contents(session, loaded, options, logs):
             body = clean(text).encode("utf-8", "replace")
             bundle.writestr(name, body)
             written[name] = len(body)
@@ -108,13 +108,13 @@ def _bundle(session: Remote, /, file: Path, logs: tuple[Path, ...], **given: Any
 
 
 def _contents(
-    session: Remote, loaded: LoadedSettings, given: Mapping[str, Any], logs: tuple[Path, ...]
+    session: Remote, loaded: LoadedSettings, options: Mapping[str, Any], logs: tuple[Path, ...]
 ) -> Iterator[tuple[str, str]]:
     yield "README.txt", _ABOUT
     yield "versions.json", safe_json(_versions(), indent=2)
     yield "settings.json", safe_json(list(shown_settings(loaded)), indent=2)
     yield "server.json", safe_json(dict(_server(session)), indent=2)
-    checks = [asdict(check) for check in checks_of(session, loaded.config, given)]
+    checks = [asdict(check) for check in checks_of(session, loaded.config, options)]
     yield "doctor.json", safe_json(checks, indent=2)
     yield "metrics.txt", _tried(lambda: _metrics(session))
     for number, path in enumerate(logs, start=1):

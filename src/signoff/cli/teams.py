@@ -75,12 +75,12 @@ def _agree_to_lose(
 ) -> None:
     """Before a team loses members, its rotation, channel or mailbox, show them and the open tasks, and ask."""
     team = next((one for one in session.client.directory.teams() if one.get("name") == name), {})
-    given = {member.removeprefix("person:").lower() for member in members}
-    if any("@" not in member for member in given):
-        given |= {
-            str(one["email"]).lower() for one in session.client.directory.people() if one["id"] in given
+    named = {member.removeprefix("person:").lower() for member in members}
+    if any("@" not in member for member in named):
+        named |= {
+            str(one["email"]).lower() for one in session.client.directory.people() if one["id"] in named
         }
-    gone = [str(member) for member in team.get("members") or () if str(member).lower() not in given]
+    gone = [str(member) for member in team.get("members") or () if str(member).lower() not in named]
     lines = [f"{member} leaves the team.{_waiting_for(session, member)}" for member in gone]
     lines += [f"The team loses its {what}." for what, value in has.items() if team.get(what) and not value]
     if lines:

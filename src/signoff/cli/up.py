@@ -52,9 +52,9 @@ def flags(*names: str) -> list[click.Parameter]:
     return [flag(row) for row in sorted(shown, key=lambda row: row.name not in _FIRST)]
 
 
-def configured(given: Mapping[str, Any]) -> Config:
+def configured(options: Mapping[str, Any]) -> Config:
     """The active settings. Warns on stderr about each variable that looks like a setting but is not one."""
-    loaded = load(given, os.environ)
+    loaded = load(options, os.environ)
     for warning in loaded.warnings:
         Output().note(f"warning: {warning}")
     loaded.config.check_urls()
@@ -74,13 +74,13 @@ def database_named(config: Config) -> Iterator[None]:
 
 
 @click.pass_context
-def _up(ctx: click.Context, /, open_browser: bool, **given: Any) -> None:
+def _up(ctx: click.Context, /, open_browser: bool, **options: Any) -> None:
     """Run the server until Ctrl-C.
 
     The first start creates a workspace, its owner and the owner's key, and writes the key to credentials.json in the
     data folder, where the other commands find it.
     """
-    config = configured(given)
+    config = configured(options)
     with server_part("signoff up"):
         from signoff.logs import start_logging
         from signoff.serving import serve

@@ -83,8 +83,8 @@ def open_receiver(url: str, secret_file: str | None, environ: Mapping[str, str] 
             "Webhooks are sent only to this machine from here.",
             hint="Use http://127.0.0.1:PORT/PATH. The server posts to other addresses: SIGNOFF_WEBHOOK_URL.",
         )
-    given = read_text(Path(secret_file)).strip() if secret_file else environ.get("SIGNOFF_WEBHOOK_SECRET", "")
-    return Receiver(address, _key(given) if given or secret_file else b"")
+    text = read_text(Path(secret_file)).strip() if secret_file else environ.get("SIGNOFF_WEBHOOK_SECRET", "")
+    return Receiver(address, _key(text) if text or secret_file else b"")
 
 
 def _key(secret: str) -> bytes:

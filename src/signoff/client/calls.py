@@ -149,11 +149,11 @@ def id_after_logging_warnings(sent: SubmittedIntent) -> str:
     return sent.intent_id
 
 
-def own_key(given: str | None) -> str:
+def own_key(key: str | None) -> str:
     """The idempotency key of a call: the given one, or else a new one."""
-    if given is not None and not str(given).strip():
+    if key is not None and not str(key).strip():
         raise ValueError("idempotency_key is empty: give it a value, or omit it")
-    return fresh_key() if given is None else str(given)
+    return fresh_key() if key is None else str(key)
 
 
 def send_intent(intent: Mapping[str, Any], idempotency_key: str | None = None) -> ApiCall[SubmittedIntent]:

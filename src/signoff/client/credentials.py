@@ -71,8 +71,8 @@ def find_settings(
     environ, folder: used in place of the process's environment and working directory.
     """
     environ = os.environ if environ is None else environ
-    for name, given in ((words.url, url), (words.api_key, api_key)):
-        if given is not None and not given.strip():  # never use a server or key other than this one
+    for name, value in ((words.url, url), (words.api_key, api_key)):
+        if value is not None and not value.strip():  # never use a server or key other than this one
             raise NotConfigured(f"{name[:1].upper()}{name[1:]} is empty. Give it a value, or omit it.")
     key = api_key or _key_from(environ)
     named = url or environ.get("SIGNOFF_URL")

@@ -205,9 +205,9 @@ class Gate:
     ) -> None:
         if again not in AGAIN:
             raise ValueError(f"again is one of {', '.join(AGAIN)}, not {again!r}")
-        for name, given in (("hide", hide), ("omit", omit)):
-            if isinstance(given, str):
-                raise TypeError(f"{name} must be a list of names, not a string: {name}=[{given!r}]")
+        for name, names in (("hide", hide), ("omit", omit)):
+            if isinstance(names, str):
+                raise TypeError(f"{name} must be a list of names, not a string: {name}=[{names!r}]")
         self._intent_type = intent_type
         self._terms = GateTerms(intent_type or "", title, frozenset(hide), on_behalf_of, again)
         self._key = key
@@ -309,14 +309,14 @@ class Gate:
         """The given client, one of the other kind with the same settings, or a client for the settings that are
         found.
         """
-        given = self._client
-        if given is None:
+        client = self._client
+        if client is None:
             return _client_of(kind, find_settings())
-        if isinstance(given, kind):
-            return given
+        if isinstance(client, kind):
+            return client
         if self._twin is None:
-            key, retries = given.settings.api_key, given.retries
-            self._twin = kind(given.settings.url, key, timeout=retries.timeout, retry_for=retries.retry_for)
+            key, retries = client.settings.api_key, client.retries
+            self._twin = kind(client.settings.url, key, timeout=retries.timeout, retry_for=retries.retry_for)
         return self._twin
 
     @property

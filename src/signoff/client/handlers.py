@@ -63,11 +63,11 @@ class Handlers:
             if _is_async(function):
                 made = await self._on_loop(lambda: function(delivery), name_of(function), context)
                 return cast(Given, made)
-            given = await self._in_thread(function, delivery, context)
-            if inspect.isawaitable(given):
-                waited = given
+            result = await self._in_thread(function, delivery, context)
+            if inspect.isawaitable(result):
+                waited = result
                 return cast(Given, await self._on_loop(lambda: waited, name_of(function), context))
-            return given
+            return result
         except BaseException as error:
             failure = error
             raise

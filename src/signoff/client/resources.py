@@ -137,9 +137,9 @@ class ClientMethods(Methods):
         self, bundle: Mapping[str, Any], *, idempotency_key: str | None = None
     ) -> ApiCall[AppliedScenario]:
         """Start a scenario bundle: create its agents, plan and intent."""
-        given = idempotency_key if idempotency_key is not None else bundle.get("idempotency_key") or None
+        key = idempotency_key if idempotency_key is not None else bundle.get("idempotency_key") or None
         return ApiCall(
-            "POST", "/v1/scenarios/apply", AppliedScenario.read, body=dict(bundle), key=own_key(given)
+            "POST", "/v1/scenarios/apply", AppliedScenario.read, body=dict(bundle), key=own_key(key)
         )
 
     @request
@@ -182,8 +182,8 @@ class ClientMethods(Methods):
         for what you have read. answer_number: the number of your answer at this stage; only needed to return to an
         earlier answer.
         """
-        given = {"outcome": outcome, "comment": comment, "data": data, "number": answer_number}
-        return _answer(task_id, {**given, **calls.named(task_id, stage, revision, digest)})
+        answer = {"outcome": outcome, "comment": comment, "data": data, "number": answer_number}
+        return _answer(task_id, {**answer, **calls.named(task_id, stage, revision, digest)})
 
     @request
     def approve(
@@ -663,9 +663,9 @@ def _warned(call: ApiCall[Json]) -> ApiCall[Json]:
     return replace(call, read=lambda answer: {**plain(answer), "warnings": answer.get("warnings") or []})
 
 
-def _answer(task: str | Task, given: Mapping[str, Any]) -> ApiCall[Task]:
+def _answer(task: str | Task, answer: Mapping[str, Any]) -> ApiCall[Task]:
     path = f"/v1/tasks/{one_segment(task if isinstance(task, str) else task.task_id)}/answer"
-    return ApiCall("POST", path, _task, body=_given(given), key=fresh_key())
+    return ApiCall("POST", path, _task, body=_given(answer), key=fresh_key())
 
 
 def _act(task_id: str, verb: str, **body: Any) -> ApiCall[Task]:

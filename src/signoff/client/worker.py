@@ -257,7 +257,7 @@ class WorkerLoop:
             return calls.report_fault(delivery, "unknown_intent_type", why, True)
         named = name_of(function)
         try:
-            given = await self._handlers.call(function, delivery)
+            result = await self._handlers.call(function, delivery)
         except StepFailed as failure:
             log.info("%s failed: %s", _name(delivery), failure.code)
             return calls.report_fault(delivery, failure.code, failure.message, failure.retryable)
@@ -272,38 +272,38 @@ class WorkerLoop:
             message = f"{type(error).__name__}: {_text_of(error)}"
             return calls.report_fault(delivery, "agent_error", message, True)
         try:
-            return await self._fitting(delivery, named, given)
+            return await self._fitting(delivery, named, result)
         except Exception as error:  # the work is done, so it must not be repeated, whatever its result is
             log.warning("the result of %s cannot be read", _name(delivery), exc_info=error)
             why = f"Handler {named} returned a value that cannot be read: {type(error).__name__}."
-            return _invalid(delivery, why, given)
+            return _invalid(delivery, why, result)
 
-    async def _fitting(self, delivery: Delivery, named: str, given: object) -> calls.ApiCall[None]:
+    async def _fitting(self, delivery: Delivery, named: str, result: object) -> calls.ApiCall[None]:
         """The report of a handler's return value. If it cannot be reported, the report says why, and the value is saved
         to a file.
         """
-        given = {} if given is None else given
-        if isinstance(given, Mapping) and self._shrink and _size(delivery, given) > _most(delivery):
+        result = {} if result is None else result
+        if isinstance(result, Mapping) and self._shrink and _size(delivery, result) > _most(delivery):
             try:
-                given = await self._handlers.call(partial(_swapped, self._shrink, given), delivery)
+                result = await self._handlers.call(partial(_swapped, self._shrink, result), delivery)
             except Exception as error:  # the work is done, so it must not be repeated because of this
                 log.warning(
                     "on_large_result of %s raised %s", _name(delivery), type(error).__name__, exc_info=error
                 )
-            given = {} if given is None else given
-        if not isinstance(given, Mapping):
+            result = {} if result is None else result
+        if not isinstance(result, Mapping):
             return _invalid(
-                delivery, f"Handler {named} returned {type(given).__name__}, not a mapping.", given
+                delivery, f"Handler {named} returned {type(result).__name__}, not a mapping.", result
             )
-        if why := fault_in(given):
+        if why := fault_in(result):
             return _invalid(
-                delivery, f"Handler {named} returned a value that is not valid JSON: {why}.", given
+                delivery, f"Handler {named} returned a value that is not valid JSON: {why}.", result
             )
-        report = calls.report_result(delivery, dict(given))
+        report = calls.report_result(delivery, dict(result))
         size, most = len(report.content or b""), _most(delivery)
         if size > most:
             why = f"The result of handler {named} is {size} bytes; this server accepts reports of at most {most}."
-            return _unstored(delivery, "result_too_large", why, given)
+            return _unstored(delivery, "result_too_large", why, result)
         return report
 
     async def _report(self, delivery: Delivery, report: calls.ApiCall[None]) -> None:
@@ -343,8 +343,10 @@ def _passes(failure: SignoffError) -> bool:
     return may_pass(failure) or isinstance(failure, WrongResponse)
 
 
-def _swapped(shrink: ResultReducer, given: Mapping[str, Any], delivery: Delivery) -> Given | Awaitable[Given]:
-    return shrink(delivery, given)
+def _swapped(
+    shrink: ResultReducer, result: Mapping[str, Any], delivery: Delivery
+) -> Given | Awaitable[Given]:
+    return shrink(delivery, result)
 
 
 def _most(delivery: Delivery) -> float:
@@ -352,18 +354,18 @@ def _most(delivery: Delivery) -> float:
     return delivery.max_report_bytes or float("inf")
 
 
-def _size(delivery: Delivery, given: Mapping[str, Any]) -> int:
-    return 0 if fault_in(given) else len(calls.report_result(delivery, dict(given)).content or b"")
+def _size(delivery: Delivery, result: Mapping[str, Any]) -> int:
+    return 0 if fault_in(result) else len(calls.report_result(delivery, dict(result)).content or b"")
 
 
-def _invalid(delivery: Delivery, why: str, given: object) -> calls.ApiCall[None]:
-    return _unstored(delivery, "invalid_result", why, given)
+def _invalid(delivery: Delivery, why: str, result: object) -> calls.ApiCall[None]:
+    return _unstored(delivery, "invalid_result", why, result)
 
 
-def _unstored(delivery: Delivery, code: str, why: str, given: object) -> calls.ApiCall[None]:
+def _unstored(delivery: Delivery, code: str, why: str, result: object) -> calls.ApiCall[None]:
     """The failure of a step whose work is done but whose result cannot be reported. It is not retried, because a
     retry would repeat the work.
     """
-    where = kept(delivery, given)
+    where = kept(delivery, result)
     log.error("%s: %s %s", _name(delivery), why, where)
     return calls.report_fault(delivery, code, f"{why} {where}", False)

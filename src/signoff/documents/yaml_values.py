@@ -70,8 +70,8 @@ class _Composer(Composer):
 class _Constructor(SafeConstructor):
     """Keeps dates as text, as written, because a payload becomes JSON. Limits merged values and long numbers."""
 
-    def __init__(self, *given: Any, **more: Any) -> None:
-        super().__init__(*given, **more)
+    def __init__(self, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
         self._merged = 0
         self._merging: set[int] = set()
 

@@ -20,7 +20,7 @@ from signoff.core.text import json_value
 from signoff.engine.card_openings import CardOpenings
 from signoff.engine.commit.engine import Engine
 from signoff.engine.commit.jobs import Done, Idempotency
-from signoff.engine.off_loop import Aside
+from signoff.engine.off_loop import OffLoop
 from signoff.engine.read.evidence import can_be_undone, effects, searched_text, warnings_for
 from signoff.engine.read.view import View
 from signoff.store.transaction import Stored
@@ -46,11 +46,11 @@ OnceFor = Callable[[BulkTarget], Idempotency | None]
 
 
 class BulkAnswers:
-    def __init__(self, engine: Engine, view: View, aside: Aside, openings: CardOpenings) -> None:
+    def __init__(self, engine: Engine, view: View, off_loop: OffLoop, openings: CardOpenings) -> None:
         self._engine = engine
         self._openings = openings
         self._view = view
-        self._aside = aside
+        self._off_loop = off_loop
 
     async def answer(
         self,
@@ -70,7 +70,7 @@ class BulkAnswers:
         refuse_repeated(targets)
         found = await self._view.some(actor, [one.intent_id for one in targets if _names_intent(one)])
         size = sum(len(one.payload) for one in found.values())
-        refused = await self._aside.run(actor, lambda: _refusals(targets, found), size)
+        refused = await self._off_loop.run(actor, lambda: _refusals(targets, found), size)
 
         async def one(target: BulkTarget) -> Outcome:
             if (unfit := refused.get(target.ref)) is not None:

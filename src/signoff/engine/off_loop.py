@@ -18,7 +18,7 @@ _MANY: Final = 50
 SHORT: Final = 4 * 1024
 
 
-class Aside:
+class OffLoop:
     """Runs one piece of work per actor at a time, so that an actor with many requests delays nobody else."""
 
     def __init__(self) -> None:

@@ -88,16 +88,20 @@ class Tracer:
         self._provider.shutdown()
 
     def _since(
-        self, name: str, intent: Intent, begin: datetime, end: datetime, given: dict[str, Any]
+        self, name: str, intent: Intent, begin: datetime, end: datetime, attributes: dict[str, Any]
     ) -> None:
-        given |= {"signoff.intent": intent.id, "signoff.type": intent.type}
-        self._span(name, intent.traceparent, _nanos(begin), _nanos(end), given, self._api.SpanKind.INTERNAL)
+        attributes |= {"signoff.intent": intent.id, "signoff.type": intent.type}
+        self._span(
+            name, intent.traceparent, _nanos(begin), _nanos(end), attributes, self._api.SpanKind.INTERNAL
+        )
 
     def _span(
-        self, name: str, traceparent: str, begin: int, end: int, given: dict[str, Any], kind: Any
+        self, name: str, traceparent: str, begin: int, end: int, attributes: dict[str, Any], kind: Any
     ) -> None:
         parent = self._context.extract({"traceparent": traceparent}) if traceparent else None
-        span = self._tracer.start_span(name, context=parent, kind=kind, attributes=given, start_time=begin)
+        span = self._tracer.start_span(
+            name, context=parent, kind=kind, attributes=attributes, start_time=begin
+        )
         span.end(end_time=end)
 
 

@@ -41,8 +41,8 @@ def main(environ: Mapping[str, str]) -> int:
         if empty := [name for name, variable in _SERVER.items() if not environ.get(variable, "").strip()]:
             raise ValueError(f"{' and '.join(empty)} must not be empty")
         context = {name: environ[variable] for name, variable in _CONTEXT.items() if environ.get(variable)}
-        given = _object(environ.get("GATE_PAYLOAD") or "{}")
-        if clash := sorted(given.keys() & _CONTEXT.keys()):
+        payload = _object(environ.get("GATE_PAYLOAD") or "{}")
+        if clash := sorted(payload.keys() & _CONTEXT.keys()):
             raise ValueError(f"payload must not contain {', '.join(clash)}: these are taken from the run")
         gate = Gate(
             environ.get("GATE_INTENT_TYPE") or "intent.github.deploy.v1",
@@ -52,7 +52,7 @@ def main(environ: Mapping[str, str]) -> int:
         name = f"{context.get('workflow', 'workflow')}/{context.get('job', 'job')}"
         key = canonical_json([environ.get("GITHUB_ACTION", ""), context])
         seconds = 60 * float(environ.get("GATE_WAIT_MINUTES") or 350)
-        decision = gate.decide(name, {**given, **context}, key, timeout=seconds)
+        decision = gate.decide(name, {**payload, **context}, key, timeout=seconds)
         changed = [one for one in context if decision.approved and decision.arguments[one] != context[one]]
         if changed:
             raise InvalidEdit(f"The approval is for another run: {', '.join(changed)} was edited.")
@@ -62,7 +62,7 @@ def main(environ: Mapping[str, str]) -> int:
     _summarize(environ, decision)
     if not decision.approved:
         return _failed(environ, decision.reason, _EXITS.get(decision.result.ending, 1))
-    _put(environ, "payload", canonical_json({one: decision.arguments[one] for one in given}))
+    _put(environ, "payload", canonical_json({one: decision.arguments[one] for one in payload}))
     _put(environ, "comment", decision.reason)
     if not decision.result.ending:
         print(NOBODY_ASKED)

@@ -71,8 +71,8 @@ class ToolGate:
 
     def of(self, tool: str) -> Gate:
         """The gate of this tool."""
-        given = self._intent_types
-        intent_type = given if given is None or isinstance(given, str) else given.get(tool)
+        types = self._intent_types
+        intent_type = types if types is None or isinstance(types, str) else types.get(tool)
         if intent_type not in self._gates:
             self._gates[intent_type] = Gate(intent_type, **self._options)
         return self._gates[intent_type]

@@ -229,9 +229,9 @@ def _cursor(params: types.PaginatedRequestParams | None) -> str | None:
 
 def _meta(params: types.CallToolRequestParams) -> Any:
     """The metadata of a forwarded call, without what belongs to this connection."""
-    given: dict[str, Any] = dict(params.meta or {})
+    meta: dict[str, Any] = dict(params.meta or {})
     kept = {
-        name: value for name, value in given.items() if name not in _OWN and not name.startswith(_RESERVED)
+        name: value for name, value in meta.items() if name not in _OWN and not name.startswith(_RESERVED)
     }
     return kept or None
 

@@ -57,8 +57,8 @@ class Rule(Struct, kw_only=True, forbid_unknown_fields=True):
     @property
     def asks(self) -> list[str]:
         """The given fields that are only meaningful for a held call."""
-        given = (name for name in self.__struct_fields__ if name not in ("tools", "action"))
-        return [name for name in given if getattr(self, name) is not None]
+        names = (name for name in self.__struct_fields__ if name not in ("tools", "action"))
+        return [name for name in names if getattr(self, name) is not None]
 
     def names(self, tool: str) -> bool:
         return any(fits(pattern, tool) for pattern in self.tools)

@@ -90,10 +90,10 @@ class HeldCalls:
             task.exception()  # all its callers may have disconnected
 
     def _gated(self, rule: Rule, tool: str, arguments: Json, requests: Requests) -> GatedCall:
-        task = {name: given for name in _TASK if (given := getattr(rule, name)) is not None}
+        task = {name: value for name in _TASK if (value := getattr(rule, name)) is not None}
         task.setdefault("title", f"Call {tool} of {self._config.name}?"[:200])
         intent: Json = {"intent_type": rule.intent_type or HELD_TYPE, "human_task": task}
-        intent |= {name: given for name in _MORE if (given := getattr(rule, name)) is not None}
+        intent |= {name: value for name in _MORE if (value := getattr(rule, name)) is not None}
         whole = {"server": self._config.name, "tool": tool, "arguments": arguments}
         key = canonical_json([_place(self._config), intent])
         try:

@@ -28,7 +28,7 @@ class Written(Struct, kw_only=True, omit_defaults=True):
 
     title: str | None = None
     payload: Annotated[
-        dict[str, Any], Meta(description="As it is now; after an approval exactly what was approved.")
+        dict[str, Any], Meta(description="The current payload; after an approval, exactly what was approved.")
     ] = {}
     comment: Annotated[str | None, Meta(description="Of the person who decided.")] = None
     result: Annotated[dict[str, Any] | None, Meta(description="Of the finished request.")] = None

@@ -155,13 +155,13 @@ async def _request_approval(call: ToolCall, asked: RequestApproval) -> Answer:
 
 async def submit(requests: Requests, asked: RequestApproval) -> tuple[SubmittedIntent, bool]:
     """Return the request for this approval, and whether it existed before."""
-    given: Json = {
+    fields: Json = {
         name: value
         for name, value in msgspec.to_builtins(asked).items()
         if value is not None and name not in ("wait_seconds", "request_key")
     }
-    task = {name: given.pop(name) for name in _TASK if name in given}
-    return await requests.submit({**given, "human_task": task}, asked.request_key)
+    task = {name: fields.pop(name) for name in _TASK if name in fields}
+    return await requests.submit({**fields, "human_task": task}, asked.request_key)
 
 
 _TASK: Final = (
@@ -269,14 +269,14 @@ def listing() -> list[types.Tool]:
     ]
 
 
-def arguments_of(spec: ToolSpec, given: Json | None) -> Struct:
+def arguments_of(spec: ToolSpec, values: Json | None) -> Struct:
     """Return the checked arguments; raises ToolFailed with what is wrong with them."""
     problem = Problem(code="validation_error", message="", next=CORRECT)
-    if fault := fault_in(given or {}, "arguments"):
+    if fault := fault_in(values or {}, "arguments"):
         problem.message = f"This cannot be sent as JSON: {fault}."
         raise ToolFailed(problem)
     try:
-        return msgspec.convert(given or {}, spec.arguments)
+        return msgspec.convert(values or {}, spec.arguments)
     except msgspec.ValidationError as error:
         problem.message = str(error)
         raise ToolFailed(problem) from None

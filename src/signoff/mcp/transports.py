@@ -58,8 +58,8 @@ class NeedsKey:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
-            given = [value for name, value in scope["headers"] if name == b"authorization"]
-            key = bearer(given[0].decode("latin-1")) if len(given) == 1 else ""
+            values = [value for name, value in scope["headers"] if name == b"authorization"]
+            key = bearer(values[0].decode("latin-1")) if len(values) == 1 else ""
             refusal = await self._refusal(key)
             if refusal is not None:
                 await refusal(scope, receive, send)

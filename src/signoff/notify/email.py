@@ -131,10 +131,10 @@ class Email:
             async with asyncio.timeout(_ALTOGETHER), self._slots:
                 await self._send(message.to, mail)
         except aiosmtplib.SMTPRecipientsRefused as error:
-            given = error.recipients[0]
-            permanent = 500 <= given.code < 600
+            refusal = error.recipients[0]
+            permanent = 500 <= refusal.code < 600
             raise NotSent(
-                f"{self._smtp.host} refused the address: {_reply_text(given)}", permanent=permanent
+                f"{self._smtp.host} refused the address: {_reply_text(refusal)}", permanent=permanent
             ) from error
         except aiosmtplib.SMTPDataError as error:
             permanent = 500 <= error.code < 600

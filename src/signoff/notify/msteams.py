@@ -106,8 +106,8 @@ def render_card(message: "PersonalMessage") -> dict[str, Any]:
     parts, lines = _theirs(message)
     whole = lines <= _MOST_LINES and not message.missing
     if not whole:
-        given = message.missing or "Not everything is shown here. The page shows everything."
-        parts.append(_line(given, weight="Bolder"))
+        reason = message.missing or "Not everything is shown here. The page shows everything."
+        parts.append(_line(reason, weight="Bolder"))
     closing = [_line(message.closing)] if message.closing else []
     color = {"good": "Good", "bad": "Attention"}.get(message.tone, "Default")
     card: dict[str, Any] = {
@@ -132,15 +132,15 @@ def render_card(message: "PersonalMessage") -> dict[str, Any]:
 
 def _theirs(message: "PersonalMessage") -> tuple[list[dict[str, Any]], int]:
     """Return other people's text, each part below its heading, and how many lines there are."""
-    given = [(message.quoted_by, visible(message.quoted))] if message.quoted else []
-    parts = [] if message.asks else [*given]
+    quoted = [(message.quoted_by, visible(message.quoted))] if message.quoted else []
+    parts = [] if message.asks else [*quoted]
     if message.leaves or message.rest:
         parts.append((f"The request, {one_line(message.asked_by, 200)}", leaf_lines(message.leaves)))
     if message.given:
         parts.append((GIVEN, leaf_lines(message.given)))
     if message.reports:
         parts.append(("Check results", leaf_lines(message.reports)))
-    parts += given if message.asks else []
+    parts += quoted if message.asks else []
     made, room, lines = [], _MOST_LINES, 0
     for heading, text in parts:
         found = text.split("\n")
@@ -299,8 +299,8 @@ class Teams:
                 break
             self._token = ("", 0.0)  # it was revoked before it expired
         if answer.status_code == 429:
-            given = answer.headers.get("retry-after", "")
-            raise self._gate.close(key, min(float(given), _MOST_WAIT) if given.isdigit() else 30.0)
+            header = answer.headers.get("retry-after", "")
+            raise self._gate.close(key, min(float(header), _MOST_WAIT) if header.isdigit() else 30.0)
         if answer.status_code >= 500 or answer.status_code == 412:
             raise NotSent(f"Teams answered {answer.status_code}")
         response = _json(answer)

@@ -215,10 +215,10 @@ class Telegram:
                 "editMessageText", {"chat_id": chat, "message_id": int(number or 0), **body}, chat
             )
         except TelegramRefusal as refusal:
-            given = refusal.reason.lower()
-            if _AS_IT_IS in given:
+            reason = refusal.reason.lower()
+            if _AS_IT_IS in reason:
                 return reference
-            if any(gone in given for gone in _GONE):
+            if any(gone in reason for gone in _GONE):
                 return ""
             raise
         return reference
@@ -281,8 +281,8 @@ class TelegramInbound:
         return bool(self._secret)
 
     async def genuine(self, body: bytes, header: Callable[[bytes], str]) -> bool:
-        given = header(b"x-telegram-bot-api-secret-token").encode("utf-8", "replace")
-        return bool(self._secret) and hmac.compare_digest(given, self._secret)
+        token = header(b"x-telegram-bot-api-secret-token").encode("utf-8", "replace")
+        return bool(self._secret) and hmac.compare_digest(token, self._secret)
 
     def understood(self, payload: Mapping[str, Any]) -> ChatAction | None:
         """What a person did in an update, once: Telegram resends updates that it believes were not received."""

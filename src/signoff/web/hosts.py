@@ -41,10 +41,10 @@ def check_host(headers: Sequence[Header], base_url: str, allowed: tuple[str, ...
     """Check the Host header of a request for a page; raises Malformed unless there is exactly one, and Misdirected
     for another host.
     """
-    given = [value for name, value in headers if name == b"host"]
-    if len(given) != 1:
+    hosts = [value for name, value in headers if name == b"host"]
+    if len(hosts) != 1:
         raise Malformed("host_required", "A request for a page must name exactly one host.")
-    host = given[0].decode("latin-1")
+    host = hosts[0].decode("latin-1")
     name = name_of(host)
     if not name or name not in own_names(base_url, allowed):
         raise Misdirected(

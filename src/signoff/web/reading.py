@@ -84,18 +84,18 @@ def cursor_of(call: Call) -> str:
     """The intent after which a page continues, "" for the first page; raises Invalid for a cursor that no page
     returned.
     """
-    given = call.query.get("cursor", "")
+    cursor = call.query.get("cursor", "")
     try:
-        return split_ref(given)[0] if given else ""
+        return split_ref(cursor)[0] if cursor else ""
     except NotFound as error:
-        raise no_cursor(given) from error
+        raise no_cursor(cursor) from error
 
 
-def no_cursor(given: str) -> Invalid:
+def no_cursor(cursor: str) -> Invalid:
     """The error for a cursor that no page of this list returned."""
     return Invalid(
         "validation_error",
-        f"cursor: {given[:64]!r} is not a next_cursor.",
+        f"cursor: {cursor[:64]!r} is not a next_cursor.",
         field="cursor",
         hint="Send the previous page's next_cursor unchanged.",
     )

@@ -35,7 +35,7 @@ from signoff.engine.identity.keys import Keys
 from signoff.engine.identity.rate_limit import FailedAttempts
 from signoff.engine.identity.sessions import Sessions
 from signoff.engine.metrics import Metrics, Snapshot
-from signoff.engine.off_loop import Aside
+from signoff.engine.off_loop import OffLoop
 from signoff.engine.planning.planner import Planner
 from signoff.engine.read.lists import Lists
 from signoff.engine.read.totals import ServiceTotals
@@ -131,7 +131,7 @@ class AppState(msgspec.Struct, kw_only=True):
     channels: ChannelRegistry = msgspec.field(default_factory=ChannelRegistry)
     chats: dict[str, Chat] = {}
     admission: Admission = msgspec.field(default_factory=lambda: Admission(KeyLimits()))
-    aside: Aside = msgspec.field(default_factory=Aside)
+    off_loop: OffLoop = msgspec.field(default_factory=OffLoop)
     clock: Clock = msgspec.field(default_factory=Clock)
     failures: FailedAttempts = msgspec.field(
         default_factory=lambda: FailedAttempts(120, 1200, _FAILURES_WITHIN)

@@ -245,19 +245,19 @@ def _one_or_more(session: Remote, outcome: str, options: dict[str, Any], evidenc
     if len(names) == 1 and not matching and all(wanted[name] is None for name in FILTERS if name != "limit"):
         _answer(session, names[0], GivenAnswer(outcome, evidence=evidence, **options))
         return
-    given = GivenAnswer(outcome, evidence=evidence, **options)
+    answer = GivenAnswer(outcome, evidence=evidence, **options)
     alone = {
-        "--evidence": given.evidence,
-        "--digest": given.digest,
-        "--number": given.number,
-        "--open": given.open_page,
+        "--evidence": answer.evidence,
+        "--digest": answer.digest,
+        "--number": answer.number,
+        "--open": answer.open_page,
     }
     if option := next((name for name, value in alone.items() if value), ""):
         raise CommandFailed(
             ExitCode.USAGE, f"{option} is for a single task.", hint="Answer that task separately."
         )
     found = chosen(session, names, matching, wanted)
-    answer_many(session, found, outcome, given.comment, given.yes)
+    answer_many(session, found, outcome, answer.comment, answer.yes)
 
 
 @tasks.command("submit", cls=ChangingCommand, fields=TaskOut)
@@ -273,34 +273,34 @@ def submit(
 ) -> None:
     """Answer a task with any of its outcomes and form fields."""
     data = options.pop("data")
-    given = read_inline(data, "--data") if data else None
-    _answer(session, task, GivenAnswer(outcome or "", data=given, fields=pairs, **options))
+    values = read_inline(data, "--data") if data else None
+    _answer(session, task, GivenAnswer(outcome or "", data=values, fields=pairs, **options))
 
 
-def _answer(session: Remote, text: str, given: GivenAnswer) -> None:
+def _answer(session: Remote, text: str, answer: GivenAnswer) -> None:
     task = session.client.tasks.get(session.task_id(text))
     if not task.open:
         raise CommandFailed(ExitCode.CONFLICT, f"Already decided: {_decision(task)}.")
-    if given.digest and not task.digest.startswith(given.digest.lower()):
+    if answer.digest and not task.digest.startswith(answer.digest.lower()):
         raise CommandFailed(
             ExitCode.CONFLICT,
-            f"What is being decided has the digest {task.digest}, not {given.digest}.",
+            f"What is being decided has the digest {task.digest}, not {answer.digest}.",
             hint=f"Read it again: signoff tasks get {task.task_id}",
         )
-    outcome = _meant(task, given.outcome) if given.outcome else _only_outcome(task)
-    refuse_what_a_key_cannot(session, task, given.yes, given.open_page)
-    session.show(task_lines(task, session.out, whole=task.risk != "low"), given.yes)
-    _send(session, task, outcome, given)
+    outcome = _meant(task, answer.outcome) if answer.outcome else _only_outcome(task)
+    refuse_what_a_key_cannot(session, task, answer.yes, answer.open_page)
+    session.show(task_lines(task, session.out, whole=task.risk != "low"), answer.yes)
+    _send(session, task, outcome, answer)
 
 
-def _send(session: Remote, task: "Task", outcome: str, given: GivenAnswer) -> None:
+def _send(session: Remote, task: "Task", outcome: str, answer: GivenAnswer) -> None:
     """Answer a task that was shown, after a confirmation."""
-    comment = given.comment
+    comment = answer.comment
     if comment is None and task.comment_required:
         comment = _ask_comment(session)
-    session.confirm(f"Answer {outcome!r}?", given.yes)
-    data = _data(task, given)
-    after = session.client.answer(task, outcome, comment, data or None, answer_number=given.number)
+    session.confirm(f"Answer {outcome!r}?", answer.yes)
+    data = _data(task, answer)
+    after = session.client.answer(task, outcome, comment, data or None, answer_number=answer.number)
     sentence = f"{_decision(after)}" if not after.open else f"{outcome}: counted, the task is still open"
     stage = f"stage {task.stage} of {task.stages}, " if task.stages > 1 else ""
     shown = f"{stage}revision {task.revision}, digest {task.digest}"
@@ -335,9 +335,9 @@ def _ask_comment(session: Remote) -> str:
     return session.ask("Comment:")
 
 
-def _data(task: "Task", given: GivenAnswer) -> Document:
-    data = {**(given.data or {}), **form_data(given.fields, task.form_schema)}
-    return {**data, "evidence": given.evidence} if given.evidence else data
+def _data(task: "Task", answer: GivenAnswer) -> Document:
+    data = {**(answer.data or {}), **form_data(answer.fields, task.form_schema)}
+    return {**data, "evidence": answer.evidence} if answer.evidence else data
 
 
 def _decider(task: Mapping[str, Any]) -> str:
@@ -454,10 +454,10 @@ def _next_step(step: Mapping[str, Any]) -> list[str]:
     """A step that may run after the answer, and what it does, because the decision covers an agent's input too."""
     after = [str(word) for word in step.get("after") or ()]
     does = {"agent": f"{step.get('agent')} runs it", "human": "people are asked", "delay": "it waits"}
-    given = does.get(str(step.get("kind")), f"tells {', '.join(map(str, step.get('to') or ()))}")
+    action = does.get(str(step.get("kind")), f"tells {', '.join(map(str, step.get('to') or ()))}")
     label = "after a yes" if "yes" in after else f"after {' or '.join(after)}"
     off_main_path = ", only if an earlier step does not succeed" if step.get("off_main_path") else ""
-    lines = block(label, f"{step.get('step_id')}: {given}{off_main_path}")
+    lines = block(label, f"{step.get('step_id')}: {action}{off_main_path}")
     lines += block("given", step.get("input"))
     return lines + block("told", step.get("message"))
 

@@ -64,19 +64,19 @@ def _read_roles(fields: Fields, name: str) -> tuple[str, ...]:
 
 
 def _read_addresses(fields: Fields, name: str) -> dict[str, str]:
-    given = fields.need_inner(name)
-    return {channel: given.need(channel) for channel in given.value}
+    addresses = fields.need_inner(name)
+    return {channel: addresses.need(channel) for channel in addresses.value}
 
 
 def _read_preferences(fields: Fields, name: str) -> dict[str, Any]:
-    given = fields.need_inner(name)
-    if not given.kept:
-        given.known("channels", "digest")
-    wanted = given.texts("channels")
-    if given.value.get("digest") is False:
+    preferences = fields.need_inner(name)
+    if not preferences.kept:
+        preferences.known("channels", "digest")
+    wanted = preferences.texts("channels")
+    if preferences.value.get("digest") is False:
         return ({"channels": list(wanted)} if wanted else {}) | {"digest": False}
-    window = given.duration("digest")
-    refuse_digest(given, window)
+    window = preferences.duration("digest")
+    refuse_digest(preferences, window)
     digest: dict[str, Any] = (
         {"digest": format_duration(window, exact=True).replace(" ", "")} if window is not None else {}
     )
@@ -312,8 +312,8 @@ class Manifest(DocumentStruct, frozen=True, kw_only=True):
     @property
     def settings(self) -> dict[str, bool | str]:
         """The settings of the workspace."""
-        given = msgspec.structs.asdict(self.workspace)
-        return {name: value for name, value in given.items() if value is not None}
+        settings = msgspec.structs.asdict(self.workspace)
+        return {name: value for name, value in settings.items() if value is not None}
 
 
 def compile_manifest(

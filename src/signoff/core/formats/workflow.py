@@ -133,13 +133,13 @@ class AgentStepSource(_WorkSource, frozen=True, kw_only=True):
     retry: RetrySource | None = None
 
     def compiled(self, fields: Fields) -> AgentStep:
-        given: dict[str, Any] = {
+        options: dict[str, Any] = {
             "max_retries": self.retry.max if self.retry else UNSAID,
             "retry_delay": self.retry.delay if self.retry else None,
             "max_attempts": self.max_attempts,
         }
-        given = {name: value for name, value in given.items() if value is not None}
-        return AgentStep(**self.ways_out, agent=self.agent, input=self.input, **given)
+        options = {name: value for name, value in options.items() if value is not None}
+        return AgentStep(**self.ways_out, agent=self.agent, input=self.input, **options)
 
 
 def _read_policy(fields: Fields, name: str) -> str | Policy | tuple[PolicyChoice, ...]:
@@ -186,20 +186,20 @@ class HumanSource(DocumentStruct, frozen=True, kw_only=True):
 
 def _read_human(fields: Fields, name: str) -> HumanSource:
     human = fields.need_inner(name)
-    for given in human.value:
-        if given in _SIMPLE and human.has(given) and human.has("policy"):
+    for field_name in human.value:
+        if field_name in _SIMPLE and human.has(field_name) and human.has("policy"):
             hint = "Set it in the policy, or remove the policy."
             raise human.invalid(
-                given,
+                field_name,
                 "cannot be combined with a policy, which sets it",
                 hint=hint,
                 code="conflicts_with_policy",
             )
-        if given in _POLICY:
+        if field_name in _POLICY:
             hint = (
                 "Write policy: {approve: [{any: [team:dba]}], ...}, or policy: NAME of one that was applied."
             )
-            raise human.invalid(given, "is set in the policy", hint=hint, code="unknown_field")
+            raise human.invalid(field_name, "is set in the policy", hint=hint, code="unknown_field")
     return read_struct(HumanSource, human)
 
 

@@ -91,13 +91,13 @@ def answer_right(actor: Actor, intent: Intent, task: Task) -> AnswerRight | None
         return None
     own = _pinned(actor.id, actor.names & approvers, intent, task)
     # after a delegation the vote is the delegate's alone
-    if own and all(given.delegator != actor.id for given in task.delegations):
+    if own and all(delegation.delegator != actor.id for delegation in task.delegations):
         return AnswerRight(actor.id, own)
-    for given in task.delegations:
-        names = given.names & approvers
+    for delegation in task.delegations:
+        names = delegation.names & approvers
         # the delegator must not be barred either, or the requester's side could delegate its answer
-        if given.delegate == actor.id and given.delegator not in barred and names:
-            return AnswerRight(given.delegator, names)
+        if delegation.delegate == actor.id and delegation.delegator not in barred and names:
+            return AnswerRight(delegation.delegator, names)
     # last, so that nobody casts another person's vote while they have one of their own
     for absent in actor.delegate_for:
         names = _pinned(absent.person, absent.names & approvers, intent, task)

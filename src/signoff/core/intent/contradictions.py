@@ -151,13 +151,13 @@ def _known(spec: TaskSpec, word: str, agreed: str) -> str | None:
         return None
 
 
-def one_meaning(given: Mapping[str, object], spec: TaskSpec | None, agreed: str = "") -> str | None:
-    """The single outcome that the members of a body name; None if none of them names one. ``given``: the values by the
-    member's path, in order of precedence; a yes or no counts as ``approved`` or ``rejected``. Raises Invalid with the
-    names of two members that differ.
+def one_meaning(members: Mapping[str, object], spec: TaskSpec | None, agreed: str = "") -> str | None:
+    """The single outcome that the members of a body name; None if none of them names one. ``members``: the values by
+    the member's path, in order of precedence; a yes or no counts as ``approved`` or ``rejected``. Raises Invalid with
+    the names of two members that differ.
     """
     first, chosen = "", ""
-    for field, value in given.items():
+    for field, value in members.items():
         if value is not None and not isinstance(value, str | bool):
             raise Invalid("validation_error", f"{field} has to be text.", field=field)
         word = _word(value)
@@ -166,7 +166,7 @@ def one_meaning(given: Mapping[str, object], spec: TaskSpec | None, agreed: str 
         if not first:
             first, chosen = field, word
         elif not _alike(spec, chosen, word, agreed):
-            raise contradiction(first, given[first], field, value)
+            raise contradiction(first, members[first], field, value)
     return chosen or None
 
 
@@ -183,10 +183,10 @@ def _alike(spec: TaskSpec | None, one: str, other: str, agreed: str) -> bool:
     return _known(spec, one, agreed) == _known(spec, other, agreed) is not None
 
 
-def contradiction(one: str, given: object, other: str, opposite: object) -> Invalid:
+def contradiction(one: str, value: object, other: str, opposite: object) -> Invalid:
     return Invalid(
         "contradictory_answer",
-        f"{one} is {_shown(given)}, but {other} is {_shown(opposite)}; nothing was recorded.",
+        f"{one} is {_shown(value)}, but {other} is {_shown(opposite)}; nothing was recorded.",
         field=other,
         hint="Use the same value in both, or omit one.",
         details={"fields": [one, other]},

@@ -118,10 +118,10 @@ def pin(intent: Intent, spec: TaskSpec, now: Membership, at: datetime) -> Pinned
     runs = intent.by_admin or now.any_admin(requesters_side(intent))
     if runs and known is not None:
         both = {
-            absent: tuple(one for one in given if one in known.get(absent, ()))
-            for absent, given in delegates.items()
+            absent: tuple(one for one in people if one in known.get(absent, ()))
+            for absent, people in delegates.items()
         }
-        delegates = {absent: given for absent, given in both.items() if given}
+        delegates = {absent: people for absent, people in both.items() if people}
     joined, left = _changes(spec.pinned_members, now.members_of(names), runs)
     return PinnedEligibility(joined, left, None if delegates == known else delegates)
 

@@ -289,10 +289,10 @@ def _stage_passed(event: e.StagePassed, intent: Intent, fact: e.Fact) -> Changes
 
 @_on(e.Delegated)
 def _delegated(event: e.Delegated, intent: Intent, fact: e.Fact) -> Changes:
-    given = Delegation(event.delegator, event.delegate, event.names)
+    delegation = Delegation(event.delegator, event.delegate, event.names)
     # a person has one vote, so a new delegation replaces their earlier one
     before = tuple(h for h in _task(intent).delegations if h.delegator != event.delegator)
-    return _to_task(intent, delegations=(*before, given), snoozes=_others(_task(intent), fact.actor.id))
+    return _to_task(intent, delegations=(*before, delegation), snoozes=_others(_task(intent), fact.actor.id))
 
 
 @_on(e.Reassigned)

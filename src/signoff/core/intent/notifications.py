@@ -250,6 +250,6 @@ def notified_names(spec: TaskSpec, task: Task) -> tuple[str, ...]:
     """Who is notified about a task at its current stage: the approvers asked, their delegates, and people who are only
     kept informed.
     """
-    more = (*(given.delegate for given in task.delegations), *spec.notify)
+    more = (*(delegation.delegate for delegation in task.delegations), *spec.notify)
     named = task.assigned or spec.stages[task.stage].approvers or (DECIDING_ROLES if more else ())
     return tuple(dict.fromkeys((*named, *more)))

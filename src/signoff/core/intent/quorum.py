@@ -49,9 +49,9 @@ def tally(
     at_stage: int,
     votes: tuple[Vote, ...],
     names: Names | None = None,
-    given: Vote | None = None,
+    latest: Vote | None = None,
 ) -> Vote | None:
-    """The vote that decides this stage, or None while it is open. ``given``: the vote that has just been given, by
+    """The vote that decides this stage, or None while it is open. ``latest``: the vote that has just been given, by
     default the last one.
 
     Which votes count may have changed in the meantime (the stage was reassigned, somebody has rejoined their team), so
@@ -70,7 +70,7 @@ def tally(
     if len(rejections) >= stage.reject_after:
         return rejections[-1]
     # only the vote that was just given can complete the quorum; see the docstring
-    last = given if given is not None else counted[-1] if counted else None
+    last = latest if latest is not None else counted[-1] if counted else None
     if last not in counted or last.meaning is not Meaning.APPROVES:
         return None
     return last if _enough(stage, _approvals(seats, last.outcome)) else None

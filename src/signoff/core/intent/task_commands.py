@@ -130,8 +130,8 @@ def answer(tx: Transition, command: c.Answer, *, edited: bool = False) -> None:
 
 
 def _same(vote: Vote, outcome: str, command: c.Answer, principal: str) -> bool:
-    given = (outcome, command.data, command.comment, principal)
-    return given == (vote.outcome, vote.data or {}, vote.comment or "", vote.principal)
+    sent = (outcome, command.data, command.comment, principal)
+    return sent == (vote.outcome, vote.data or {}, vote.comment or "", vote.principal)
 
 
 def _refuse_twice(actor: Actor, task: Task) -> None:
@@ -197,7 +197,7 @@ def delegate(tx: Transition, command: c.Delegate) -> None:
             "It was delegated to you; you cannot delegate it again.",
             hint="Answer it instead.",
         )
-    if any(given.delegator == command.to for given in task.delegations):
+    if any(delegation.delegator == command.to for delegation in task.delegations):
         raise Invalid("delegation_cycle", "That person has delegated this task.", field="to")
     tx.add(e.Delegated(task.step_run, right.principal, command.to, right.names), comment=command.comment)
 

@@ -75,7 +75,7 @@ def _able(
     for each name.
     """
     barred = _barred(intent, task, now)
-    gave = {given.delegator for given in task.delegations} if number == task.stage else set()
+    gave = {delegation.delegator for delegation in task.delegations} if number == task.stage else set()
     pinned = pinned_members(intent, task)
     able: dict[str, set[str]] = {}
     for name in names:
@@ -103,16 +103,16 @@ def _possible(
     able, barred = _able(intent, task, number, names, now), _barred(intent, task, now)
     votes: dict[str, Vote] = {}
     if number == task.stage:
-        for given in task.delegations:
-            held = given.names & names & now.active_people.get(given.delegator, frozenset())
-            takes = not now.active_people.get(given.delegate, frozenset()).isdisjoint(DECIDING_ROLES)
+        for delegation in task.delegations:
+            held = delegation.names & names & now.active_people.get(delegation.delegator, frozenset())
+            takes = not now.active_people.get(delegation.delegate, frozenset()).isdisjoint(DECIDING_ROLES)
             if (
                 held
                 and takes
-                and given.delegate not in able
-                and not {given.delegate, given.delegator} & barred
+                and delegation.delegate not in able
+                and not {delegation.delegate, delegation.delegator} & barred
             ):
-                votes[given.delegator] = _yes(given.delegate, number, held, given.delegator)
+                votes[delegation.delegator] = _yes(delegation.delegate, number, held, delegation.delegator)
         for vote in task.votes:
             if (
                 vote.at_stage == number

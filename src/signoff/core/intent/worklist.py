@@ -50,7 +50,7 @@ def keys_of(intent: Intent) -> frozenset[str]:
         return frozenset(keys)
     held, done = pinned_members(intent, task), _done(task)
     # People in whose lists the task is not in its usual place. Their delegates during an absence may still answer.
-    aside = done.union([given.delegator for given in task.delegations])
+    aside = done.union([delegation.delegator for delegation in task.delegations])
     barred = requesters_side(intent) if _always_barred(intent, task) else frozenset()
     names = asked(intent, task)
     for name in names:
@@ -65,10 +65,10 @@ def keys_of(intent: Intent) -> frozenset[str]:
             for person in people
             if person not in barred
         )
-    for given in task.delegations:
+    for delegation in task.delegations:
         # A delegate who has delegated their own vote still has this one.
-        if given.names & names and given.delegate not in done:
-            keys.add(f"for:{given.delegate}:")
+        if delegation.names & names and delegation.delegate not in done:
+            keys.add(f"for:{delegation.delegate}:")
     for one in task.snoozes:
         keys.add(f"{'early' if one.over else 'late'}:{one.person}")
     return frozenset(keys)

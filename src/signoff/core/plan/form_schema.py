@@ -304,25 +304,25 @@ def _at(path: str, name: str) -> str:
 
 
 def _types(schema: Mapping[str, Any], path: str) -> tuple[str, ...]:
-    given = schema.get("type", [])
-    kinds = [given] if isinstance(given, str) else given
+    declared = schema.get("type", [])
+    kinds = [declared] if isinstance(declared, str) else declared
     if not isinstance(kinds, list) or not all(isinstance(kind, str) and kind in _TYPES for kind in kinds):
         raise FormError(_at(path, "type"), "must be among " + ", ".join(_TYPES))
     return tuple(dict.fromkeys(kinds))
 
 
 def _names(schema: Mapping[str, Any], path: str) -> tuple[str, ...]:
-    given = schema.get("required", [])
-    if not isinstance(given, list) or not all(isinstance(name, str) for name in given):
+    required = schema.get("required", [])
+    if not isinstance(required, list) or not all(isinstance(name, str) for name in required):
         raise FormError(_at(path, "required"), "must be a list of names")
-    return tuple(dict.fromkeys(given))
+    return tuple(dict.fromkeys(required))
 
 
 def _flag(schema: Mapping[str, Any], name: str, path: str, otherwise: bool) -> bool:
-    given = schema.get(name, otherwise)
-    if not isinstance(given, bool):
+    value = schema.get(name, otherwise)
+    if not isinstance(value, bool):
         raise FormError(_at(path, name), "must be true or false")
-    return given
+    return value
 
 
 def _choices(schema: Mapping[str, Any], path: str) -> tuple[frozenset[bytes] | None, Sequence[Any], str]:
@@ -341,10 +341,10 @@ def _choices(schema: Mapping[str, Any], path: str) -> tuple[frozenset[bytes] | N
 
 
 def _format(schema: Mapping[str, Any], path: str) -> str:
-    given = schema.get("format", "")
-    if not isinstance(given, str) or (given and given not in FORMATS):
+    text = schema.get("format", "")
+    if not isinstance(text, str) or (text and text not in FORMATS):
         raise FormError(_at(path, "format"), "must be one of " + ", ".join(FORMATS))
-    return given
+    return text
 
 
 def _count(value: Any, path: str) -> int:

@@ -101,5 +101,5 @@ class HoursSource(DocumentStruct, frozen=True, kw_only=True):
 
     @property
     def hours(self) -> Hours:
-        given: dict[str, Any] = {"days": self.days or None, "start": self.start, "end": self.end}
-        return Hours(self.zone, **{name: value for name, value in given.items() if value is not None})
+        fields: dict[str, Any] = {"days": self.days or None, "start": self.start, "end": self.end}
+        return Hours(self.zone, **{name: value for name, value in fields.items() if value is not None})

@@ -359,7 +359,7 @@ def _check_exits(plan: Plan) -> None:
     if stuck:
         raise Invalid(
             "cycle_without_exit",
-            f"From step {stuck[0]!r} no route leads to the end.",
+            f"No route leads from step {stuck[0]!r} to the end.",
             field=f"steps.{stuck[0]}",
             hint=f"Give {_one_of(stuck)} a route to 'end', or to a step that leads there.",
         )

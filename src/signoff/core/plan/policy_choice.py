@@ -114,8 +114,8 @@ def _condition(when: Fields, field: str, operator: str) -> Condition:
     if len(field) > 200 or len(parts) > _DEEP or not all(part and part.isprintable() for part in parts):
         raise when.invalid(field, "is not a field of a payload", hint="Write it as amount, or order.amount.")
     tests = when.need_inner(field)
-    given = tests.value[operator]
-    listed = tests.each(operator, most=100) if operator == "in" else [given]
+    operand = tests.value[operator]
+    listed = tests.each(operator, most=100) if operator == "in" else [operand]
     read = [_value(tests, operator, value) for value in listed]
     if len({(kind, unit) for kind, _, unit in read}) != 1:
         raise tests.invalid(operator, "must be a list of at least one value, all of one type (and unit)")

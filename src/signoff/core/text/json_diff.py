@@ -114,7 +114,7 @@ def leaves(
     value: Any, shown: Any = None, path: str = "", *, whole: bool = True, brief: bool = False
 ) -> Iterator[Leaf]:
     """Every leaf, in the given order. An empty object or list is a leaf too. ``shown``: the value with masked
-    secrets, if it has some; ``whole``: collapse nothing in a difference; ``brief``: for messages, do not add the full
+    secrets, if it has any; ``whole``: collapse nothing in a difference; ``brief``: for messages, do not add the full
     form of a shortened path.
     """
     reader = _Reader(whole, brief)

@@ -41,14 +41,14 @@ def read_struct(kind: type[S], fields: Fields) -> S:
     known = fields_of(kind)
     blank = [name for name, field in known.items() if extra_of(field.type).get("blank")]
     fields.known(*known, blank=blank)
-    given = {}
+    values = {}
     for name, field in known.items():
         value = _value(field.type, fields, name) if fields.has(name) else None
         if field.required and value in (None, "", ()):
             raise fields.invalid(name, "is required", code="missing_field")
         if value is not None and not (name not in blank and _is_blank(fields.value[name])):
-            given[field.name] = value
-    source = kind(**given)
+            values[field.name] = value
+    source = kind(**values)
     if isinstance(source, DocumentStruct):
         source.check(fields)
     return source

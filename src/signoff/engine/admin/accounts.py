@@ -158,16 +158,16 @@ class Accounts:
         """Change display_name, description, delivery_mode, callback_url or webhook_secret; None leaves a field
         unchanged.
         """
-        given = {name: value for name, value in fields.items() if value is not None}
+        changes = {name: value for name, value in fields.items() if value is not None}
 
         async def attempt() -> Account:
             since = await self._since(actor.workspace)
             before = await self.account(actor, account_id)
             _authorize_change(actor, before)
-            after = replace(before, **given)
+            after = replace(before, **changes)
             if after == before:
                 return before
-            self._check(after, given.get("callback_url", ""))
+            self._check(after, changes.get("callback_url", ""))
             after = replace(after, updated_at=self._clock.now(), behind=_behind(before, after, actor))
             await self._save(actor, before, after, since)
             return after
@@ -196,7 +196,7 @@ class Accounts:
         return await retry_on_conflict(attempt, lambda: self._directory.forget(actor.workspace))
 
     async def set_killed(self, actor: Actor, account_id: str, killed: bool) -> Account:
-        """Mark an agent as killed, or no longer; without effect if it is so already."""
+        """Kill or resume an agent; without effect if it is in that state already."""
         authorize(actor, Action.KILL_AGENT)
 
         def marked(agent: Account) -> Account:

@@ -45,14 +45,14 @@ def plan_person(draft: ManifestDiff, spec: PersonSpec) -> None:
         before = None
     else:
         before = shown_person(known)
-    given = {
+    changes = {
         name: value
         for name in ("name", "roles", "active", "addresses", "zone", "preferences")
         if (value := getattr(spec, name)) is not None
     }
     if spec.hours is not None:
-        given["hours"] = spec.hours or None
-    after = replace(known, **given)
+        changes["hours"] = spec.hours or None
+    after = replace(known, **changes)
     touched = "owner" in (set(known.roles) ^ set(after.roles)) or (
         "owner" in known.roles and known.active != after.active
     )

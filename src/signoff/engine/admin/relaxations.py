@@ -82,6 +82,6 @@ def _people(count: int) -> str:
     return "one person" if count == 1 else f"{count} people"
 
 
-def _delegates(given: EntryData) -> set[tuple[Any, Any, str]]:
+def _delegates(entry: EntryData) -> set[tuple[Any, Any, str]]:
     """The absences in which a delegate may cast this person's vote."""
-    return {(one["start"], one["end"], one["delegate"]) for one in given["absences"] if one.get("delegate")}
+    return {(one["start"], one["end"], one["delegate"]) for one in entry["absences"] if one.get("delegate")}

@@ -113,12 +113,12 @@ def render_payload(
 ) -> RenderedPayload:
     """The request first, then further input, then the reports, in the remaining space."""
     brought = [(one.step.id, one.given, _masked(one.given)) for one in coming if one.given]
-    given = [leaf for step, plain, covered in brought for leaf in _brief(plain, covered, step)]
+    inputs = [leaf for step, plain, covered in brought for leaf in _brief(plain, covered, step)]
     reported = [leaf for step, result in results.items() for leaf in _brief(result, _masked(result), step)]
     asked_for = json_value.decode(payload)
     kept: list[list[Leaf]] = []
     most, room, rest = _MOST_LEAVES, _MOST_SHOWN, 0
-    for found in (list(_brief(asked_for, _masked(asked_for))), given, reported):
+    for found in (list(_brief(asked_for, _masked(asked_for))), inputs, reported):
         fits = _fitting(found, most, room) if not rest else []
         most, rest = most - len(fits), rest + len(found) - len(fits)
         room -= sum(len(leaf.label) + len(leaf_text(leaf)) for leaf in fits)

@@ -22,7 +22,7 @@ from signoff.engine.delivery.recipients import (
 )
 from signoff.engine.delivery.sender import SenderContext
 from signoff.engine.directory.snapshot import Snapshot
-from signoff.engine.off_loop import Aside, populous
+from signoff.engine.off_loop import OffLoop, populous
 from signoff.notify.channel import NO_CHANNEL
 from signoff.notify.personal_message import ACTION_REQUIRED
 from signoff.store.tables.messages import (
@@ -37,12 +37,12 @@ log = logging.getLogger("signoff.delivery")
 
 
 class NotificationExpander:
-    def __init__(self, context: SenderContext, aside: Aside) -> None:
+    def __init__(self, context: SenderContext, off_loop: OffLoop) -> None:
         self._store = context.store
         self._directory = context.directory
         self._clock = context.clock
         self._channels = context.channels
-        self._aside = aside
+        self._off_loop = off_loop
 
     async def expand(self, items: Sequence[PeopleNotification]) -> None:
         """Replace each of these rows with one row per person, in one transaction."""
@@ -65,7 +65,9 @@ class NotificationExpander:
             )
             # With thousands of people this is slow: each is looked up among all who were pinned.
             expansions.append(
-                await self._aside.run(f"recipients {row.workspace}", made) if populous(directory) else made()
+                await self._off_loop.run(f"recipients {row.workspace}", made)
+                if populous(directory)
+                else made()
             )
         await self._store.messages.expand(expansions)
 

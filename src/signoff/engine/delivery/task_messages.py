@@ -44,7 +44,7 @@ from signoff.engine.directory.contact_schedule import delayed_contact
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.identity.rate_limit import Limit
 from signoff.engine.identity.sessions import TASK_LINK
-from signoff.engine.off_loop import Aside
+from signoff.engine.off_loop import OffLoop
 from signoff.notify.channel import NotSent
 from signoff.notify.personal_message import ACTION_REQUIRED, PersonalMessage
 from signoff.store.tables.messages import (
@@ -88,8 +88,8 @@ class TaskMessages(RecordedSender[PersonNotification]):
 
     def __init__(self, context: SenderContext) -> None:
         super().__init__(context)
-        self._aside = Aside()
-        self.recipients = NotificationExpander(context, self._aside)
+        self._off_loop = OffLoop()
+        self.recipients = NotificationExpander(context, self._off_loop)
         self._approvers = Approvers()
         # One lock per person, so that their roundups are sent one after the other; and the rows that a sent roundup
         # covers.
@@ -149,7 +149,7 @@ class TaskMessages(RecordedSender[PersonNotification]):
             return composer.compose(row.target, to, link, earlier.references, now)
 
         # Composing can be slow for a long request or report, and is repeated for each person.
-        message = await self._aside.run(f"messages {row.workspace}", composed)
+        message = await self._off_loop.run(f"messages {row.workspace}", composed)
         return Sent(await channel.deliver(message), to)
 
     async def _collected(self, item: PersonNotification, to: str, directory: Snapshot) -> Sent | None:
@@ -272,7 +272,7 @@ class TaskMessages(RecordedSender[PersonNotification]):
             return ""
         if notification.kind is NotificationKind.PROGRESS:
             now, approvers = self._clock.now(), self._approvers
-            able = await self._aside.run(
+            able = await self._off_loop.run(
                 f"messages {row.workspace}", lambda: approvers.of(stored.intent, task, directory, now)
             )
             if is_team(row.target):

@@ -115,10 +115,10 @@ class Workers:
         if not waiting:
             return []
         found = await self.of(directory.workspace.id)
-        given = (
+        groups = (
             (steps, missing_worker_text(agent, found.get(agent), now)) for agent, steps in waiting.items()
         )
-        return [f"{_steps(steps)} will wait. {words}" for steps, words in given if words]
+        return [f"{_steps(steps)} will wait. {words}" for steps, words in groups if words]
 
 
 def absent(agent: str, directory: Snapshot, workers: Mapping[str, Worker], now: datetime) -> str:

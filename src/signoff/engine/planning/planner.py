@@ -385,9 +385,9 @@ def plan_warnings(plan: Plan, directory: Snapshot) -> tuple[str, ...]:
     """
     spelling = misspelled_in_titles(plan)
     coming = [directory.resolve(step.agent) for step in plan.steps if isinstance(step, AgentStep)]
-    given = (one for plan in variants(plan) for one in freeze(plan, directory, coming=coming)[1])
+    warnings = (one for plan in variants(plan) for one in freeze(plan, directory, coming=coming)[1])
     try:
-        return (*spelling, *dict.fromkeys(given))
+        return (*spelling, *dict.fromkeys(warnings))
     except Refused as refusal:  # of a workflow that was applied before the people whom it needs left
         return (
             *spelling,

@@ -87,9 +87,9 @@ def _delegated(actor: Actor, to: str, intent: Intent, task: Task) -> Task:
     right = answer_right(actor, intent, task)
     if right is None:
         return task  # the rules refuse this
-    given = Delegation(right.principal, to, right.names)
-    before = (one for one in task.delegations if one.delegator != given.delegator)
-    return replace(task, delegations=(*before, given))
+    delegation = Delegation(right.principal, to, right.names)
+    before = (one for one in task.delegations if one.delegator != delegation.delegator)
+    return replace(task, delegations=(*before, delegation))
 
 
 @_prepared.register

@@ -33,16 +33,16 @@ def answer_buttons(
 def _choice(
     outcome: str, intent: Intent, step: HumanStep, task: Task | None, names: Names, seat: str
 ) -> AnswerButton:
-    given = label(step.task, outcome)
+    text = label(step.task, outcome)
     so_far = _others_so_far(intent, task, names, outcome, seat) if task else None
     route = intent.plan.after_outcome(step, outcome)
     match step.task.meaning(outcome):
         case Meaning.REQUESTS_CHANGES:
-            return AnswerButton(outcome, given, "changes", _on_changes(intent, route))
+            return AnswerButton(outcome, text, "changes", _on_changes(intent, route))
         case Meaning.APPROVES:
-            return AnswerButton(outcome, given, "yes", _on_yes(intent, step, task, so_far, outcome))
+            return AnswerButton(outcome, text, "yes", _on_yes(intent, step, task, so_far, outcome))
         case Meaning.REJECTS:
-            return AnswerButton(outcome, given, "no", _on_no(intent, step, task, so_far, route))
+            return AnswerButton(outcome, text, "no", _on_no(intent, step, task, so_far, route))
 
 
 def _others_so_far(intent: Intent, task: Task, names: Names, outcome: str, seat: str) -> Count:

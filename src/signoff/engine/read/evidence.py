@@ -68,9 +68,15 @@ def masked_text(text: str, opened: bool = False) -> str:
 
 
 def _words(name: str, text: str, opened: bool) -> Leaf:
-    given = masked_text(text, opened)
-    shown = given if opened else clip(given)
-    return Leaf(path=name, text=shown, kind="block", hidden=len(given) - len(shown), masked=given != text)
+    visible_text = masked_text(text, opened)
+    shown = visible_text if opened else clip(visible_text)
+    return Leaf(
+        path=name,
+        text=shown,
+        kind="block",
+        hidden=len(visible_text) - len(shown),
+        masked=visible_text != text,
+    )
 
 
 def effects(

@@ -18,7 +18,7 @@ from signoff.core.intent.wake import wake_at
 from signoff.core.intent.worklist import keys_of
 from signoff.core.plan.task_types import Meaning
 from signoff.core.text.canonical_json import content_digest
-from signoff.engine.off_loop import Aside
+from signoff.engine.off_loop import OffLoop
 from signoff.store import sql
 from signoff.store.rows import UNREADABLE, Row, intent_row, plan_digest, rank_of
 from signoff.store.store import Store
@@ -95,18 +95,18 @@ async def _listed(store: Store, id: str) -> Container[tuple[str, str]]:
     return {(stored.intent.workspace, key) for key in keys_of(stored.intent)} if stored else ()
 
 
-async def examine_one(store: Store, intent_id: str, aside: Aside | None = None) -> Finding | None:
+async def examine_one(store: Store, intent_id: str, off_loop: OffLoop | None = None) -> Finding | None:
     """The first inconsistency of one intent, or None. This takes several reads; an intent that changes between
-    them is read again. ``aside``: runs long work off an event loop that others share.
+    them is read again. ``off_loop``: runs long work off an event loop that others share.
     """
     while True:
         row = await store.intents.row(intent_id)
-        finding = await _examine(store, intent_id, row, aside)
+        finding = await _examine(store, intent_id, row, off_loop)
         if finding is None or await store.intents.row(intent_id) == row:
             return finding
 
 
-async def _examine(store: Store, intent_id: str, row: Row | None, aside: Aside | None) -> Finding | None:
+async def _examine(store: Store, intent_id: str, row: Row | None, off_loop: OffLoop | None) -> Finding | None:
     if row is None:
         return None
     if not _found_by_its_shard(intent_id, row):
@@ -123,7 +123,7 @@ async def _examine(store: Store, intent_id: str, row: Row | None, aside: Aside |
     def judged() -> Finding | None:
         return _judged(stored, row, rows, old)
 
-    found = await aside.run(f"history {intent_id}", judged) if aside is not None else judged()
+    found = await off_loop.run(f"history {intent_id}", judged) if off_loop is not None else judged()
     if found is None and await store.intents.listed_under(stored.intent) != _entries(stored.intent):
         return Finding(intent_id, 0, "the index of open tasks does not agree with its events")
     return found

@@ -17,7 +17,7 @@ from signoff.core.ids import split_ref
 from signoff.core.intent.authorization import can_see
 from signoff.core.intent.model import Task
 from signoff.core.intent.worklist import EARLY, EVERYBODY, LATE, Search, mine, requested_by, section
-from signoff.engine.off_loop import Aside
+from signoff.engine.off_loop import OffLoop
 from signoff.store.store import Store
 from signoff.store.transaction import Filter, Stored
 
@@ -83,9 +83,9 @@ class DecidedPage(msgspec.Struct, frozen=True):
 
 
 class Lists:
-    def __init__(self, store: Store, aside: Aside | None = None) -> None:
+    def __init__(self, store: Store, off_loop: OffLoop | None = None) -> None:
         self._store = store
-        self._aside = aside or Aside()
+        self._off_loop = off_loop or OffLoop()
 
     async def page(self, actor: Actor, wanted: Filter) -> list[Stored]:
         """A page of the actor's intents; a program sees only its own."""
@@ -175,7 +175,7 @@ class Lists:
                 and keep(stored)
             )
 
-        page = _Page(self._aside, actor, fits, limit)
+        page = _Page(self._off_loop, actor, fits, limit)
         each = min(LOOKED_AT, limit + 1)
         for _ in range(_MOST_TASK_READS):
             places = await self._store.intents.found_under(
@@ -215,7 +215,7 @@ class Lists:
             intent = stored.intent
             return wanted.type in ("", intent.type) and can_see(actor, intent) and keep(stored)
 
-        page = _Page(self._aside, actor, fits, limit)
+        page = _Page(self._off_loop, actor, fits, limit)
         each = min(LOOKED_AT, limit + 1)
         for _ in range(_MOST_READS):
             places = await self._store.intents.last_decided(
@@ -246,7 +246,7 @@ class Lists:
         each: int,
         reads: int = _MOST_READS,
     ) -> Walked:
-        page = _Page(self._aside, actor, keep, limit)
+        page = _Page(self._off_loop, actor, keep, limit)
         last = ""
         for _ in range(reads):
             found = await read(last, each)
@@ -276,9 +276,9 @@ class _Page:
     are kept and searched.
     """
 
-    def __init__(self, aside: Aside, actor: Actor, keep: Keep, limit: int) -> None:
+    def __init__(self, off_loop: OffLoop, actor: Actor, keep: Keep, limit: int) -> None:
         self.kept: list[Stored] = []
-        self._aside = aside
+        self._off_loop = off_loop
         self._actor = actor
         self._keep = keep
         self._limit = limit
@@ -288,7 +288,7 @@ class _Page:
         """Add those to keep; returns how many were read until the page was full, or 0 if it is not full."""
         # searching payloads takes long, and other requests must be answered meanwhile
         size = _bytes(found)
-        taken, seen = await self._aside.run(self._actor, partial(self._judged, found), size)
+        taken, seen = await self._off_loop.run(self._actor, partial(self._judged, found), size)
         self.kept += taken
         self._room -= _bytes(taken)
         self._left -= size

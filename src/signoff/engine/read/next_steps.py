@@ -52,10 +52,10 @@ def _following(
     others = [_AFTER[after] for after in one.after if after is not After.YES]
     chosen = [f"“{label(gate.task, name)}”" for name in one.outcomes]
     instead = " or ".join([*chosen, *others]) if chosen or After.YES not in one.after else ""
-    given = group(one.given, opened) if one.given else Group()
+    inputs = group(one.given, opened) if one.given else Group()
     retries = step.max_retries if isinstance(step, AgentStep) else 0
     value = missing(agent) if agent else ""
-    return NextStepLine(step.id, _does(one), agent, instead, one.detour, given, value, retries)
+    return NextStepLine(step.id, _does(one), agent, instead, one.detour, inputs, value, retries)
 
 
 def _does(one: UpcomingStep) -> str:

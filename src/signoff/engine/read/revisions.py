@@ -138,8 +138,8 @@ def reported_before(facts: Sequence[e.Fact], step_run: int) -> dict[str, tuple[A
             case e.Revised(revision=number):
                 revision = number
             case e.Reported(step=step, result=result, fault=fault, retry_at=None) as event:
-                given = {"error": fault.message, "code": fault.code} if fault else result
-                found[step] = given, event.revision or revision
+                report = {"error": fault.message, "code": fault.code} if fault else result
+                found[step] = report, event.revision or revision
             case e.Decided(step=step, outcome=outcome, ending=ending, meaning=meaning):
                 found[step] = {"outcome": outcome, "ending": ending.value}, revision
                 revision += meaning is Meaning.REQUESTS_CHANGES

@@ -39,19 +39,19 @@ def fits(stored: Stored, words: tuple[str, ...], display: Callable[[str], str]) 
     titles = [
         mask_text(step.task.title, _nothing) for step in intent.plan.steps if isinstance(step, HumanStep)
     ]
-    given = "\n".join(
+    text = "\n".join(
         (
             intent.id, intent.type, intent.correlation_id, intent.scenario_id, intent.to_agent, intent.requester.id,
             intent.requester.address, display(intent.requester.id), intent.outcome, *titles,
         )
     )  # fmt: skip
-    return stands_in(stored.payload, given, words)
+    return stands_in(stored.payload, text, words)
 
 
-def stands_in(payload: bytes, given: str, words: tuple[str, ...]) -> bool:
+def stands_in(payload: bytes, text: str, words: tuple[str, ...]) -> bool:
     """Whether every word occurs in the text about a request, or in what is shown of its payload."""
-    given = given.casefold()
-    missing = [word for word in words if word not in given]
+    text = text.casefold()
+    missing = [word for word in words if word not in text]
     if not missing:
         return True
     plain = payload.decode("utf-8", "replace").casefold()

@@ -21,7 +21,7 @@ from signoff.core.intent.events import Decided, Fact, TaskOpened
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Delivery, Intent, Task, consented
 from signoff.engine.commit.recent import RecentCommits
-from signoff.engine.off_loop import Aside
+from signoff.engine.off_loop import OffLoop
 from signoff.engine.read.delivery_status import ChannelState, channel_states, messages_of
 from signoff.engine.read.integrity import Finding, examine_one
 from signoff.engine.read.task_history import TaskHistory, task_history
@@ -61,10 +61,10 @@ class Audit(msgspec.Struct, frozen=True):
 
 
 class View:
-    def __init__(self, store: Store, recent: RecentCommits, aside: Aside | None = None) -> None:
+    def __init__(self, store: Store, recent: RecentCommits, off_loop: OffLoop | None = None) -> None:
         self._store = store
         self._recent = recent
-        self._aside = aside or Aside()
+        self._off_loop = off_loop or OffLoop()
         self._redelivering: WeakValueDictionary[tuple[str, str], asyncio.Lock] = WeakValueDictionary()
 
     async def intent(self, actor: Actor, ref: str) -> Seen:
@@ -106,7 +106,7 @@ class View:
     async def history(self, seen: Seen, after: int = 0, limit: int = 1000) -> list[Fact]:
         """The facts after a sequence number. An actor that has seen an intent may always see its later events."""
         rows = await self._store.intents.history(seen.stored.intent.id, after, limit)
-        return await self._aside.run(_reading(seen.stored.intent), partial(facts, rows), size_of(rows))
+        return await self._off_loop.run(_reading(seen.stored.intent), partial(facts, rows), size_of(rows))
 
     async def facts_after(self, seen: Seen, after: int) -> list[Fact]:
         """Every fact of the intent so far with a sequence number above ``after``, in order."""
@@ -151,7 +151,7 @@ class View:
         known: dict[str, TaskHistory | None] = {}
         async for rows in self._store.intents.histories(intents):
             work = partial(_folded, intents, rows, fold)
-            known |= await self._aside.run(actor, work, sum(map(size_of, rows.values())))
+            known |= await self._off_loop.run(actor, work, sum(map(size_of, rows.values())))
         return [known[one.intent.id] if one.intent.id in known else fold(one.intent, []) for one in found]
 
     async def task(
@@ -169,7 +169,7 @@ class View:
         step_runs = [fact.event.step_run for fact in facts if isinstance(fact.event, TaskOpened)]
         step_run = seen.step_run or (task.step_run if isinstance(task, Task) else (step_runs or [0])[-1])
         folded = partial(task_history, facts, step_run)
-        history = await self._aside.run(_reading(seen.stored.intent), folded, _EACH * len(facts))
+        history = await self._off_loop.run(_reading(seen.stored.intent), folded, _EACH * len(facts))
         if history is None:
             raise NotFound("task_not_found", f"There is no task {ref[:64]}.")
         return SeenTask(seen, history, facts)
@@ -185,7 +185,7 @@ class View:
         stored = (await self.intent(actor, ref)).stored
         # The row was read first, so its hash does not cover later writes.
         rows = await self._store.intents.whole_history(stored.intent.id)
-        finding = await examine_one(self._store, stored.intent.id, self._aside)
+        finding = await examine_one(self._store, stored.intent.id, self._off_loop)
         return Audit(stored, [row for row in rows if row.seq <= stored.intent.seq], finding)
 
     async def event_rows(self, actor: Actor, intent_id: str) -> list[EventRow]:

@@ -125,9 +125,9 @@ def _retry_after(status: int, headers: Iterable[tuple[bytes, bytes]]) -> float:
     if status not in (429, 503):
         return 0.0
     fields = {name.lower(): value.decode("latin-1").strip() for name, value in headers}
-    given = fields.get(b"retry-after", "")
-    if given.isascii() and given.isdigit():
-        return float(given[:9])
+    header = fields.get(b"retry-after", "")
+    if header.isascii() and header.isdigit():
+        return float(header[:9])
     try:
         until, now = (parsedate_to_datetime(fields.get(name, "")) for name in (b"retry-after", b"date"))
         return max(0.0, (until - now).total_seconds())

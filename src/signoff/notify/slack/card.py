@@ -46,14 +46,14 @@ def render_card(message: PersonalMessage) -> dict[str, Any]:
 def _theirs(message: PersonalMessage) -> tuple[list[dict[str, Any]], bool]:
     """Return other people's text, and whether it is complete."""
     leaves, cut = _sections(leaf_lines(message.leaves))
-    given, given_cut = _sections(leaf_lines(message.given))
+    inputs, given_cut = _sections(leaf_lines(message.given))
     reports, reports_cut = _sections(leaf_lines(message.reports))
     quoted, quote_cut = _sections(visible(message.quoted))
     asked: list[dict[str, Any]] = []
     if message.leaves or message.rest:
         asked += [_quiet(f"The request, {one_line(message.asked_by, 200)}"), *leaves]
     if message.given:
-        asked += [_quiet(GIVEN), *given]
+        asked += [_quiet(GIVEN), *inputs]
     if message.reports:
         asked += [_quiet("Check results"), *reports]
     if cut or given_cut or reports_cut or message.missing:

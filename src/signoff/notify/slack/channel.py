@@ -51,17 +51,17 @@ class SlackTokens:
 
 def parse_tokens(text: str) -> SlackTokens:
     """Parse ``slack_tokens``; raises Invalid, without quoting any of them."""
-    given = {"bot": "", "signing": "", "app": ""}
+    tokens = {"bot": "", "signing": "", "app": ""}
     for word in text.split():
-        given["bot" if word.startswith("xoxb-") else "app" if word.startswith("xapp-") else "signing"] = word
-    if not given["bot"] or len(text.split()) != sum(bool(word) for word in given.values()):
+        tokens["bot" if word.startswith("xoxb-") else "app" if word.startswith("xapp-") else "signing"] = word
+    if not tokens["bot"] or len(text.split()) != sum(bool(word) for word in tokens.values()):
         raise Invalid(
             "invalid_setting",
             "slack_tokens has no bot token, or two tokens of the same kind.",
             field="slack_tokens",
             hint="Write the bot token (xoxb-…), and the signing secret or the app token (xapp-…), separated by spaces.",
         )
-    return SlackTokens(**given)
+    return SlackTokens(**tokens)
 
 
 class SlackRefusal(Exception):
@@ -191,8 +191,8 @@ class Slack:
         except httpx2.HTTPError as error:
             raise NotSent(f"{type(error).__name__}: no response from Slack") from error
         if answer.status_code == 429:
-            given = answer.headers.get("retry-after", "")
-            wait = min(float(given), _MOST_WAIT) if given.isdigit() else _UNSAID_WAIT
+            header = answer.headers.get("retry-after", "")
+            wait = min(float(header), _MOST_WAIT) if header.isdigit() else _UNSAID_WAIT
             raise self._gate.close(url.rpartition("/")[2], wait)
         if answer.status_code >= 500:
             raise NotSent(f"Slack answered {answer.status_code}")

@@ -97,8 +97,8 @@ class Erasures:
             for text in filter(None, (before, after)):
                 decoded = json_value.decode(text)
                 if kind == "person":
-                    given = decoded.get("addresses")
-                    found |= {decoded.get("email"), *(given.values() if isinstance(given, dict) else ())}
+                    values = decoded.get("addresses")
+                    found |= {decoded.get("email"), *(values.values() if isinstance(values, dict) else ())}
                 elif isinstance(decoded, dict) and {"account", "team"} <= decoded.keys():
                     found.add(decoded["account"])
         return {one for one in found if isinstance(one, str) and one}

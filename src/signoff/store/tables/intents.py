@@ -99,13 +99,13 @@ class Intents:
             values["older_than"] = micros(wanted.older_than)
         if wanted.changed_since is not None:
             values["changed_since"] = micros(wanted.changed_since)
-        given = dict(zip(sql.STATUSES, dict.fromkeys(wanted.statuses), strict=False))
+        parameters = dict(zip(sql.STATUSES, dict.fromkeys(wanted.statuses), strict=False))
         sides: Sequence[str] = ("",)
         if wanted.involved:
             sides, values["involved"] = [f" and {one}" for one in sql.INVOLVED], wanted.involved
-        statuses = [f" and status = :{name}" for name in given] or [""]
+        statuses = [f" and status = :{name}" for name in parameters] or [""]
         halves = [side + status for side in sides for status in statuses]
-        return await self._either(where, halves, order, limit=wanted.limit, **values, **given)
+        return await self._either(where, halves, order, limit=wanted.limit, **values, **parameters)
 
     async def open_of(self, workspace: str, requester: str, most: int) -> int:
         """How many of a requester's intents are open, counted up to ``most``."""
@@ -134,8 +134,8 @@ class Intents:
             some = keys[begin : begin + _KEYS[-1]]
             names = _KEY_NAMES[: next(count for count in _KEYS if count >= len(some))]
             text = " union all ".join(part.format(party=name) for name in names)
-            given = dict(zip_longest(names, some, fillvalue=NO_KEY))
-            found.update((row[0], row[1]) for row in await self._db.read(text, **where, **given))
+            parameters = dict(zip_longest(names, some, fillvalue=NO_KEY))
+            found.update((row[0], row[1]) for row in await self._db.read(text, **where, **parameters))
         return sorted(found)[:limit]
 
     async def last_decided(

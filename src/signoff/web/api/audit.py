@@ -29,7 +29,7 @@ async def trail(call: Call) -> bytes:
     def made() -> bytes:
         return encode(_trail(audit, directory, views, call.actor))
 
-    return await call.state.aside.run(call.actor, made, size_of(audit.rows))
+    return await call.state.off_loop.run(call.actor, made, size_of(audit.rows))
 
 
 def _trail(audit: Audit, directory: Snapshot, views: Sequence[CardOpening], reader: Actor) -> AuditResponse:

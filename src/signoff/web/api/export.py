@@ -35,7 +35,7 @@ async def manifest(call: Call) -> wire.export.ManifestExport:
     """GET /v1/export/manifest"""
     authorize(call.actor, Action.READ_ALL)
     directory = await directory_of(call)
-    document = await call.state.aside.run(call.actor, lambda: manifest_of(directory))
+    document = await call.state.off_loop.run(call.actor, lambda: manifest_of(directory))
     return wire.export.ManifestExport(manifest=document)
 
 
@@ -45,7 +45,9 @@ async def intents(call: Call) -> wire.export.IntentRecords:
     found, directory = await _page(call, limit), await directory_of(call)
     kept = _fitting(found)
     size = sum(len(one.payload) for one in kept)
-    records = await call.state.aside.run(call.actor, lambda: [_intent(one, directory) for one in kept], size)
+    records = await call.state.off_loop.run(
+        call.actor, lambda: [_intent(one, directory) for one in kept], size
+    )
     more = len(found) == limit or len(kept) < len(found)
     return wire.export.IntentRecords(
         records=records, next_cursor=maybe(kept[-1].intent.id if kept and more else "")
@@ -71,7 +73,7 @@ async def audit(call: Call) -> wire.export.AuditRecords:
     size = 0
     for one in found:
         rows = await call.state.view.event_rows(call.actor, one.intent.id)
-        records += await call.state.aside.run(
+        records += await call.state.off_loop.run(
             call.actor,
             lambda one=one, rows=rows: _events(one, rows, directory, whole, since),  # type: ignore[misc]
         )

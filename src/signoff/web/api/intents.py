@@ -97,9 +97,9 @@ async def create(call: Call) -> bytes:
 
 def traced(call: Call, intent_type: str) -> str:
     """The trace that an intent belongs to: the requester's, or else a new one if this server is traced."""
-    given = call.traceparent
-    if given or call.state.tracer is None:
-        return given
+    traceparent = call.traceparent
+    if traceparent or call.state.tracer is None:
+        return traceparent
     return call.state.tracer.begun(intent_type)
 
 
@@ -144,15 +144,15 @@ async def events(call: Call) -> bytes:
     def made() -> bytes:
         return encode(EventsResponse(events=walk(trail, facts, since)))
 
-    return await call.state.aside.run(call.actor, made, SHORT + (len(facts) > _MANY_EVENTS))
+    return await call.state.off_loop.run(call.actor, made, SHORT + (len(facts) > _MANY_EVENTS))
 
 
 async def resume(call: Call) -> bytes:
     """POST /v1/intents/{intent_id}/resume"""
     body = json_intake.parse_object(call.body)
     seen = await cached_or_read(call, call.params["intent_id"])
-    given = body.value.get("expected_policy_generation")
-    expected = given if isinstance(given, int) and not isinstance(given, bool) else None
+    value = body.value.get("expected_policy_generation")
+    expected = value if isinstance(value, int) and not isinstance(value, bool) else None
     person = call.actor.kind is ActorKind.PERSON
     named = names_all(body.value.get("digest"), body.value.get("stage"))
     dedup_scope = step_run_id(seen.stored.intent.id, seen.step_run) if person and not named else ""
@@ -241,8 +241,8 @@ def _unused(request: wire.intents.ResolveRequest, step_run: int) -> str:
     kept = {"COMPLETED": {"result"}, "FAILED": {"error", "reason"}}.get(status, {"reason"})
     if step_run and status == "FAILED":
         kept = {"result", *kept}
-    given = (("result", request.result), ("error", request.error), ("reason", request.reason))
-    rest = [name for name, value in given if value and name not in kept]
+    fields = (("result", request.result), ("error", request.error), ("reason", request.reason))
+    rest = [name for name, value in fields if value and name not in kept]
     return f"{' and '.join(rest)}: not stored for {status}." if rest else ""
 
 
@@ -250,7 +250,7 @@ def _fault(error: dict[str, Any], reason: str) -> Failure:
     code, message = error.get("code"), error.get("message")
     return Failure(
         code if isinstance(code, str) and 0 < len(code) <= 128 else "failed",
-        next((given for given in (message, reason) if isinstance(given, str) and shows(given)), "It failed.")[
+        next((text for text in (message, reason) if isinstance(text, str) and shows(text)), "It failed.")[
             :2000
         ],
         error.get("retryable") is True,

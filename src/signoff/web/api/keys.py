@@ -23,8 +23,8 @@ _CREATED_FOR_ANOTHER = (
 async def create_key(call: Call) -> wire.keys.NewKeyOut:
     """POST /v1/keys"""
     wanted = bodies.ours(wire.keys.CreateKey, call.body)
-    given = [holder for holder in (wanted.agent, wanted.service, wanted.person) if holder is not None]
-    if len(given) != 1:
+    holders = [holder for holder in (wanted.agent, wanted.service, wanted.person) if holder is not None]
+    if len(holders) != 1:
         raise Invalid(
             "validation_error",
             "A key is for exactly one of agent, service and person.",

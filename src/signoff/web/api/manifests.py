@@ -26,7 +26,7 @@ async def apply(call: Call) -> wire.manifests.ManifestResponse:
     dry_run = call.flag("dry_run")
     authorize_document(call.actor, source)
     before = await directory_of(call)
-    manifest = await call.state.aside.run(
+    manifest = await call.state.off_loop.run(
         call.actor, lambda: compile_manifest(source, personal_channels()), len(call.body)
     )
     seen = call.query.get("seen", "")
@@ -101,12 +101,12 @@ def _before(call: Call) -> int:
     """The number below which the next page starts, 0 for the first page; raises Invalid for a cursor that no page
     returned.
     """
-    given = call.query.get("cursor", "")
-    if given and not (given.isascii() and given.isdigit() and len(given) < 19):
+    cursor = call.query.get("cursor", "")
+    if cursor and not (cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
         raise Invalid(
             "validation_error",
-            f"cursor: {given[:64]!r} is not a next_cursor.",
+            f"cursor: {cursor[:64]!r} is not a next_cursor.",
             field="cursor",
             hint="Send the previous page's next_cursor unchanged.",
         )
-    return int(given or 0)
+    return int(cursor or 0)

@@ -51,7 +51,7 @@ async def notifications(call: Call) -> bytes:
         found = notifications_since(facts, intent.plan, seen.stored.payload, since, names_people)
         return encode(NotificationsResponse(seq=intent.seq, notifications=notifications_out(found)))
 
-    return await call.state.aside.run(call.actor, made, len(facts) * _BYTES_OF_A_FACT)
+    return await call.state.off_loop.run(call.actor, made, len(facts) * _BYTES_OF_A_FACT)
 
 
 async def channels(call: Call) -> ChannelsResponse:

@@ -249,12 +249,12 @@ def _about(kind: type) -> str:
 
 
 def _in_path(name: str) -> dict[str, Any]:
-    given, example = _PARAMETERS[name]
+    description, example = _PARAMETERS[name]
     return {
         "name": name,
         "in": "path",
         "required": True,
-        "description": given,
+        "description": description,
         "schema": {"type": "string"},
         "example": example,
     }

@@ -36,7 +36,7 @@ async def people(call: Call) -> wire.people.PeopleResponse:
             ]
         )
 
-    return await call.state.aside.run(call.actor, shown) if populous(directory) else shown()
+    return await call.state.off_loop.run(call.actor, shown) if populous(directory) else shown()
 
 
 def _out(call: Call, person: Person, directory: Snapshot) -> wire.people.PersonOut:
@@ -72,8 +72,8 @@ async def change_person(call: Call) -> wire.people.PersonResponse:
     return await _put_person(call, found.id, bodies.given(request))
 
 
-async def _put_person(call: Call, who: str, given: dict[str, Any]) -> wire.people.PersonResponse:
-    spec = read_person(who, document(given), personal_channels())
+async def _put_person(call: Call, who: str, fields: dict[str, Any]) -> wire.people.PersonResponse:
+    spec = read_person(who, document(fields), personal_channels())
     before = await directory_of(call)
     await call.state.manifests.apply(call.actor, Manifest(people=(spec,)))
     directory = await directory_of(call)

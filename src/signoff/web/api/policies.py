@@ -54,7 +54,7 @@ async def explain_policy(call: Call) -> ExplainOut:
     def made() -> ExplainOut:
         return explain_out(preview(found, directory, at, call.actor.workspace), directory, call.state.mails)
 
-    return await call.state.aside.run(call.actor, made)
+    return await call.state.off_loop.run(call.actor, made)
 
 
 def _at(call: Call) -> datetime:

@@ -51,5 +51,5 @@ async def me(call: Call) -> MeResponse:
     )
 
 
-def _setting(given: bool | str) -> str:
-    return given if isinstance(given, str) else "on" if given else "off"
+def _setting(setting: bool | str) -> str:
+    return setting if isinstance(setting, str) else "on" if setting else "off"

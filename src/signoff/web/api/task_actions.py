@@ -167,9 +167,9 @@ async def withdraw(call: Call) -> bytes:
         )
         return encode(out)
 
-    given = call.idempotent_reply(body.value, render, plain=body.plain)
+    reply = call.idempotent_reply(body.value, render, plain=body.plain)
     command = Cancel(request.comment if shows(request.comment) else "withdrawn", history.step_run)
-    return given.of(await call.state.engine.handle(call.actor, intent.id, command, given.once))
+    return reply.of(await call.state.engine.handle(call.actor, intent.id, command, reply.once))
 
 
 async def explain(call: Call) -> wire.tasks.ExplainOut:
@@ -187,7 +187,7 @@ async def explain(call: Call) -> wire.tasks.ExplainOut:
         made = explained(intent, task, directory, now)
         return explain_out(made, directory, call.state.mails, step_run_id(intent.id, history.step_run))
 
-    return await call.state.aside.run(call.actor, made)
+    return await call.state.off_loop.run(call.actor, made)
 
 
 async def revisions(call: Call) -> wire.intents.RevisionsResponse:

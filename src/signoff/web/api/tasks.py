@@ -128,11 +128,11 @@ def _decided_position(call: Call) -> DecidedPosition | None:
     """The decision after which a page continues, None for the first page; raises Invalid for a cursor that no page
     returned.
     """
-    given = call.query.get("cursor", "")
+    cursor = call.query.get("cursor", "")
     try:
-        return decided_position(given) if given else None
+        return decided_position(cursor) if cursor else None
     except NotFound as error:
-        raise no_cursor(given) from error
+        raise no_cursor(cursor) from error
 
 
 async def _shown(call: Call, found: Sequence[Stored], display: Display) -> list[TaskOut]:
@@ -227,7 +227,7 @@ async def _changes(call: Call, found: SeenTask, display: Display) -> tuple[Revis
         changed = changes(found.facts, history.step, history.digest, present, old)
         return tuple(_revision_out(one, display) for one in changed)
 
-    return await call.state.aside.run(call.actor, compared)
+    return await call.state.off_loop.run(call.actor, compared)
 
 
 async def _since_approved(call: Call, seen: Seen) -> SinceApprovedOut | None:
@@ -242,7 +242,7 @@ async def _since_approved(call: Call, seen: Seen) -> SinceApprovedOut | None:
         return since_approved(intent.plan.target, before.intent, approved, present)
 
     size = len(before.payload) + len(seen.stored.payload)
-    found = await call.state.aside.run(call.actor, compared, size)
+    found = await call.state.off_loop.run(call.actor, compared, size)
     return SinceApprovedOut(
         intent_id=found.before.id,
         created_at=found.before.created_at,
@@ -279,19 +279,19 @@ async def _brief(call: Call, seen: Seen | None = None) -> SeenTask:
 async def answer(call: Call) -> bytes:
     """POST /v1/tasks/{task_id}/answer"""
     body = json_intake.parse_object(call.body)
-    given = bodies.convert(wire.tasks.AnswerRequest, body.value)
+    request = bodies.convert(wire.tasks.AnswerRequest, body.value)
     # read before the form is checked, so that a caller who may not see the task learns nothing about it
     found = await _brief(call, await cached_or_read(call, call.params["task_id"]))
     seen = found.seen
     command = Answer(
-        outcome=given.outcome,
+        outcome=request.outcome,
         step_run=seen.step_run,
-        comment=given.comment,
-        data=given.data,
-        stage=None if given.stage is None else given.stage - 1,
-        revision=given.revision,
-        digest=given.digest,
-        number=given.number,
+        comment=request.comment,
+        data=request.data,
+        stage=None if request.stage is None else request.stage - 1,
+        revision=request.revision,
+        digest=request.digest,
+        number=request.number,
         viewed=call.state.card_openings.remembered(call.actor, seen.stored.intent.id, found.history.step_run),
     )
     directory = await directory_of(call)
@@ -320,8 +320,8 @@ async def answer(call: Call) -> bytes:
 async def answer_many(call: Call) -> wire.tasks.BulkResponse:
     """POST /v1/tasks/answers"""
     body = json_intake.parse_object(call.body)
-    given = bodies.convert(wire.tasks.BulkAnswerRequest, body.value)
-    targets = [BulkTarget(one.task_id, one.stage - 1, one.revision, one.digest) for one in given.tasks]
+    request = bodies.convert(wire.tasks.BulkAnswerRequest, body.value)
+    targets = [BulkTarget(one.task_id, one.stage - 1, one.revision, one.digest) for one in request.tasks]
     directory = await directory_of(call)
     replies: dict[str, IdempotentReply] = {}
 
@@ -337,14 +337,14 @@ async def answer_many(call: Call) -> wire.tasks.BulkResponse:
             return None
         return msgspec.structs.replace(reply.once, route=f"{reply.once.route} {target.intent_id}")
 
-    done = await call.state.bulk.answer(call.actor, targets, given.outcome, given.comment, once)
+    done = await call.state.bulk.answer(call.actor, targets, request.outcome, request.comment, once)
     results = [
         bulk_refusal(target.ref, one)
         if isinstance(one, Refused)
         else _RESULT.decode(replies[target.ref].of(one))
         for target, one in zip(targets, done, strict=True)
     ]
-    return bulk_answer(results, given.outcome)
+    return bulk_answer(results, request.outcome)
 
 
 def _dedup_scope(call: Call, seen: Seen, command: Answer) -> str:
@@ -392,24 +392,26 @@ async def mine(call: Call) -> MyTasksResponse:
 async def decide(call: Call) -> bytes:
     """POST /v1/approvals/{approval_id}/decision"""
     body = json_intake.parse_object(call.body)
-    given = bodies.axp(wire.tasks.DecisionRequest, body)
+    request = bodies.axp(wire.tasks.DecisionRequest, body)
     ref = call.params["approval_id"]
     seen = await visible(call, ref)
-    one_meaning({"decision": given.decision, "outcome": given.outcome, "approved": given.approved}, None)
-    outcome = _DECISIONS.get(given.decision.strip().lower())
+    one_meaning(
+        {"decision": request.decision, "outcome": request.outcome, "approved": request.approved}, None
+    )
+    outcome = _DECISIONS.get(request.decision.strip().lower())
     if outcome is None:
         hint = "approve or reject."
         raise Invalid(
-            "validation_error", f"{given.decision[:32]!r} is not a decision.", field="decision", hint=hint
+            "validation_error", f"{request.decision[:32]!r} is not a decision.", field="decision", hint=hint
         )
-    comment = given.comment or given.reason
+    comment = request.comment or request.reason
     command = Answer(
         outcome=outcome,
         step_run=seen.step_run,
         comment=comment,
-        stage=None if given.stage is None else given.stage - 1,
-        revision=given.revision,
-        digest=given.digest,
+        stage=None if request.stage is None else request.stage - 1,
+        revision=request.revision,
+        digest=request.digest,
         viewed=call.state.card_openings.remembered(call.actor, seen.stored.intent.id, seen.step_run),
     )
 

@@ -184,13 +184,13 @@ async def named_agent(call: Call, *, exactly: bool = False) -> Account:
     """The agent that the path names by its address, its name or the id of its address. ``exactly``: the address of
     another workspace does not mean the agent here with the same name, which would be the wrong one to stop.
     """
-    given = call.params["address"]
+    text = call.params["address"]
     directory, address = await directory_of(call), await address_of(call)
-    by_id = (account for account in directory.by_address.values() if shapes.address_id(account) == given)
-    by_name = directory.registered(given) if exactly else directory.by_address.get(address)
+    by_id = (account for account in directory.by_address.values() if shapes.address_id(account) == text)
+    by_name = directory.registered(text) if exactly else directory.by_address.get(address)
     account = next(by_id, None) or by_name
     if account is None or account.kind != ActorKind.AGENT.value:
-        raise NotFound("agent_not_found", f"There is no agent {given[:128]}.")
+        raise NotFound("agent_not_found", f"There is no agent {text[:128]}.")
     return account
 
 

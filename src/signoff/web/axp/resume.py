@@ -123,11 +123,11 @@ def _refuse_unended(body: dict[str, Any]) -> None:
     """Raise Invalid for a body that, like one of ``resolve``, says that the intent did not complete: without an
     action it would count as the result of a success.
     """
-    given = body.get("status")
-    if isinstance(given, str) and given.strip() in _UNDONE:
+    status = body.get("status")
+    if isinstance(status, str) and status.strip() in _UNDONE:
         raise Invalid(
             "action_required",
-            f"status says {given.strip()}, but no action says whether the work failed.",
+            f"status says {status.strip()}, but no action says whether the work failed.",
             field="status",
             hint='Send {"action": "fail", "reason": ...}, or {"action": "complete"} if status is part of a result.',
         )
@@ -138,15 +138,15 @@ def _with_known_action(body: dict[str, Any], spec: TaskSpec | None, agreed: str)
     would otherwise become part of a result that counts as a success, and a rejection could contradict the decision
     next to it. If the form has a field with that name, it is part of the answer.
     """
-    given = body.get("action")
-    if given is None or "action" in form_fields(spec):
+    action = body.get("action")
+    if action is None or "action" in form_fields(spec):
         return body
-    word = given.strip().lower() if isinstance(given, str) else given
+    word = action.strip().lower() if isinstance(action, str) else action
     if word not in _ACTIONS:
         _refuse_contradicted(body, spec, agreed)
         raise Invalid(
             "validation_error",
-            f"{str(given)[:32]!r} is not an action.",
+            f"{str(action)[:32]!r} is not an action.",
             field="action",
             hint="complete or fail; a member of the result with that name has to be renamed.",
         )
@@ -155,9 +155,9 @@ def _with_known_action(body: dict[str, Any], spec: TaskSpec | None, agreed: str)
 
 def _refuse_contradicted(body: dict[str, Any], spec: TaskSpec | None, agreed: str) -> None:
     """Raise Invalid if a body decides but another member contradicts the decision."""
-    given = body.get("task_result")
-    if isinstance(given, dict):
-        one_meaning({"task_result.outcome": given.get("outcome"), **_words(body, None)}, spec, agreed)
+    result = body.get("task_result")
+    if isinstance(result, dict):
+        one_meaning({"task_result.outcome": result.get("outcome"), **_words(body, None)}, spec, agreed)
     elif "approve_current_step" in body or (
         spec is not None and _is_outcome(body.get("outcome"), spec, agreed)
     ):
@@ -185,13 +185,13 @@ def refuse_no(member: str, value: str, body: Mapping[str, Any], place: str = "")
 
 
 def _decision(body: dict[str, Any], spec: TaskSpec | None, agreed: str, step_run: int) -> Answer:
-    given = body["task_result"]
-    if given is None:
-        given = {}
-    if not isinstance(given, dict):
+    result = body["task_result"]
+    if result is None:
+        result = {}
+    if not isinstance(result, dict):
         raise Invalid("validation_error", "task_result has to be an object.", field="task_result")
-    inner = given.get("data")
-    data = {k: v for k, v in given.items() if k not in ("outcome", "comment", "data")}
+    inner = result.get("data")
+    data = {k: v for k, v in result.items() if k not in ("outcome", "comment", "data")}
     if isinstance(inner, dict):
         for name, value in data.items():
             if name in inner and inner[name] != value:
@@ -202,7 +202,7 @@ def _decision(body: dict[str, Any], spec: TaskSpec | None, agreed: str, step_run
     outcome = one_meaning(
         {
             **_words(body, None),
-            "task_result.outcome": given.get("outcome"),
+            "task_result.outcome": result.get("outcome"),
             "task_result.approved": as_flag(data.get("approved")),
         },
         spec,
@@ -215,7 +215,7 @@ def _decision(body: dict[str, Any], spec: TaskSpec | None, agreed: str, step_run
             field="task_result.outcome",
             hint="Send one of the task's allowed_outcomes.",
         )
-    comment = _text(given.get("comment"), "task_result.comment")
+    comment = _text(result.get("comment"), "task_result.comment")
     return Answer(outcome, step_run, comment, data, **_named(body, _NAMING))
 
 

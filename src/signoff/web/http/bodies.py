@@ -48,12 +48,12 @@ def axp(kind: type[S], parsed: json_intake.Parsed, *, nulls: bool = True) -> S:
     return convert(kind, known)
 
 
-def refuse_dry_run(given: dict[str, Any], beside: str, hint: str) -> None:
+def refuse_dry_run(fields: dict[str, Any], beside: str, hint: str) -> None:
     """Refuse ``dry_run``, even where other unknown fields are ignored. ``beside``: a member that shows that the body
     has our format; without it the whole body is the sender's payload.
     """
     for name in ("dry_run", "dryRun"):
-        if name in given and beside in given:
+        if name in fields and beside in fields:
             raise Invalid("unknown_field", "This endpoint has no dry run.", field=name, hint=hint)
 
 

@@ -136,8 +136,8 @@ class Call:
     @property
     def traceparent(self) -> str:
         """The caller's trace; "" if it sent none, or one that is malformed (W3C Trace Context)."""
-        given = self.headers.get(b"traceparent")
-        return given.decode() if given is not None and _TRACEPARENT.fullmatch(given) else ""
+        header = self.headers.get(b"traceparent")
+        return header.decode() if header is not None and _TRACEPARENT.fullmatch(header) else ""
 
     def identify(self) -> Awaitable[Actor]:
         """Authenticate the caller again, with their current rights."""
@@ -200,10 +200,10 @@ class Call:
 
     def idempotency_key(self) -> str:
         """The Idempotency-Key, "" when absent. An empty one has no effect, so it is refused."""
-        given = self.headers.get(b"idempotency-key")
-        if given is None:
+        header = self.headers.get(b"idempotency-key")
+        if header is None:
             return ""
-        key = given.decode("latin-1")
+        key = header.decode("latin-1")
         if not key.strip():
             raise Invalid(
                 "invalid_idempotency_key",

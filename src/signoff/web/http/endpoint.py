@@ -281,16 +281,16 @@ class ResponseWriter:
 
     def __init__(self, call: Call, send: Send) -> None:
         headers = call.headers
-        given = headers.get(b"x-request-id")
-        if given is None or not _ID.fullmatch(given):
-            given = b"%032x" % random.getrandbits(128)
-        call.request_id = given.decode("ascii")
+        header = headers.get(b"x-request-id")
+        if header is None or not _ID.fullmatch(header):
+            header = b"%032x" % random.getrandbits(128)
+        call.request_id = header.decode("ascii")
         self._call = call
         self._send = send
         self._started = False
         self._status = 0
         self._at_once = RESPONSE in call.extensions
-        self._headers = [(b"x-request-id", given)]
+        self._headers = [(b"x-request-id", header)]
         mark = headers.get(b"x-client-request-id")
         if mark and _ID.fullmatch(mark):
             self._headers.append((b"x-client-request-id", mark))

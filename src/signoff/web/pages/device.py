@@ -60,8 +60,8 @@ async def _refused(request: PageRequest, refusal: Refused) -> Page:
     return await _page(request, refusal.status, refusal=refusal)
 
 
-async def _page(request: PageRequest, status: int = 200, **given: Any) -> Page:
-    shown: dict[str, Any] = {"asked": None, "code": "", "done": "", "refusal": None} | given
+async def _page(request: PageRequest, status: int = 200, **values: Any) -> Page:
+    shown: dict[str, Any] = {"asked": None, "code": "", "done": "", "refusal": None} | values
     return await request.page(
         "device.html",
         status,

@@ -44,9 +44,9 @@ async def ask(request: PageRequest) -> Page:
     return await _form(request, onward)
 
 
-async def _form(request: PageRequest, onward: str, status: int = 200, **given: str | None) -> Page:
-    """The sign-in page. ``given``: problem and hint; sent: the result of a request for a link by e-mail."""
-    shown: dict[str, Any] = {"problem": "", "hint": "", "sent": ""} | given
+async def _form(request: PageRequest, onward: str, status: int = 200, **values: str | None) -> Page:
+    """The sign-in page. ``values``: problem and hint; sent: the result of a request for a link by e-mail."""
+    shown: dict[str, Any] = {"problem": "", "hint": "", "sent": ""} | values
     return await request.page("login.html", status, next=onward, by_mail=request.state.mails, **shown)
 
 

@@ -233,7 +233,7 @@ def _waiting_of(step: Step) -> Waiting:
 def step_payload(intent: Intent, payload: bytes, step: Step) -> dict[str, Any]:
     """The request's fields, the payload (separately), and the members specific to this step."""
     parent: dict[str, Any] = json_value.decode(payload)
-    given: dict[str, Any] = {
+    content: dict[str, Any] = {
         **parent,
         "parent_payload": parent,
         "parent_intent_id": intent.id,
@@ -242,5 +242,5 @@ def step_payload(intent: Intent, payload: bytes, step: Step) -> dict[str, Any]:
         "result_revisions": revisions_of(intent),
     }
     if isinstance(step, AgentStep) and step.input is not None:
-        given["input"] = step.input
-    return given
+        content["input"] = step.input
+    return content

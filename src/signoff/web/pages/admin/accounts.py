@@ -47,8 +47,8 @@ async def workflows(request: PageRequest) -> Page:
             for workflow, plan in zip(page.entries, plans, strict=True)
         ]
 
-    rows = await request.state.aside.run(request.actor, listed, size)
-    given = {"q": words} if words else {}
+    rows = await request.state.off_loop.run(request.actor, listed, size)
+    search = {"q": words} if words else {}
     last = page.entries[-1] if page.more else None
     return await request.page(
         "workflows.html",
@@ -56,8 +56,8 @@ async def workflows(request: PageRequest) -> Page:
         rows=rows,
         q=words,
         count=len(directory.listed_workflows),
-        next=urlencode(given | {"after": last.name, "type": last.intent_type}) if last else "",
-        first=f"/workflows?{urlencode(given)}" if after is not None else "",
+        next=urlencode(search | {"after": last.name, "type": last.intent_type}) if last else "",
+        first=f"/workflows?{urlencode(search)}" if after is not None else "",
     )
 
 

@@ -75,7 +75,7 @@ async def about(request: PageRequest, subject: str, before: int = 0, limit: int 
     page = found[:limit]
     query = {"about": subject} if subject else {}
     older = "/changes?" + urlencode(query | {"before": page[-1].number}) if len(found) > limit else ""
-    entries = await request.state.aside.run(
+    entries = await request.state.off_loop.run(
         request.actor,
         lambda: [entry(change, directory) for change in page],
         sum(len(change.before or b"") + len(change.after or b"") for change in page),
@@ -106,8 +106,8 @@ def _by(change: DirectoryChange, directory: Snapshot) -> str:
     return "the server" if change.actor_kind == ActorKind.SYSTEM.value else directory.display(change.actor_id)
 
 
-def _holder(kind: str, given: Any, directory: Snapshot) -> str:
-    return directory.display(str(given["holder"])) if kind == "key" else ""
+def _holder(kind: str, state: Any, directory: Snapshot) -> str:
+    return directory.display(str(state["holder"])) if kind == "key" else ""
 
 
 def differing(before: Any, after: Any, directory: Snapshot) -> tuple[tuple[Leaf, ...], tuple[str, ...]]:

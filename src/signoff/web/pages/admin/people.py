@@ -78,8 +78,8 @@ async def _people(
         ], page.more
 
     many = populous(directory)
-    rows, more = await request.state.aside.run(request.actor, listed) if many else listed()
-    given = {"q": words} if words else {}
+    rows, more = await request.state.off_loop.run(request.actor, listed) if many else listed()
+    query = {"q": words} if words else {}
     return await request.page(
         "people.html",
         refusal.status if refusal is not None else 200,
@@ -90,8 +90,8 @@ async def _people(
         q=words,
         warnings=warnings,
         count=len(directory.listed),
-        next=urlencode(given | {"after": rows[-1]["person"].id}) if more else "",
-        first=f"/people?{urlencode(given)}" if after is not None else "",
+        next=urlencode(query | {"after": rows[-1]["person"].id}) if more else "",
+        first=f"/people?{urlencode(query)}" if after is not None else "",
         whole=permits(request.actor, Action.READ_ALL),
         posted=dict(request.form) if refusal is not None else {},
     )
@@ -141,9 +141,9 @@ async def add_person(request: PageRequest) -> Page:
 
 
 async def _apply(
-    request: PageRequest, who: str, given: dict[str, Any], check: Callable[[Snapshot], None] | None = None
+    request: PageRequest, who: str, fields: dict[str, Any], check: Callable[[Snapshot], None] | None = None
 ) -> None:
-    spec = read_person(who, document(given), personal_channels())
+    spec = read_person(who, document(fields), personal_channels())
     await request.state.manifests.apply(request.actor, Manifest(people=(spec,)), check=check)
 
 
@@ -269,12 +269,12 @@ async def act(request: PageRequest) -> Page:
     try:
         if check is not None:
             check(directory)
-        given = await run(request, found, directory)
-        if what := _takes_away(request.params["act"], found, given):
+        fields = await run(request, found, directory)
+        if what := _takes_away(request.params["act"], found, fields):
             asking = await confirm_removal.confirm_removal(request, [found], what, home)
             if asking is not None:
                 return asking
-        await _apply(request, found.id, given, check)
+        await _apply(request, found.id, fields, check)
     except Refused as refusal:
         return await _person(request, found.id, refusal)
     return request.to(home)
@@ -286,7 +286,7 @@ def _check(request: PageRequest, person_id: str) -> Callable[[Snapshot], None]:
     )
 
 
-def _takes_away(act: str, found: Person, given: dict[str, Any]) -> str:
+def _takes_away(act: str, found: Person, fields: dict[str, Any]) -> str:
     """The consequences for the person's open tasks, as text; "" if there are none."""
     if act == "leave":
         return (
@@ -295,9 +295,9 @@ def _takes_away(act: str, found: Person, given: dict[str, Any]) -> str:
         )
     if not found.active or act != "details":
         return ""
-    if not given["active"]:
+    if not fields["active"]:
         return f"An inactive person cannot decide. {confirm_removal.UNDERSTAFFED}"
-    if DECIDING & (set(found.roles) - set(given["roles"])):
+    if DECIDING & (set(found.roles) - set(fields["roles"])):
         return f"Without the role they can no longer decide under it. {confirm_removal.UNDERSTAFFED}"
     return ""
 

@@ -21,7 +21,7 @@ async def policies(request: PageRequest) -> Page:
     """GET /policies"""
     directory = await request.directory()
     size = sum(len(flow.source) for flow in directory.workflows.values())
-    flows = await request.state.aside.run(request.actor, partial(flows_by_policy, directory), size)
+    flows = await request.state.off_loop.run(request.actor, partial(flows_by_policy, directory), size)
     names = PolicyNames(directory)
     rows = [
         {
@@ -44,7 +44,7 @@ async def policy(request: PageRequest) -> Page:
     if found is None:
         raise NotFound("policy_not_found", f"There is no policy {request.params['name'][:128]!r}.")
     foretell = partial(preview, found, directory, request.state.clock.now(), request.actor.workspace)
-    made, flows = await request.state.aside.run(
+    made, flows = await request.state.off_loop.run(
         request.actor, lambda: (foretell(), flows_by_policy(directory))
     )
     shown, omitted = soon(made.contacts)

@@ -19,15 +19,15 @@ def form_token(cookie: str) -> str:
     return hashlib.sha256(b"signoff/form/v1\0" + cookie.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def check_origin(call: Call, cookies: Sequence[str], given: str) -> None:
-    """Raise Forbidden unless the request came from our own page. ``given``: the form's token, or ""."""
+def check_origin(call: Call, cookies: Sequence[str], token: str) -> None:
+    """Raise Forbidden unless the request came from our own page. ``token``: the form's token, or ""."""
     site, origin = call.header(b"sec-fetch-site"), call.header(b"origin")
     if site:
         foreign = site != "same-origin"
     else:
         foreign = origin not in ("", "null") and urlsplit(origin).netloc.lower() not in _own_hosts(call)
     # Only ASCII is compared in constant time.
-    known = given.isascii() and any(hmac.compare_digest(form_token(cookie), given) for cookie in cookies)
+    known = token.isascii() and any(hmac.compare_digest(form_token(cookie), token) for cookie in cookies)
     if foreign or not known:
         raise _foreign()
 

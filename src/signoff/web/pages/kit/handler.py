@@ -98,12 +98,12 @@ class PageRequest:
 
     def words(self, name: str) -> str:
         """A posted comment or reason; raises Invalid if it is longer than the API allows."""
-        given = self.field(name).strip().replace("\r\n", "\n")
-        given = given if shows(given) else ""
-        if len(given) > LONGEST_COMMENT:
-            problem = f"The text has {len(given):,} characters; the maximum is {LONGEST_COMMENT:,}."
+        text = self.field(name).strip().replace("\r\n", "\n")
+        text = text if shows(text) else ""
+        if len(text) > LONGEST_COMMENT:
+            problem = f"The text has {len(text):,} characters; the maximum is {LONGEST_COMMENT:,}."
             raise Invalid("too_long", problem, field=name, hint="Shorten it. Nothing was recorded.")
-        return given
+        return text
 
     async def page(self, template: str, status: int = 200, *, in_thread: bool = False, **values: Any) -> Page:
         """Render a page with everything that its frame needs. ``in_thread``: for a page that is slow to render, so that

@@ -149,7 +149,7 @@ async def _refused(
         ]
 
     size = sum(len(stored.payload) for stored in known.values())
-    return await request.state.aside.run(request.actor, refusals, size)
+    return await request.state.off_loop.run(request.actor, refusals, size)
 
 
 def _known_as(stored: Stored | None, ref: str) -> str:
@@ -196,7 +196,7 @@ async def _equal(request: PageRequest, found: Sequence[Stored], *, more: bool = 
         return Equal()
     directory = await request.directory()
     # always in a thread: besides the payloads it reads the input of the steps that may follow
-    return await request.state.aside.run(request.actor, lambda: _grouped(request, found, directory, more))
+    return await request.state.off_loop.run(request.actor, lambda: _grouped(request, found, directory, more))
 
 
 def _grouped(request: PageRequest, found: Sequence[Stored], directory: Snapshot, more: bool) -> Equal:

@@ -133,7 +133,7 @@ def _query(request: PageRequest) -> InboxQuery:
         sort="age" if query.get("sort") == "age" else "due",
         after=_place(query["after"]) if query.get("after") else START,
         before=decided_position(query["before"]) if query.get("before") else None,
-        more={name: given for name in NAMES if (given := query.get(name, "").strip()[:255])}
+        more={name: value for name in NAMES if (value := query.get(name, "").strip()[:255])}
         if view != "done"
         else {},
     )
@@ -182,7 +182,7 @@ async def _open(
         actor, search, keep, wanted.after, _OPEN, by_age=wanted.sort == "age"
     )
     size = sum(len(one.payload) for one in page.found)
-    entries = await request.state.aside.run(
+    entries = await request.state.off_loop.run(
         actor, lambda: [entry for one in page.found for entry in _entries(one, actor, directory)], size
     )
     return entries, page.last
@@ -328,7 +328,7 @@ async def intents(request: PageRequest) -> Page:
     walked = await request.state.lists.walk(
         request.actor, wanted, lambda one: fits(one, words, directory.display), _PAGE
     )
-    lines = await request.state.aside.run(
+    lines = await request.state.off_loop.run(
         request.actor,
         lambda: [_line(one, directory) for one in walked.found],
         sum(len(one.payload) for one in walked.found),
@@ -344,9 +344,9 @@ async def intents(request: PageRequest) -> Page:
     )
 
 
-def _is_id(given: str) -> bool:
+def _is_id(text: str) -> bool:
     try:
-        split_ref(given)
+        split_ref(text)
     except NotFound:
         return False
     return True

@@ -113,7 +113,7 @@ async def intent(request: PageRequest) -> Page:
         ]
         return group(payload, opened), stops, subject(payload, _SUBJECT)
 
-    payload, stops, about = await request.state.aside.run(request.actor, shown)
+    payload, stops, about = await request.state.off_loop.run(request.actor, shown)
     moments, long = await _moments(request, found, directory)
     return await request.page(
         "intent.html",
@@ -250,7 +250,7 @@ async def _timeline(
         return [moment(row, directory, intent.requester.id, stored_bytes) for row in rows]
 
     size = size_of(rows)
-    return await request.state.aside.run(request.actor, made, size), size > SHORT
+    return await request.state.off_loop.run(request.actor, made, size), size > SHORT
 
 
 def moment(row: Any, directory: Snapshot, requester: str, stored_bytes: bool) -> TimelineEntry:

@@ -81,7 +81,7 @@ async def load_task_context(
 
     size = len(found.seen.stored.payload) + sum(len(payload) for payload in kept.values())
     size += len(before.payload) if before is not None else 0
-    payload, old, approved = await request.state.aside.run(reader, decoded, size)
+    payload, old, approved = await request.state.off_loop.run(reader, decoded, size)
     return TaskContext(
         intent=intent,
         deleted=payload_deleted(intent, found.seen.stored.payload),
@@ -328,7 +328,7 @@ def _long(known: TaskContext, found: SeenTask) -> bool:
 async def _card(request: PageRequest, known: TaskContext, found: SeenTask) -> Card:
     if not _long(known, found):
         return card(known)
-    return await request.state.aside.run(known.reader, partial(card, known))
+    return await request.state.off_loop.run(known.reader, partial(card, known))
 
 
 async def task_page(
@@ -357,7 +357,7 @@ async def task_page(
         since = difference_since(known, request.field("digest")) if stale else ()
         return _draft(request, found, shown, refusal), since
 
-    draft, since = await request.state.aside.run(reader, compared, SHORT + _long(known, found))
+    draft, since = await request.state.off_loop.run(reader, compared, SHORT + _long(known, found))
     return await request.page(
         "task.html",
         problem.status if problem is not None else 200,

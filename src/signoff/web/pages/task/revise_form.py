@@ -69,10 +69,10 @@ def _plain(values: Mapping[str, Any]) -> list[Plain]:
 
 def changed_values(payload: bytes, posted: Sequence[tuple[str, str]]) -> dict[str, Any]:
     """The values changed in the form; raises Invalid for an invalid number."""
-    given = dict(posted)
+    values = dict(posted)
     found: dict[str, Any] = {}
     for one in _plain(json_value.decode(payload)):
-        typed = given.get(PREFIX + one.name, one.value)
+        typed = values.get(PREFIX + one.name, one.value)
         if typed != one.value:
             found[one.name] = _value(one, typed.strip() if one.kind != "text" else typed)
     return found

@@ -200,27 +200,27 @@ def data_of(schema: Mapping[str, Any] | None, posted: Sequence[tuple[str, str]])
     return data
 
 
-def _value(field: Field, schema: Mapping[str, Any], given: list[str]) -> Any:
+def _value(field: Field, schema: Mapping[str, Any], texts: list[str]) -> Any:
     rule = _rule(schema, field.path)
     match field.control:
         case "fixed":
             return rule["const"]
         case "check":
-            return "true" in given
+            return "true" in texts
         case "many":
             known = {text: raw for (text, _), raw in zip(field.options, rule["items"]["enum"], strict=True)}
-            chosen = [known[text] for text in given if text in known]
+            chosen = [known[text] for text in texts if text in known]
             return chosen or ([] if field.required else None)
         case "one":
             known = {text: raw for (text, _), raw in zip(field.options, rule["enum"], strict=True)}
-            return known.get(given[-1], given[-1]) if given and given[-1] else None
+            return known.get(texts[-1], texts[-1]) if texts and texts[-1] else None
         case "number":
-            return number_of(given[-1].strip()) if given and given[-1].strip() else None
+            return number_of(texts[-1].strip()) if texts and texts[-1].strip() else None
         case "json":
-            return _json(field, given[-1]) if given and given[-1].strip() else None
-    if not given or not given[-1].strip():
+            return _json(field, texts[-1]) if texts and texts[-1].strip() else None
+    if not texts or not texts[-1].strip():
         return None
-    value = given[-1].replace("\r\n", "\n")
+    value = texts[-1].replace("\r\n", "\n")
     # a browser's local date-time has no zone; the page says that UTC is assumed
     return f"{value}:00Z" if field.input == "datetime-local" and len(value) == 16 else value
 

@@ -9,7 +9,7 @@ from types import FrameType
 from typing import Any
 
 from signoff.core.directory.actors import Actor, ActorKind
-from signoff.engine.off_loop import Aside
+from signoff.engine.off_loop import OffLoop
 from tests.on_loop import on_the_loop
 from tests.web.inbox.reading import Shown, reader
 from tests.web.web_env import HOME, Answer, WebEnv
@@ -76,7 +76,7 @@ async def test_other_requests_are_answered_while_a_long_manifest_is_applied(web:
 
 
 async def test_one_expensive_task_per_actor_runs_at_a_time() -> None:
-    aside, begun, go_on = Aside(), list[str](), threading.Event()
+    off_loop, begun, go_on = OffLoop(), list[str](), threading.Event()
 
     def work(name: str) -> str:
         begun.append(name)
@@ -84,7 +84,7 @@ async def test_one_expensive_task_per_actor_runs_at_a_time() -> None:
         return name
 
     asking = [
-        asyncio.create_task(aside.run(who, partial(work, name)))
+        asyncio.create_task(off_loop.run(who, partial(work, name)))
         for who, name in ((ANN, "one"), (ANN, "two"), (OTTO, "other"))
     ]
     while len(begun) < 2:

@@ -117,7 +117,7 @@ type badText struct{}
 
 func (badText) Error() string { panic("no text") }
 
-func TestHowAHandlerMayFail(t *testing.T) {
+func TestHandlerErrorsAreReported(t *testing.T) {
 	for _, one := range []struct {
 		name, code, message string
 		retryable           bool
@@ -161,7 +161,7 @@ type panics struct{}
 
 func (panics) MarshalJSON() ([]byte, error) { panic("in MarshalJSON") }
 
-func TestAResultThatCannotBeStoredIsSavedAndNotRepeated(t *testing.T) {
+func TestResultThatCannotBeStoredIsSavedAndNotRetried(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	itself := map[string]any{"rows": 3}
 	itself["self"] = itself
@@ -194,7 +194,7 @@ func TestAResultThatCannotBeStoredIsSavedAndNotRepeated(t *testing.T) {
 	}
 }
 
-func TestAResultMayBeAnyTypeThatIsAnObject(t *testing.T) {
+func TestResultMayBeAnyTypeThatEncodesAsAnObject(t *testing.T) {
 	type risk struct {
 		Level string `json:"risk"`
 		Rows  int    `json:"rows"`
@@ -213,7 +213,7 @@ func TestAResultMayBeAnyTypeThatIsAnObject(t *testing.T) {
 	}
 }
 
-func TestALargeResultIsReplacedOrRefusedBeforeItIsLost(t *testing.T) {
+func TestLargeResultIsReducedOrRefused(t *testing.T) {
 	t.Setenv("TMPDIR", t.TempDir())
 	large := func(context.Context, *Delivery) (any, error) {
 		return map[string]any{"text": strings.Repeat("x", 1<<16)}, nil
@@ -243,7 +243,7 @@ func TestALargeResultIsReplacedOrRefusedBeforeItIsLost(t *testing.T) {
 	}
 }
 
-func TestAHandlerIsToldThatItsLeaseIsLost(t *testing.T) {
+func TestLostLeaseCancelsTheHandlersContext(t *testing.T) {
 	server := newStepServer(t)
 	server.renew = func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusConflict)
@@ -263,7 +263,7 @@ func TestAHandlerIsToldThatItsLeaseIsLost(t *testing.T) {
 	}
 }
 
-func TestALeaseThatCannotBeRenewedMayBeLostUntilItIs(t *testing.T) {
+func TestLeaseThatCannotBeRenewedIsReportedAsPossiblyLost(t *testing.T) {
 	server := newStepServer(t)
 	var down atomic.Bool
 	down.Store(true)
@@ -289,7 +289,7 @@ func TestALeaseThatCannotBeRenewedMayBeLostUntilItIs(t *testing.T) {
 	}
 }
 
-func TestAStoppedAgentLetsItsHandlersFinish(t *testing.T) {
+func TestStoppedAgentWaitsForItsHandlers(t *testing.T) {
 	server := newStepServer(t)
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
@@ -310,7 +310,7 @@ func TestAStoppedAgentLetsItsHandlersFinish(t *testing.T) {
 	}
 }
 
-func TestAHandlerThatDoesNotFinishIsLeftToItsLease(t *testing.T) {
+func TestHandlerThatOutlivesTheGracePeriodIsLeftToItsLease(t *testing.T) {
 	for _, obedient := range []bool{true, false} {
 		server := newStepServer(t)
 		ctx, stop := context.WithCancel(context.Background())
@@ -336,7 +336,7 @@ func TestAHandlerThatDoesNotFinishIsLeftToItsLease(t *testing.T) {
 	}
 }
 
-func TestAnAgentThatIsRefusedEnds(t *testing.T) {
+func TestAgentEndsIfItsKeyIsRefused(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusForbidden)
 		_, _ = io.WriteString(w, `{"ok": false, "error": {"code": "agent_required", "message": "No."}}`)
@@ -355,7 +355,7 @@ func TestAnAgentThatIsRefusedEnds(t *testing.T) {
 	}
 }
 
-func TestAnAgentNeedsSensibleOptions(t *testing.T) {
+func TestInvalidOptionsOfAnAgentAreRefused(t *testing.T) {
 	client, err := New(WithURL("http://127.0.0.1:1"), WithAPIKey("key"))
 	if err != nil {
 		t.Fatal(err)

@@ -32,7 +32,7 @@ func clientOf(t *testing.T, handler http.HandlerFunc, opts ...Option) *Client {
 	return client
 }
 
-func TestCallReachesWhatHasNoMethod(t *testing.T) {
+func TestCallReachesEndpointsWithoutAMethod(t *testing.T) {
 	client := clientOf(t, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		if r.URL.Path != "/base/v1/controls" || string(body) != `{"a":"<"}` || r.Header.Get("Idempotency-Key") != "k" {
@@ -55,7 +55,7 @@ func TestCallReachesWhatHasNoMethod(t *testing.T) {
 	}
 }
 
-func TestTextThatIsNotUTF8IsRefusedNotChanged(t *testing.T) {
+func TestTextThatIsNotUTF8IsRefused(t *testing.T) {
 	client := clientOf(t, func(http.ResponseWriter, *http.Request) { t.Error("it was sent") })
 	type line struct {
 		Text string `json:"text"`
@@ -130,7 +130,7 @@ func TestAWriteWithoutAKeyIsNotRepeated(t *testing.T) {
 	}
 }
 
-func TestTheContextEndsEverything(t *testing.T) {
+func TestEndedContextEndsEveryCall(t *testing.T) {
 	client := clientOf(t, func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasSuffix(r.URL.Path, "/stream") {
 			w.Header().Set("Content-Type", "text/event-stream")
@@ -164,7 +164,7 @@ func TestTheContextEndsEverything(t *testing.T) {
 	}
 }
 
-func TestARequestThatTakesTooLongIsAConnectionError(t *testing.T) {
+func TestRequestTimeoutIsAConnectionError(t *testing.T) {
 	client := clientOf(t, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() },
 		WithTimeout(20*time.Millisecond), WithRetryFor(0))
 	_, err := client.Me(context.Background())
@@ -174,7 +174,7 @@ func TestARequestThatTakesTooLongIsAConnectionError(t *testing.T) {
 	}
 }
 
-func TestDurationsAsTheServerReadsThem(t *testing.T) {
+func TestDurationsAreWrittenInTheServersFormat(t *testing.T) {
 	for duration, text := range map[time.Duration]string{
 		2 * time.Hour: "2h", 90 * time.Minute: "90m", 45 * time.Second: "45s", 1500 * time.Millisecond: "2s",
 	} {
@@ -184,7 +184,7 @@ func TestDurationsAsTheServerReadsThem(t *testing.T) {
 	}
 }
 
-func TestAnUntrustedCertificateIsNamed(t *testing.T) {
+func TestUntrustedCertificateErrorNamesTheCause(t *testing.T) {
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = io.WriteString(w, `{"ok": true, "version": "1"}`)
 	}))
@@ -208,7 +208,7 @@ func TestAnUntrustedCertificateIsNamed(t *testing.T) {
 	}
 }
 
-func TestABrokenResponseDoesNotShowTheKey(t *testing.T) {
+func TestErrorAboutABrokenResponseHidesTheKey(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -241,7 +241,7 @@ func TestABrokenResponseDoesNotShowTheKey(t *testing.T) {
 	}
 }
 
-func TestTheHeadersOfATraceGoWithARequestAndReplaceNoneOfOurs(t *testing.T) {
+func TestTraceHeadersAreSentAndReplaceNoneOfOurs(t *testing.T) {
 	type trace struct{}
 	client := clientOf(t, func(w http.ResponseWriter, r *http.Request) {
 		body, _ := json.Marshal(Object{"traceparent": r.Header.Get("Traceparent"), "key": r.Header["X-Api-Key"]})

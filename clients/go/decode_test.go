@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-func TestWhatAServerOfAnotherReleaseSendsIsTolerated(t *testing.T) {
+func TestUnexpectedFieldsOfAnotherReleaseAreTolerated(t *testing.T) {
 	answer, ok := parsed([]byte(`{"task_id": 7, "state": null, "stage": 2.5, "revision": 3.0, "votes": [{"person": "ann"}, 4],
 		"due_at": "soon", "opened_at": "2026-03-02T09:00:00+01:00", "requester": "per_rita", "payload": [1],
 		"result_revisions": {"check": 2}, "unknown": true, "reviewed_by": {"name": "Ann", "id": "per_1"}}`))
@@ -39,7 +39,7 @@ func TestAnObjectDecodesIntoAType(t *testing.T) {
 	}
 }
 
-func TestIDsArePathSegments(t *testing.T) {
+func TestIDsAreEscapedAsPathSegments(t *testing.T) {
 	path, err := pathWith("/v1/tasks/%s/answer", "a/b c?")
 	if err != nil || path != "/v1/tasks/a%2Fb%20c%3F/answer" {
 		t.Errorf("%s, %v", path, err)
@@ -54,7 +54,7 @@ func TestIDsArePathSegments(t *testing.T) {
 	}
 }
 
-func TestEventsInAnyChunks(t *testing.T) {
+func TestEventsDoNotDependOnChunkBoundaries(t *testing.T) {
 	const text = "\ufeffevent: intent.a\r\ndata: one\r\n:comment\rdata:two\n\nid: 4\ndata\n\nevent: intent.b\n\ndata: last"
 	wanted := []frame{{"intent.a", "one\ntwo", ""}, {"", "", "4"}}
 	for size := 1; size <= len(text); size++ {
@@ -73,7 +73,7 @@ func TestEventsInAnyChunks(t *testing.T) {
 	}
 }
 
-func TestAnEventWithoutAnEndIsRefused(t *testing.T) {
+func TestEndlessEventIsRefused(t *testing.T) {
 	for _, line := range []string{strings.Repeat("x", 1<<20), "data: " + strings.Repeat("x", 1<<20) + "\n"} {
 		var parser sseParser
 		var err error

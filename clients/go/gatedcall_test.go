@@ -18,7 +18,7 @@ func testCall(t *testing.T, client *Client, order string) *gatedCall {
 	return newGatedCall(client, request, Object{"intent_type": "t"}, AskAgain)
 }
 
-func TestTwoCallersShareNoMemoryOfUsedRequests(t *testing.T) {
+func TestUsedRequestsAreRememberedPerCaller(t *testing.T) {
 	client := func(key string) *Client {
 		made, err := New(WithURL("http://127.0.0.1:9"), WithAPIKey(key))
 		if err != nil {
@@ -39,7 +39,7 @@ func TestTwoCallersShareNoMemoryOfUsedRequests(t *testing.T) {
 	}
 }
 
-func TestASlowWaiterDoesNotRestoreAUsedRequest(t *testing.T) {
+func TestSlowWaiterDoesNotReturnAUsedRequest(t *testing.T) {
 	var call *gatedCall
 	client := clientOf(t, func(w http.ResponseWriter, _ *http.Request) {
 		// Meanwhile another waiter for the same call finds that this request was used.
@@ -57,7 +57,7 @@ func TestASlowWaiterDoesNotRestoreAUsedRequest(t *testing.T) {
 	}
 }
 
-func TestCancelSaysThatThereIsNoRequestNow(t *testing.T) {
+func TestCancelReportsThatThereIsNoRequest(t *testing.T) {
 	client := clientOf(t, func(http.ResponseWriter, *http.Request) { t.Error("it was sent") })
 	pending := &PendingCall[int]{call: testCall(t, client, "cancel")}
 	if _, err := pending.Cancel(context.Background(), ""); err == nil || !strings.Contains(err.Error(), "call has no request to cancel now") {

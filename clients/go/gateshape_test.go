@@ -18,7 +18,7 @@ type capped struct {
 
 func (c capped) IsZero() bool { return c.Off }
 
-func TestFieldsThatJSONNamesOtherwiseAreRefused(t *testing.T) {
+func TestFieldsThatJSONIgnoresOrRenamesAreRefused(t *testing.T) {
 	type ignored struct {
 		Sum int `json:"sum_€"`
 	}
@@ -61,7 +61,7 @@ func TestEveryMemberOfTheJSONIsAField(t *testing.T) {
 	}
 }
 
-func TestArgumentsThatPeopleWouldSeeOtherwiseAreRefused(t *testing.T) {
+func TestLossyOrDuplicateArgumentsAreRefused(t *testing.T) {
 	for text, why := range map[string]string{
 		`{"sum": 1.00000000000000000001}`:               "the argument sum has more digits than a number keeps",
 		`{"sum": [0.1000000000000000055]}`:              "the argument sum[0] has more digits than a number keeps",
@@ -80,7 +80,7 @@ func TestArgumentsThatPeopleWouldSeeOtherwiseAreRefused(t *testing.T) {
 	}
 }
 
-func TestNumbersMayBeWrittenInAnyForm(t *testing.T) {
+func TestNumbersAreAcceptedInAnyNotation(t *testing.T) {
 	for text, canonical := range map[string]string{
 		"0": "0", "-0": "0", "-0.0e7": "0", "0e99999999999999999999": "0", "1.0": "1", "1.50": "1.5", "12e-1": "1.2",
 		"0.00012E2": "0.012", "1e-05": "1e-05", "9007199254740991": "9007199254740991", "-900e2": "-90000",
@@ -99,7 +99,7 @@ func TestNumbersMayBeWrittenInAnyForm(t *testing.T) {
 	}
 }
 
-func TestWhatWasNotSentIsNotHandedOn(t *testing.T) {
+func TestOmittedArgumentsAreNotPassedOn(t *testing.T) {
 	type args struct {
 		Cap   capped         `json:"cap,omitzero"`
 		Terms map[string]int `json:"terms,omitempty"`

@@ -132,7 +132,7 @@ func (p *process) stops() {
 	p.ends("")
 }
 
-func TestTheProgramsOfTheGuide(t *testing.T) {
+func TestProgramsOfTheGuideRun(t *testing.T) {
 	folders := programs(t, "../../docs/how-to/go.md")
 	if len(folders) != 5 {
 		t.Fatalf("%d programs", len(folders))
@@ -175,7 +175,7 @@ func TestTheProgramsOfTheGuide(t *testing.T) {
 	agent.stops()
 }
 
-func TestTheProgramsOfTheReadme(t *testing.T) {
+func TestProgramsOfTheReadmeRun(t *testing.T) {
 	folders := programs(t, "README.md")
 	if len(folders) != 3 {
 		t.Fatalf("%d programs", len(folders))
@@ -188,7 +188,7 @@ func TestTheProgramsOfTheReadme(t *testing.T) {
 	started(t, server.folder, "", gated).ends("paid 420 for A-4721\n")
 }
 
-func TestTheExample(t *testing.T) {
+func TestExampleRuns(t *testing.T) {
 	const folder = "../../examples/database-migration/go"
 	agent, request := built(t, folder, "./agent"), built(t, folder, "./request")
 	server := startLive(t)

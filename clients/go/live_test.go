@@ -156,7 +156,7 @@ func taskOf(t *testing.T, person *signoff.Client, id string) signoff.Task {
 	return found[0]
 }
 
-func TestLiveAPersonDecides(t *testing.T) {
+func TestLivePersonDecides(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*guard)
 	defer cancel()
 	server := startLive(t)
@@ -216,7 +216,7 @@ func TestLiveAPersonDecides(t *testing.T) {
 	}
 }
 
-func TestLiveAWaitOutlivesAKilledServer(t *testing.T) {
+func TestLiveWaitSurvivesAKilledServer(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*guard)
 	defer cancel()
 	server := startLive(t)
@@ -268,7 +268,7 @@ func TestLiveAWaitOutlivesAKilledServer(t *testing.T) {
 	}
 }
 
-func TestLiveAnAgentKeepsItsStepOverAKilledServer(t *testing.T) {
+func TestLiveAgentKeepsItsStepOverAKilledServer(t *testing.T) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*guard)
 	defer cancel()
 	server := startLive(t)

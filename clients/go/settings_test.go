@@ -35,7 +35,7 @@ func credentials(t *testing.T, folder, content string) string {
 	return path
 }
 
-func TestSettingsAreTheFirstFound(t *testing.T) {
+func TestFirstSettingsFoundApply(t *testing.T) {
 	folder := t.TempDir()
 	below := filepath.Join(folder, "a", "b")
 	if err := os.MkdirAll(below, 0o700); err != nil {
@@ -68,7 +68,7 @@ func TestSettingsAreTheFirstFound(t *testing.T) {
 	}
 }
 
-func TestSettingsThatCannotBeUsedAreNamed(t *testing.T) {
+func TestInvalidSettingsAreNamed(t *testing.T) {
 	folder := t.TempDir()
 	credentials(t, filepath.Join(folder, ".signoff"), `{"url": "http://127.0.0.1:8100", "api_key": "filedSecret"}`)
 	broken := t.TempDir()
@@ -104,13 +104,13 @@ func TestSettingsThatCannotBeUsedAreNamed(t *testing.T) {
 	}
 }
 
-func TestAFileOfAnotherUserIsNotTrusted(t *testing.T) {
+func TestFileOfAnotherUserIsNotTrusted(t *testing.T) {
 	if isTrusted(1001, 1000) || !isTrusted(1000, 1000) || !isTrusted(0, 1000) {
 		t.Error("only our own files and those of root choose the server")
 	}
 }
 
-func TestNothingPrintsAKey(t *testing.T) {
+func TestPrintedValuesContainNoKey(t *testing.T) {
 	const secret = "sgn_service_hunter2hunter2"
 	client, err := New(WithURL("http://127.0.0.1:1"), WithAPIKey(secret))
 	if err != nil {

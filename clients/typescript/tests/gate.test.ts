@@ -147,7 +147,7 @@ test("a call runs once it is approved", async () => {
   assert.deepEqual(task?.payload, { order: "run", amount: 10, card: SECRET });
 });
 
-test("a function that is not async, a method, a single call", async () => {
+test("a synchronous function, a method and a single call are gated", async () => {
   approve();
   const options = { intentType: TYPE, client };
   assert.equal(await gate(({ order }: Refund) => order, options)({ order: "plain" }), "plain");
@@ -156,7 +156,7 @@ test("a function that is not async, a method, a single call", async () => {
   assert.equal(shop.close.name, "close");
 });
 
-test("code that is no function runs with what was approved", async () => {
+test("requireApproval returns the approved arguments", async () => {
   edit({ amount: 5 });
   const { args, edited, result } = await requireApproval({ order: "block", amount: 7 }, { intentType: TYPE, client });
   assert.deepEqual([args, edited, result.approved], [{ order: "block", amount: 5 }, true, true]);
@@ -164,7 +164,7 @@ test("code that is no function runs with what was approved", async () => {
   await assert.rejects(requireApproval({ order: "block 2" }, { intentType: TYPE, client }), (error) => error instanceof IntentRejected && /No\./.test(error.message));
 });
 
-test("the options of such code have an effect or are refused", async () => {
+test("the options of requireApproval have an effect or are refused", async () => {
   const ask = (args: object, options: object): Promise<unknown> => requireApproval(args, { intentType: TYPE, client, ...options });
   for (const key of ["first", "second", ({ order }: Refund) => order.replace("keyed", "first")]) {
     await assert.rejects(ask({ order: "keyed" }, { key, timeoutSeconds: 0.1 }), WaitTimeout);
@@ -177,7 +177,7 @@ test("the options of such code have an effect or are refused", async () => {
   await assertNeverAsked("refused");
 });
 
-test("it runs with the edited arguments or not at all", async () => {
+test("a call runs with the edited arguments", async () => {
   const till = new Till();
   edit({ amount: 3 });
   assert.equal(await till.refund({ order: "edit", amount: 30 }), "paid 3");
@@ -188,7 +188,7 @@ test("it runs with the edited arguments or not at all", async () => {
   assert.deepEqual(till.paid, [["edit", 3, undefined]]);
 });
 
-test("a check says what an edit may be, and changes nothing itself", async () => {
+test("a check restricts an edit and changes nothing itself", async () => {
   const checked: unknown[] = [];
   const till = new Till({
     check: (args) => {
@@ -227,7 +227,7 @@ test("a check that reports a failure without throwing refuses the edit", async (
   }
 });
 
-test("an edit keeps the JSON type, with a check too; only a check lets a null become something", async () => {
+test("an edit keeps the JSON type, and only a check allows replacing null", async () => {
   const checked = new Till({ check: () => true });
   edit({ amount: "much" });
   await assert.rejects(checked.refund({ order: "kinds", amount: 30 }), (error) => error instanceof InvalidEdit && /amount is a string, not a number/.test(error.message));
@@ -240,7 +240,7 @@ test("an edit keeps the JSON type, with a check too; only a check lets a null be
   assert.equal(await checked.refund({ order: "kinds", amount: null }), "paid 3");
 });
 
-test("an ending that is no text lets nothing run", async () => {
+test("an ending that is not text runs nothing", async () => {
   approve();
   for (const ending of [{}, null, { name: "approved" }, ["approved"]]) {
     const altering = new Client({
@@ -260,7 +260,7 @@ test("an ending that is no text lets nothing run", async () => {
   }
 });
 
-test("what was used is remembered for the server and the key only", async () => {
+test("used requests are remembered per server and key", async () => {
   approve();
   const keys: string[] = [];
   const calling = (apiKey: string): Client => new Client({
@@ -284,7 +284,7 @@ test("what was used is remembered for the server and the key only", async () => 
   assert.equal(keys[0], first);
 });
 
-test("a slow waiter for a handle does not ask again a second time", async () => {
+test("a slow waiter does not send a second request", async () => {
   let release = (): void => {};
   const held = new Promise<void>((resolve) => (release = resolve));
   const uses: string[] = [];
@@ -312,7 +312,7 @@ test("a slow waiter for a handle does not ask again a second time", async () => 
   assert.deepEqual([requests("slow waiter"), till.paid.length], [2, 1]);
 });
 
-test("anything but a yes throws with the reason, and nothing runs", async () => {
+test("an outcome other than approval throws with the reason, and nothing runs", async () => {
   const till = new Till();
   reject("Not our order.");
   await assert.rejects(till.refund({ order: "no", amount: 1 }), (error) => {
@@ -329,7 +329,7 @@ test("anything but a yes throws with the reason, and nothing runs", async () => 
   assert.deepEqual(till.paid, []);
 });
 
-test("silence is not a yes, and neither is an ending that a route calls a success", async () => {
+test("expiry runs nothing, and neither does a rejection with a route to success", async () => {
   const route = { goto: "tell", as: "success" };
   const human = { title: "Pay?", approvers: ["role:approver", "role:owner"] };
   const steps = [
@@ -351,7 +351,7 @@ test("silence is not a yes, and neither is an ending that a route calls a succes
   assert.deepEqual([till.paid, declared.paid], [[], []]);
 });
 
-test("an approval is good for one call", async () => {
+test("an approval allows one call", async () => {
   approve();
   const till = new Till();
   for (let times = 0; times < 3; times++) await till.refund({ order: "once", amount: 1 });
@@ -377,7 +377,7 @@ test("a changed call is asked again", async () => {
   assert.equal((await till.refund.ask({ amount: 1, order: "changed", card: undefined! })).intentId, first.intentId);
 });
 
-test("two identical calls at once need two approvals", async () => {
+test("two concurrent identical calls need two approvals", async () => {
   approve();
   const till = new Till();
   const done = await Promise.all([1, 2, 3, 4].map(() => till.refund({ order: "at once", amount: 1 })));
@@ -417,7 +417,7 @@ test("a bounded wait returns a handle", async () => {
   assert.equal(till.paid.length, 2);
 });
 
-test("a handle runs its call once, whoever waits and whatever it throws", async () => {
+test("a handle runs its call once", async () => {
   approve();
   const till = new Till();
   const pending = await till.refund.ask({ order: "many", amount: 1 });
@@ -434,7 +434,7 @@ test("a handle runs its call once, whoever waits and whatever it throws", async 
   assert.equal((structuredClone(pending) as { wait?: unknown }).wait, undefined);
 });
 
-test("arguments that cannot be sent are refused by name, and nobody is asked", async () => {
+test("arguments that cannot be sent are refused by name without a request", async () => {
   const till = new Till();
   const endless: unknown[] = [];
   endless.push(endless);
@@ -448,7 +448,7 @@ test("arguments that cannot be sent are refused by name, and nobody is asked", a
   await assertNeverAsked("odd");
 });
 
-test("a hidden argument is nowhere but in the call", async () => {
+test("a hidden argument is visible to the call only", async () => {
   const till = new Till({ hide: ["card"] });
   const pending = await till.refund.ask({ order: "hidden", amount: 1, card: SECRET });
   const task = await untilAsked("hidden");
@@ -491,7 +491,7 @@ test("an omitted argument is not sent, and reaches the function as it is", async
   await assert.rejects(close({ order: "omitted" } as any), (error) => error instanceof TypeError && /to omit named database/.test(error.message));
 });
 
-test("what cannot work is refused when it is written", () => {
+test("an invalid gate is refused at definition", () => {
   for (const wrong of [{ again: "maybe" }, { hide: "card" }, { omit: "card" }, { hide: ["card"], omit: ["card"] }, { intentType: "" }, { timeoutSeconds: NaN }, { check: 1 }]) {
     assert.throws(() => new Till(wrong as any), (error) => error instanceof TypeError || error instanceof RangeError, inspect(wrong));
   }
@@ -499,7 +499,7 @@ test("what cannot work is refused when it is written", () => {
   assert.throws(() => gate(() => 1, undefined as any), TypeError);
 });
 
-test("without a server nothing runs", async () => {
+test("an unreachable server runs nothing", async () => {
   const nowhere = new Client({ url: "http://127.0.0.1:9", apiKey: "sgn_x", retryForSeconds: 0.1 });
   const till = new Till({ client: nowhere });
   await assert.rejects(till.refund({ order: "down" }), ConnectionFailed);
@@ -532,7 +532,7 @@ test("an aborted wait leaves the request to the next call", async () => {
   await assertNeverAsked("never asked");
 });
 
-test("an abort after the approval was used runs nothing; the handle still can", async () => {
+test("an abort after the approval was used runs nothing, and the handle can still run it", async () => {
   approve();
   const controller = new AbortController();
   const reason = new Error("enough");
@@ -568,7 +568,7 @@ describe("crashes", { concurrency: false }, () => {
     return code ?? signal;
   };
 
-  test("after kill -9 while waiting nobody is asked again, though the server was killed as well", async () => {
+  test("kill -9 of client and server while waiting sends no second request", async () => {
     const order = join(folder, "waiting");
     const waiting = program(order);
     await untilAsked(order);
@@ -584,7 +584,7 @@ describe("crashes", { concurrency: false }, () => {
     assert.equal(requests(order), 1);
   }, 120_000);
 
-  test("after kill -9 in the function the approval is spent", async () => {
+  test("kill -9 in the function spends the approval", async () => {
     approve();
     const order = join(folder, "crashed");
     assert.equal(await ended(program(order, "ask", "crash")), "SIGKILL");

@@ -32,7 +32,7 @@ async function initiator(): Promise<Client> {
   return new Client({ url: live.url, apiKey: key.api_key });
 }
 
-test("send a payload, a person decides, read the decision", async () => {
+test("a payload is sent, decided by a person, and the decision read", async () => {
   const client = await initiator();
   const intentId = await client.sendIntent(ASKED);
   const waiting = client.waitFor(intentId);
@@ -48,7 +48,7 @@ test("send a payload, a person decides, read the decision", async () => {
   await assert.rejects(owner.reject(task), (error) => error instanceof AlreadyDecided && error.outcome === "approved");
 });
 
-test("a no is an ending, and an error only if one asks for it", async () => {
+test("a rejection is an ending, and an error only on request", async () => {
   const intentId = await owner.sendIntent(ASKED);
   await owner.reject(await taskOf(intentId), { comment: "not on a Friday" });
   const result = await owner.waitFor(intentId);
@@ -56,7 +56,7 @@ test("a no is an ending, and an error only if one asks for it", async () => {
   assert.throws(() => result.raiseForStatus(), (error) => error instanceof IntentRejected && error.result === result);
 });
 
-test("a wait and a stream outlast kill -9 of the server, before and after the decision", { timeout: 120_000 }, async () => {
+test("a wait and a stream survive kill -9 of the server, before and after the decision", { timeout: 120_000 }, async () => {
   const client = await initiator();
   const intentId = await client.sendIntent(ASKED);
   const seen: Event[] = [];
@@ -79,7 +79,7 @@ test("a wait and a stream outlast kill -9 of the server, before and after the de
   assert.ok(seen.at(-1)?.final);
 });
 
-test("sending waits for a server that is down, and has one effect", { timeout: 120_000 }, async () => {
+test("sending waits for a server that is down and creates one intent", { timeout: 120_000 }, async () => {
   const client = await initiator();
   const idempotencyKey = crypto.randomUUID();
   const first = await client.sendIntent(ASKED, { idempotencyKey });
@@ -92,7 +92,7 @@ test("sending waits for a server that is down, and has one effect", { timeout: 1
   await assert.rejects(client.sendIntent({ ...ASKED, payload: { amount: 8 } }, { idempotencyKey }), Conflict);
 });
 
-test("an agent goes on when its server is killed under it", { timeout: 120_000 }, async () => {
+test("an agent continues after its server was killed", { timeout: 120_000 }, async () => {
   const type = "intent.agent.v1";
   await owner.applyWorkflow({ workflow: "agent-only", intent_type: type, steps: [{ id: "check", agent: "checker" }] } as any);
   const key = await owner.createKey({ agent: "checker" });

@@ -67,7 +67,7 @@ test("the package installs, compiles and runs in an empty folder", () => {
   assert.deepEqual([...readme.matchAll(/\]\((?!https:)/g)], []);
 });
 
-test("only the module for Node imports anything of Node's", () => {
+test("only the module for Node imports Node's modules", () => {
   const files = readdirSync(join(HERE, "dist"), { recursive: true, encoding: "utf8" }).filter((name) => name.endsWith(".js"));
   const nodes = files.filter((name) => /from "node:/.test(readFileSync(join(HERE, "dist", name), "utf8")));
   assert.deepEqual(nodes, ["platform/node.js"]);

@@ -69,18 +69,18 @@ async function deciding(program: ChildProcess, decide: (task: Task) => Promise<u
   return said;
 }
 
-test("the guide's program asks, is answered, and meets every error it names", { timeout: 60_000 }, async () => {
+test("the guide's program gets its decision and raises every error it names", { timeout: 60_000 }, async () => {
   const said = await approving(run("guide", "ask"));
   assert.match(said, /^COMPLETED true per_\w+$/m);
   assert.match(said, /^it was approved$/m);
   assert.match(said, /intent\.completed COMPLETED/);
 });
 
-test("the README's program asks and is answered", { timeout: 60_000 }, async () => {
+test("the README's program gets its decision", { timeout: 60_000 }, async () => {
   assert.match(await approving(run("readme", "ask")), /^refund it per_\w+$/m);
 });
 
-test("the guide's gated functions run with what was approved, or not at all", { timeout: 60_000 }, async () => {
+test("the guide's gated functions run with the approved arguments only", { timeout: 60_000 }, async () => {
   const said = await deciding(run("guide", "gate"), (task) => {
     return task.payload["amount"] === 9000 ? owner.reject(task, { comment: "Too much." }) : owner.approve(task);
   });

@@ -35,7 +35,7 @@ async function headers(): Promise<Record<string, string>> {
   return sent[0]!;
 }
 
-test("without OpenTelemetry, or a span, nothing is sent", async () => {
+test("no trace header is sent without OpenTelemetry or a span", async () => {
   assert.equal((await headers())["traceparent"], undefined);
   provider.register();
   assert.equal((await headers())["traceparent"], undefined);
@@ -54,7 +54,7 @@ const broken = (): never => {
   throw BROKEN;
 };
 
-test("a foreign span that is odd, or throws, stops no request", async () => {
+test("an invalid or throwing span does not fail a request", async () => {
   const whole = { traceId: "a".repeat(32), spanId: "b".repeat(16), traceFlags: 1 };
   const parent = `00-${"a".repeat(32)}-${"b".repeat(16)}`;
   const odd: [object, string | undefined][] = [
@@ -75,7 +75,7 @@ test("a foreign span that is odd, or throws, stops no request", async () => {
   }
 });
 
-test("work that a tracer breaks on is done, once", async () => {
+test("a handler runs once although tracing fails", async () => {
   const key = Symbol.for("opentelemetry.js.api.1");
   const registered = (globalThis as any)[key];
   const traceparent = `00-${"a".repeat(32)}-${"b".repeat(16)}-01`;

@@ -18,7 +18,7 @@ const server: Scripted = await scriptedServer();
 after(() => server.end());
 const vector = (name: string): string => `${server.url}/v/${crypto.randomUUID()}/${name}`;
 
-test("frames do not depend on how the bytes were cut", () => {
+test("frames do not depend on chunk boundaries", () => {
   const wire = 'id: 4\nevent: intent.waiting\ndata: {"a": "é€😀"}\n\n: ping\n\ndata:one\ndata: two\nretry: 5\n\nid: 9\n\n';
   const frames = [{ event: "intent.waiting", data: '{"a": "é€😀"}' }, { event: "", data: "one\ntwo" }];
   for (const end of ["\n", "\r\n", "\r"]) {
@@ -32,7 +32,7 @@ test("frames do not depend on how the bytes were cut", () => {
   }
 });
 
-test("a timer that the platform fires early waits for the rest, and can still be canceled", async () => {
+test("a timer that fires early waits for the rest and can still be canceled", async () => {
   const real = globalThis.setTimeout;
   const early = (what: () => void, milliseconds: number) => real(what, Math.max(0, milliseconds - 20));
   globalThis.setTimeout = early as typeof setTimeout;
@@ -51,7 +51,7 @@ test("a timer that the platform fires early waits for the rest, and can still be
   }
 });
 
-test("an event without an end does not fill the memory, and pings do not count towards it", () => {
+test("an endless event is bounded in memory, and pings do not count towards it", () => {
   const large = new TextEncoder().encode(`data: ${"x".repeat(4 * 1024 * 1024)}`);
   assert.throws(() => new SseParser().feed(large), RangeError);
   const parser = new SseParser();
@@ -78,12 +78,12 @@ describe("settings", () => {
     rmSync(folder, { recursive: true });
   });
 
-  test("without any, the message names every place and the next command", () => {
+  test("missing settings name every place and the next command", () => {
     process.chdir(folder);
     assert.throws(() => new Client(), (error: Error) => error instanceof NotConfigured && /SIGNOFF_URL: not set/.test(error.message) && /signoff up/.test(error.message) && error.message.includes(folder));
   });
 
-  test("options win over the environment, and that over files", () => {
+  test("options override the environment, which overrides files", () => {
     const deep = join(folder, "a/b");
     file(join(folder, "a/.signoff"), "http://127.0.0.1:7001/", "from-file");
     mkdirSync(deep, { recursive: true });
@@ -100,7 +100,7 @@ describe("settings", () => {
     assert.equal(new Client().settings.apiKey, "of-a-file");
   });
 
-  test("a key found in a file is only sent to the address in the same file", () => {
+  test("a key from a file is sent only to the address in the same file", () => {
     process.chdir(join(folder, "a/b"));
     assert.equal(new Client({ url: "http://localhost:7001" }).settings.apiKey, "from-file");
     assert.throws(() => new Client({ url: "http://127.0.0.1:7009" }), NotConfigured);
@@ -121,14 +121,14 @@ describe("settings", () => {
     });
   }
 
-  test("a password in an address is not shown", () => {
+  test("a password in a URL is not shown", () => {
     for (const url of ["http://ann:s3cret@127.0.0.1:1", "http//ann:s3cret@127.0.0.1"]) {
       assert.throws(() => new Client({ url, apiKey: "k" }), (error: Error) => error instanceof NotConfigured && !error.message.includes("s3cret"));
     }
   });
 });
 
-test("a client that is printed shows no key", () => {
+test("a printed client shows no key", () => {
   const client = new Client({ url: server.url, apiKey: server.apiKey });
   const agent = new Agent("a", { client });
   for (const shown of [inspect(client, { depth: 9 }), JSON.stringify(client), inspect(client.settings), inspect(agent, { depth: 9 })]) {
@@ -136,7 +136,7 @@ test("a client that is printed shows no key", () => {
   }
 });
 
-test("what JSON cannot express is the caller's mistake, and is not sent", async () => {
+test("an argument that is not JSON is an error of the caller and is not sent", async () => {
   const client = new Client({ url: server.url, apiKey: server.apiKey });
   const empty = [new Map([["a", 1]]), new Set([1]), new Error("a"), Promise.resolve(1), /a/, new ArrayBuffer(1)];
   for (const odd of [Number.NaN, Infinity, 1n, () => 1, ...empty, [new Map()]]) {
@@ -145,7 +145,7 @@ test("what JSON cannot express is the caller's mistake, and is not sent", async 
   }
 });
 
-test("closing a client ends what is under way", async () => {
+test("closing a client ends its pending calls", async () => {
   const client = new Client({ url: vector("wait_in_time_only"), apiKey: server.apiKey });
   const waits = Array.from({ length: 3 }, () => client.observe("0198c0de-0000-7000-8000-000000000000").next().then(() => client.getIntent("0198c0de-0000-7000-8000-000000000000")));
   client.close();
@@ -154,14 +154,14 @@ test("closing a client ends what is under way", async () => {
   }
 });
 
-test("a signal that is aborted already sends nothing", async () => {
+test("an aborted signal sends nothing", async () => {
   const client = new Client({ url: vector("me"), apiKey: server.apiKey });
   await assert.rejects(client.me({ signal: AbortSignal.abort(new Error("early")) }), /early/);
   const verdict = await (await fetch(`${client.settings.url}/_verdict`)).json() as { requests: number };
   assert.equal(verdict.requests, 0);
 });
 
-test("forty waits at once leave no listeners behind, and Node has nothing to warn of", async () => {
+test("forty concurrent waits leave no listeners behind and cause no warning of Node", async () => {
   const warnings: unknown[] = [];
   process.on("warning", (warning) => warnings.push(warning));
   const controller = new AbortController();
@@ -178,7 +178,7 @@ test("a kept result can be read by its owner only", () => {
   rmSync(join(path, ".."), { recursive: true });
 });
 
-test("an agent's second signal does not wait for a handler that never ends", { timeout: 30_000 }, async () => {
+test("a second signal ends an agent whose handler never ends", { timeout: 30_000 }, async () => {
   const url = vector("agent_stopped_beyond_grace");
   const program = `
     import { Agent } from "@signoff/client";
@@ -199,7 +199,7 @@ test("an agent's second signal does not wait for a handler that never ends", { t
   assert.match(said, /over/);
 });
 
-test("any request of the API can be made, and goes to no other host", async () => {
+test("any request of the API can be made, to the configured host only", async () => {
   const client = new Client({ url: vector("me"), apiKey: server.apiKey });
   const me = await client.call<{ ok: boolean }>("GET", "/v1/me");
   assert.ok(me.ok);

@@ -134,6 +134,10 @@ def test_architecture_names_functions_that_exist() -> None:
         assert any(f"\ndef {name}(" in source for source in sources), f"{module}.{name}"
 
 
+def test_architecture_has_at_most_1500_words() -> None:
+    assert len((ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8").split()) <= 1500
+
+
 def test_tree_in_architecture_matches_the_folders() -> None:
     """The drawing has every package down to two levels, and nothing else."""
     text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")

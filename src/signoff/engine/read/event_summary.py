@@ -47,19 +47,8 @@ def _summary(fact: e.Fact, directory: Snapshot, requester: str) -> str:
             return f"reminder {number} is due"
         case e.Escalated(to=to):
             return "escalated to " + ", ".join(directory.display(name) for name in to)
-        case e.Answered(outcome=outcome, unseen=unseen, principal=principal, bulk=bulk, edited=edited):
-            on_behalf_of = (
-                f" for {directory.display(principal)}" if principal not in ("", fact.actor.id) else ""
-            )
-            how = (
-                " (without a digest)"
-                if unseen
-                else f" (one of {bulk} tasks answered at once)"
-                if bulk > 1
-                else ""
-            )
-            changed = " to their own change" if edited else ""
-            return f"{who} answered {outcome!r}{changed}{on_behalf_of}{how}"
+        case e.Answered() as event:
+            return _answered(who, event, fact, directory)
         case e.Decided(outcome=outcome, ending=ending):
             return f"the task ended {ending.value}" + (f": {outcome}" if outcome != ending.value else "")
         case e.StagePassed(stage=stage):
@@ -117,6 +106,19 @@ def _summary(fact: e.Fact, directory: Snapshot, requester: str) -> str:
             return f"{who} renewed the lease"
         case event:
             assert_never(event)
+
+
+def _answered(who: str, event: e.Answered, fact: e.Fact, directory: Snapshot) -> str:
+    changed = " to their own change" if event.edited else ""
+    on_behalf_of = (
+        f" for {directory.display(event.principal)}" if event.principal not in ("", fact.actor.id) else ""
+    )
+    how = ""
+    if event.unseen:
+        how = " (without a digest)"
+    elif event.bulk > 1:
+        how = f" (one of {event.bulk} tasks answered at once)"
+    return f"{who} answered {event.outcome!r}{changed}{on_behalf_of}{how}"
 
 
 def _in_its_place(fact: e.Fact, requester: str) -> str:

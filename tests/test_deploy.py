@@ -61,6 +61,16 @@ def test_dashboard_shows_each_panel_once_without_overlap() -> None:
         taken |= cells
 
 
+def test_dashboard_counts_are_zero_while_there_is_nothing_to_count() -> None:
+    """The series of a count is born with its first event; until then a panel would say that there is no data."""
+    board = json.loads((DEPLOY / "grafana" / "signoff.json").read_text("utf-8"))
+    shown = [one["expr"] for panel in board["panels"] if panel["type"] == "stat" for one in panel["targets"]]
+    always = {UP, "signoff_build_info"}
+    counts = [query for query in shown if not set(re.findall(r"signoff_\w+", query)) <= always]
+    assert len(counts) == 4
+    assert [query for query in counts if not query.endswith(f' or 0 * max({UP}{{job=~"$job"}})')] == []
+
+
 def compose() -> dict[str, Any]:
     found: dict[str, Any] = YAML(typ="safe").load((ROOT / "compose.yaml").read_text("utf-8"))
     return found

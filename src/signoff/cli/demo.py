@@ -13,10 +13,10 @@ import runpy
 import shlex
 import shutil
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -213,15 +213,22 @@ def _line(event: Event, who: str) -> str:
     return f"{at}  {visible(what):<21} {visible(event.status):<13} by {visible(who)}"
 
 
+def _say_values(values: Mapping[str, Any]) -> None:
+    for name, value in masked(values).items():
+        text = ("no", "yes")[value] if isinstance(value, bool) else value
+        say(f"    {visible(name):<14} {visible(text)}")
+
+
 async def _decide(person: AsyncClient, intent_id: str, data: Path | None) -> None:
     task = next((t for t in await person.tasks.list() if t.intent_id == intent_id), None)
     if task is None:
         return
     say("")
     say(f"  {visible(task.title)}")
-    for name, value in masked({**task.payload, **(task.previous_results.get("validate") or {})}).items():
-        say(f"    {visible(name):<14} {visible(value)}")
-    say(f"  Risk: {visible(task.risk)}")
+    _say_values(task.payload)
+    say("  The validator reported:")
+    _say_values(task.previous_results.get("validate") or {})
+    say(f"  Risk of this decision, by the policy and the report: {visible(task.risk)}")
     say(f"  {visible(task.on_expiry)}")
     say("")
     outcome = "approved"

@@ -178,7 +178,9 @@ def test_demo_serves_its_pages_until_ctrl_c_and_reports_the_ending(
         finally:
             process.kill()
     assert process.returncode == code
-    assert re.search(r"^  Risk of this decision, .*: (low|medium|high|critical)$", "".join(said), re.MULTILINE)
+    assert re.search(
+        r"^  Risk of this decision, .*: (low|medium|high|critical)$", "".join(said), re.MULTILINE
+    )
 
 
 def test_second_demo_in_the_same_folder_works(told: tuple[Path, Done]) -> None:

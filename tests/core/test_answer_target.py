@@ -390,7 +390,7 @@ def test_answer_is_fully_targeted_only_with_digest_and_stage() -> None:
     assert not names_all("d", None)
 
 
-def told(story: Story, answer: c.Answer) -> object:
+def result_of(story: Story, answer: c.Answer) -> object:
     """The result of an answer in this state: the next state, or the code of its refusal."""
     try:
         return advance(ANN, story.intent, answer, story.now, b"0123456789abcdef").after
@@ -416,7 +416,7 @@ def test_shown_state_counts_only_for_an_answer_without_a_full_target(
         for named in ({}, {"stage": stage}, {"revision": 1}, {"digest": digest}):
             answer = c.Answer("approved", step_run, **named)
             with_look = replace(answer, shown=frozenset({target_of(task)} if isinstance(task, Task) else ()))
-            differs = told(story, answer) != told(story, with_look)
+            differs = result_of(story, answer) != result_of(story, with_look)
             assert not (differs and counts_unshown(story.intent, answer))
     one = isinstance(task, Task) and len(story.intent.plan.tasks[task.step].stages) == 1
     assert counts_unshown(story.intent, c.Answer("approved", run)) == (one and not revised)

@@ -1,5 +1,6 @@
 """Invisible text satisfies no requirement, a title is what it shows, a form task has a form."""
 
+import json
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from signoff.core.errors import Invalid
 from signoff.core.formats.axp_scenario import validate_scenario
 from signoff.core.formats.workflow import compile_workflow
 from signoff.core.plan.task_types import Meaning, TaskSpec, check_answer
-from signoff.core.text.hidden_characters import shows
+from signoff.core.text.hidden_characters import escaped, glance, one_line, plain_json, shows
 
 NOTHING = [
     "", " ", "\n\t", "\u200b", "\u200b\u200d\ufeff", "\u202e\u202c", "\u2066\u2069", "\u00a0", "\u2003\u3000",
@@ -107,3 +108,28 @@ def test_invisible_text_in_a_bundle_is_a_warning() -> None:
     placeholder = "{{intent_id}} is shown as written"
     for words in ("contains braces", "has no fields", placeholder, "'tool.nope' is unknown"):
         assert words in said
+
+
+def test_control_and_hidden_characters_are_escaped_for_terminals() -> None:
+    assert escaped("plain \u4e2d") == "plain \u4e2d"
+    assert escaped("\x1b[2J") == "\\x1b[2J"
+    assert escaped("a\nb\tc\r") == "a\\nb\\tc\\r"
+    assert escaped("a\u202eb\U000e0041") == "a\\u202eb\\U000e0041"
+
+
+def test_hidden_characters_of_json_are_escaped_without_changing_it() -> None:
+    text = json.dumps({"a": "x\u202ey\U000e0041 \u4e2d"}, ensure_ascii=False)
+    plain = plain_json(text)
+    assert json.loads(plain) == json.loads(text)
+    assert "\u202e" not in plain
+    assert "\\u202e" in plain
+    assert "\u4e2d" in plain
+
+
+def test_line_ends_are_shown_as_pictures_on_one_line() -> None:
+    assert one_line("a\r\nb\nc") == "a\u240d\u240ab\u240ac"
+
+
+def test_lookalike_texts_have_one_glance_form() -> None:
+    assert glance("\u0410\u200bnn") == glance("ann") == glance("A N N")
+    assert glance("Bob") != glance("Ann")

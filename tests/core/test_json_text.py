@@ -64,3 +64,10 @@ def test_duplicate_key_among_thousands_is_found_in_one_pass() -> None:
 def test_depth_of_incomplete_text_is_computed(raw: bytes, depth: int) -> None:
     assert too_deep(raw, depth - 1)
     assert not too_deep(raw, depth)
+
+
+def test_duplicate_key_of_an_object_is_refused() -> None:
+    assert unique([("a", 1), ("b", 2)]) == {"a": 1, "b": 2}
+    with pytest.raises(DuplicateKeyError, match="'b' is duplicated") as met:
+        unique([("a", 1), ("b", 2), ("b", 3), ("a", 4)])
+    assert met.value.key == "b"

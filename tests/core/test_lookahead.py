@@ -18,7 +18,7 @@ def work(name: str, **fields: Any) -> AgentStep:
     return AgentStep(id=name, agent=f"agent://acme/prod/{name}", **fields)
 
 
-def told(*steps: Step, at: str = "approve") -> list[tuple[str, str]]:
+def upcoming(*steps: Step, at: str = "approve") -> list[tuple[str, str]]:
     """(step, the answers that lead to it)"""
     plan = check_plan(Plan(steps))
     return [(one.step.id, " ".join(one.after)) for one in upcoming_steps(plan, plan.human_step(at))]
@@ -26,12 +26,12 @@ def told(*steps: Step, at: str = "approve") -> list[tuple[str, str]]:
 
 def test_steps_after_an_approval_are_listed_in_order() -> None:
     wait, tell = DelayStep(id="wait", lasts=timedelta(hours=1)), NotifyStep(id="tell", message="Done.")
-    assert told(validate(), approve(), work("apply"), wait, tell) == [
+    assert upcoming(validate(), approve(), work("apply"), wait, tell) == [
         ("apply", "yes"),
         ("wait", "yes"),
         ("tell", "yes"),
     ]
-    assert told(validate(), approve()) == []
+    assert upcoming(validate(), approve()) == []
 
 
 def test_steps_after_a_later_failure_are_listed() -> None:
@@ -41,7 +41,7 @@ def test_steps_after_a_later_failure_are_listed() -> None:
         work("undo", on_success="end"),
         work("call"),
     )
-    assert told(*steps) == [("apply", "yes"), ("undo", "yes"), ("call", "yes")]
+    assert upcoming(*steps) == [("apply", "yes"), ("undo", "yes"), ("call", "yes")]
     plan = check_plan(Plan(steps))
     assert [one.detour for one in upcoming_steps(plan, plan.human_step("approve"))] == [False, True, True]
 
@@ -69,7 +69,7 @@ def test_approving_outcomes_that_lead_to_a_step_are_named_unless_all_do() -> Non
 
 def test_steps_after_a_second_task_are_listed_for_the_first() -> None:
     second = replace(approve(), id="again")
-    assert told(approve(), second, work("apply")) == [("again", "yes"), ("apply", "yes")]
+    assert upcoming(approve(), second, work("apply")) == [("again", "yes"), ("apply", "yes")]
 
 
 def test_steps_after_rejection_or_expiry_are_listed_last_and_marked() -> None:
@@ -79,7 +79,7 @@ def test_steps_after_rejection_or_expiry_are_listed_last_and_marked() -> None:
         work("clean", on_success="end"),
         work("ask"),
     )
-    assert told(*steps) == [("apply", "yes"), ("clean", "no"), ("ask", "silence")]
+    assert upcoming(*steps) == [("apply", "yes"), ("clean", "no"), ("ask", "silence")]
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_steps_after_rejection_or_expiry_are_listed_last_and_marked() -> None:
 def test_expiry_follows_the_fallback_of_the_policy(fallback: Fallback, outcome: str, after: str) -> None:
     task = TaskSpec(title="Run it?", fallback=fallback, fallback_outcome=outcome)
     steps = (approve(task=task, on_failure="clean"), work("apply", on_success="end"), work("clean"))
-    assert ("clean", after) in told(*steps)
+    assert ("clean", after) in upcoming(*steps)
 
 
 def test_request_for_changes_leads_back_and_stops_at_the_task() -> None:
@@ -101,12 +101,12 @@ def test_request_for_changes_leads_back_and_stops_at_the_task() -> None:
     changes = replace(
         review, task=replace(review.task, outcomes=("approved", "changes_requested", "rejected"))
     )
-    assert told(validate(), changes, work("send")) == [("send", "yes"), ("validate", "changes")]
+    assert upcoming(validate(), changes, work("send")) == [("send", "yes"), ("validate", "changes")]
 
 
 def test_cyclic_plan_is_listed_once() -> None:
     again = work("apply", on_failure="check", on_success="end")
-    assert told(approve(), again, work("check", on_success="apply", on_failure="end")) == [
+    assert upcoming(approve(), again, work("check", on_success="apply", on_failure="end")) == [
         ("apply", "yes"),
         ("check", "yes"),
     ]

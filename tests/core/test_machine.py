@@ -143,7 +143,7 @@ class Life(RuleBasedStateMachine):
         assert change.wake_at is None or change.wake_at > self.story.now, "a wake-up stayed in the past"
 
     @invariant()
-    def whoever_a_task_waits_for_finds_it(self) -> None:
+    def task_is_found_by_everyone_it_waits_for(self) -> None:
         task = self.story.intent.open if self.story else None
         if self.story is None or not isinstance(task, Task):
             return

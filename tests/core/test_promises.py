@@ -44,7 +44,7 @@ class Declared(msgspec.Struct, frozen=True):
     archived: bool = False
     failed: bool = False
     late: bool = False
-    silence: str = "expired"
+    expiry: str = "expired"
 
 
 class AnswerRight(msgspec.Struct, frozen=True):
@@ -53,12 +53,12 @@ class AnswerRight(msgspec.Struct, frozen=True):
     """
 
     refused: bool = False
-    wanted: frozenset[str] = frozenset()
+    changes_requested: frozenset[str] = frozenset()
     alarmed: frozenset[str] = frozenset()
 
     @property
     def may_complete(self) -> bool:
-        return not self.refused and not self.wanted
+        return not self.refused and not self.changes_requested
 
 
 def judged(before: AnswerRight, step: str, word: str, declared: Declared) -> AnswerRight:
@@ -72,7 +72,7 @@ def judged(before: AnswerRight, step: str, word: str, declared: Declared) -> Ans
             said_success = declared.archived if word == "archive" else declared.failed
             return AnswerRight(refused=not said_success, alarmed=before.alarmed)
         case "changes":
-            return replace(before, wanted=before.wanted | {step})
+            return replace(before, changes_requested=before.changes_requested | {step})
         case "unreachable":
             return AnswerRight(refused=True, alarmed=before.alarmed)
         case "done":
@@ -83,7 +83,7 @@ def judged(before: AnswerRight, step: str, word: str, declared: Declared) -> Ans
             return _silent(before, step, declared)
         case "broken" | "lost":
             alarmed = before.alarmed | {step} if word == "broken" else before.alarmed
-            return AnswerRight(before.refused or not declared.failed, before.wanted, alarmed)
+            return AnswerRight(before.refused or not declared.failed, before.changes_requested, alarmed)
         case "late":
             return before if declared.late else replace(before, refused=True)
     return before  # waited
@@ -95,10 +95,12 @@ def _silent(before: AnswerRight, step: str, declared: Declared) -> AnswerRight:
         "expired": declared.late,
         "rejected": declared.failed,
         "archive": declared.archived,
-    }[declared.silence]
+    }[declared.expiry]
     if not success:
         return replace(before, refused=True)
-    return replace(before, wanted=before.wanted - {step})  # who wanted changes here was asked again
+    return replace(
+        before, changes_requested=before.changes_requested - {step}
+    )  # who wanted changes here was asked again
 
 
 def random_plan(chance: random.Random) -> tuple[Plan, dict[str, Declared]]:
@@ -110,8 +112,8 @@ def random_plan(chance: random.Random) -> tuple[Plan, dict[str, Declared]]:
 
 
 def _declared(chance: random.Random) -> Declared:
-    silence = chance.choice(("expired", "expired", "rejected", "approved", "archive"))
-    return Declared(*(chance.random() < 0.5 for _ in range(3)), silence=silence)
+    expiry = chance.choice(("expired", "expired", "rejected", "approved", "archive"))
+    return Declared(*(chance.random() < 0.5 for _ in range(3)), expiry=expiry)
 
 
 def _step(chance: random.Random, step: str, ids: list[str], declared: dict[str, Declared]) -> Step:
@@ -139,14 +141,14 @@ def _step(chance: random.Random, step: str, ids: list[str], declared: dict[str, 
         Outcome("canary", Meaning.APPROVES, "Canary", chance.choice(["", *targets])),
         Outcome("redo", Meaning.REQUESTS_CHANGES, "Redo", chance.choice(["", *targets])),
     )
-    fallback = {"expired": Fallback.EXPIRE, "rejected": Fallback.REJECT}.get(says.silence, Fallback.OUTCOME)
+    fallback = {"expired": Fallback.EXPIRE, "rejected": Fallback.REJECT}.get(says.expiry, Fallback.OUTCOME)
     task = TaskSpec(
         type=TaskType.REVIEW,
         outcomes=WORDS,
         own=own,
         stages=(Stage(),) * chance.choice((1, 1, 1, 2)),
         fallback=fallback,
-        fallback_outcome=says.silence if fallback is Fallback.OUTCOME else "",
+        fallback_outcome=says.expiry if fallback is Fallback.OUTCOME else "",
         risk=Risk.LOW,
     )
     return HumanStep(id=step, task=task, on_changes=chance.choice([None, *targets]), **routes)

@@ -21,7 +21,7 @@ WORDS = Formats({"per_ann": "Ann", "per_otto": "Otto"}.get, utc_text)  # type: i
 OPEN = " Until the decision you can change your answer."
 
 
-def told(story: Story, by: str, name: str = "ask") -> Receipt:
+def receipt_of(story: Story, by: str, name: str = "ask") -> Receipt:
     """The current receipt of this person's last action."""
     fact = act_in((sealed.fact for sealed in story.facts), by)
     assert fact is not None
@@ -32,7 +32,7 @@ def told(story: Story, by: str, name: str = "ask") -> Receipt:
 
 def did(story: Story, command: c.Command, by: str = "per_ann") -> tuple[str, str, str]:
     story.do(command, {"per_ann": ANN, "per_otto": OTTO, "per_ada": ADA, "per_rita": RITA}[by])
-    made = told(story, by)
+    made = receipt_of(story, by)
     return made.recorded, made.then, made.undo
 
 
@@ -46,7 +46,7 @@ def test_vote_among_several_says_what_is_missing_and_can_be_changed() -> None:
     assert did(story, c.Answer("approved"), "per_otto")[1] == f"1 more approval is needed.{OPEN}"
     story.do(c.Answer("approved"), EMMA)
     for person_id in ("per_ann", "per_emma"):
-        assert (told(story, person_id).then, told(story, person_id).undo) == (
+        assert (receipt_of(story, person_id).then, receipt_of(story, person_id).undo) == (
             "This is decided: approved. The request is completed.",
             "",
         )
@@ -57,7 +57,7 @@ def test_rejection_among_several_says_how_many_more_end_the_task() -> None:
     assert did(story, c.Answer("rejected"))[1] == f"2 more rejections end the task.{OPEN}"
     assert did(story, c.Answer("rejected"), "per_otto")[1] == f"1 more rejection ends the task.{OPEN}"
     story.do(c.Answer("rejected"), EMMA)
-    assert told(story, "per_ann").then == "This is decided: rejected. The request has failed."
+    assert receipt_of(story, "per_ann").then == "This is decided: rejected. The request has failed."
 
 
 def test_only_equal_outcomes_in_one_stage_are_counted_together() -> None:
@@ -66,7 +66,7 @@ def test_only_equal_outcomes_in_one_stage_are_counted_together() -> None:
     story.do(c.Answer("canary"), ANN)
     story.do(c.Answer("full"), OTTO)
     for person_id in ("per_ann", "per_otto"):
-        assert told(story, person_id).then == f"2 more approvals are needed.{OPEN}"
+        assert receipt_of(story, person_id).then == f"2 more approvals are needed.{OPEN}"
     story = asking(Stage(reject_after=2), Stage(need=2, reject_after=2))
     story.do(c.Answer("rejected"), EMMA)
     story.do(c.Answer("approved"), OTTO)
@@ -110,7 +110,7 @@ def test_answer_for_another_person_names_them() -> None:
         "",
     )
     story.do(c.Answer("approved"), OTTO)
-    assert told(story, "per_otto").recorded == "Recorded for Ann: approved."
+    assert receipt_of(story, "per_otto").recorded == "Recorded for Ann: approved."
     fact = act_in((sealed.fact for sealed in story.facts), "per_otto")
     assert fact is not None
     own = replace(fact, event=replace(fact.event, principal="per_otto"))
@@ -125,13 +125,13 @@ def test_answer_to_a_revised_task_is_reported_as_void() -> None:
         "Earlier votes are void, and those who gave them are notified. You are now on the requester's side: somebody "
         "else decides, unless self-approval is on.",
     )
-    assert told(story, "per_ann") == replace(
-        told(story, "per_ann"),
+    assert receipt_of(story, "per_ann") == replace(
+        receipt_of(story, "per_ann"),
         then="The request has changed since, so this answer no longer counts.",
         undo="",
     )
     story.do(c.Revise("f" * 64), ANN)
-    assert told(story, "per_otto").then == "It has since been changed again, to revision 3."
+    assert receipt_of(story, "per_otto").then == "It has since been changed again, to revision 3."
 
 
 def test_marks_and_snoozes_can_be_undone_while_they_last() -> None:
@@ -143,7 +143,10 @@ def test_marks_and_snoozes_can_be_undone_while_they_last() -> None:
         "unmark-reviewing",
     )
     story.do(mark, OTTO)
-    assert (told(story, "per_ann").then, told(story, "per_ann").undo) == ("The mark is no longer set.", "")
+    assert (receipt_of(story, "per_ann").then, receipt_of(story, "per_ann").undo) == (
+        "The mark is no longer set.",
+        "",
+    )
     assert did(story, cleared, "per_otto")[:2] == (
         "Your review mark is cleared.",
         "Others see that no one is reviewing it.",
@@ -152,7 +155,10 @@ def test_marks_and_snoozes_can_be_undone_while_they_last() -> None:
     assert (said, undo) == ("Snoozed until 2026-03-02 10:00 UTC.", "unsnooze")
     assert then.startswith("You get no reminders until then")
     story.tick(2 * HOUR)
-    assert (told(story, "per_ann").then, told(story, "per_ann").undo) == ("The snooze has ended.", "")
+    assert (receipt_of(story, "per_ann").then, receipt_of(story, "per_ann").undo) == (
+        "The snooze has ended.",
+        "",
+    )
     story.do(c.Snooze(START + 4 * HOUR), ANN)
     assert did(story, c.Unsnooze()) == ("The snooze is canceled.", "Reminders resume.", "")
 
@@ -169,13 +175,13 @@ def test_comments_reassignments_and_withdrawals_have_a_receipt() -> None:
         "The request is withdrawn.",
         "Everyone who was asked is notified.",
     )
-    assert told(story, "per_ann").undo == ""
+    assert receipt_of(story, "per_ann").undo == ""
 
 
 def test_undo_is_not_offered_in_the_next_task() -> None:
     story = Story(gate(step(name="first"), step(name="second")))
     story.do(c.MarkReviewing(), ANN)
-    assert told(story, "per_ann", "first").undo == "unmark-reviewing"
+    assert receipt_of(story, "per_ann", "first").undo == "unmark-reviewing"
     story.do(c.Answer("approved"), OTTO)
     story.do(c.MarkReviewing(), ANN)
     [old, new] = [
@@ -185,7 +191,7 @@ def test_undo_is_not_offered_in_the_next_task() -> None:
     ]
     assert receipt(old, story.intent, "first", WORDS).undo == ""
     assert receipt(new, story.intent, "second", WORDS).undo == "unmark-reviewing"
-    assert told(story, "per_otto", "first").then == (
+    assert receipt_of(story, "per_otto", "first").then == (
         "This is decided: approved. The request is at step “second”."
     )
     assert act_in([old, new], "per_ann") is new

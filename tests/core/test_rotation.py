@@ -12,6 +12,7 @@ from signoff.core.formats.manifest import compile_manifest
 from signoff.core.plan.task_types import Fallback, Risk, Stage, Strength
 from signoff.core.plan.working_hours import Hours
 from signoff.core.policy.fields import compile_policy
+from tests.builders import START
 
 BERLIN = ZoneInfo("Europe/Berlin")
 WEEKLY = Rotation(("ann", "bob", "cem"), date(2026, 3, 16), 0, time(9), "Europe/Berlin")
@@ -177,3 +178,9 @@ def test_unknown_manifest_field_is_refused_by_its_path() -> None:
         with pytest.raises(Invalid) as refusal:
             compile_manifest(source)
         assert refusal.value.field == field
+
+
+def test_rotation_of_one_member_never_changes() -> None:
+    alone = Rotation(("per_ann",), date(2026, 3, 2))
+    assert {alone.on_call(START + timedelta(weeks=weeks)) for weeks in range(-3, 4)} == {"per_ann"}
+    assert alone.handover_after(datetime(2026, 3, 2, 9, tzinfo=UTC)) == datetime(2026, 3, 9, 9, tzinfo=UTC)

@@ -25,7 +25,7 @@ def at(count: float) -> datetime:
     return START + minutes(count)
 
 
-def told(story: Story) -> list[tuple[str, float, int, tuple[str, ...]]]:
+def contact_rows(story: Story) -> list[tuple[str, float, int, tuple[str, ...]]]:
     """(kind, minutes from the start, number, to) of each upcoming contact."""
     found = scheduled_contacts(story.intent, story.task)
     return [(one.kind.value, (one.at - START) / minutes(1), one.number, one.to) for one in found]
@@ -45,7 +45,7 @@ def watched(**fields: object) -> Story:
 
 def test_reminders_escalation_and_deadline_are_listed_in_order() -> None:
     ann = ("per_ann",)
-    assert told(watched()) == [
+    assert contact_rows(watched()) == [
         ("reminder", 10, 1, ann),
         ("escalation", 30, 1, ("per_otto",)),
         ("reminder", 30, 2, ann),
@@ -58,29 +58,32 @@ def test_reminders_escalation_and_deadline_are_listed_in_order() -> None:
 def test_past_contacts_are_not_listed() -> None:
     story = watched()
     story.tick(minutes(31))
-    assert told(story)[0] == ("escalation", 45, 2, ("role:owner",))
-    assert [one[0] for one in told(story)].count("reminder") == 1
+    assert contact_rows(story)[0] == ("escalation", 45, 2, ("role:owner",))
+    assert [one[0] for one in contact_rows(story)].count("reminder") == 1
 
 
 def test_nothing_is_listed_at_or_after_the_end() -> None:
-    assert [one[1] for one in told(watched(deadline=minutes(30)))] == [10, 30]
-    assert told(watched(deadline=minutes(30)))[-1][0] == "deadline"
-    assert [one[0] for one in told(watched(deadline=None, deadline_at=at(25)))] == ["reminder", "deadline"]
+    assert [one[1] for one in contact_rows(watched(deadline=minutes(30)))] == [10, 30]
+    assert contact_rows(watched(deadline=minutes(30)))[-1][0] == "deadline"
+    assert [one[0] for one in contact_rows(watched(deadline=None, deadline_at=at(25)))] == [
+        "reminder",
+        "deadline",
+    ]
 
 
 def test_policy_without_times_lists_nothing() -> None:
-    assert told(asking(TO_ANN)) == []
-    assert [one[0] for one in told(watched(deadline=None))][-1] == "reminder"
+    assert contact_rows(asking(TO_ANN)) == []
+    assert [one[0] for one in contact_rows(watched(deadline=None))][-1] == "reminder"
 
 
 def test_unlimited_reminders_are_listed_up_to_a_limit() -> None:
     story = watched(deadline=None, remind=Reminders(minutes(1), minutes(1), 1000), escalate=())
-    assert len(told(story)) == MOST_REMINDERS
+    assert len(contact_rows(story)) == MOST_REMINDERS
 
 
 def test_deadline_is_listed_with_everybody_who_is_notified() -> None:
     story = watched(notify=("ops@acme.example",))
-    assert told(story)[-1] == ("deadline", 60, 1, ("per_ann", "ops@acme.example"))
+    assert contact_rows(story)[-1] == ("deadline", 60, 1, ("per_ann", "ops@acme.example"))
 
 
 def test_listed_contacts_are_those_that_happen() -> None:
@@ -103,7 +106,7 @@ def test_listed_contacts_are_those_that_happen() -> None:
 def test_end_of_a_snooze_is_listed() -> None:
     story = watched()
     story.do(c.Snooze(at(25)), ANN)
-    assert ("snooze_over", 25, 1, ("per_ann",)) in told(story)
+    assert ("snooze_over", 25, 1, ("per_ann",)) in contact_rows(story)
     assert wake_at(story.intent) == at(10)
     story.tick(minutes(24))
     assert active_snooze(story.task, "per_ann") is not None
@@ -178,15 +181,15 @@ def test_snooze_suppresses_reminders_and_earlier_escalations_only() -> None:
     story = asking()
     task = replace(story.task, snoozes=(Snoozing("per_ann", at(10), at(30)),))
 
-    def kept(person: str = "per_ann", *, reminder: bool, called: float, told: float) -> bool:
-        return suppressed(task, person, reminder=reminder, called_at=at(called), notified_at=at(told))
+    def kept(person: str = "per_ann", *, reminder: bool, called: float, contact_rows: float) -> bool:
+        return suppressed(task, person, reminder=reminder, called_at=at(called), notified_at=at(contact_rows))
 
-    assert kept(reminder=True, called=20, told=20)
-    assert kept(reminder=True, called=30, told=30)
-    assert not kept(reminder=True, called=31, told=31)
-    assert kept(reminder=False, called=10, told=12), "called before it was put off"
-    assert not kept(reminder=False, called=11, told=12), "an escalation after that"
-    assert not kept("per_otto", reminder=True, called=20, told=20)
+    assert kept(reminder=True, called=20, contact_rows=20)
+    assert kept(reminder=True, called=30, contact_rows=30)
+    assert not kept(reminder=True, called=31, contact_rows=31)
+    assert kept(reminder=False, called=10, contact_rows=12), "called before it was put off"
+    assert not kept(reminder=False, called=11, contact_rows=12), "an escalation after that"
+    assert not kept("per_otto", reminder=True, called=20, contact_rows=20)
 
 
 def test_contact_lists_its_recipients() -> None:

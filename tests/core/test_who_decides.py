@@ -183,14 +183,14 @@ class Judge:
         self.asked, self.instead = to, {name: now[name] for name in to}
         self.instead_covers, self.handed = self.company.covering(at), {}
 
-    def parties(self) -> tuple[str, ...]:
+    def asked_names(self) -> tuple[str, ...]:
         return (*self.asked, *(name for rung in self.spec.escalate[: self.rungs] for name in rung.to))
 
     def has_own(self, one: str) -> bool:
         """Whether the person was asked when the task opened, and still has that role or team."""
         called = self.company.called.get(one, frozenset())
         pinned = self.meant | self.instead
-        return any(name in called and one in pinned[name] for name in self.parties())
+        return any(name in called and one in pinned[name] for name in self.asked_names())
 
     def seats(self, one: str, at: datetime) -> frozenset[str]:
         """The people for whom this person could answer now: themselves, or those who delegated to them or are away."""
@@ -344,7 +344,7 @@ class Run:
         done = self._done(by, answer)
         if not done:
             return
-        told = (by.id, by.sponsors, word, judge.parties(), seats)
+        told = (by.id, by.sponsors, word, judge.asked_names(), seats)
         if any(isinstance(event, e.Answered) for event in done):
             assert seats, f"counted, of somebody who may not decide: {told}"
             assert not judge.side & set(by.sponsors), f"by a key that the requester's side has: {told}"

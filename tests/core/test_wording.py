@@ -33,7 +33,7 @@ def clock(at: datetime) -> str:
     return f"{at:%H:%M}"
 
 
-def silence(
+def expiry_text(
     due: datetime | None = LATER, ends: datetime | None = None, refused: bool = False, **fields: Any
 ) -> str:
     return on_expiry_text(ask(**fields), due, ends, clock, refused)
@@ -41,8 +41,8 @@ def silence(
 
 def test_approval_by_expiry_says_that_an_earlier_rejection_remains() -> None:
     fields: dict[str, Any] = {"fallback": Fallback.OUTCOME, "fallback_outcome": "approved"}
-    assert silence(**fields).endswith("continues as 'approved', as its policy defines.")
-    assert silence(refused=True, **fields).endswith(
+    assert expiry_text(**fields).endswith("continues as 'approved', as its policy defines.")
+    assert expiry_text(refused=True, **fields).endswith(
         "as its policy defines and then fails, unless somebody approves."
     )
 
@@ -123,31 +123,33 @@ def test_approval_by_expiry_is_attributed_to_nobody() -> None:
 
 
 def test_expiry_text_without_a_deadline_says_that_the_task_stays_open() -> None:
-    assert silence(None) == "Without an answer nothing happens: the task stays open."
+    assert expiry_text(None) == "Without an answer nothing happens: the task stays open."
 
 
 @pytest.mark.parametrize("due", [None, LATER, LATER + minutes(1)])
 def test_expiry_text_names_the_requests_deadline_if_it_is_earlier(due: datetime | None) -> None:
-    assert silence(due, LATER) == "If nobody answers by 10:00, the request times out; nothing is approved."
-    assert "the task expires" in silence(LATER, LATER + minutes(1))
+    assert (
+        expiry_text(due, LATER) == "If nobody answers by 10:00, the request times out; nothing is approved."
+    )
+    assert "the task expires" in expiry_text(LATER, LATER + minutes(1))
 
 
 def test_expiry_text_says_that_the_request_fails_by_default() -> None:
     said = "If nobody answers by 10:00, the task expires and the request fails; nothing is approved."
-    assert silence() == said
-    assert silence(fallback=Fallback.REJECT) == said
-    assert silence(fallback=Fallback.OUTCOME, fallback_outcome="rejected") == said
+    assert expiry_text() == said
+    assert expiry_text(fallback=Fallback.REJECT) == said
+    assert expiry_text(fallback=Fallback.OUTCOME, fallback_outcome="rejected") == said
 
 
 def test_expiry_text_says_where_an_approval_by_policy_continues() -> None:
     def goes_on(**fields: Any) -> str:
-        return silence(fallback=Fallback.OUTCOME, fallback_outcome="approved", **fields)
+        return expiry_text(fallback=Fallback.OUTCOME, fallback_outcome="approved", **fields)
 
     assert "the request continues as 'approved', as its policy defines" in goes_on()
     assert "the request continues as 'approved'" in goes_on(on_success="end")
     assert "the request continues with step 'apply' as 'approved'" in goes_on(on_success="apply")
     own = (Outcome("ship", Meaning.APPROVES, goto="apply"),)
-    said = silence(
+    said = expiry_text(
         fallback=Fallback.OUTCOME,
         fallback_outcome="ship",
         outcomes=("ship", "rejected"),
@@ -160,15 +162,16 @@ def test_expiry_text_says_where_an_approval_by_policy_continues() -> None:
 
 def test_expiry_text_names_a_route_declared_a_success_unless_somebody_rejected() -> None:
     routed = {"on_timeout": "tell", "on_timeout_as": "success"}
-    assert "continues with step 'tell', which its plan declares a success; nothing is approved" in silence(
-        **routed
+    assert (
+        "continues with step 'tell', which its plan declares a success; nothing is approved"
+        in expiry_text(**routed)
     )
-    assert "continues with step 'tell' and then fails, unless somebody approves there" in silence(
+    assert "continues with step 'tell' and then fails, unless somebody approves there" in expiry_text(
         refused=True, **routed
     )
     ends = {"on_timeout": "end", "on_timeout_as": "success"}
-    assert "the request completes, as its plan declares; nothing is approved" in silence(**ends)
-    assert "the request fails; nothing is approved" in silence(refused=True, **ends)
+    assert "the request completes, as its plan declares; nothing is approved" in expiry_text(**ends)
+    assert "the request fails; nothing is approved" in expiry_text(refused=True, **ends)
 
 
 @pytest.mark.parametrize(

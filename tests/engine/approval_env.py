@@ -82,9 +82,9 @@ class ApprovalEnv:
         self.facts += [(sealed.fact, directory) for sealed in change.facts]
         for notification in change.notifications:
             if isinstance(change.after.open, Task) and notification.kind in ACTION_REQUIRED:
-                self.told_rightly(notification.to, directory)
+                self.check_addressed(notification.to, directory)
 
-    def told_rightly(self, names: tuple[str, ...], directory: Snapshot) -> None:
+    def check_addressed(self, names: tuple[str, ...], directory: Snapshot) -> None:
         """Everyone who is asked can answer, and nobody on the requester's side is asked."""
         for person in addressed(self.here, self.task, names, directory, self.now):
             assert person not in {*self.here.requester.persons, *self.here.editors}

@@ -95,10 +95,12 @@ async def happened(env: EngineEnv, intent_id: str) -> list[Contact]:
     found: list[Contact] = []
     heard: dict[str, None] = {}
     for fact in facts:
-        if isinstance(fact.event, e.TaskOpened | e.StagePassed):  # of a stage before it is not foretold
-            heard = dict.fromkeys(recipients(directory, told(fact, intent), fact.at))
+        if isinstance(
+            fact.event, e.TaskOpened | e.StagePassed
+        ):  # of a stage before it is not expected_contacts
+            heard = dict.fromkeys(recipients(directory, recipients_of(fact, intent), fact.at))
         elif type(fact.event) in kinds and fact.actor.kind is ActorKind.SYSTEM:
-            people = recipients(directory, told(fact, intent), fact.at)
+            people = recipients(directory, recipients_of(fact, intent), fact.at)
             if isinstance(fact.event, e.Decided):  # the end is for all who were told, and for who asked
                 side = [one for one in sorted(requesters_side(intent)) if one in directory.active_people]
                 people = tuple(dict.fromkeys((*heard, *side)))
@@ -107,7 +109,7 @@ async def happened(env: EngineEnv, intent_id: str) -> list[Contact]:
     return found
 
 
-def told(fact: e.Fact, intent: Any) -> tuple[str, ...]:
+def recipients_of(fact: e.Fact, intent: Any) -> tuple[str, ...]:
     """The recipients of the fact's notification, from the outbox; for a decision, those of its stage."""
     if isinstance(fact.event, e.Escalated):
         return fact.event.to
@@ -137,7 +139,7 @@ async def test_contacts_over_a_weekend_are_exactly_those_explained(env: EngineEn
     env.clock.move(FRIDAY - env.clock.now())
     await env.manifests.apply(ROOT, compile_manifest(MANIFEST))
     gates = [await submitted(env, name) for name in ("east", "west")]
-    foretold = {gate: await explained(env, gate, MONDAY_NOON) for gate in gates}
+    expected_contacts = {gate: await explained(env, gate, MONDAY_NOON) for gate in gates}
     await pass_until(env, datetime(2026, 3, 8, 3, tzinfo=UTC))
 
     # The server is gone in the night to Sunday; another one goes on from the database alone.
@@ -145,14 +147,14 @@ async def test_contacts_over_a_weekend_are_exactly_those_explained(env: EngineEn
     async with again.running():
         await pass_until(again, MONDAY_NOON)
         for gate in gates:
-            assert await happened(again, gate) == foretold[gate]
+            assert await happened(again, gate) == expected_contacts[gate]
         await again.do(gates[0], c.Answer("approved"), await person(again, "bob"))
         second = await explained(again, gates[0], datetime.max.replace(tzinfo=UTC))
         rest = await explained(again, gates[1], datetime.max.replace(tzinfo=UTC))
         await pass_until(again, FRIDAY + timedelta(days=6, hours=1))
-        assert await happened(again, gates[0]) == foretold[gates[0]] + second
+        assert await happened(again, gates[0]) == expected_contacts[gates[0]] + second
         assert [one[:2] for one in await happened(again, gates[1])] == [
-            one[:2] for one in foretold[gates[1]] + rest
+            one[:2] for one in expected_contacts[gates[1]] + rest
         ]
         for gate in gates:
             intent = await again.intent(gate)

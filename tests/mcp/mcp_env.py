@@ -141,7 +141,7 @@ async def answering(app: Any) -> AsyncIterator[str]:
             await task
 
 
-def told(result: Any) -> str:
+def text_of(result: Any) -> str:
     """All text of a tool's result."""
     return "\n".join(block.text for block in result.content)
 

@@ -17,7 +17,7 @@ from mcp.types import ToolListChangedNotification
 from signoff.mcp.gateway_config import BadConfig, checked, fits, read_config
 from signoff.mcp.upstream import UpstreamFailed
 from tests.mcp.gateway_env import HELD, GatewayEnv
-from tests.mcp.mcp_env import McpEnv, told, until
+from tests.mcp.mcp_env import McpEnv, text_of, until
 from tests.mcp.upstream_server import made
 
 DELETE = {"path": "/logs/2019", "count": 3}
@@ -60,7 +60,7 @@ async def test_held_call_runs_after_the_approval_and_other_calls_are_not_held(
     async with files.client(transport, mode, upstream=upstream) as client:
         await client.list_tools()
         read = await client.call_tool("read_file", {"path": "/a"})
-        assert told(read) == "the text of /a"
+        assert text_of(read) == "the text of /a"
         call = asyncio.create_task(client.call_tool("delete_file", DELETE))
         request_id = await files.env.request(HELD)
         assert files.done == ["read /a"]
@@ -87,7 +87,7 @@ async def test_tools_resources_and_prompts_are_those_of_the_upstream(files: Gate
         assert "Files of the team." in (client.instructions or "")
         failed = await client.call_tool("fail", {"path": "x"})
         assert failed.is_error
-        assert "Error executing tool fail" in told(failed)
+        assert "Error executing tool fail" in text_of(failed)
         with pytest.raises(MCPError):
             await client.read_resource("files://nothing")
 
@@ -141,7 +141,7 @@ async def test_wait_is_bounded_and_the_repeated_call_continues_it(files: Gateway
         first = await client.call_tool("delete_file", DELETE)
         assert code(first) == "waiting_for_approval"
         request_id = first.structured_content["error"]["request_id"]
-        assert request_id in told(first)
+        assert request_id in text_of(first)
         other = await client.call_tool("delete_file", {**DELETE, "count": 4})
         assert other.structured_content["error"]["request_id"] != request_id
         again = await client.call_tool("delete_file", dict(reversed(DELETE.items())))
@@ -286,33 +286,35 @@ async def test_canceling_ends_the_wait_and_not_the_request(files: GatewayEnv) ->
 
 
 async def test_progress_of_the_wait_and_of_the_tool_is_reported(files: GatewayEnv) -> None:
-    heard: list[tuple[float, str | None]] = []
+    on_message: list[tuple[float, str | None]] = []
 
     async def note(progress: float, total: float | None, message: str | None) -> None:
-        heard.append((progress, message))
+        on_message.append((progress, message))
 
     async def some() -> bool:
-        return bool(heard)
+        return bool(on_message)
 
     async with files.client() as client:
         call = asyncio.create_task(client.call_tool("slow_copy", {"path": "/a"}, progress_callback=note))
         await until(some)
         await decide(files)
-        assert told(await call) == "copied"
-    assert heard[0][1] == "waiting for people to decide"
-    assert heard[-1][1] == "half"
-    assert [progress for progress, _ in heard] == sorted(progress for progress, _ in heard)
+        assert text_of(await call) == "copied"
+    assert on_message[0][1] == "waiting for people to decide"
+    assert on_message[-1][1] == "half"
+    assert [progress for progress, _ in on_message] == sorted(progress for progress, _ in on_message)
 
 
 @pytest.mark.parametrize(("mode", "upstream"), list(itertools.product(["legacy", "auto"], repeat=2)))
 async def test_changed_tool_list_is_passed_on(files: GatewayEnv, mode: str, upstream: str) -> None:
     changed = asyncio.Event()
 
-    async def heard(message: object) -> None:
+    async def on_message(message: object) -> None:
         if isinstance(message, ToolListChangedNotification):
             changed.set()
 
-    async with files.client("inside", mode, upstream=upstream, more={"message_handler": heard}) as client:
+    async with files.client(
+        "inside", mode, upstream=upstream, more={"message_handler": on_message}
+    ) as client:
         if mode == "auto":
             async with client.listen(tools_list_changed=True) as events:
                 await client.call_tool("learn", {})
@@ -322,7 +324,7 @@ async def test_changed_tool_list_is_passed_on(files: GatewayEnv, mode: str, upst
             await client.call_tool("learn", {})
             await changed.wait()
         assert "new_tool" in {tool.name for tool in (await client.list_tools(cache_mode="bypass")).tools}
-        assert told(await client.call_tool("new_tool", {})) == "new"
+        assert text_of(await client.call_tool("new_tool", {})) == "new"
 
 
 async def test_upstream_that_died_is_restarted(files: GatewayEnv) -> None:
@@ -331,7 +333,7 @@ async def test_upstream_that_died_is_restarted(files: GatewayEnv) -> None:
         assert code(await client.call_tool("die", {})) == "upstream_failed"
         await decide(files)
         assert (await client.call_tool("delete_file", DELETE)).structured_content == DELETE
-        assert told(await client.call_tool("read_file", {"path": "/a"})) == "the text of /a"
+        assert text_of(await client.call_tool("read_file", {"path": "/a"})) == "the text of /a"
 
 
 async def test_command_holds_calls_of_the_configured_upstream(files: GatewayEnv) -> None:

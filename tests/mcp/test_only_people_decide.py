@@ -15,7 +15,7 @@ from signoff.mcp.guard import NotAllowedHere, check
 from signoff.mcp.resources import LISTED, TEMPLATES
 from signoff.mcp.tools import TOOLS
 from signoff.web.api.routes import ENDPOINTS
-from tests.mcp.mcp_env import TYPE, McpEnv, told
+from tests.mcp.mcp_env import TYPE, McpEnv, text_of
 
 ID = "01a22bab-3442-7ced-b425-e97728ce0000"
 STEP = ID[:-4] + "0001"
@@ -128,7 +128,7 @@ async def test_key_of_a_person_is_refused_with_the_command_that_creates_an_agent
         result = await client.call_tool("request_approval", {"title": "x", "wait_seconds": 0})
     assert result.is_error
     assert result.structured_content["error"]["code"] == "key_of_person"
-    assert "signoff keys create --agent" in told(result)
+    assert "signoff keys create --agent" in text_of(result)
     assert await env.count() == 0
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from signoff.mcp.tool_results import ToolFailed
 from signoff.mcp.tools import TOOLS, arguments_of
-from tests.mcp.mcp_env import TYPE, McpEnv, told, until
+from tests.mcp.mcp_env import TYPE, McpEnv, text_of, until
 
 ASKED = {"title": "Delete the bucket?", "payload": {"bucket": "logs-2019"}}
 NOW = {**ASKED, "wait_seconds": 0}
@@ -311,7 +311,7 @@ async def test_error_has_a_code_and_the_next_step(
     assert result.is_error
     error = result.structured_content["error"]
     assert error["code"] == (code or error["code"])
-    assert error["message"] in told(result)
+    assert error["message"] in text_of(result)
     assert error["next"]
     assert env.web.keys["agent"] not in str(result)
 

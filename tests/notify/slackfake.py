@@ -83,9 +83,9 @@ class Limit:
         if self.left >= 1:
             self.left -= 1
             return 0
-        return self.told(now, math.ceil((1 - self.left) / self.each_second))
+        return self.note_limit(now, math.ceil((1 - self.left) / self.each_second))
 
-    def told(self, now: float, seconds: int) -> int:
+    def note_limit(self, now: float, seconds: int) -> int:
         self.notified_at, self.until = now, now + seconds
         return seconds
 
@@ -148,7 +148,7 @@ class FakeSlack:
         limit = self.limits.setdefault(key, fresh)
         if limit.notified_at < self.now() < limit.until:
             self.rude.append(key)
-        wait = limit.told(self.now(), 40) if self.limited else limit.wait(self.now())
+        wait = limit.note_limit(self.now(), 40) if self.limited else limit.wait(self.now())
         if wait:
             self.limited = max(0, self.limited - 1)
             return 429, {"retry-after": str(wait)}, {"ok": False, "error": "ratelimited"}

@@ -73,7 +73,7 @@ def payload(text: str) -> bytes:
     return json.dumps(value).encode()
 
 
-async def told(slack: SlackEnv, text: str, **fields: Any) -> None:
+async def send_everywhere(slack: SlackEnv, text: str, **fields: Any) -> None:
     """Open, answer and end a task with the text in every place that a requester or approver controls."""
     plan = asked("per_ann", "per_otto", description=text[:2000])
     step = replace(plan.steps[0], task=replace(plan.steps[0].task, title=text[:500] or "x"))  # type: ignore[union-attr]
@@ -118,7 +118,7 @@ def visible_everywhere(
         assert "infra change" in said["title"]
 
 
-async def heard(
+async def surfaces(
     store: Store, clock: FixedClock, *texts: str
 ) -> tuple[SmtpSink, SlackEnv, HttpSink, HttpSink, list[str]]:
     """All surfaces after a task with each text was opened and answered."""
@@ -130,7 +130,7 @@ async def heard(
             lines: list[str] = []
             console = Console(lines.append)
             for text in texts:
-                await told(slack, text)
+                await send_everywhere(slack, text)
             for posted in hook.got:
                 data = json.loads(posted.body)["data"]
                 console.show([msgspec.convert(data, Notification)])
@@ -147,7 +147,7 @@ async def heard(
 async def test_text_of_an_agent_is_escaped_in_every_message_and_prevents_none(
     name: str, store: Store, clock: FixedClock
 ) -> None:
-    server, slack, hook, service, lines = await heard(store, clock, CORPUS[name])
+    server, slack, hook, service, lines = await surfaces(store, clock, CORPUS[name])
     visible_everywhere(server, slack, hook, service, lines)
 
 

@@ -10,7 +10,7 @@ from signoff.engine.clock import FixedClock
 from signoff.store.store import Store
 from tests.builders import ANN, WORKSPACE
 from tests.notify.messaging_env import Escalation, Reminders
-from tests.notify.working_hours_env import EVENING, HOUR, OTHER, arrived, asking, evening, foretold
+from tests.notify.working_hours_env import EVENING, HOUR, OTHER, arrived, asking, evening, expected_contacts
 
 
 async def test_people_are_notified_in_their_working_hours_as_listed_and_nights_are_combined(
@@ -24,7 +24,7 @@ async def test_people_are_notified_in_their_working_hours_as_listed_and_nights_a
     )
     async with evening(store, clock) as (env, server):
         intent = await env.submit(plan, by=OTHER)
-        expected = await foretold(env, intent.id)
+        expected = await expected_contacts(env, intent.id)
         monday = datetime(2026, 3, 30, tzinfo=UTC)
         assert expected == [
             (EVENING, "opening", "per_ann"),
@@ -39,7 +39,7 @@ async def test_people_are_notified_in_their_working_hours_as_listed_and_nights_a
         await env.carry()
         await env.for_days(0.5)
         now = env.clock.now()
-        assert [(at, who) for at, _, who in await foretold(env, intent.id) if at > now] == [
+        assert [(at, who) for at, _, who in await expected_contacts(env, intent.id) if at > now] == [
             (at, who) for at, _, who in expected if at > now
         ]
         await env.for_days(3)
@@ -56,7 +56,7 @@ async def test_person_on_call_is_notified_at_once_and_the_others_are_not(
         await store.people.save([row])
         env.directory.changed(WORKSPACE)
         intent = await env.submit(asking("team:oncall"), by=OTHER)
-        expected = await foretold(env, intent.id)
+        expected = await expected_contacts(env, intent.id)
         await env.carry()
         assert arrived(server) == expected == [(EVENING, "opening", "per_otto")]
 
@@ -67,7 +67,7 @@ async def test_message_held_until_the_morning_is_not_sent_at_night_with_a_roundu
     async with evening(store, clock) as (env, server):
         await env.people_are(otto={"preferences": {"digest": "1h"}}, ann={"preferences": {"digest": "1h"}})
         intent = await env.submit(asking("per_otto", "per_ann", risk=Risk.LOW), by=OTHER)
-        assert sorted(await foretold(env, intent.id)) == [
+        assert sorted(await expected_contacts(env, intent.id)) == [
             (EVENING, "opening", "per_ann"),
             (datetime(2026, 3, 30, 7, tzinfo=UTC), "opening", "per_otto"),
         ]
@@ -83,7 +83,7 @@ async def test_message_held_until_the_morning_is_not_sent_at_night_with_a_roundu
 async def test_earlier_deadline_overrides_working_hours(store: Store, clock: FixedClock) -> None:
     async with evening(store, clock) as (env, server):
         intent = await env.submit(asking("per_otto", deadline=8 * HOUR), by=OTHER)
-        expected = await foretold(env, intent.id)
+        expected = await expected_contacts(env, intent.id)
         await env.carry()
         assert arrived(server) == expected == [(EVENING, "opening", "per_otto")]
 

@@ -27,7 +27,7 @@ async def everything(store: Store) -> dict[str, list[str]]:
     }
 
 
-async def told(slack: SlackEnv, server: object) -> list[str]:
+async def addresses_in_messages(slack: SlackEnv, server: object) -> list[str]:
     """All addresses in all messages, about open and closed tasks."""
     env = slack.messaging
     await env.people_are(otto={"preferences": {"channels": ["email"]}})
@@ -46,7 +46,7 @@ async def told(slack: SlackEnv, server: object) -> list[str]:
 
 async def test_link_scanner_changes_nothing_and_finds_no_outcome(store: Store, clock: FixedClock) -> None:
     async with smtp_sink() as server, slack_env(store, clock, **email(server.url)) as slack:
-        links = await told(slack, server)
+        links = await addresses_in_messages(slack, server)
         assert (
             len([link for link in links if "/t/" in link]) == 3
         )  # of Ann's two cards one is decided, and has none any more
@@ -70,7 +70,7 @@ async def test_opening_a_link_decides_nothing_and_the_button_does(store: Store, 
         slack_env(store, clock, **email(server.url)) as slack,
         chromium() as browser,
     ):
-        links = await told(slack, server)
+        links = await addresses_in_messages(slack, server)
         server.mails.clear()
         intent = await slack.messaging.submit(asked("per_otto"))
         await slack.messaging.carry()

@@ -64,7 +64,7 @@ def about(story: Story, kind: NotificationKind, **fields: Any) -> Notification:
     )
 
 
-def told(
+def addressees(
     notification: Notification,
     story: Story,
     sent: SentMessages = (),
@@ -87,9 +87,9 @@ def both(**spec: Any) -> Story:
 
 def test_person_who_answered_gets_no_reminder() -> None:
     story = both()
-    assert people(told(about(story, REMINDER), story)) == ["ann", "otto"]
+    assert people(addressees(about(story, REMINDER), story)) == ["ann", "otto"]
     story.do(c.Answer("approved"), ANN)
-    assert people(told(about(story, REMINDER), story)) == ["otto"]
+    assert people(addressees(about(story, REMINDER), story)) == ["otto"]
     assert not current(about(story, REMINDER), story.intent, "per_ann")
     assert current(about(story, REMINDER), story.intent, "per_otto")
 
@@ -100,27 +100,27 @@ def test_answer_to_an_earlier_step_does_not_count_for_this_one() -> None:
     story.do(c.Answer("approved"), ANN)
     assert current(about(story, OPENED), story.intent, "per_ann")
     assert not current(earlier, story.intent, "per_otto")
-    assert told(earlier, story) == []
+    assert addressees(earlier, story) == []
 
 
 @pytest.mark.parametrize("field", ["stage", "revision", "step_run"])
 def test_notification_about_an_earlier_task_state_has_no_recipients(field: str) -> None:
     story = both()
     past = replace(about(story, OPENED), **{field: getattr(story.task, field) + 1})
-    assert told(past, story) == []
+    assert addressees(past, story) == []
     assert not unreached(replace(past, to=("per_nobody",)), story.intent, directory())
-    assert told(replace(past, kind=NotificationKind.CHANGED, voided=("per_otto",)), story) == []
+    assert addressees(replace(past, kind=NotificationKind.CHANGED, voided=("per_otto",)), story) == []
 
 
 def test_snooze_suppresses_reminders_and_not_escalations() -> None:
     story = both()
     story.do(c.Snooze(START + 2 * HOUR), ANN, after=HOUR / 2)
     reminder = about(story, REMINDER, at=START + HOUR)
-    assert people(told(reminder, story)) == ["otto"]
-    assert people(told(replace(reminder, at=START + 3 * HOUR), story)) == ["ann", "otto"]
-    assert people(told(replace(reminder, kind=ESCALATED), story)) == ["ann", "otto"]
+    assert people(addressees(reminder, story)) == ["otto"]
+    assert people(addressees(replace(reminder, at=START + 3 * HOUR), story)) == ["ann", "otto"]
+    assert people(addressees(replace(reminder, kind=ESCALATED), story)) == ["ann", "otto"]
     ended = replace(reminder, kind=NotificationKind.SNOOZE_ENDED, to=("per_ann",))
-    assert people(told(ended, story)) == ["ann"]
+    assert people(addressees(ended, story)) == ["ann"]
 
 
 def test_channel_of_a_team_is_notified_if_a_member_may_answer() -> None:
@@ -128,26 +128,28 @@ def test_channel_of_a_team_is_notified_if_a_member_may_answer() -> None:
     held = directory(dba=("per_ann",), side=("per_rita",))  # the request is Rita's
     rooms = {**REACH, "slack": {"team:dba": "C1", "team:side": "C2"}}
     asked = about(story, OPENED, to=("team:dba", "team:side"))
-    found = told(asked, story, held=held, reach=rooms)
+    found = addressees(asked, story, held=held, reach=rooms)
     assert people(found) == ["team:dba", "ann"]
     assert found[0].channels == ("slack",)
     over = replace(asked, kind=NotificationKind.SNOOZE_ENDED, to=("team:dba", "per_ann"))
-    assert people(told(over, story, held=held, reach=rooms)) == ["ann"], "a room snoozes nothing"
+    assert people(addressees(over, story, held=held, reach=rooms)) == ["ann"], "a room snoozes nothing"
 
 
 def test_requesters_side_gets_the_ending_once_on_the_channel_that_asked() -> None:
     story = both()
     end = about(story, NotificationKind.DECIDED)
     sent = [("per_otto", "slack"), ("per_otto", "email"), ("per_otto", "slack"), ("per_ann", "slack")]
-    assert [(one.person, one.channels) for one in told(end, story, sent)] == [
+    assert [(one.person, one.channels) for one in addressees(end, story, sent)] == [
         ("per_otto", ("slack",)),
         ("per_otto", ("email",)),
         ("per_rita", ("email",)),
     ]
     asked = [("per_rita", "email"), ("team:dba", "slack")]
     reach = {**REACH, "slack": {"team:dba": "C1"}}
-    assert people(told(end, story, asked, reach=reach)) == ["rita", "team:dba"]
-    assert people(told(about(story, NotificationKind.PROGRESS), story, [("per_ann", "email")])) == ["ann"]
+    assert people(addressees(end, story, asked, reach=reach)) == ["rita", "team:dba"]
+    assert people(addressees(about(story, NotificationKind.PROGRESS), story, [("per_ann", "email")])) == [
+        "ann"
+    ]
 
 
 def test_person_who_decided_gets_no_message_but_their_card_is_updated() -> None:
@@ -156,23 +158,23 @@ def test_person_who_decided_gets_no_message_but_their_card_is_updated() -> None:
     held = directory(dba=("per_otto",))
     reach = {**REACH, "email": {**MAIL, "team:dba": "dba@acme.example"}}
     end = about(story, NotificationKind.DECIDED, by="per_otto")
-    assert [(one.person, one.channels) for one in told(end, story, sent, held, reach)] == [
+    assert [(one.person, one.channels) for one in addressees(end, story, sent, held, reach)] == [
         ("per_ann", ("email",)),
         ("per_otto", ("slack",)),
         ("team:dba", ("email",)),
         ("per_rita", ("email",)),
     ]
     own = about(story, NotificationKind.DECIDED, by="per_rita")  # withdrawn by the requester herself
-    assert people(told(own, story)) == []
+    assert people(addressees(own, story)) == []
 
 
 def test_inactive_person_gets_no_message() -> None:
     story, held = both(), directory(gone="ann")
     for kind in (OPENED, NotificationKind.DECIDED, NotificationKind.MESSAGE, NotificationKind.COMMENTED):
-        found = told(about(story, kind), story, [("per_ann", "email")], held, commenters=("per_ann",))
+        found = addressees(about(story, kind), story, [("per_ann", "email")], held, commenters=("per_ann",))
         assert "ann" not in people(found), kind
     gone = directory(gone="rita")
-    assert people(told(about(story, NotificationKind.DECIDED), story, held=gone)) == []
+    assert people(addressees(about(story, NotificationKind.DECIDED), story, held=gone)) == []
 
 
 def test_comment_notifies_the_requesters_side_and_commenters_except_its_author() -> None:
@@ -180,22 +182,22 @@ def test_comment_notifies_the_requesters_side_and_commenters_except_its_author()
     said = about(story, NotificationKind.COMMENTED, by="per_otto", via="slack")
     reach = {**REACH, "slack": {"team:dba": "C1"}, "msteams": {"team:dba": "19:x"}}
     sent = [("team:dba", "slack"), ("team:dba", "msteams"), ("per_ann", "email")]
-    found = told(said, story, sent, reach=reach, commenters=("per_otto", "per_emma"))
+    found = addressees(said, story, sent, reach=reach, commenters=("per_otto", "per_emma"))
     assert people(found) == ["emma", "rita", "team:dba"]
     assert found[-1].channels == ("msteams",), "it was written in the other room"
 
 
 def test_message_goes_to_named_people_or_else_to_the_requesters_side() -> None:
     story = both()
-    assert people(told(about(story, NotificationKind.MESSAGE, to=("per_emma",)), story)) == ["emma"]
-    assert people(told(about(story, NotificationKind.MESSAGE, to=()), story)) == ["rita"]
+    assert people(addressees(about(story, NotificationKind.MESSAGE, to=("per_emma",)), story)) == ["emma"]
+    assert people(addressees(about(story, NotificationKind.MESSAGE, to=()), story)) == ["rita"]
 
 
 def test_revision_notifies_people_whose_answers_are_void_and_who_are_not_asked_again() -> None:
     story = both()
     change = about(story, NotificationKind.CHANGED, voided=("per_ann", "per_emma"), by="per_otto")
-    assert people(told(change, story)) == ["emma", "rita"]
-    assert people(told(replace(change, by="per_emma"), story)) == ["rita"]
+    assert people(addressees(change, story)) == ["emma", "rita"]
+    assert people(addressees(replace(change, by="per_emma"), story)) == ["rita"]
 
 
 def test_delegation_notifies_the_delegate_only() -> None:
@@ -205,7 +207,7 @@ def test_delegation_notifies_the_delegate_only() -> None:
     assert by_hand(handed, story.task)
     assert not by_hand(replace(handed, at=START), story.task)
     assert not by_hand(replace(handed, kind=REMINDER), story.task)
-    assert people(told(handed, story)) == ["otto"]
+    assert people(addressees(handed, story)) == ["otto"]
 
 
 def test_task_that_nobody_can_answer_is_unreached() -> None:

@@ -24,7 +24,7 @@ from tests.notify.working_hours_env import (
     arrived,
     asking,
     evening,
-    foretold,
+    expected_contacts,
 )
 
 QUARTER = timedelta(minutes=15)
@@ -52,7 +52,7 @@ async def test_snooze_suppresses_own_reminders_and_notifies_at_its_end(
         await env.pass_time(QUARTER)
         await env.do(intent.id, c.Snooze(began + 3 * HOUR), ANN)
         before = await env.intent(intent.id)
-        expected = [one for one in await foretold(env, intent.id) if one[0] > clock.now()]
+        expected = [one for one in await expected_contacts(env, intent.id) if one[0] > clock.now()]
         assert expected == [
             (began + HOUR, "reminder 1", "per_otto"),
             (began + 2 * HOUR, "escalation", "per_rita"),
@@ -93,7 +93,7 @@ async def test_unsnooze_restores_reminders_and_an_answer_ends_them(store: Store,
         await env.do(intent.id, c.Unsnooze(), ANN)
         await env.do(intent.id, c.Answer("approved"), OTTO)
         server.mails.clear()
-        expected = [one for one in await foretold(env, intent.id) if one[0] > began]
+        expected = [one for one in await expected_contacts(env, intent.id) if one[0] > began]
         await until(env, began + 5 * HOUR)
         assert arrived(server) == expected
         assert {who for _, _, who in expected} == {"per_ann"}
@@ -129,7 +129,7 @@ async def test_message_held_until_the_morning_and_a_snooze_until_then_are_combin
         await env.carry()
         monday = datetime(2026, 3, 30, 7, tzinfo=UTC)
         await env.do(intent.id, c.Snooze(monday), OTTO)
-        expected = await foretold(env, intent.id)
+        expected = await expected_contacts(env, intent.id)
         assert [one for one in expected if one[0] > clock.now()] == [(monday, "snooze_over", "per_otto")]
         await until(env, monday + HOUR, HOUR)
         assert arrived(server) == [(monday, "snooze_over", "per_otto")]
@@ -173,7 +173,7 @@ async def test_listed_contacts_are_those_sent_for_any_snooze(
                 if chance.random() < 0.2:
                     await env.do(intent.id, c.Unsnooze(), person)
         now = clock.now()
-        expected = [one for one in await foretold(env, intent.id) if one[0] > now]
+        expected = [one for one in await expected_contacts(env, intent.id) if one[0] > now]
         server.mails.clear()
         await until(env, ends - HOUR, HOUR)
         assert moments(arrived(server)) == moments(expected)

@@ -72,7 +72,7 @@ async def furnish(env: EngineEnv) -> None:
     env.directory.changed(WORKSPACE)
 
 
-async def foretold(env: MessagingEnv, intent_id: str) -> Counter[tuple[str, str]]:
+async def expected_contacts(env: MessagingEnv, intent_id: str) -> Counter[tuple[str, str]]:
     """(kind, person) of each notification of the current stage that ``explain`` lists, including the opening."""
     intent = await env.intent(intent_id)
     assert isinstance(intent.open, Task)
@@ -170,7 +170,7 @@ async def test_contacts_are_exactly_those_listed(
             async with messaging_env(store, clock, email(server.url)) as env:
                 plan, payload = two_stages(HOURS[where]), json.dumps({"customers": 12}).encode()
                 intent = await env.submit(plan, payload=payload)
-                expected = await foretold(env, intent.id)
+                expected = await expected_contacts(env, intent.id)
                 assert {kind for kind, _ in expected} >= {"reminder 3", "escalation"}
                 await env.carry()
                 due = await store.intents.next_wake()
@@ -203,7 +203,7 @@ async def decided(
     """Both stages approved: everyone who was asked is notified, except Dina, who decided; so is the requester."""
     server.mails = []
     await env.do(intent_id, c.Answer("approved"), BOB)
-    second = await foretold(env, intent_id)
+    second = await expected_contacts(env, intent_id)
     assert ("opened", "per_dina") in second
     await env.carry()
     await env.do(intent_id, c.Answer("approved"), DINA)

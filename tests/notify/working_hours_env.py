@@ -45,7 +45,7 @@ def asking(*approvers: str, deadline: timedelta = timedelta(days=9), **fields: A
     return gate(approve(task=spec, deadline=deadline), source="workflow:move@1")
 
 
-async def foretold(env: MessagingEnv, intent_id: str) -> list[tuple[datetime, str, str]]:
+async def expected_contacts(env: MessagingEnv, intent_id: str) -> list[tuple[datetime, str, str]]:
     """(moment, kind, person) of every message that ``explain`` lists, those sent at once first."""
     intent = await env.intent(intent_id)
     assert isinstance(intent.open, Task)

@@ -16,7 +16,7 @@ Calls = list[Callable[[], object]]
 TASK = {"intent_type": "task.v1", "payload": {}}
 
 
-def told(error: AxmeHttpError) -> str:
+def error_code(error: AxmeHttpError) -> str:
     """The error's code; checks that the body has the one shape in which every client finds the message."""
     body = error.body
     assert isinstance(body, dict)
@@ -35,7 +35,7 @@ def test_unknown_key_gets_401(axp: AxpEnv) -> None:
     for call in calls:
         with pytest.raises(AxmeAuthError) as caught:
             call()
-        assert (caught.value.status_code, told(caught.value)) == (401, "invalid_platform_api_key")
+        assert (caught.value.status_code, error_code(caught.value)) == (401, "invalid_platform_api_key")
     assert axp.live.call("GET", "/v1/intents", key="\t")[1]["error"]["code"] == "missing_platform_api_key"
 
 
@@ -45,7 +45,7 @@ def test_deliveries_of_another_agent_are_403_and_its_intents_404(axp: AxpEnv) ->
     axp.agent(other)
     with pytest.raises(AxmeAuthError) as caught:
         next(agent.listen(other, wait_seconds=1))
-    assert (caught.value.status_code, told(caught.value)) == (403, "not_your_address")
+    assert (caught.value.status_code, error_code(caught.value)) == (403, "not_your_address")
     intent_id = axp.owner.send_intent({**TASK, "to_agent": other})
     unknown = str(uuid.uuid4())
     for ref in (intent_id, unknown):
@@ -58,7 +58,7 @@ def test_deliveries_of_another_agent_are_403_and_its_intents_404(axp: AxpEnv) ->
             with pytest.raises(AxmeHttpError) as hidden:
                 call(ref)
             assert type(hidden.value) is AxmeHttpError
-            assert (hidden.value.status_code, told(hidden.value)) == (404, "intent_not_found")
+            assert (hidden.value.status_code, error_code(hidden.value)) == (404, "intent_not_found")
 
 
 def test_command_on_a_final_intent_is_409(axp: AxpEnv) -> None:
@@ -71,7 +71,7 @@ def test_command_on_a_final_intent_is_409(axp: AxpEnv) -> None:
     for call in calls:
         with pytest.raises(AxmeValidationError) as caught:
             call()
-        assert (caught.value.status_code, told(caught.value)) == (409, "intent_terminal")
+        assert (caught.value.status_code, error_code(caught.value)) == (409, "intent_terminal")
 
 
 def test_step_is_reported_once(axp: AxpEnv) -> None:
@@ -86,7 +86,7 @@ def test_step_is_reported_once(axp: AxpEnv) -> None:
     step = work(agent, name, {"n": 1})
     with pytest.raises(AxmeValidationError) as caught:
         agent.resume_intent(step["intent_id"], {"action": "complete", "n": 2})
-    assert (caught.value.status_code, told(caught.value)) == (409, "step_finished")
+    assert (caught.value.status_code, error_code(caught.value)) == (409, "step_finished")
 
 
 def test_invalid_body_is_422_and_an_oversized_one_413(axp: AxpEnv) -> None:
@@ -106,10 +106,10 @@ def test_invalid_body_is_422_and_an_oversized_one_413(axp: AxpEnv) -> None:
         with pytest.raises(AxmeValidationError) as caught:
             call()
         assert caught.value.status_code == 422
-        assert told(caught.value)
+        assert error_code(caught.value)
     with pytest.raises(AxmeValidationError) as large:
         axp.owner.send_intent({"intent_type": "task.v1", "payload": {"text": "x" * 140_000}})
-    assert (large.value.status_code, told(large.value)) == (413, "payload_too_large")
+    assert (large.value.status_code, error_code(large.value)) == (413, "payload_too_large")
     assert axp.owner.get_intent(created["intent_id"])["status"] == "WAITING"
 
 
@@ -134,7 +134,7 @@ def test_idempotency_key_creates_one_intent(axp: AxpEnv) -> None:
     with pytest.raises(AxmeValidationError) as caught:
         axp.owner.send_intent(TASK | {"payload": {"n": 2}}, idempotency_key=key)
     assert caught.value.status_code == 409
-    assert "idempotency" in told(caught.value)
+    assert "idempotency" in error_code(caught.value)
     assert axp.service().send_intent(TASK, idempotency_key=key) != first
     done = axp.owner.resolve_intent(first, {"status": "COMPLETED"}, idempotency_key="done")
     assert axp.owner.resolve_intent(first, {"status": "COMPLETED"}, idempotency_key="done") == done
@@ -196,7 +196,7 @@ def test_key_of_an_agent_never_decides(axp: AxpEnv, gated: tuple[AxmeClient, str
         with pytest.raises(AxmeAuthError) as caught:
             attempt()
         assert caught.value.status_code == 403, attempt
-        assert told(caught.value) in ("person_required", "gate_not_passed", "not_yours"), attempt
+        assert error_code(caught.value) in ("person_required", "gate_not_passed", "not_yours"), attempt
     key, refs = agent._config.api_key, (intent_id, task["task_id"])
     for ref in refs:
         status, _ = axp.call("POST", f"/v1/tasks/{ref}/answer", {"outcome": "approved"}, key)
@@ -213,7 +213,7 @@ def test_key_of_an_agent_never_decides(axp: AxpEnv, gated: tuple[AxmeClient, str
     for attempt in late:
         with pytest.raises(AxmeValidationError) as refused:
             attempt()
-        assert (refused.value.status_code, told(refused.value)) == (409, "awaiting_decision"), attempt
+        assert (refused.value.status_code, error_code(refused.value)) == (409, "awaiting_decision"), attempt
     assert axp.call("GET", "/v1/me/tasks", key=key)[0] == 403
     assert axp.owner.list_intent_events(intent_id) == before
     axp.owner.resume_intent(intent_id, {"task_result": {"outcome": "approved"}})
@@ -226,10 +226,10 @@ def test_key_of_a_service_never_decides(axp: AxpEnv) -> None:
     for body in ({"task_result": {"outcome": "approved"}}, {"approve_current_step": True}):
         with pytest.raises(AxmeAuthError) as caught:
             service.resume_intent(intent_id, body)
-        assert (caught.value.status_code, told(caught.value)) == (403, "person_required")
+        assert (caught.value.status_code, error_code(caught.value)) == (403, "person_required")
     with pytest.raises(AxmeAuthError) as resolved:
         service.resolve_intent(intent_id, {"status": "COMPLETED"})
-    assert told(resolved.value) == "gate_not_passed"
+    assert error_code(resolved.value) == "gate_not_passed"
     assert axp.owner.get_intent(intent_id)["status"] == "WAITING"
     assert service.resolve_intent(intent_id, {"status": "CANCELED"})["event"]["status"] == "CANCELED"
 
@@ -248,7 +248,7 @@ def test_intents_of_others_are_not_found_for_a_service(axp: AxpEnv) -> None:
         for call in calls:
             with pytest.raises(AxmeHttpError) as caught:
                 call()
-            assert (caught.value.status_code, told(caught.value)) == (404, "intent_not_found")
+            assert (caught.value.status_code, error_code(caught.value)) == (404, "intent_not_found")
         assert axp.owner.list_intent_events(intent_id) == before
 
 

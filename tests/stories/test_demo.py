@@ -32,7 +32,7 @@ def server(folder: Path) -> Iterator[Live]:
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
+def auto_demo(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Done]:
     """(the folder, the output) of a demo that answers by itself."""
     folder = tmp_path_factory.mktemp("demo")
     return folder, signoff(folder, "demo", "--auto", "--port", "0")
@@ -49,8 +49,8 @@ def intent_of(text: str) -> str:
     return found[1]
 
 
-def test_demo_runs_to_its_end_and_verifies(told: tuple[Path, Done]) -> None:
-    _, done = told
+def test_demo_runs_to_its_end_and_verifies(auto_demo: tuple[Path, Done]) -> None:
+    _, done = auto_demo
     assert (done.returncode, trouble_in(done.stderr)) == (0, [])
     assert re.search(r"Result +COMPLETED +outcome approved", done.stdout)
     trail = done.stdout.split("Audit trail")[1]
@@ -62,8 +62,8 @@ def test_demo_runs_to_its_end_and_verifies(told: tuple[Path, Done]) -> None:
     assert "verified: every event is what was hashed" in trail
 
 
-def test_exported_history_verifies_on_this_machine(told: tuple[Path, Done]) -> None:
-    folder, done = told
+def test_exported_history_verifies_on_this_machine(auto_demo: tuple[Path, Done]) -> None:
+    folder, done = auto_demo
     intent_id = intent_of(done.stdout)
     with server(folder):
         proved = signoff(folder, "audit", "verify", intent_id)
@@ -75,9 +75,9 @@ def test_exported_history_verifies_on_this_machine(told: tuple[Path, Done]) -> N
 
 @pytest.mark.parametrize(("seq", "byte"), [(6, "letter"), (3, "first")])
 def test_changed_byte_of_an_event_is_found_and_named(
-    told: tuple[Path, Done], tmp_path: Path, seq: int, byte: str
+    auto_demo: tuple[Path, Done], tmp_path: Path, seq: int, byte: str
 ) -> None:
-    folder, done = told
+    folder, done = auto_demo
     intent_id = intent_of(done.stdout)
     shutil.copytree(folder / ".signoff", tmp_path / ".signoff")
     change(tmp_path / ".signoff" / "signoff.db", intent_id, seq, byte)
@@ -183,8 +183,8 @@ def test_demo_serves_its_pages_until_ctrl_c_and_reports_the_ending(
     )
 
 
-def test_second_demo_in_the_same_folder_works(told: tuple[Path, Done]) -> None:
-    folder, first = told
+def test_second_demo_in_the_same_folder_works(auto_demo: tuple[Path, Done]) -> None:
+    folder, first = auto_demo
     again = signoff(folder, "demo", "--auto", "--port", "0")
     assert (again.returncode, trouble_in(again.stderr)) == (0, [])
     assert intent_of(again.stdout) != intent_of(first.stdout)

@@ -211,7 +211,7 @@ async def test_fifty_opposite_answers_over_five_channels_are_one_decision(
         assert len(said) == 50
         assert len({index // len(ways) for index in counted}) == 1
         decided = await the_decision(it)
-        won = await told_the_same(it, intent.id, decided)
+        won = await check_channels_agree(it, intent.id, decided)
         for index, (yes, text) in enumerate(said):
             if not yes:  # who, and what; when: as the channel says it
                 assert won["outcome"] in text
@@ -230,7 +230,7 @@ async def the_decision(it: Race) -> Any:
     return decisions[0]
 
 
-async def told_the_same(it: Race, intent_id: str, decided: Any) -> dict[str, str]:
+async def check_channels_agree(it: Race, intent_id: str, decided: Any) -> dict[str, str]:
     """Every channel agrees with the history within five seconds."""
     name = (await it.slack.messaging.directory.of(WORKSPACE)).display(decided.actor.id)
     won = {"outcome": decided.event.outcome, "name": name, "person": decided.actor.id}

@@ -176,7 +176,7 @@ async def stranger(web: WebEnv) -> Gate:
     return await gate(web, "emma")
 
 
-async def asker(web: WebEnv) -> Gate:
+async def requester_gate(web: WebEnv) -> Gate:
     return await gate(web, "rita", asked=("rita", "ann"), by="rita")
 
 
@@ -243,7 +243,7 @@ async def left(web: WebEnv) -> Gate:
 
 VIOLATIONS: Final[dict[str, tuple[Callable[[WebEnv], Awaitable[Gate]], str]]] = {
     "was not asked": (stranger, "not_an_approver"),
-    "asks themself": (asker, "self_approval"),
+    "asks themself": (requester_gate, "self_approval"),
     "made the key that asks": (key_maker, "self_approval"),
     "belongs to another workspace": (elsewhere, "intent_not_found"),
     "proved too little": (too_weak, "stronger_sign_in_required"),

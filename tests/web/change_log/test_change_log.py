@@ -35,14 +35,14 @@ async def last(web: WebEnv, about: str = "") -> Any:
     return (await record(web, about))[-1]
 
 
-def told(change: Any) -> tuple[str, str, str, str]:
+def summary_of(change: Any) -> tuple[str, str, str, str]:
     return change["action"], change["kind"], change["actor"]["id"], change["via"]
 
 
 async def test_keys_are_recorded_by_id_and_never_by_secret(web: WebEnv) -> None:
     made = await web.post("/v1/keys", {"agent": "validator", "expires_in_seconds": 3600}, "oscar")
     change = await last(web, "agent:validator")
-    assert told(change) == ("create", "key", "per_oscar", "api")
+    assert summary_of(change) == ("create", "key", "per_oscar", "api")
     assert change["name"] == made["key_id"]
     until = (web.clock.now() + timedelta(hours=1)).isoformat()
     assert (change["after"]["until"], "before" in change) == (until, False)
@@ -51,7 +51,7 @@ async def test_keys_are_recorded_by_id_and_never_by_secret(web: WebEnv) -> None:
         await web.post(f"/v1/keys/{made['key_id']}/revoke", {}, "oscar")
     ).status == 200  # nothing more to do
     change = await last(web, "agent:validator")
-    assert told(change) == ("remove", "key", "per_oscar", "api")
+    assert summary_of(change) == ("remove", "key", "per_oscar", "api")
     assert (change["before"]["id"], "after" in change) == (made["key_id"], False)
     everything = str([dict(one) for one in await record(web)])
     assert made["api_key"].split("_")[3] not in everything
@@ -61,7 +61,7 @@ async def test_key_of_a_person_is_listed_among_the_changes_of_the_person(web: We
     made = await web.post("/v1/keys", {"person": "new@acme.example", "name": "New"}, "oscar")
     assert made.status == 200
     changes = await record(web, "person:new@acme.example")
-    assert [told(one)[:3] for one in changes] == [
+    assert [summary_of(one)[:3] for one in changes] == [
         ("create", "person", "per_oscar"),
         ("create", "key", "per_oscar"),
     ]
@@ -72,13 +72,13 @@ async def test_agents_are_recorded_from_registration_to_removal(web: WebEnv) -> 
     made = await web.post("/v1/service-accounts", AGENT, "ci")
     account, secret = made["id"], made["webhook_secret"]
     change = await last(web, "agent:deployer")
-    assert told(change) == ("create", "agent", (await web.actor("ci")).id, "api")
+    assert summary_of(change) == ("create", "agent", (await web.actor("ci")).id, "api")
     assert change["after"]["delivery_mode"] == "http"
     await web.post("/v1/keys", {"agent": "deployer"}, "oscar")
     path = f"/v1/service-accounts/{account}"
     await web.call("PATCH", path, {"callback_url": "https://agent.example/hook?token=hunter3"}, "ci")
     change = await last(web, "agent:deployer")
-    assert (told(change)[2], change["actor"]["kind"], change["fields"]) == (
+    assert (summary_of(change)[2], change["actor"]["kind"], change["fields"]) == (
         (await web.actor("ci")).id,
         "service",
         ["callback_url"],
@@ -89,7 +89,7 @@ async def test_agents_are_recorded_from_registration_to_removal(web: WebEnv) -> 
     assert (await last(web, "agent:deployer"))["fields"] == ["signs_with"]
     assert (await web.call("DELETE", path, None, "oscar")).status == 200
     ended = (await record(web, f"account:{account}"))[-2:]
-    assert [told(one)[:2] for one in ended] == [("remove", "agent"), ("remove", "key")]
+    assert [summary_of(one)[:2] for one in ended] == [("remove", "agent"), ("remove", "key")]
     everything = str(await record(web))
     assert not any(word in everything for word in (secret, new, "hunter2", "hunter3"))
 
@@ -98,7 +98,7 @@ async def test_manifest_and_scenario_record_registered_agents(web: WebEnv) -> No
     await web.apply_workflow(
         steps=[{"id": "validate", "agent": "newcomer"}, {"id": "ok", "human": {"title": "Well?"}}]
     )
-    assert told(await last(web, "agent:newcomer")) == ("create", "agent", "per_oscar", "api")
+    assert summary_of(await last(web, "agent:newcomer")) == ("create", "agent", "per_oscar", "api")
 
 
 async def test_linked_chat_accounts_are_recorded(web: WebEnv) -> None:
@@ -110,7 +110,7 @@ async def test_linked_chat_accounts_are_recorded(web: WebEnv) -> None:
 
     assert "is now linked to" in await link("ann", "U1")
     change = await last(web, "person:ann@acme.example")
-    assert told(change) == ("create", "slack", "per_ann", "slack")
+    assert summary_of(change) == ("create", "slack", "per_ann", "slack")
     assert (change["name"], change["after"]["account"]) == ("ann@acme.example", "U1")
     first = await env.store.chats.person("slack", "T1", "U1")
     web.clock.move(timedelta(hours=1))
@@ -121,10 +121,10 @@ async def test_linked_chat_accounts_are_recorded(web: WebEnv) -> None:
     change = await last(web, "person:ann@acme.example")
     assert (change["before"]["account"], change["after"]["account"]) == ("U1", "U2")
     await link("otto", "U2")  # Ann's account becomes Otto's: on both records, by Otto
-    assert told(await last(web, "person:ann@acme.example")) == ("remove", "slack", "per_otto", "slack")
-    assert told(await last(web, "person:otto@acme.example")) == ("create", "slack", "per_otto", "slack")
+    assert summary_of(await last(web, "person:ann@acme.example")) == ("remove", "slack", "per_otto", "slack")
+    assert summary_of(await last(web, "person:otto@acme.example")) == ("create", "slack", "per_otto", "slack")
     assert "unlinked" in await chat.unlink("T1", "U2")
-    assert told(await last(web, "person:otto@acme.example")) == ("remove", "slack", "per_otto", "slack")
+    assert summary_of(await last(web, "person:otto@acme.example")) == ("remove", "slack", "per_otto", "slack")
     assert "No account was linked" in await chat.unlink("T1", "U2")
 
 

@@ -93,9 +93,9 @@ class Window:
         self.complaints: list[str] = []
         page.on("console", lambda m: self.complaints.append(m.text) if m.type == "error" else None)
         page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("request", self._heard)
+        page.on("request", self._check_origin)
 
-    def _heard(self, request: Any) -> None:
+    def _check_origin(self, request: Any) -> None:
         if not request.url.startswith((self.url, "data:", "about:")):
             self.complaints.append(f"asked elsewhere: {request.url}")
 

@@ -35,7 +35,7 @@ _HEARD = """() => {
 }"""
 
 
-async def heard(page: Window, path: str) -> None:
+async def check_structure(page: Window, path: str) -> None:
     found = await page.page.evaluate(_HEARD)
     assert found.pop("title").endswith("Signoff"), path
     assert found == {"odd": [], "mains": 1, "first": 1, "skipped": False, "lang": "en"}, path
@@ -69,6 +69,6 @@ async def test_axe_finds_no_violation_on_any_page(web: WebEnv, setting: dict[str
 async def look(person: Window, path: str) -> None:
     """The page as it opens, and with everything expanded."""
     await person.open(path)
-    await heard(person, path)
+    await check_structure(person, path)
     await person.page.evaluate("document.querySelectorAll('details').forEach((e) => { e.open = true })")
     await person.check()

@@ -15,7 +15,7 @@ BERLIN = {
 }
 
 
-async def people_told(web: WebEnv, task_id: str) -> list[Any]:
+async def snoozed_people(web: WebEnv, task_id: str) -> list[Any]:
     found = (await web.get(f"/v1/tasks/{task_id}", "otto"))["task"].get("snoozed", [])
     return [(one["person"], one["until"]) for one in found]
 
@@ -31,14 +31,14 @@ async def test_task_is_snoozed_in_the_persons_zone_and_unsnoozed_on_the_page(web
     assert "your time (Europe/Berlin)" in page.text
     values = [value for name, value in page.form(f"/tasks/{task_id}/snooze")["fields"] if name == "until"]
     assert (await ann.post(f"/tasks/{task_id}/snooze", until=values[-1])).status == 303
-    assert await people_told(web, task_id) == [("per_ann", "2026-03-09T09:00:00Z")]
+    assert await snoozed_people(web, task_id) == [("per_ann", "2026-03-09T09:00:00Z")]
     page = await ann.get(f"/tasks/{task_id}")
     assert "Snoozed until 9 Mar 2026, 10:00 CET" in page.text
     assert "Your snooze ends" in page.text
     assert (await ann.post(f"/tasks/{task_id}/unsnooze")).status == 303
-    assert await people_told(web, task_id) == []
+    assert await snoozed_people(web, task_id) == []
     assert (await ann.post(f"/tasks/{task_id}/snooze", at="2026-03-06T23:15")).status == 303
-    assert await people_told(web, task_id) == [("per_ann", "2026-03-06T22:15:00Z")]
+    assert await snoozed_people(web, task_id) == [("per_ann", "2026-03-06T22:15:00Z")]
     assert (await ann.post(f"/tasks/{task_id}/snooze", at="soon")).status == 422
     assert (await ann.post(f"/tasks/{task_id}/snooze", at="2026-03-01T10:00")).status == 422
     page = await ann.get(f"/intents/{task_id}")

@@ -29,7 +29,7 @@ async def speaks(slack: SlackEnv, person: Any) -> str:
     return str(person.id)
 
 
-async def told(slack: SlackEnv, ref: str, kind: str = "intents") -> list[tuple[str, str, str]]:
+async def message_states(slack: SlackEnv, ref: str, kind: str = "intents") -> list[tuple[str, str, str]]:
     """(to, channel, state) of every message, as Rita reads it."""
     answer = await slack.web.get(f"/v1/{kind}/{ref}/messages", await speaks(slack, RITA))
     return [
@@ -47,7 +47,7 @@ async def test_retried_webhook_is_recorded_with_every_attempt(store: Store, cloc
                 f"{hook.url}/…",
                 ("ann@acme.example", "none", "failed permanently: no address in any configured channel"),
             )
-            assert ("on its way") in [what for _, _, what in await told(slack, intent.id)]
+            assert ("on its way") in [what for _, _, what in await message_states(slack, intent.id)]
             await slack.messaging.carry()
             rita = await speaks(slack, RITA)
             [hooked] = [
@@ -61,10 +61,12 @@ async def test_retried_webhook_is_recorded_with_every_attempt(store: Store, cloc
             for _ in range(2):
                 clock.move(timedelta(minutes=1))
                 await slack.messaging.carry()
-            assert sorted(await told(slack, intent.id)) == sorted(
+            assert sorted(await message_states(slack, intent.id)) == sorted(
                 [nobody, (shown, "webhook", "accepted by the webhook at attempt 3")]
             )
-            assert await told(slack, intent.id[:-4] + "0001", "tasks") == await told(slack, intent.id)
+            assert await message_states(slack, intent.id[:-4] + "0001", "tasks") == await message_states(
+                slack, intent.id
+            )
             answer = await slack.web.get(f"/v1/intents/{intent.id}/messages", rita)
             assert SECRET not in answer.text
 
@@ -73,13 +75,13 @@ async def test_permanently_failed_message_stays_listed(store: Store, clock: Fixe
     async with http_sink(410) as hook, slack_env(store, clock, linked=False, hook=hook.url) as slack:
         intent = await slack.messaging.submit(asked("per_ann"))
         await slack.messaging.carry()
-        assert (hook.url, "webhook", "failed permanently: 127.0.0.1 answered 410") in await told(
+        assert (hook.url, "webhook", "failed permanently: 127.0.0.1 answered 410") in await message_states(
             slack, intent.id
         )
         clock.move(timedelta(days=2))
         await slack.messaging.carry()
         assert len(hook.got) == 1
-        assert (hook.url, "webhook", "failed permanently: 127.0.0.1 answered 410") in await told(
+        assert (hook.url, "webhook", "failed permanently: 127.0.0.1 answered 410") in await message_states(
             slack, intent.id
         )
 
@@ -96,7 +98,9 @@ async def test_each_apprise_address_is_attempted_separately_and_hides_its_secret
                 await slack.messaging.carry()
                 clock.move(timedelta(minutes=10))
             became = {
-                where: what for where, channel, what in await told(slack, intent.id) if channel == "apprise"
+                where: what
+                for where, channel, what in await message_states(slack, intent.id)
+                if channel == "apprise"
             }
             assert became[name_of(urls[0])] == "accepted by Apprise"
             assert became[name_of(urls[1])].startswith(
@@ -112,7 +116,7 @@ async def test_each_apprise_address_is_attempted_separately_and_hides_its_secret
                 name_of(urls[1]),
                 "apprise",
                 "failed permanently after 4 attempts: this address is no longer configured",
-            ) in await told(slack, intent.id)
+            ) in await message_states(slack, intent.id)
 
 
 async def test_change_of_channel_and_escalation_are_shown_on_the_page(
@@ -125,7 +129,7 @@ async def test_change_of_channel_and_escalation_are_shown_on_the_page(
         intent = await slack.messaging.submit(asked("per_ann", escalate=rungs))
         await slack.messaging.carry()
         refused = "failed permanently: 127.0.0.1 refused the address: 550 no such mailbox"
-        assert await told(slack, intent.id) == [
+        assert await message_states(slack, intent.id) == [
             ("ann@acme.example", "email", f"{refused}; Slack was used instead"),
             ("ann@acme.example", "slack", "accepted by Slack"),
         ]

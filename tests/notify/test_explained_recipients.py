@@ -33,8 +33,8 @@ async def test_recipients_of_the_ending_are_those_that_explain_lists(store: Stor
         named = {directory.people[person].email for person in end.people}
         assert named == {"ann@acme.example", "otto@acme.example", "rita@acme.example"}
         await env.carry()
-        foretold = [(one.contact.at, one.people) for one in before]
-        for at, people in foretold:
+        expected_contacts = [(one.contact.at, one.people) for one in before]
+        for at, people in expected_contacts:
             clock.move(at - clock.now())
             sent = {person: len(box.to(directory.people[person].email)) for person in directory.people}
             await env.keep_time()

@@ -17,38 +17,38 @@ if TYPE_CHECKING:
     from signoff.notify.personal_message import PersonalMessage
 
 
-class Pigeon:
-    def __init__(self, loft: Path) -> None:
-        self._loft = loft
+class FolderChannel:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
 
     async def deliver(self, message: "PersonalMessage") -> str:
         from signoff.notify.email import as_text
 
         try:
-            (self._loft / f"{message.to}-{message.id}").write_text(as_text(message), encoding="utf-8")
+            (self._folder / f"{message.to}-{message.id}").write_text(as_text(message), encoding="utf-8")
         except OSError as error:
-            raise NotSent("the pigeon did not find its loft") from error
-        return f"pigeon-{message.id}"
+            raise NotSent("the folder does not exist") from error
+        return f"drop-{message.id}"
 
     async def close(self) -> None:
         """Nothing to close."""
 
 
-def _check(loft: str) -> None:
-    if not loft.startswith("/"):
-        raise Invalid("invalid_setting", "pigeon_loft is not an absolute path.", field="pigeon_loft")
+def _check(folder: str) -> None:
+    if not folder.startswith("/"):
+        raise Invalid("invalid_setting", "drop_folder is not an absolute path.", field="drop_folder")
 
 
-def _open(context: ChannelContext) -> Pigeon | None:
-    loft = context.settings["pigeon_loft"]
-    return Pigeon(Path(loft)) if loft else None
+def _open(context: ChannelContext) -> FolderChannel | None:
+    folder = context.settings["drop_folder"]
+    return FolderChannel(Path(folder)) if folder else None
 
 
 CHANNEL: Final = ChannelDeclaration(
-    name="pigeon",
-    label="carrier pigeon",
+    name="drop",
+    label="drop folder",
     kind=ChannelKind.PERSONAL,
-    settings=(Setting(name="pigeon_loft", help="Folder where the pigeons land.", check=_check),),
+    settings=(Setting(name="drop_folder", help="Folder that messages are written to.", check=_check),),
     address=AddressSource.DIRECTORY,
     open=_open,
 )

@@ -15,8 +15,7 @@ from standardwebhooks.webhooks import Webhook
 
 from signoff.cli.failures import ExitCode
 from signoff.cli.webhooks import _TYPES
-from signoff.core.intent.notifications import NotificationKind
-from signoff.engine.delivery.channel_registry import PERSONAL_ONLY
+from signoff.core.intent.notifications import PERSONAL, NotificationKind
 from tests.cli.conftest import Run
 from tests.client.stub import Answer, Stub, refused, stub_server
 
@@ -39,7 +38,7 @@ def secret(tmp_path: Path) -> str:
 
 def test_sample_events_are_those_that_webhooks_post() -> None:
     posted = {kind.value for kind in NotificationKind} - {
-        kind.value for kind in (*PERSONAL_ONLY, NotificationKind.PUSH)
+        kind.value for kind in (*PERSONAL, NotificationKind.PUSH)
     }
     assert set(_TYPES) == posted
 

@@ -14,6 +14,7 @@ from signoff.core.intent.advance import advance
 from signoff.core.intent.answering_rights import answer_right
 from signoff.core.intent.authorization import authorize_command
 from signoff.core.intent.model import Intent, Requester, Task
+from signoff.core.intent.notifications import ASKING
 from signoff.core.plan.plan import HumanStep, Plan
 from signoff.core.plan.task_types import TaskSpec
 from signoff.engine.directory.contact_schedule import explain
@@ -21,7 +22,6 @@ from signoff.engine.directory.eligible_people import addressed
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.planning.planner import freeze
 from signoff.engine.planning.resolve_command import resolve_command
-from signoff.notify.personal_message import ACTION_REQUIRED
 from tests.builders import START, WORKSPACE
 
 PEOPLE = tuple(f"per_{name}" for name in "abcde")
@@ -81,7 +81,7 @@ class ApprovalEnv:
         self.intent = change.after
         self.facts += [(sealed.fact, directory) for sealed in change.facts]
         for notification in change.notifications:
-            if isinstance(change.after.open, Task) and notification.kind in ACTION_REQUIRED:
+            if isinstance(change.after.open, Task) and notification.kind in ASKING:
                 self.check_addressed(notification.to, directory)
 
     def check_addressed(self, names: tuple[str, ...], directory: Snapshot) -> None:

@@ -7,24 +7,14 @@ from collections.abc import Callable, Iterable
 from typing import Final
 
 from signoff.core.ids import step_run_id
-from signoff.core.intent.notifications import Notification, NotificationKind
+from signoff.core.intent.notifications import ASKING, QUIET, Notification
 from signoff.core.text.hidden_characters import escaped
 from signoff.core.text.masking import mask_text
-from signoff.notify.personal_message import ACTION_REQUIRED
 from signoff.notify.service_message import title_of
 
 log = logging.getLogger("signoff.console")
 
 _LONGEST: Final = 200
-_SILENT: Final = frozenset(
-    {
-        NotificationKind.CHANGED,
-        NotificationKind.PROGRESS,
-        NotificationKind.SNOOZE_ENDED,
-        NotificationKind.FINISHED,
-        NotificationKind.PUSH,
-    }
-)
 
 
 class Console:
@@ -38,7 +28,7 @@ class Console:
         """Print the notifications that people may want to act on, in one write; never raises."""
         if not self._open:
             return
-        texts = [_text(one) for one in notifications if one.kind not in _SILENT]
+        texts = [_text(one) for one in notifications if one.kind not in QUIET]
         if not texts:
             return
         try:
@@ -54,7 +44,7 @@ def _text(notification: Notification) -> str:
     text = f"{notification.at:%H:%M:%S}Z  {title_of(notification)}"
     if notification.called or notification.text:
         text += f"\n           {escaped(mask_text(notification.called or notification.text))[:_LONGEST]}"
-    if notification.kind in ACTION_REQUIRED:
+    if notification.kind in ASKING:
         text += (
             f"\n           signoff tasks approve {step_run_id(notification.intent, notification.step_run)}"
         )

@@ -8,7 +8,7 @@ from typing import Final
 
 from msgspec import Struct
 
-from signoff.core.intent.notifications import NotificationKind
+from signoff.core.intent.notifications import ASKING, NotificationKind
 from signoff.core.text.json_diff import Leaf
 
 GIVEN: Final = "Also passed to the next steps"
@@ -67,7 +67,7 @@ class PersonalMessage(Struct, frozen=True, kw_only=True):
 
     @property
     def asks(self) -> bool:
-        return self.kind in ACTION_REQUIRED
+        return self.kind in ASKING
 
     @property
     def missing(self) -> str:
@@ -80,14 +80,3 @@ class PersonalMessage(Struct, frozen=True, kw_only=True):
         if cut:
             parts.append(f"{cut:,} more character{'s' if cut > 1 else ''} of the values above")
         return f"Not shown here: {' and '.join(parts)}. The page shows everything." if parts else ""
-
-
-ACTION_REQUIRED = frozenset(
-    {
-        NotificationKind.TASK_OPENED,
-        NotificationKind.REMINDER,
-        NotificationKind.ESCALATED,
-        NotificationKind.REVISED,
-        NotificationKind.SNOOZE_ENDED,
-    }
-)

@@ -2,31 +2,13 @@
 title.
 """
 
-from typing import Final
-
 from msgspec import Struct
 
 from signoff.core.ids import step_run_id
-from signoff.core.intent.notifications import Notification, NotificationKind
+from signoff.core.intent.notifications import ASKING, Notification, NotificationKind
 from signoff.core.plan.task_types import Ending
 from signoff.core.plan.wording import ended, type_text, what_now
 from signoff.core.text.masking import mask_text
-from signoff.notify.personal_message import ACTION_REQUIRED
-
-_TITLES: Final = {
-    NotificationKind.TASK_OPENED: "Decision needed: {title}",
-    NotificationKind.REMINDER: "Reminder {number}, still waiting: {title}",
-    NotificationKind.ESCALATED: "Escalated, still waiting: {title}",
-    NotificationKind.REVISED: "Changed, new decision needed: {title}",
-    NotificationKind.SNOOZE_ENDED: "Snooze ended: {title}",
-    NotificationKind.COMMENTED: "Comment: {title}",
-    NotificationKind.CHANGED: "Changed: {title}",
-    NotificationKind.PROGRESS: "Updated: {title}",
-    NotificationKind.DECIDED: "{ended}: {title}",
-    NotificationKind.MESSAGE: "For your information: {type}",
-    NotificationKind.FINISHED: "Finished: {type} is {status}",
-    NotificationKind.PUSH: "Delivery for {to}",
-}
 
 
 class ServiceMessage(Struct, frozen=True):
@@ -43,7 +25,7 @@ def render(message_id: str, notification: Notification, base_url: str, by: str =
     """``base_url``: the server's public address; ``by``: the name of the person who acted. Secrets in other people's
     text are masked.
     """
-    asks = notification.kind in ACTION_REQUIRED or notification.kind is NotificationKind.COMMENTED
+    asks = notification.kind in ASKING or notification.kind is NotificationKind.COMMENTED
     link = f"{base_url}/tasks/{step_run_id(notification.intent, notification.step_run)}" if asks else ""
     text = "\n".join(_lines(notification, by or notification.by))
     return ServiceMessage(message_id, notification, title_of(notification), mask_text(text), link)
@@ -51,7 +33,7 @@ def render(message_id: str, notification: Notification, base_url: str, by: str =
 
 def title_of(notification: Notification) -> str:
     """The message's first line, with secrets masked."""
-    title = _TITLES[notification.kind].format(
+    title = notification.kind.title_template.format(
         title=notification.title or type_text(notification.intent_type),
         number=notification.number,
         to=", ".join(notification.to),
@@ -66,7 +48,7 @@ def _lines(notification: Notification, by: str) -> list[str]:
     lines = [f"Requester's title: {notification.called}"] if notification.called else []
     if notification.text:
         lines.append(notification.text)
-    if notification.kind in ACTION_REQUIRED and notification.deadline_at is not None:
+    if notification.kind in ASKING and notification.deadline_at is not None:
         lines.append(
             f"Answer by {notification.deadline_at:%a %d %b %Y, %H:%M} UTC. Silence is never consent."
         )

@@ -3,8 +3,8 @@ is sent, so that events and recipients can be read, tested and changed independe
 """
 
 from datetime import datetime
-from enum import StrEnum
-from typing import Any, assert_never
+from enum import Flag, StrEnum, auto
+from typing import Any, Final, assert_never
 
 import msgspec
 from msgspec.structs import replace
@@ -17,19 +17,66 @@ from signoff.core.plan.title_template import has_fields
 from signoff.core.plan.wording import filled_from, from_workflow, question_template
 
 
+class KindTrait(Flag):
+    """Properties of a kind of notification. ASKS: it asks for an answer. FOLLOWS: it is sent in the channels of the
+    messages that asked. PERSONAL: it is for particular people only, and never sent to a webhook. QUIET: it is not
+    printed on the server's terminal.
+    """
+
+    NONE = 0
+    ASKS = auto()
+    FOLLOWS = auto()
+    PERSONAL = auto()
+    QUIET = auto()
+
+
 class NotificationKind(StrEnum):
-    TASK_OPENED = "task.opened"
-    REMINDER = "task.reminder"
-    ESCALATED = "task.escalated"
-    REVISED = "task.revised"
-    CHANGED = "task.changed"
-    COMMENTED = "task.commented"
-    SNOOZE_ENDED = "task.snooze_over"
-    PROGRESS = "task.progress"
-    DECIDED = "task.decided"
-    MESSAGE = "message"
-    FINISHED = "intent.finished"
-    PUSH = "push"
+    """The kinds of notification. Each is declared only here: its label in lists of messages, the template of its title,
+    and its traits. ``engine/delivery/recipients.py`` has the recipients of each.
+    """
+
+    label: str
+    title_template: str
+    traits: KindTrait
+
+    def __new__(
+        cls, value: str, label: str, title_template: str, traits: KindTrait = KindTrait.NONE
+    ) -> "NotificationKind":
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.label, member.title_template, member.traits = label, title_template, traits
+        return member
+
+    TASK_OPENED = "task.opened", "decision needed", "Decision needed: {title}", KindTrait.ASKS
+    REMINDER = "task.reminder", "reminder", "Reminder {number}, still waiting: {title}", KindTrait.ASKS
+    ESCALATED = "task.escalated", "escalation", "Escalated, still waiting: {title}", KindTrait.ASKS
+    REVISED = (
+        "task.revised", "decision needed on a new revision", "Changed, new decision needed: {title}", KindTrait.ASKS,
+    )  # fmt: skip
+    SNOOZE_ENDED = (
+        "task.snooze_over", "snooze ended", "Snooze ended: {title}",
+        KindTrait.ASKS | KindTrait.PERSONAL | KindTrait.QUIET,
+    )  # fmt: skip
+    COMMENTED = "task.commented", "question or comment", "Comment: {title}"
+    CHANGED = "task.changed", "request changed", "Changed: {title}", KindTrait.PERSONAL | KindTrait.QUIET
+    PROGRESS = (
+        "task.progress", "update of an earlier message", "Updated: {title}",
+        KindTrait.FOLLOWS | KindTrait.PERSONAL | KindTrait.QUIET,
+    )  # fmt: skip
+    DECIDED = "task.decided", "decision", "{ended}: {title}", KindTrait.FOLLOWS
+    MESSAGE = "message", "message", "For your information: {type}"
+    FINISHED = "intent.finished", "request ended", "Finished: {type} is {status}", KindTrait.QUIET
+    PUSH = "push", "delivery to an agent", "Delivery for {to}", KindTrait.QUIET
+
+
+def kinds_with(trait: KindTrait) -> frozenset[NotificationKind]:
+    return frozenset(kind for kind in NotificationKind if trait in kind.traits)
+
+
+ASKING: Final = kinds_with(KindTrait.ASKS)
+FOLLOWING: Final = kinds_with(KindTrait.FOLLOWS)
+PERSONAL: Final = kinds_with(KindTrait.PERSONAL)
+QUIET: Final = kinds_with(KindTrait.QUIET)
 
 
 class Notification(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, kw_only=True):

@@ -20,6 +20,7 @@ from signoff.core.intent.commands import Answer, Revise, Submit
 from signoff.core.intent.evolve import rfc3339
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Intent, Requester, Task
+from signoff.core.intent.notifications import ASKING
 from signoff.core.intent.wake import began_at
 from signoff.core.plan.schedules import LONGEST_LEASE
 from signoff.engine.clock import Clock
@@ -45,7 +46,6 @@ from signoff.engine.directory.contact_schedule import who_may_decide_of
 from signoff.engine.directory.snapshot import DirectoryCache, Snapshot
 from signoff.engine.identity.admission import Admission, KeyLimits
 from signoff.engine.planning.planner import Submission
-from signoff.notify.personal_message import ACTION_REQUIRED
 from signoff.store.database import ConnectionLost
 from signoff.store.store import Store
 from signoff.store.tables.messages import SENT, Message
@@ -355,7 +355,7 @@ class Engine:
         no longer.
         """
         messages = await self._store.messages.of_task(intent.id, task.step_run)
-        return [m for m in messages if m.person and m.kind in ACTION_REQUIRED and m.at >= began_at(task)]
+        return [m for m in messages if m.person and m.kind in ASKING and m.at >= began_at(task)]
 
     def _any_may_decide(self, people: Iterable[str], intent: Intent, task: Task, directory: Snapshot) -> bool:
         """Whether any of these people may answer the open task now."""

@@ -7,7 +7,7 @@ from signoff.core.directory.approver_names import TEAM
 from signoff.core.directory.model import Person, Team
 from signoff.core.intent.advance import Change
 from signoff.core.intent.events import Offered
-from signoff.core.intent.notifications import Notification, NotificationKind
+from signoff.core.intent.notifications import PERSONAL, Notification, NotificationKind
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.notify import registry
 from signoff.notify.channel import (
@@ -27,8 +27,6 @@ RoutedNotification = tuple[Notification, OutboxTarget]
 # channel -> person -> address, in the order in which channels are tried.
 Reach = Mapping[str, Mapping[str, str]]
 _PUSH = frozenset(one.name for one in registry.CHANNELS if one.kind is ChannelKind.PUSH)
-# Notifications for particular people.
-PERSONAL_ONLY = (NotificationKind.CHANGED, NotificationKind.SNOOZE_ENDED, NotificationKind.PROGRESS)
 
 
 class ChannelRegistry:
@@ -86,7 +84,7 @@ class ChannelRegistry:
             return []
         ending = notification.kind is NotificationKind.FINISHED
         routes: list[OutboxTarget] = []
-        if notification.kind not in PERSONAL_ONLY:
+        if notification.kind not in PERSONAL:
             routes += [
                 (OutboxKind.SERVICE, name, target)
                 for name, channel in self.services.items()

@@ -24,7 +24,7 @@ from signoff.core.intent.checks import (
 from signoff.core.intent.continuation import at_expiry
 from signoff.core.intent.events import Answered, Fact
 from signoff.core.intent.model import Intent, Task
-from signoff.core.intent.notifications import Notification, NotificationKind
+from signoff.core.intent.notifications import ASKING, Notification, NotificationKind
 from signoff.core.intent.wake import ends_at
 from signoff.core.plan.lookahead import After, UpcomingStep, upcoming_steps
 from signoff.core.plan.plan import AgentStep, HumanStep
@@ -49,7 +49,7 @@ from signoff.core.text.times import local_time_text
 from signoff.engine.delivery.open_task_facts import Approvers, open_task_facts
 from signoff.engine.delivery.recipients import is_team
 from signoff.engine.directory.snapshot import Snapshot
-from signoff.notify.personal_message import ACTION_REQUIRED, MessageAnswer, PersonalMessage
+from signoff.notify.personal_message import MessageAnswer, PersonalMessage
 from signoff.notify.registry import label_of
 from signoff.store.transaction import OutboxRow, Stored
 
@@ -233,7 +233,7 @@ class MessageComposer:
             "shared": is_team(person_id),
         }  # fmt: skip
         zone = self._zone(person_id)
-        if notification.kind in ACTION_REQUIRED and isinstance(task, Task) and self._step is not None:
+        if notification.kind in ASKING and isinstance(task, Task) and self._step is not None:
             return PersonalMessage(**common, link=link, **self._asking(task, self._step.task, person_id, now))
         if (
             notification.kind is NotificationKind.PROGRESS

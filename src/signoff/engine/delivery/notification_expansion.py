@@ -9,22 +9,15 @@ from msgspec.structs import replace
 from signoff.core.intent.events import Commented, Fact
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Intent
-from signoff.core.intent.notifications import Notification, NotificationKind
+from signoff.core.intent.notifications import ASKING, FOLLOWING, Notification, NotificationKind
 from signoff.engine.delivery.channel_registry import Reach
 from signoff.engine.delivery.message_rows import message_of, nobody_reached_row, roundup_row, row_at, row_to
 from signoff.engine.delivery.outbox_items import PeopleNotification
-from signoff.engine.delivery.recipients import (
-    FOLLOWING,
-    Recipient,
-    SentMessages,
-    recipients_of,
-    unreached,
-)
+from signoff.engine.delivery.recipients import Recipient, SentMessages, recipients_of, unreached
 from signoff.engine.delivery.sender import SenderContext
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.off_loop import OffLoop, populous
 from signoff.notify.channel import NO_CHANNEL
-from signoff.notify.personal_message import ACTION_REQUIRED
 from signoff.store.tables.messages import (
     FAILED,
     SENT,
@@ -128,7 +121,7 @@ class NotificationExpander:
         sent = await self._store.messages.of_task(notification.intent, notification.step_run)
         now = self._clock.now()  # a message that waits for working hours has not reached its person yet
         under_way = [m for m in sent if m.state == SENT or (m.state == WAITING and m.at <= now)]
-        asked = [m for m in under_way if m.kind in ACTION_REQUIRED]
+        asked = [m for m in under_way if m.kind in ASKING]
         if notification.kind is NotificationKind.PROGRESS:
             changeable = self._channels.rewriting
             asked = [m for m in asked if m.channel in changeable and m.seq < notification.seq]

@@ -5,7 +5,7 @@ requester's side is added.
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final, assert_never
+from typing import Any, assert_never
 
 from msgspec import Struct
 
@@ -34,8 +34,6 @@ class Recipient(Struct, frozen=True):
     roundup_at: datetime | None = None
 
 
-# These are sent in the channels of the messages that asked.
-FOLLOWING: Final = frozenset({NotificationKind.DECIDED, NotificationKind.PROGRESS})
 # (person, channel) of the messages about the task that were sent or are being sent.
 SentMessages = Collection[tuple[str, str]]
 

@@ -15,7 +15,7 @@ from signoff.core.errors import NotFound, TooMany
 from signoff.core.ids import step_run_id
 from signoff.core.intent.events import Answered, Fact
 from signoff.core.intent.model import Intent, Task
-from signoff.core.intent.notifications import Notification, NotificationKind, with_values
+from signoff.core.intent.notifications import ASKING, FOLLOWING, Notification, NotificationKind, with_values
 from signoff.core.intent.snoozes import snooze_of, suppressed
 from signoff.core.intent.upcoming import ContactKind
 from signoff.core.intent.wake import ends_at
@@ -25,12 +25,7 @@ from signoff.engine.delivery.message_rows import message_of, nobody_reached_row,
 from signoff.engine.delivery.notification_expansion import NotificationExpander
 from signoff.engine.delivery.open_task_facts import Approvers, asks_still
 from signoff.engine.delivery.outbox_items import PersonNotification, decode
-from signoff.engine.delivery.recipients import (
-    FOLLOWING,
-    channels_for,
-    current,
-    is_team,
-)
+from signoff.engine.delivery.recipients import channels_for, current, is_team
 from signoff.engine.delivery.roundups import Waiting, roundup_message
 from signoff.engine.delivery.send_outcomes import (
     Dead,
@@ -46,7 +41,7 @@ from signoff.engine.identity.rate_limit import Limit
 from signoff.engine.identity.sessions import TASK_LINK
 from signoff.engine.off_loop import OffLoop
 from signoff.notify.channel import NotSent
-from signoff.notify.personal_message import ACTION_REQUIRED, PersonalMessage
+from signoff.notify.personal_message import PersonalMessage
 from signoff.store.tables.messages import (
     FAILED,
     SENT,
@@ -114,14 +109,14 @@ class TaskMessages(RecordedSender[PersonNotification]):
         if stored is None or not (is_team(row.target) or row.target in directory.active_people):
             return Skipped()
         earlier = await self._earlier(row, notification)
-        about_now = notification.kind in ACTION_REQUIRED or notification.kind is NotificationKind.CHANGED
+        about_now = notification.kind in ASKING or notification.kind is NotificationKind.CHANGED
         if isinstance(earlier, NothingToFollow) or (
             about_now and not current(notification, stored.intent, row.target)
         ):
             return Skipped()
         if notification.kind is NotificationKind.PROGRESS and not _opens(stored.intent, notification):
             return Skipped()  # the message about the decision rewrites them
-        if notification.kind in ACTION_REQUIRED:
+        if notification.kind in ASKING:
             still = self._unless_snoozed(row, notification, stored.intent, directory)
             if still is None:
                 return Skipped()
@@ -225,13 +220,13 @@ class TaskMessages(RecordedSender[PersonNotification]):
         if notification.kind is NotificationKind.COMMENTED:
             sent = await self._store.messages.of_task(notification.intent, notification.step_run)
             cards = [m for m in sent if (m.person, m.channel) == (row.target, row.channel)]
-            return Follows(tuple(m.reference for m in cards if m.kind in ACTION_REQUIRED and _has_card(m)))
+            return Follows(tuple(m.reference for m in cards if m.kind in ASKING and _has_card(m)))
         if notification.kind not in FOLLOWING:
             return Follows(())
         sent = await self._store.messages.of_task(notification.intent, notification.step_run)
         own = [m for m in sent if m.person == row.target]
         updates = [m for m in own if m.kind == NotificationKind.PROGRESS and m.channel == row.channel]
-        asks = [m for m in own if m.kind in ACTION_REQUIRED]
+        asks = [m for m in own if m.kind in ASKING]
         rewrites = notification.kind is NotificationKind.PROGRESS
         if rewrites:
             if any(m.seq > row.seq for m in updates):
@@ -281,7 +276,7 @@ class TaskMessages(RecordedSender[PersonNotification]):
                 waits = asks_still(task, row.target, able)
             if not waits:
                 return ""
-        elif notification.kind not in ACTION_REQUIRED:
+        elif notification.kind not in ASKING:
             return ""
         if is_team(row.target):  # many people read this message, so each must sign in to open the task
             return f"{self._base_url()}/tasks/{step_run_id(row.intent, task.step_run)}"
@@ -301,7 +296,7 @@ class TaskMessages(RecordedSender[PersonNotification]):
         await self._failed(item, outcome.reason, [row], None)
 
     async def dead(self, item: PersonNotification, outcome: Dead) -> bool:
-        asks = item.notification.kind in ACTION_REQUIRED
+        asks = item.notification.kind in ASKING
         nobody = nobody_reached_row(item.row, self._clock.now()) if asks else None
         await self._failed(item, outcome.reason, [], nobody)
         return False

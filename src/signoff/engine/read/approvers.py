@@ -9,6 +9,7 @@ import msgspec
 from signoff.core.directory.actors import Actor
 from signoff.core.intent.answering_rights import answer_right, asked, later_stages, stage_now
 from signoff.core.intent.model import Task
+from signoff.core.intent.notifications import ASKING
 from signoff.core.intent.quorum import count
 from signoff.core.intent.upcoming import ContactKind
 from signoff.core.plan.plan import HumanStep
@@ -24,7 +25,6 @@ from signoff.engine.directory.contact_schedule import (
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.read.policy_text import PolicyNames
 from signoff.engine.read.task_context import TaskContext
-from signoff.notify.personal_message import ACTION_REQUIRED
 from signoff.notify.registry import label_of
 from signoff.store.tables.messages import FAILED, SENT, WAITING, Message
 
@@ -145,7 +145,7 @@ def approver_overview(known: TaskContext) -> ApproverOverview:
         return ApproverOverview(missing=0)
     by_person: dict[str, list[Message]] = {}
     for message in known.messages:
-        if message.state in (WAITING, SENT, FAILED) and message.kind in ACTION_REQUIRED:
+        if message.state in (WAITING, SENT, FAILED) and message.kind in ASKING:
             by_person.setdefault(message.person, []).append(message)
     made = explain(known.intent, task, directory, known.now)
     stage = stage_now(known.intent, task)

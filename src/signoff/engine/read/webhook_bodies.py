@@ -7,11 +7,16 @@ from msgspec.structs import replace
 from signoff.core.intent.events import Fact
 from signoff.core.intent.evolve import created, evolve
 from signoff.core.intent.model import Intent
-from signoff.core.intent.notifications import Notification, NotificationKind, notifications_of, with_values
+from signoff.core.intent.notifications import (
+    PERSONAL,
+    Notification,
+    NotificationKind,
+    notifications_of,
+    with_values,
+)
 from signoff.core.plan.plan import Plan
-from signoff.engine.delivery.channel_registry import PERSONAL_ONLY
 
-_NOT_POSTED = (NotificationKind.PUSH, *PERSONAL_ONLY)
+_NOT_POSTED = PERSONAL | {NotificationKind.PUSH}
 
 
 def notifications_since(

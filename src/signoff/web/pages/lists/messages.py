@@ -16,19 +16,7 @@ from signoff.store.tables.messages import FAILED, SENT, WAITING, InFlight
 from signoff.web.http.call import Page
 from signoff.web.pages.kit.handler import PageRequest
 
-_WHAT: Final = {
-    NotificationKind.TASK_OPENED.value: "decision needed",
-    NotificationKind.REMINDER.value: "reminder",
-    NotificationKind.ESCALATED.value: "escalation",
-    NotificationKind.REVISED.value: "decision needed on a new revision",
-    NotificationKind.SNOOZE_ENDED.value: "snooze ended",
-    NotificationKind.COMMENTED.value: "question or comment",
-    NotificationKind.CHANGED.value: "request changed",
-    NotificationKind.PROGRESS.value: "update of an earlier message",
-    NotificationKind.DECIDED.value: "decision",
-    NotificationKind.MESSAGE.value: "message",
-    NotificationKind.FINISHED.value: "request ended",
-}
+_LABELS: Final = {kind.value: kind.label for kind in NotificationKind}
 
 
 class MessageLine(msgspec.Struct, frozen=True):
@@ -52,7 +40,7 @@ def lines(messages: Sequence[InFlight], directory: Snapshot) -> list[MessageLine
             to=directory.display(one.message.person) if one.message.person else "",
             channel=label_of(one.message.channel),
             target=one.message.target,
-            what=_WHAT.get(one.message.kind, one.message.kind),
+            what=_LABELS.get(one.message.kind, one.message.kind),
             result=message_result(one, messages),
             next_at=one.next_at if one.message.state == WAITING else None,
             sign=_sign(one),

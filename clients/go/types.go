@@ -727,7 +727,7 @@ type Task struct {
 	Receipt          *Receipt       `json:"receipt,omitempty"`
 }
 
-// Team is a team; people by address.
+// Team is a team. Its people are given by e-mail address.
 type Team struct {
 	Name     string    `json:"name"`
 	Members  []string  `json:"members"`

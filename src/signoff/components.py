@@ -131,7 +131,7 @@ class Components:
         self.timekeeper = Timekeeper(self.engine, store, self.metrics)
         self.understaffed_checks = UnderstaffedChecks(self.engine, store, self.directory)
         self.workers = Workers(store)
-        self.sweeper = RetentionLoop(store, self.recent, clock, config.retention, config.retention_payloads)
+        self.retention = RetentionLoop(store, self.recent, clock, config.retention, config.retention_payloads)
         self.loops = self._make_loops(leads)
         self.workers.write_first_by(self.loops["workers"].nudge)
         self.feed.watch(self._nudge, "outbox", "directory")
@@ -148,7 +148,7 @@ class Components:
             loops |= {
                 "timekeeper": Loop("timekeeper", self.timekeeper.once),
                 "outbox": Loop("outbox", self.outbox.once, rest=0.02),
-                "sweeper": Loop("sweeper", self.sweeper.once),
+                "retention": Loop("retention", self.retention.once),
                 "understaffed": Loop("understaffed", self.understaffed_checks.once, rest=0.02),
             }
         return loops

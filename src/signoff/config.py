@@ -68,7 +68,7 @@ class Config:
 
     host: str = _row("127.0.0.1", "Address to listen on.")
     port: int = _row(8100, "Port to listen on; 0 picks a free one.", least=0)
-    data: Path = _row(FOLDER, "Folder for the database and credentials.")  # noqa: RUF009
+    data: Path = _row(FOLDER, "Folder for the database and credentials.")
     database: str = _row(
         "",
         "Database URL: sqlite:///PATH or postgresql://...",
@@ -76,7 +76,7 @@ class Config:
         hide=shown_url,
         environment=("DATABASE_URL",),
     )
-    database_wait: timedelta = _row(  # noqa: RUF009
+    database_wait: timedelta = _row(
         timedelta(seconds=60), "How long to wait at startup for an unreachable database."
     )
     base_url: str = _row(
@@ -91,7 +91,7 @@ class Config:
         "",
         "Space-separated addresses or networks of proxies whose X-Forwarded-For and Forwarded headers are trusted.",
     )
-    session_lifetime: timedelta = _row(  # noqa: RUF009
+    session_lifetime: timedelta = _row(
         7 * 24 * HOUR, "Maximum session lifetime; an idle session ends after 12 hours.", least=HOUR / 4
     )
     organization: str = _row(
@@ -113,10 +113,10 @@ class Config:
     max_body: int = _row(131072, "Maximum request body in bytes.", least=1024)
     max_header_bytes: int = _row(32768, "Maximum request line and headers in bytes.", least=4096)
     max_headers: int = _row(100, "Maximum number of request headers.", least=16)
-    header_timeout: timedelta = _row(  # noqa: RUF009
+    header_timeout: timedelta = _row(
         timedelta(seconds=10), "Maximum time to receive request headers.", least=timedelta(milliseconds=100)
     )
-    body_timeout: timedelta = _row(  # noqa: RUF009
+    body_timeout: timedelta = _row(
         timedelta(seconds=30),
         "Maximum time to receive a request body, and for a client to accept response data.",
         least=timedelta(milliseconds=100),
@@ -148,13 +148,13 @@ class Config:
         "Maximum open connections of this process; above this limit the server answers 503. "
         "0: as many as the system allows.",
     )
-    retention: timedelta | None = _row(  # noqa: RUF009
+    retention: timedelta | None = _row(
         None, "How long final intents and their history are kept; off: forever.", least=HOUR, kind=timedelta
     )
-    retention_payloads: timedelta | None = _row(  # noqa: RUF009
+    retention_payloads: timedelta | None = _row(
         None, "How long payloads of final intents are kept, if shorter.", least=HOUR, kind=timedelta
     )
-    idempotency_retention: timedelta = _row(  # noqa: RUF009
+    idempotency_retention: timedelta = _row(
         48 * HOUR, "How long an Idempotency-Key is remembered after its intent is final.", least=24 * HOUR
     )
     # The settings that channels declare, by name.

@@ -13,7 +13,7 @@ from signoff.engine.read.delivery_status import unreadable
 from signoff.engine.read.integrity import Finding, check_integrity
 from signoff.store.opening import open_store
 from signoff.store.store import Store
-from signoff.store.tables.sweeps import RetentionRun
+from signoff.store.tables.retention import RetentionRun
 
 
 def _store(config: Config, clock: Clock) -> Store:
@@ -95,7 +95,7 @@ def check_database(config: Config) -> tuple[list[Finding], RetentionRun | None]:
         try:
             found = [finding async for finding in check_integrity(store)]
             found += [finding async for finding in unreadable(store)]
-            return found, await store.sweeps.get()
+            return found, await store.retention.get()
         finally:
             await store.close()
 

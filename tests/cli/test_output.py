@@ -17,7 +17,7 @@ from signoff.cli.output import (
     fitted,
     time_column,
     titled,
-    wants_colour,
+    wants_color,
 )
 from signoff.core.text.times import relative_time
 
@@ -32,10 +32,10 @@ COLUMNS = (column("ID"), column("STATUS"), time_column("SINCE", "at"), column("T
 
 
 def printed(
-    format: Format, fields: tuple[str, ...] = (), colour: bool = False, now: datetime | None = None
+    format: Format, fields: tuple[str, ...] = (), color: bool = False, now: datetime | None = None
 ) -> str:
     stream = io.StringIO()
-    Output(format, fields, colour, stream=stream, now=now).many(ROWS, COLUMNS, "id", "none")
+    Output(format, fields, color, stream=stream, now=now).many(ROWS, COLUMNS, "id", "none")
     return stream.getvalue()
 
 
@@ -56,8 +56,8 @@ def test_times_are_relative_in_a_terminal() -> None:
     assert "3m ago" in printed("table", now=NOW)
 
 
-def test_colour_is_accompanied_by_text() -> None:
-    text = printed("table", colour=True)
+def test_color_is_accompanied_by_text() -> None:
+    text = printed("table", color=True)
     assert "\x1b[33mWAITING\x1b[0m" in text
     assert "\x1b[32mCOMPLETED\x1b[0m" in text
 
@@ -122,10 +122,10 @@ class Terminal(io.StringIO):
         ("never", {"FORCE_COLOR": "1"}, True, False),
     ],
 )
-def test_colour_follows_the_flag_then_the_environment_then_the_terminal(
+def test_color_follows_the_flag_then_the_environment_then_the_terminal(
     choice: str, environ: dict[str, str], terminal: bool, wanted: bool
 ) -> None:
-    assert wants_colour(choice, Terminal() if terminal else io.StringIO(), environ) is wanted
+    assert wants_color(choice, Terminal() if terminal else io.StringIO(), environ) is wanted
 
 
 def test_cell_shows_a_value_of_any_type() -> None:

@@ -301,11 +301,11 @@ def test_low_risk_task_is_decided_from_its_hunks(run: Run, stub: Stub) -> None:
     assert "line 2: value" not in shown
 
 
-def test_removed_and_added_lines_are_coloured(run: Run, stub: Stub) -> None:
+def test_removed_and_added_lines_are_colored(run: Run, stub: Stub) -> None:
     stub.on("GET", PATH, task(payload=CHANGING))
-    coloured = run("tasks", "get", TASK, "--color", "always").stdout
-    assert "\x1b[31m        - line 31: value\x1b[0m\n\x1b[32m        + line\\x1b 31\x1b[0m\n" in coloured
-    assert "\x1b[2m        … 28 unchanged lines\x1b[0m" in coloured
+    colored = run("tasks", "get", TASK, "--color", "always").stdout
+    assert "\x1b[31m        - line 31: value\x1b[0m\n\x1b[32m        + line\\x1b 31\x1b[0m\n" in colored
+    assert "\x1b[2m        … 28 unchanged lines\x1b[0m" in colored
     assert "\x1b" not in run("tasks", "get", TASK).stdout
 
 

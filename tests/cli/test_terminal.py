@@ -104,7 +104,7 @@ def test_truncated_list_says_that_there_are_more(run: Run, stub: Stub) -> None:
     assert run("tasks", "list", "--limit", "2").stderr == ""
 
 
-# -- colours
+# -- colors
 
 
 def test_no_color_equals_color_never(run: Run, stub: Stub) -> None:

@@ -46,20 +46,20 @@ def failed(*steps: Any, how: Callable[[Story], object] | None = None) -> Story:
     return story
 
 
-def carried(story: Story, intent: Intent | None = None) -> e.RerunStarted:
+def begun_by(story: Story, intent: Intent | None = None) -> e.RerunStarted:
     source = intent or story.intent
     return rerun_start(source, facts(story), source.payload_digest, LATER)
 
 
 def code(story: Story, intent: Intent | None = None) -> str:
-    met = refusal(lambda: carried(story, intent))
+    met = refusal(lambda: begun_by(story, intent))
     return met.code
 
 
 def test_rerun_starts_at_the_failed_step_with_the_earlier_results() -> None:
     story = failed()
     assert story.intent.status is Status.FAILED
-    found = carried(story)
+    found = begun_by(story)
     assert (found.source, found.start, found.step, found.outcome) == (
         story.intent.id,
         "apply",
@@ -82,12 +82,12 @@ def test_rerun_starts_at_the_failed_step_with_the_earlier_results() -> None:
 def test_timed_out_or_exhausted_step_can_be_rerun(how: Callable[[Story], object]) -> None:
     story = failed(validate(), approve(), validate(id="apply", deadline=minutes(30), max_attempts=1), how=how)
     assert story.intent.status is Status.FAILED
-    assert carried(story).start == "apply"
+    assert begun_by(story).start == "apply"
 
 
 def test_rerun_asks_nobody_and_cannot_be_rerun() -> None:
     story = failed()
-    begun = carried(story)
+    begun = begun_by(story)
     submit = c.Submit(
         id=rerun_id(story.intent),
         workspace=story.intent.workspace,
@@ -96,8 +96,8 @@ def test_rerun_asks_nobody_and_cannot_be_rerun() -> None:
         plan=story.plan,
         plan_digest="p" * 64,
         payload_digest="d" * 64,
-        carried=begun,
-        carried_until=START + timedelta(days=7),
+        rerun=begun,
+        rerun_until=START + timedelta(days=7),
     )
     again = Story(story.plan)
     change = again._apply(SERVICE, submit, None)
@@ -105,7 +105,7 @@ def test_rerun_asks_nobody_and_cannot_be_rerun() -> None:
     assert (change.after.rerun_of, change.after.ending) == (story.intent.id, Ending.APPROVED)
     again.do(c.Report(fault=BROKE))
     assert code(again) == "decision_used"
-    late = replace(submit, carried_until=START)
+    late = replace(submit, rerun_until=START)
     assert refusal(lambda: again._apply(SERVICE, late, None)).code == "decision_too_old"
 
 
@@ -127,10 +127,10 @@ def test_intent_that_did_not_fail_cannot_be_rerun() -> None:
 def test_failure_without_an_approval_cannot_be_rerun() -> None:
     direct = Story(gate(validate(), direct=True))
     direct.do(c.Report(fault=BROKE))
-    assert "No one had approved" in str(refusal(lambda: carried(direct)))
+    assert "No one had approved" in str(refusal(lambda: begun_by(direct)))
     rejected = Story(gate(step(), APPLY))
     rejected.do(c.Answer("rejected"), ANN)
-    assert "did not end with a failed agent step" in str(refusal(lambda: carried(rejected)))
+    assert "did not end with a failed agent step" in str(refusal(lambda: begun_by(rejected)))
 
 
 def test_approval_by_expiry_cannot_be_rerun() -> None:
@@ -138,7 +138,7 @@ def test_approval_by_expiry_cannot_be_rerun() -> None:
     story = Story(gate(ask, APPLY))
     story.tick(minutes(60))
     story.do(c.Report(fault=BROKE))
-    met = refusal(lambda: carried(story))
+    met = refusal(lambda: begun_by(story))
     assert (met.code, met.hint) == ("not_rerunnable", ASK_AGAIN)
     assert "not a person's approval: expired" in str(met)
 
@@ -147,7 +147,7 @@ def test_earlier_failure_of_another_step_requires_a_new_approval() -> None:
     undo = validate(id="undo")
     story = failed(validate(), approve(), validate(id="apply", on_failure="undo"), undo)
     story.do(c.Report(fault=BROKE))
-    assert "Another step had failed" in str(refusal(lambda: carried(story)))
+    assert "Another step had failed" in str(refusal(lambda: begun_by(story)))
 
 
 def test_step_that_ran_after_the_failure_requires_a_new_approval() -> None:
@@ -162,7 +162,7 @@ def test_notify_step_after_the_failure_does_not_prevent_a_rerun() -> None:
     plan = (validate(), approve(), validate(id="apply", on_failure="tell", on_success="end"), tell)
     story = failed(*plan)
     assert story.intent.status is Status.FAILED
-    assert carried(story).start == "apply"
+    assert begun_by(story).start == "apply"
 
 
 def test_changed_payload_plan_or_controls_require_a_new_approval() -> None:
@@ -171,7 +171,7 @@ def test_changed_payload_plan_or_controls_require_a_new_approval() -> None:
     met = refusal(lambda: rerun_start(source, facts(story), "e" * 64, LATER))
     assert met.code == "digest_mismatch"
     assert code(story, replace(source, deadline_at=LATER)) == "deadline_passed"
-    assert carried(story, replace(source, deadline_at=LATER + timedelta(seconds=1)))
+    assert begun_by(story, replace(source, deadline_at=LATER + timedelta(seconds=1)))
     patched = failed(
         how=lambda story: (story.do(c.PatchControls({"x": 1}), SERVICE), story.do(c.Report(fault=BROKE)))
     )
@@ -183,7 +183,7 @@ def test_rerun_carries_the_decided_revision() -> None:
     story.do(c.Revise("e" * 64), OTTO)
     story.do(c.Answer("approved"), ANN)
     story.do(c.Report(fault=BROKE))
-    assert carried(story).revision == 2
+    assert begun_by(story).revision == 2
     assert refusal(lambda: rerun_start(story.intent, facts(story), "d" * 64, LATER)).code == "digest_mismatch"
 
 
@@ -192,4 +192,4 @@ def test_last_approval_before_the_failure_is_carried() -> None:
     story.do(c.Answer("approved"), ANN)
     story.do(c.Answer("approved"), OTTO, after=minutes(1))
     story.do(c.Report(fault=BROKE))
-    assert carried(story).step == "two"
+    assert begun_by(story).step == "two"

@@ -182,7 +182,7 @@ def test_bars_share_one_scale_and_their_texts_are_escaped() -> None:
     assert texts == ["A & B", "in <s>", "x", "y", "goal", "group", "one", "40", "two", "20"]
 
 
-def test_plots_have_colours_for_light_and_dark_pages() -> None:
+def test_plots_have_colors_for_light_and_dark_pages() -> None:
     light, dark = bars("", "", []).split("prefers-color-scheme: dark")
     for shade in (".ground", "text", ".soft", ".a", ".b", ".c", ".goal"):
         assert f"{shade} {{" in light

@@ -209,7 +209,7 @@ async def test_steady_clock_deletes_what_is_due_and_counts_it(
     await minutes_of(sweeper, machine, 62)
     assert await env.store.intents.ids() == []
     assert "retention: deleted 1 final intents" in caplog.text
-    swept = await env.store.sweeps.get()
+    swept = await env.store.retention.get()
     assert swept is not None
     assert (swept.intents, swept.payloads, swept.owed) == (1, 0, timedelta(0))
 

@@ -139,7 +139,7 @@ async def test_change_of_channel_and_escalation_are_shown_on_the_page(
         assert f"decision needed, by mail: {refused}; Slack was used instead" in page.text
         assert "decision needed, by Slack: accepted by Slack" in page.text
         page = await rita.get(f"/tasks/{intent.id[:-4]}0001")
-        assert "notified by Slack, as mail failed" in page.text
+        assert "notified via Slack, as mail failed" in page.text
 
         slack.fake.members.pop("U0ANN")
         await slack.messaging.people_are(ann={"preferences": {"channels": ["slack"]}})

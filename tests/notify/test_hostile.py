@@ -183,7 +183,7 @@ async def test_no_text_in_a_message_prevents_it(text: str, clock: FixedClock) ->
         at=clock.now(),
         intent_type=text,
         text=text,
-        called=text,
+        requesters_title=text,
     )
     Console(shown.append).show([notification])
     for one in shown:

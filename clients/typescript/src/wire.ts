@@ -1383,6 +1383,18 @@ export interface LimitsOut {
   readonly cost_today_usd: number;
 }
 
+/** `command`: what to type in the chat. The code works once, until `expires_at`. */
+export interface LinkCodeResponse {
+  /** True: the request was carried out. */
+  readonly ok: boolean;
+  /** The code; works once. */
+  readonly code: string;
+  /** What to type in the chat. */
+  readonly command: string;
+  /** When it stops being valid. */
+  readonly expires_at: string;
+}
+
 /** AXP scenario templates: this server has none. */
 export interface Macros {
   /** True: the request was carried out. */
@@ -2449,18 +2461,6 @@ export interface SinceApprovedOut {
   readonly more: number;
 }
 
-/** `command`: what to type in the chat. The code works once, until `expires_at`. */
-export interface SlackCodeResponse {
-  /** True: the request was carried out. */
-  readonly ok: boolean;
-  /** The code; works once. */
-  readonly code: string;
-  /** What to type in the chat. */
-  readonly command: string;
-  /** When it stops being valid. */
-  readonly expires_at: string;
-}
-
 /** Who has snoozed the task, and until when. */
 export interface SnoozeOut {
   /** The person's id. */
@@ -2651,7 +2651,7 @@ export interface TasksResponse {
   readonly tasks: readonly TaskOut[];
 }
 
-/** A team; people by address. */
+/** A team. Its people are given by e-mail address. */
 export interface TeamOut {
   /** The team's name. */
   readonly name: string;

@@ -10,7 +10,7 @@ from signoff.cli.complete import of_contexts
 from signoff.cli.dry_run import Unsent
 from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.once import OnceCommand
-from signoff.cli.output import FORMATS, Format, Output, local_now, wants_colour
+from signoff.cli.output import FORMATS, Format, Output, local_now, wants_color
 from signoff.cli.session import CommandContext, Remote
 
 if TYPE_CHECKING:
@@ -219,7 +219,7 @@ def output(options: Mapping[str, Any], fields: Sequence[str]) -> Output:
     out = Output(cast("Format", wanted or ("json" if listed is not None else "table")), tuple(picked))
     if options.get("no_color") and options.get("color") == "always":
         raise CommandFailed(ExitCode.USAGE, "--no-color and --color always cannot be combined.")
-    out.colour = wants_colour(
+    out.color = wants_color(
         "never" if options.get("no_color") else options.get("color") or "auto", out.stream
     )
     out.quiet = bool(options.get("quiet"))

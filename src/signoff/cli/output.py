@@ -29,7 +29,7 @@ _CONTENT: Final = frozenset({
 })  # fmt: skip
 _READABLE: Final = 24  # minimum width of text before other columns are left out
 _NARROWEST: Final = 8
-_COLOURS: Final = {"good": "32", "bad": "31", "wait": "33", "dim": "2", "bold": "1"}
+_COLORS: Final = {"good": "32", "bad": "31", "wait": "33", "dim": "2", "bold": "1"}
 _MOOD: Final = {
     "COMPLETED": "good", "approved": "good", "confirmed": "good", "ok": "good", "active": "good",
     "FAILED": "bad", "TIMED_OUT": "bad", "rejected": "bad", "problem": "bad", "revoked": "bad",
@@ -92,7 +92,7 @@ class Output:
 
     format: Format = "table"
     fields: Fields = ()
-    colour: bool = False
+    color: bool = False
     quiet: bool = False
     stream: TextIO = field(default_factory=lambda: sys.stdout)
     now: datetime | None = None
@@ -133,7 +133,7 @@ class Output:
         row = plain(record)
         if self.format == "table":
             for line in lines:
-                self.line(self.coloured(line))
+                self.line(self.colored(line))
         elif self.format == "json" and not followed:
             self.line(safe_json(self._picked(row), indent=2))
         else:
@@ -154,9 +154,9 @@ class Output:
         return self.tint(text, mood) if mood else text
 
     def tint(self, text: str, mood: str) -> str:
-        return f"\x1b[{_COLOURS[mood]}m{text}\x1b[0m" if self.colour else text
+        return f"\x1b[{_COLORS[mood]}m{text}\x1b[0m" if self.color else text
 
-    def coloured(self, line: str) -> str:
+    def colored(self, line: str) -> str:
         """A line in its own color, if it has one and colors are on."""
         return self.tint(line, line.mood) if isinstance(line, Painted) and line.mood else line
 
@@ -257,7 +257,7 @@ def block(label: str, value: object) -> list[str]:
     return [f"{label:<12} {lines[0]}"] if len(lines) == 1 else [label, *(f"    {line}" for line in lines)]
 
 
-def wants_colour(choice: str, stream: TextIO, environ: Mapping[str, str] = os.environ) -> bool:
+def wants_color(choice: str, stream: TextIO, environ: Mapping[str, str] = os.environ) -> bool:
     """Whether to use colors. The first of these decides: the flag, NO_COLOR, CLICOLOR_FORCE or FORCE_COLOR, the
     terminal.
     """

@@ -59,7 +59,7 @@ class CommandContext:
         for line in lines:
             if not (self.out.quiet and yes):
                 safe = Painted(visible(line), line.mood) if isinstance(line, Painted) else visible(line)
-                print(self.out.coloured(safe) if sys.stderr.isatty() else safe, file=sys.stderr)
+                print(self.out.colored(safe) if sys.stderr.isatty() else safe, file=sys.stderr)
 
     def confirm(self, question: str, yes: bool) -> None:
         """Return if the person confirms; otherwise stop the command. yes: the flag --yes was given."""

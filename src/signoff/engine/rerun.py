@@ -41,7 +41,7 @@ class Reruns:
         refuse_deleted(source, payload)
         digest = content_digest(payload)
         # a time that has certainly passed; the commit checks the database's clock
-        carried = rerun_start(source, facts, digest, source.updated_at)
+        rerun = rerun_start(source, facts, digest, source.updated_at)
         _refuse_changed(source, directory)
         command = Submit(
             id=new_id,
@@ -63,8 +63,8 @@ class Reruns:
             traceparent=source.traceparent,
             scenario_id=source.scenario_id,
             deadline_at=source.deadline_at,
-            carried=carried,
-            carried_until=carried.decided_at + VALID_FOR,
+            rerun=rerun,
+            rerun_until=rerun.decided_at + VALID_FOR,
         )
         try:
             return await self._engine.rerun(actor, source.id, command, payload, directory)

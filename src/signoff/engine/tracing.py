@@ -74,9 +74,12 @@ class Tracer:
                         self._since(f"work {step}", intent, _offered(change), fact.at, fields)
                     case e.Decided(step=step, outcome=outcome, ending=ending):
                         fields = {
-                            "signoff.step": step, "signoff.outcome": outcome, "signoff.ending": ending.value,
-                            "signoff.via": fact.via, "signoff.actor": fact.actor.id,
-                        }  # fmt: skip
+                            "signoff.step": step,
+                            "signoff.outcome": outcome,
+                            "signoff.ending": ending.value,
+                            "signoff.via": fact.via,
+                            "signoff.actor": fact.actor.id,
+                        }
                         self._since(f"decision {step}", intent, _opened(change), fact.at, fields)
             if intent.final and (change.before is None or not change.before.final):
                 fields = {"signoff.status": intent.status.value}

@@ -42,8 +42,8 @@ class Console:
 
 def _text(notification: Notification) -> str:
     text = f"{notification.at:%H:%M:%S}Z  {title_of(notification)}"
-    if notification.called or notification.text:
-        text += f"\n           {escaped(mask_text(notification.called or notification.text))[:_LONGEST]}"
+    if notification.requesters_title or notification.text:
+        text += f"\n           {escaped(mask_text(notification.requesters_title or notification.text))[:_LONGEST]}"
     if notification.kind in ASKING:
         text += (
             f"\n           signoff tasks approve {step_run_id(notification.intent, notification.step_run)}"

@@ -45,7 +45,7 @@ def title_of(notification: Notification) -> str:
 
 
 def _lines(notification: Notification, by: str) -> list[str]:
-    lines = [f"Requester's title: {notification.called}"] if notification.called else []
+    lines = [f"Requester's title: {notification.requesters_title}"] if notification.requesters_title else []
     if notification.text:
         lines.append(notification.text)
     if notification.kind in ASKING and notification.deadline_at is not None:

@@ -22,9 +22,9 @@ from signoff.store.tables.erasures import Erasures
 from signoff.store.tables.intents import Intents
 from signoff.store.tables.messages import Messages
 from signoff.store.tables.outbox import Outbox
+from signoff.store.tables.retention import RetentionRuns
 from signoff.store.tables.sessions import SessionTables
 from signoff.store.tables.showings import ShownTargets
-from signoff.store.tables.sweeps import RetentionRuns
 from signoff.store.tables.totals import Totals
 from signoff.store.tables.uses import Uses
 from signoff.store.tables.views import Views
@@ -57,7 +57,7 @@ class Store(ABC):
         self.views = Views(self)
         self.uses = Uses(self)
         self.people = People(self)
-        self.sweeps = RetentionRuns(self)
+        self.retention = RetentionRuns(self)
         self.workers = WorkerTable(self)
         self.usage = AgentUsageTable(self)
         self.totals = Totals(self)

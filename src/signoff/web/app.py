@@ -28,11 +28,11 @@ ABSENT: Final = (
 
 def build_app(state: AppState, more: Sequence[BaseRoute] = ()) -> ASGIApp:
     """The whole web layer: the API, the pages, and ``more`` routes."""
-    nowhere = Nowhere(no_page(state), NotFoundHandler(state))
+    nowhere = UnknownPath(no_page(state), NotFoundHandler(state))
     return PrefixRouter(api_routes(state), [*inbox_routes(state), *more], nowhere)
 
 
-class Nowhere:
+class UnknownPath:
     """Handles paths that are not in the table: a page for a browser, otherwise the API's error."""
 
     def __init__(self, page: ASGIApp, error: ASGIApp) -> None:

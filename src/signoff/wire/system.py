@@ -8,7 +8,7 @@ from signoff.wire.common import ABSENT, ActorOut, Ok, Text
 from signoff.wire.fields import ExpiresAt, WorkspaceId, about
 
 
-class SlackCodeResponse(Ok, kw_only=True):
+class LinkCodeResponse(Ok, kw_only=True):
     """``command``: what to type in the chat. The code works once, until ``expires_at``."""
 
     code: Annotated[str, about("The code; works once.", "K7QX-2MPD")]

@@ -23,7 +23,7 @@ class RotationOut(Struct, kw_only=True):
 
 
 class TeamOut(Struct, kw_only=True):
-    """A team; people by address."""
+    """A team. Its people are given by e-mail address."""
 
     _EXAMPLE: ClassVar = ("rotation",)
 

@@ -172,7 +172,7 @@ async def test_card_lists_notified_people_and_their_delivery_status(web: WebEnv)
         marks = ", ".join(f":{name}" for name in values)
         await web.env.store.write((f"insert into messages ({names}) values ({marks})", values))
     page = await (await reader(web, "emma")).get(f"/tasks/{task_id}")
-    assert "Otto named notified by mail" in page.text
+    assert "Otto named notified via mail" in page.text
     assert "Ann named could not be notified by Slack" in page.text
 
 

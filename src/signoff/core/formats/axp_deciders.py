@@ -35,7 +35,7 @@ _WHO: Final = frozenset(
         "decider", "deciders", "quorum",
     )
 )  # fmt: skip
-# In a request without a payload, the unknown fields are the payload. These names are unlikely for data.
+# In a request without a payload, the unknown fields are the payload. These names are unlikely in data.
 _FLAT_DEMANDS: Final = (*_NAMERS, "requires_approval", "approval_required", "min_approvals")
 _FLAT: Final = (
     *_FLAT_DEMANDS, "assignee_email", "reviewers", "gatekeepers", "quorum", "min_votes", "reject_after",

@@ -133,7 +133,7 @@ def _compile(body: object, *, checked: bool) -> AxpIntent:
     if to_agent:
         to_agent = agent_address.written(to_agent, "to_agent")
     if request.has("on_behalf_of") and not request.text("on_behalf_of"):
-        # if a script left the name empty, its person would be free to decide
+        # an empty name, for instance from a script, would let that person approve their own request
         raise request.invalid("on_behalf_of", "is empty", hint="Name the person, or omit it.")
     plan = _plan(request, to_agent)
     return AxpIntent(

@@ -70,8 +70,8 @@ def _unambiguous(intent: Intent, task: Task, answer: Answer) -> bool:
 
 
 def counts_unshown(intent: Intent, answer: Answer) -> bool:
-    """Whether the answer can only be for the open task, which has one stage, so that it does not matter what the
-    person was shown (unless the request is revised).
+    """Whether the answer can only mean the open task: it has a single stage, and the request was not revised. Such an
+    answer counts even if nothing was recorded as shown.
     """
     task = intent.open
     return (

@@ -11,8 +11,8 @@ from signoff.core.plan.plan import DEFAULT_LEASE, Plan
 
 
 class Submit(msgspec.Struct, gc=False, frozen=True, kw_only=True):
-    """Create the intent ``id`` with a checked plan and start its first step. ``carried``: for a rerun, the decision
-    under which it starts at another step, valid until ``carried_until``.
+    """Create the intent ``id`` with a checked plan and start its first step. ``rerun``: for a rerun, the decision
+    under which it starts at another step, valid until ``rerun_until``.
     """
 
     id: str
@@ -28,8 +28,8 @@ class Submit(msgspec.Struct, gc=False, frozen=True, kw_only=True):
     scenario_id: str = ""
     retry_of: str = ""
     deadline_at: datetime | None = None
-    carried: RerunStarted | None = None
-    carried_until: datetime | None = None
+    rerun: RerunStarted | None = None
+    rerun_until: datetime | None = None
     traceparent: str = ""
 
 

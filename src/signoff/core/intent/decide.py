@@ -72,7 +72,7 @@ _STALE: Final = Conflict(
 def submit(tx: Transition, command: c.Submit) -> None:
     if command.deadline_at is not None and command.deadline_at <= tx.now:
         raise Invalid("deadline_passed", "deadline_at is in the past.", field="deadline_at")
-    if command.carried_until is not None and command.carried_until <= tx.now:
+    if command.rerun_until is not None and command.rerun_until <= tx.now:
         raise rerun.too_old()
     tx.create(
         command.id,
@@ -87,7 +87,7 @@ def submit(tx: Transition, command: c.Submit) -> None:
             correlation_id=command.correlation_id,
             scenario_id=command.scenario_id,
             retry_of=command.retry_of,
-            rerun_of=command.carried.source if command.carried else "",
+            rerun_of=command.rerun.source if command.rerun else "",
             deadline_at=command.deadline_at,
             delegates=_delegates(tx, command.plan),
             self_approval=_self_approval(tx, command.plan),
@@ -96,11 +96,11 @@ def submit(tx: Transition, command: c.Submit) -> None:
         ),
         command.plan,
     )
-    if command.carried is None:
+    if command.rerun is None:
         routing.start_step(tx, command.plan.entry or command.plan.steps[0].id)
     else:
-        tx.add(command.carried)
-        routing.start_step(tx, command.carried.start)
+        tx.add(command.rerun)
+        routing.start_step(tx, command.rerun.start)
 
 
 def _delegates(tx: Transition, plan: Plan) -> dict[str, tuple[str, ...]] | None:

@@ -82,7 +82,8 @@ QUIET: Final = kinds_with(KindTrait.QUIET)
 class Notification(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, kw_only=True):
     """One notification. ``to``: approver names (empty for the default approvers), or the agent for a push. ``ref``:
     the id by which that agent knows the delivery. ``stage`` and ``revision``: those of the task at that time.
-    ``title``: the question, written by Signoff or an admin. ``called``: the requester's title, if no admin wrote one.
+    ``title``: the question, written by Signoff or an admin. ``requesters_title``: the requester's
+    title, if no admin wrote one.
     ``voided``: the people whose answers are void. ``means``: the meaning of the outcome. ``fault``: the code of the
     failure. ``roundup``: whether it is sent in a roundup.
     """
@@ -102,7 +103,7 @@ class Notification(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, kw
     stage: int = 0
     revision: int = 1
     title: str = ""
-    called: str = ""
+    requesters_title: str = msgspec.field(default="", name="called")
     voided: tuple[str, ...] = ()
     text: str = ""
     outcome: str = ""
@@ -286,7 +287,7 @@ def _asked(kind: NotificationKind, intent: Intent) -> dict[str, Any]:
         "step_run": task.step_run,
         "step": step.id,
         "title": question_template(intent.plan, step, intent.type),
-        "called": "" if from_workflow(intent.plan) else spec.title,
+        "requesters_title": "" if from_workflow(intent.plan) else spec.title,
         "deadline_at": task.deadline_at,
         "stage": task.stage,
         "revision": task.revision,

@@ -157,7 +157,7 @@ def label(spec: TaskSpec, word: str) -> str:
 
 
 def later_stages_text(numbers: Sequence[int]) -> str:
-    """``Stage 2 asks``, ``Stages 2 and 4 ask``; many are counted after the first three."""
+    """``Stage 2 asks``, ``Stages 2 and 4 ask``; at most three are named, the rest counted."""
     if len(numbers) == 1:
         return f"Stage {numbers[0]} asks"
     named = [str(number) for number in numbers[:_MOST_STAGES]]

@@ -96,7 +96,7 @@ class StageSource(DocumentStruct, frozen=True, kw_only=True):
                 hint=f"For example: {_STAGE}.",
             )
         if fields.has("all") and fields.has("need"):
-            raise fields.invalid("need", "has no effect with all, which needs one person of each")
+            raise fields.invalid("need", "has no effect with all, which needs one person from each")
 
 
 def read_stages(fields: Fields, name: str) -> tuple[Stage, ...]:
@@ -227,7 +227,7 @@ class PolicySource(DocumentStruct, frozen=True, kw_only=True):
             # The meaning of a custom outcome is known and checked only when the policy is applied to its step.
             refuse_fallback(meaning_of(self.on_timeout.outcome), self.risk, fields.at("on_timeout"))
         if self.digest is not None and self.risk is not Risk.LOW:
-            problem = f"has no effect, because the risk is {self.risk.value} and only low-risk questions are collected"
+            problem = f"has no effect, because the risk is {self.risk.value} and only low-risk tasks go into a roundup"
             raise fields.invalid("digest", problem, hint="Write risk: low, or omit digest.")
         refuse_digest(fields, self.digest)
         if self.strength is Strength.STEP_UP:

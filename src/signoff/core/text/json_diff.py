@@ -351,7 +351,7 @@ def show(value: Any) -> str:
 
 
 def show_named(value: Any, named: _Named) -> str:
-    """A field's value as text. Amounts and counts have grouped digits, and an amount has its currency."""
+    """A field's value as text. Amounts and counts are written with grouped digits, amounts with their currency."""
     return number_text(named[0], value, named[1]) or show(value)
 
 

@@ -83,7 +83,7 @@ def flaw(value: object) -> tuple[str, str] | None:
 
 
 def _plain(value: Any, depth: int) -> bool:
-    """A fast check for whether a value is free of flaws. False only means that ``_flaw`` has to check."""
+    """Fast path: True if the value certainly has no flaw; otherwise ``_flaw`` decides."""
     kind = type(value)
     if kind is str:
         return bool(value.isascii())

@@ -15,9 +15,9 @@ from signoff.core.text.durations import format_duration
 from signoff.engine.clock import Clock
 from signoff.engine.commit.recent import RecentCommits
 from signoff.store.store import Store
-from signoff.store.tables.sweeps import RetentionRun
+from signoff.store.tables.retention import RetentionRun
 
-log = logging.getLogger("signoff.sweeper")
+log = logging.getLogger("signoff.retention")
 
 _AT_ONCE: Final = 1000
 _SLICE: Final = 50  # rows per transaction, because other writers wait for it
@@ -85,14 +85,14 @@ class RetentionLoop:
     async def _owed(self, now: datetime) -> timedelta:
         """How long the clock has to run steadily before anything is deleted."""
         steady = self._clock.steady()
-        kept = await self._store.sweeps.get()
-        before = kept.at if kept else await self._store.sweeps.newest() or now
+        kept = await self._store.retention.get()
+        before = kept.at if kept else await self._store.retention.newest() or now
         if before - now > _TOLERANCE:
             log.warning(
                 "The clock jumped back by %s: timers were moved accordingly.",
                 format_duration(before - now),
             )
-            await self._store.sweeps.set_back(now, before - now)
+            await self._store.retention.set_back(now, before - now)
         ran = timedelta(seconds=steady - self._last[1]) if self._last else _NONE
         jump = abs(now - self._last[0] - ran) if self._last else abs(now - before)
         self._last = now, steady
@@ -111,7 +111,7 @@ class RetentionLoop:
     async def _note(self, now: datetime, owed: timedelta, intents: int = 0, payloads: int = 0) -> None:
         at = now if intents or payloads else None
         if owed or at or self._noted is None or abs(now - self._noted) >= _NOTED:
-            await self._store.sweeps.note(RetentionRun(now, owed, intents, payloads, at))
+            await self._store.retention.note(RetentionRun(now, owed, intents, payloads, at))
             self._noted = now
 
 

@@ -65,8 +65,13 @@ class DeviceLogins:
         self._polls = Limit(1, INTERVAL - _TOLERANCE)
         self._unknown = FailedAttempts(60, 1200, within)
         self.limits = (
-            self._starts, self._starts_of_all, self._typed_by, self._typed_from, self._polls, *self._unknown.limits,
-        )  # fmt: skip
+            self._starts,
+            self._starts_of_all,
+            self._typed_by,
+            self._typed_from,
+            self._polls,
+            *self._unknown.limits,
+        )
 
     async def start(self, host: str, client: str, address: str) -> StartedLogin:
         """A terminal asks to sign in. ``host`` and ``client``: what it says about itself. Raises Invalid for a host

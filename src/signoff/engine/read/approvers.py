@@ -192,17 +192,17 @@ def _contacted(messages: Sequence[Message], now: datetime) -> tuple[str, bool]:
     lost = [label_of(one.channel) for one in latest[:-1] if one.state == FAILED]
     after = f", as {' and '.join(lost)} failed" if lost else ""
     if message.state == SENT:
-        return f"notified by {how}{after}", False
+        return f"notified via {how}{after}", False
     if message.state == FAILED:
         return f"could not be notified by {' or '.join(dict.fromkeys([*lost, how]))}", True
     if message.at > now:
-        return f"a message by {how} waits for their working hours", False
+        return f"a message via {how} waits for their working hours", False
     tried = (
         f", failed {'once' if message.attempts == 1 else f'{message.attempts} times'} so far"
         if message.error
         else ""
     )
-    return f"a message is being sent by {how}{tried}{after}", bool(message.error)
+    return f"a message is being sent via {how}{tried}{after}", bool(message.error)
 
 
 def soon(contacts: list[ExpectedContact]) -> tuple[list[ExpectedContact], int]:

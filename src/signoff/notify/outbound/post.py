@@ -52,14 +52,19 @@ class Poster:
         """Post JSON. Every response other than 2xx raises NotSent, a permanent one for 410 and refused addresses."""
         import httpcore2
 
+        no_response = (
+            TimeoutError,
+            httpcore2.TimeoutException,
+            httpcore2.NetworkError,
+            httpcore2.ProtocolError,
+            ssl.SSLError,
+        )
         where = self._checked(url)
         try:
             # The pool's own timeouts apply to each read, so a slow trickle of bytes would never exceed them.
             async with asyncio.timeout(self._timeout):
                 status, retry_after = await self._status(where, body, headers)
-        except (
-            TimeoutError, httpcore2.TimeoutException, httpcore2.NetworkError, httpcore2.ProtocolError, ssl.SSLError
-        ) as error:  # fmt: skip
+        except no_response as error:
             raise NotSent(f"no response from {where.host} ({type(error).__name__})") from error
         if not 200 <= status < 300:
             raise NotSent(f"{where.host} answered {status}", permanent=status == 410, retry_after=retry_after)

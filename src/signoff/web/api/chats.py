@@ -7,7 +7,7 @@ from signoff.core.errors import Malformed, NotFound, Unauthenticated
 from signoff.notify.registry import find_channel, label_of, link_text
 from signoff.web.http import json_intake
 from signoff.web.http.call import Call, Page
-from signoff.wire.system import SlackCodeResponse
+from signoff.wire.system import LinkCodeResponse
 
 _FORM = "application/x-www-form-urlencoded"
 
@@ -46,11 +46,11 @@ def _payload(call: Call, label: str) -> dict[str, Any]:
     return payload
 
 
-async def code(call: Call) -> SlackCodeResponse:
+async def code(call: Call) -> LinkCodeResponse:
     """POST /v1/me/{channel}/code"""
     name = call.params["channel"]
     chat = call.state.chats.get(name)
     if chat is None:
         raise NotFound("channel_not_set_up", f"No account can be linked in {label_of(name)[:64]!r} here.")
     made = await chat.code(call.actor)
-    return SlackCodeResponse(code=made.text, command=link_text(name, made.text), expires_at=made.expires_at)
+    return LinkCodeResponse(code=made.text, command=link_text(name, made.text), expires_at=made.expires_at)

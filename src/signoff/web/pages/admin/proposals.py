@@ -50,7 +50,7 @@ class Difference(msgspec.Struct, frozen=True):
     leaves: tuple[Leaf, ...]
 
 
-class Lacks(msgspec.Struct, frozen=True):
+class MissingSignIn(msgspec.Struct, frozen=True):
     """What is missing for a reader who signed in with a key. to: the address to which a sign-in link can be e-mailed,
     "" if there is none; sent: whether one has just been sent.
     """
@@ -98,13 +98,13 @@ async def _page(request: PageRequest, refusal: Refused | None = None) -> Page:
     )
 
 
-async def _lacks(request: PageRequest, directory: Snapshot) -> Lacks | None:
+async def _lacks(request: PageRequest, directory: Snapshot) -> MissingSignIn | None:
     """What the reader's sign-in lacks for confirming; None if it is sufficient."""
     reader, links = request.actor, request.state.sign_in_requests
     if reader.strength is not Strength.LINK:
         return None
     to = await links.reaches(reader.workspace, reader.id) if links is not None else ""
-    return Lacks(to, directory.people[reader.id].email, sent="mailed" in request.query)
+    return MissingSignIn(to, directory.people[reader.id].email, sent="mailed" in request.query)
 
 
 async def confirm(request: PageRequest) -> Page:

@@ -26,7 +26,7 @@ def check_origin(call: Call, cookies: Sequence[str], token: str) -> None:
         foreign = site != "same-origin"
     else:
         foreign = origin not in ("", "null") and urlsplit(origin).netloc.lower() not in _own_hosts(call)
-    # Only ASCII is compared in constant time.
+    # compare_digest raises TypeError for a str that is not ASCII.
     known = token.isascii() and any(hmac.compare_digest(form_token(cookie), token) for cookie in cookies)
     if foreign or not known:
         raise _foreign()

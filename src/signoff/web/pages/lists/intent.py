@@ -170,12 +170,12 @@ async def _may_rerun(request: PageRequest, seen: Seen) -> bool:
         return False
     try:
         may_rerun(request.actor, source)
-        carried = rerun_start(
+        rerun = rerun_start(
             source, await _facts(request, seen), source.payload_digest, request.state.clock.now()
         )
     except (Conflict, Forbidden, NotFound):
         return False
-    return carried.decided_at + VALID_FOR > request.state.clock.now()
+    return rerun.decided_at + VALID_FOR > request.state.clock.now()
 
 
 async def _last_error(request: PageRequest, seen: Seen) -> str:

@@ -146,6 +146,18 @@ def test_wait_ends_at_its_deadline_with_the_last_known_status() -> None:
     assert [q["wait_seconds"] for q in world.opened] == ["30", "10"]
 
 
+def test_own_timeout_is_not_reported_as_a_failed_stream(caplog: pytest.LogCaptureFixture) -> None:
+    world = Driving()
+    with pytest.raises(WaitTimeout) as caught:
+        world.run(
+            Follower(INTENT, 0, 1.5, world.retries).follow(),
+            OPENED, event(2, "WAITING"), 1.5, ConnectionFailed("no data in time", timed_out=True),
+        )  # fmt: skip
+    assert caught.value.__cause__ is None
+    assert "stream failed" not in str(caught.value)
+    assert caplog.text == ""
+
+
 def test_stream_with_many_events_cannot_extend_a_wait() -> None:
     world = Driving()
     with pytest.raises(WaitTimeout):

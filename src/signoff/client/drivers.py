@@ -455,4 +455,4 @@ def _failed(
         )
     elif unsent and settings.loopback:
         message += " Is it running? Start it with `signoff up`."
-    return ConnectionFailed(message, unsent=unsent)
+    return ConnectionFailed(message, unsent=unsent, timed_out=isinstance(error, httpx2.TimeoutException))

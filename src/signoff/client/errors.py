@@ -39,14 +39,16 @@ class NotConfigured(SignoffError):
 class ConnectionFailed(SignoffError):
     """The server did not respond.
 
-    unsent: True if the request certainly did not reach the server, so that any call may be retried.
+    unsent: True if the request certainly did not reach the server, so that any call may be retried. timed_out: True if
+    the time for it passed.
     """
 
     retryable = True
 
-    def __init__(self, message: str, *, unsent: bool = False) -> None:
+    def __init__(self, message: str, *, unsent: bool = False, timed_out: bool = False) -> None:
         super().__init__(message)
         self.unsent = unsent
+        self.timed_out = timed_out
 
 
 class WrongResponse(SignoffError):

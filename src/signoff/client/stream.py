@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from signoff.client import calls
-from signoff.client.errors import SignoffError, WaitTimeout, WrongResponse, may_pass, not_signoff, refusal
+from signoff.client.errors import (
+    ConnectionFailed,
+    SignoffError,
+    WaitTimeout,
+    WrongResponse,
+    may_pass,
+    not_signoff,
+    refusal,
+)
 from signoff.client.flow import (
     FIRST_PAUSE,
     Close,
@@ -109,7 +117,7 @@ class Follower:
             except SignoffError as failure:
                 if not may_pass(failure):
                     raise
-                over, pause = False, self._suffer(failure)
+                over, pause = False, 0.0 if self._ran_out(failure) else self._suffer(failure)
             yield Close()
             if not over and self._trouble is None and self.since == late:
                 over = yield from self._rest()
@@ -215,6 +223,10 @@ class Follower:
             return self._backoff.after(None)
         self._backoff.reset()
         return 0.0
+
+    def _ran_out(self, failure: SignoffError) -> bool:
+        """Whether only the caller's own timeout ended the connection."""
+        return isinstance(failure, ConnectionFailed) and failure.timed_out and self.end.left <= 0
 
     def _suffer(self, failure: SignoffError) -> float:
         if self._trouble is None:

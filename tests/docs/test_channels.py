@@ -13,7 +13,7 @@ from standardwebhooks.webhooks import Webhook
 
 from signoff.notify.apprise import parse_urls
 from signoff.notify.email import parse_smtp
-from signoff.notify.msteams import parse_bot as teams_bot
+from signoff.notify.msteams.channel import parse_bot as teams_bot
 from signoff.notify.slack.channel import parse_tokens
 from signoff.notify.telegram import parse_bot
 from signoff.web.api.routes import ENDPOINTS

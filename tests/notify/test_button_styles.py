@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from signoff.core.intent.notifications import NotificationKind
-from signoff.notify import msteams
+from signoff.notify.msteams.card import render_card as teams_card
 from signoff.notify.personal_message import MessageAnswer, PersonalMessage
 from signoff.notify.slack import card as slack
 
@@ -44,5 +44,5 @@ def styles(card: Any) -> list[str]:
 def test_approve_button_is_green_only_if_the_approval_is_not_grave(grave: bool) -> None:
     in_slack = msgspec.to_builtins(slack.render_card(message(grave)))
     assert styles(in_slack) == ["" if grave else "primary", "danger"]
-    in_teams = msgspec.to_builtins(msteams.render_card(message(grave)))
+    in_teams = msgspec.to_builtins(teams_card(message(grave)))
     assert styles(in_teams) == ["default" if grave else "positive", "destructive"]

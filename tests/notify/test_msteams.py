@@ -14,7 +14,7 @@ from signoff.core.intent import commands as c
 from signoff.core.plan.task_types import Risk
 from signoff.engine.clock import FixedClock
 from signoff.notify.channel import NotSent
-from signoff.notify.msteams import Teams, parse_bot
+from signoff.notify.msteams.channel import Teams, parse_bot
 from signoff.store.store import Store
 from tests.builders import ANN, OTTO
 from tests.notify.messaging_env import MessagingEnv, asked, email, messaging_env

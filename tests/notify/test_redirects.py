@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from signoff.notify.channel import NotSent
-from signoff.notify.msteams import Signers, Teams, parse_bot
+from signoff.notify.msteams.channel import Teams, parse_bot
+from signoff.notify.msteams.inbound import Signers
 from signoff.notify.slack.channel import Slack
 from signoff.notify.telegram import Telegram
 from tests.engine.http_sink import http_sink

@@ -5,8 +5,9 @@ address for them.
 from typing import Final
 
 from signoff.core.directory.personal_channels import PersonalChannels
-from signoff.notify import apprise, email, msteams, push, telegram, webhook
+from signoff.notify import apprise, email, push, telegram, webhook
 from signoff.notify.channel import NO_CHANNEL, AddressSource, ChannelDeclaration, ChannelKind
+from signoff.notify.msteams import declaration as msteams
 from signoff.notify.slack import declaration as slack
 
 CHANNELS: Final[list[ChannelDeclaration]] = [

@@ -1,0 +1,3 @@
+"""Microsoft Teams: ``channel`` sends messages, ``card`` renders them, ``inbound`` receives what people do, and
+``declaration`` tells the registry.
+"""

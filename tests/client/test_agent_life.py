@@ -133,6 +133,22 @@ def test_second_signal_stops_the_agent_at_once(agent: Agent, agent_env: AgentEnv
     assert agent_env.stub.seen("POST", "/v1/deliveries/d1/report") == []
 
 
+def test_signals_that_another_thread_receives_stop_the_agent(agent: Agent, agent_env: AgentEnv) -> None:
+    """The system delivers a signal to any thread that is ready for it."""
+    release = threading.Event()
+
+    @agent.on(TYPE)
+    def stubborn(intent: Delivery) -> None:
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)
+        release.wait(LIMIT)
+
+    agent_env.offer(held())
+    agent.run()
+    release.set()
+    assert agent_env.stub.seen("POST", "/v1/deliveries/d1/report") == []
+
+
 def test_agent_uses_the_given_client(stub: Stub, agent_env: AgentEnv) -> None:
     agent_env.offer(held(1))
     with Client(stub.url, KEY) as client:

@@ -22,20 +22,20 @@ from tests.engine.engine_env import PAYLOAD, EngineEnv, once
 DAY = timedelta(days=1)
 
 
-async def started(sweeper: RetentionLoop) -> RetentionLoop:
-    """A sweeper that has run once; it deletes only after its clock has run steadily for a while."""
-    assert await sweeper.once() == 60
-    return sweeper
+async def started(retention: RetentionLoop) -> RetentionLoop:
+    """A loop that has run once; it deletes only after its clock has run steadily for a while."""
+    assert await retention.once() == 60
+    return retention
 
 
 async def test_final_intents_are_deleted_after_their_retention_with_all_rows(env: EngineEnv) -> None:
-    sweeper = await started(RetentionLoop(env.store, env.recent, env.clock, 30 * DAY))
+    retention = await started(RetentionLoop(env.store, env.recent, env.clock, 30 * DAY))
     gone, kept, running = [await env.submit() for _ in range(3)]
     await env.do(gone.id, c.Cancel(), SERVICE)
     env.clock.move(2 * DAY)
     await env.do(kept.id, c.Cancel(), SERVICE)
     env.clock.move(29 * DAY)
-    assert await sweeper.once() == 60
+    assert await retention.once() == 60
     assert await env.store.intents.ids() == sorted([kept.id, running.id])
     for table in ("events", "submissions"):
         assert await env.store.read(f"select 1 from {table} where intent_id = :id", id=gone.id) == []
@@ -60,26 +60,26 @@ async def ended(env: EngineEnv, how: Status) -> str:
 
 @pytest.mark.parametrize("how", sorted(FINAL))
 async def test_intent_is_deleted_whatever_its_ending(env: EngineEnv, how: Status) -> None:
-    sweeper = await started(RetentionLoop(env.store, env.recent, env.clock, 30 * DAY))
+    retention = await started(RetentionLoop(env.store, env.recent, env.clock, 30 * DAY))
     gone = await ended(env, how)
     assert await env.store.read("select status from intents") == [(how.value,)]
     env.clock.move(30 * DAY)
-    await sweeper.once()
+    await retention.once()
     assert await env.store.intents.ids() == [gone], "not before its time"
     env.clock.move(timedelta(hours=1))
-    await sweeper.once()
+    await retention.once()
     assert await env.store.intents.ids() == []
 
 
 async def test_plan_is_deleted_a_day_after_its_last_intent(env: EngineEnv) -> None:
-    sweeper = await started(RetentionLoop(env.store, env.recent, env.clock, 30 * DAY))
+    retention = await started(RetentionLoop(env.store, env.recent, env.clock, 30 * DAY))
     gone = await env.submit()
     await env.do(gone.id, c.Cancel(), SERVICE)
     env.clock.move(31 * DAY)
-    await sweeper.once()
+    await retention.once()
     assert await env.store.read("select digest from plans") == [(gone.plan_digest,)]
     env.clock.move(DAY)
-    assert await sweeper.once() == 60
+    assert await retention.once() == 60
     assert await env.store.read("select digest from plans") == []
     again = await env.submit()
     assert again.plan_digest == gone.plan_digest
@@ -97,33 +97,33 @@ async def test_nothing_is_deleted_without_a_retention(env: EngineEnv) -> None:
 async def test_stored_response_is_deleted_when_its_retention_is_over(
     env: EngineEnv, clock: FixedClock
 ) -> None:
-    sweeper = await started(RetentionLoop(env.store, env.recent, env.clock, None))
+    retention = await started(RetentionLoop(env.store, env.recent, env.clock, None))
     old = await env.submit(once=once("old"))
     await env.do(old.id, c.Cancel(), SERVICE)
     clock.move(timedelta(hours=47))
     new = await env.submit(by=ANN, once=once("new"))
-    await sweeper.once()
+    await retention.once()
     assert len(await env.store.read("select 1 from replies")) == 2
     clock.move(timedelta(hours=1))
-    await sweeper.once()
+    await retention.once()
     assert [row[0] for row in await env.store.read("select key from replies")] == ["new"]
     clock.move(timedelta(hours=48))
-    await sweeper.once()
+    await retention.once()
     assert len(await env.store.read("select 1 from replies")) == 1, "its intent is open"
     await env.do(new.id, c.Cancel(), ANN)
     clock.move(timedelta(hours=48))
-    await sweeper.once()
+    await retention.once()
     assert await env.store.read("select 1 from replies") == []
 
 
 async def test_many_rows_are_deleted_in_bounded_sweeps(env: EngineEnv, clock: FixedClock) -> None:
-    sweeper = await started(RetentionLoop(env.store, env.recent, env.clock, None))
+    retention = await started(RetentionLoop(env.store, env.recent, env.clock, None))
     made = await asyncio.gather(*(env.submit(once=once(f"k{n}")) for n in range(1100)))
     await asyncio.gather(*(env.do(intent.id, c.Cancel(), SERVICE) for intent in made))
     clock.move(timedelta(hours=48))
-    assert await sweeper.once() == 0.1
+    assert await retention.once() == 0.1
     assert len(await env.store.read("select 1 from replies")) == 100
-    assert await sweeper.once() == 60
+    assert await retention.once() == 60
 
 
 # -- how far the clock may be believed
@@ -144,10 +144,10 @@ class Machine(FixedClock):
         self.move(by)
 
 
-async def minutes_of(sweeper: RetentionLoop, clock: Machine, count: int) -> None:
+async def minutes_of(retention: RetentionLoop, clock: Machine, count: int) -> None:
     for _ in range(count):
         clock.run(timedelta(minutes=1))
-        await sweeper.once()
+        await retention.once()
 
 
 @pytest.fixture
@@ -171,12 +171,12 @@ async def test_server_started_with_a_clock_months_ahead_deletes_nothing(
     await env.do(done.id, c.Cancel(), SERVICE)
     machine.move(91 * DAY)  # a start with a wrong clock
     for _ in range(3):  # and another one, and one after something was written by it
-        sweeper = RetentionLoop(env.store, env.recent, machine, 30 * DAY, DAY)
-        await sweeper.once()
-        await minutes_of(sweeper, machine, 100)
+        retention = RetentionLoop(env.store, env.recent, machine, 30 * DAY, DAY)
+        await retention.once()
+        await minutes_of(retention, machine, 100)
         await env.submit()
     machine.move(-91 * DAY)
-    await minutes_of(sweeper, machine, 30)
+    await minutes_of(retention, machine, 30)
     assert done.id in await env.store.intents.ids()
     assert len(await env.store.read("select 1 from replies")) == 1
     assert (await env.store.intents.get(done.id)).payload == PAYLOAD  # type: ignore[union-attr]
@@ -188,13 +188,13 @@ async def test_clock_jump_while_the_server_runs_deletes_nothing_soon(
     on_machine: EngineEnv, machine: Machine, jump: timedelta
 ) -> None:
     env = on_machine
-    sweeper = await started(RetentionLoop(env.store, env.recent, machine, timedelta(hours=1)))
-    await minutes_of(sweeper, machine, 15)
+    retention = await started(RetentionLoop(env.store, env.recent, machine, timedelta(hours=1)))
+    await minutes_of(retention, machine, 15)
     done = await env.submit()
     await env.do(done.id, c.Cancel(), SERVICE)
-    await minutes_of(sweeper, machine, 1)
+    await minutes_of(retention, machine, 1)
     machine.move(jump)
-    await minutes_of(sweeper, machine, 9)
+    await minutes_of(retention, machine, 9)
     assert await env.store.intents.ids() == [done.id]
 
 
@@ -205,8 +205,8 @@ async def test_steady_clock_deletes_what_is_due_and_counts_it(
     caplog.set_level("INFO")
     done = await env.submit()
     await env.do(done.id, c.Cancel(), SERVICE)
-    sweeper = await started(RetentionLoop(env.store, env.recent, machine, timedelta(hours=1)))
-    await minutes_of(sweeper, machine, 62)
+    retention = await started(RetentionLoop(env.store, env.recent, machine, timedelta(hours=1)))
+    await minutes_of(retention, machine, 62)
     assert await env.store.intents.ids() == []
     assert "retention: deleted 1 final intents" in caplog.text
     swept = await env.store.retention.get()
@@ -300,12 +300,12 @@ async def test_clock_that_was_ahead_leaves_no_step_backing_off(
 
 
 async def test_payloads_are_deleted_before_their_decisions(env: EngineEnv) -> None:
-    sweeper = await started(RetentionLoop(env.store, env.recent, env.clock, 90 * DAY, 7 * DAY))
+    retention = await started(RetentionLoop(env.store, env.recent, env.clock, 90 * DAY, 7 * DAY))
     done, open_ = await env.submit(by=RITA), await env.submit()
     await env.do(done.id, c.Report(result={"passed": True}))
     await env.do(done.id, c.Answer("approved", comment="fine"), ANN)
     env.clock.move(8 * DAY)
-    await sweeper.once()
+    await retention.once()
     gone, kept = await env.store.intents.get(done.id), await env.store.intents.get(open_.id)
     assert gone is not None
     assert kept is not None
@@ -314,12 +314,12 @@ async def test_payloads_are_deleted_before_their_decisions(env: EngineEnv) -> No
     assert len(await env.happened(done.id)) > 4
     assert await env.findings() == []
     env.clock.move(83 * DAY)
-    await sweeper.once()
+    await retention.once()
     assert await env.store.intents.ids() == [open_.id]
 
 
 async def test_intent_with_unsent_messages_is_not_deleted(env: EngineEnv) -> None:
-    sweeper = await started(RetentionLoop(env.store, env.recent, env.clock, DAY))
+    retention = await started(RetentionLoop(env.store, env.recent, env.clock, DAY))
     done = await env.submit()
     await env.do(done.id, c.Cancel(), SERVICE)
     out = OutboxRow(
@@ -327,9 +327,9 @@ async def test_intent_with_unsent_messages_is_not_deleted(env: EngineEnv) -> Non
     )
     await env.store.write((PUT_OUTGOING, dict(zip(OUTBOX.columns, outgoing_row(out), strict=True))))
     env.clock.move(2 * DAY)
-    await sweeper.once()
+    await retention.once()
     assert await env.store.intents.ids() == [done.id]
     await env.store.outbox.done([out])
     env.clock.move(DAY)
-    await sweeper.once()
+    await retention.once()
     assert await env.store.intents.ids() == []

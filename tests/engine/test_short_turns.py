@@ -68,13 +68,13 @@ async def test_many_due_timers_are_processed_in_bounded_turns(env: EngineEnv, si
 async def test_many_expired_rows_are_deleted_in_bounded_turns(
     env: EngineEnv, sizes: list[int], payloads: timedelta | None
 ) -> None:
-    sweeper = RetentionLoop(env.store, env.recent, env.clock, None if payloads else DAY, payloads)
-    await sweeper.once()
+    retention = RetentionLoop(env.store, env.recent, env.clock, None if payloads else DAY, payloads)
+    await retention.once()
     intents = await asyncio.gather(*(env.submit() for _ in range(MANY)))
     await asyncio.gather(*(env.do(intent.id, c.Cancel(), SERVICE) for intent in intents))
     env.clock.move(2 * DAY)
     sizes.clear()
-    await sweeper.once()
+    await retention.once()
     [[left]] = await env.store.read("select count(*) from submissions where length(payload) > 0")
     assert left == 0
     assert max(sizes) <= MOST

@@ -72,11 +72,11 @@ async def test_server_with_a_wrong_clock_uses_the_databases_time(wrong: EngineEn
 async def test_server_with_a_wrong_clock_deletes_nothing(wrong: EngineEnv) -> None:
     done = await wrong.submit(once=once("k"))
     await wrong.do(done.id, c.Cancel(), SERVICE)
-    sweeper = RetentionLoop(wrong.store, wrong.recent, wrong.clock, timedelta(hours=1), timedelta(hours=1))
+    retention = RetentionLoop(wrong.store, wrong.recent, wrong.clock, timedelta(hours=1), timedelta(hours=1))
     for _ in range(3):
-        await sweeper.once()
+        await retention.once()
     await wrong.store.write(("update sweeps set owed = 0", {}))  # even were it believed
-    await sweeper.once()
+    await retention.once()
     assert await wrong.store.intents.ids() == [done.id]
     assert len(await wrong.store.read("select 1 from replies")) == 1
 

@@ -87,7 +87,7 @@ async def test_server_continues_while_columns_are_added(own_url: str) -> None:
                 f"/v1/intents/{intent}/audit",
             ):
                 assert (await web.get(path, "oscar")).status == 200, path
-            await web.env.loops["sweeper"]._once()
+            await web.env.loops["retention"]._once()
     finally:
         await store.close()
 

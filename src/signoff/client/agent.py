@@ -197,14 +197,23 @@ def _signals(stop: Callable[[], None], outer: Dispositions) -> Iterator[None]:
         if os.getpid() == agents_pid:
             stop()
             return
+        signal.set_wakeup_fd(-1)  # the agent's
         _put(outer)
         os.kill(os.getpid(), number)
 
+    loop = asyncio.get_running_loop()
     for number in _SIGNALS:
+        # The system may deliver a signal to any thread. This lets it wake the event loop, and with it the thread that
+        # runs ``signalled``. Windows' event loop wakes by itself.
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(number, lambda: None)
         signal.signal(number, signalled)
     try:
         yield
     finally:
+        for number in _SIGNALS:
+            with contextlib.suppress(NotImplementedError):
+                loop.remove_signal_handler(number)
         _put(before)
 
 

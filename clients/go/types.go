@@ -533,6 +533,7 @@ type Proposal struct {
 	Why         []string  `json:"why"`
 	EndedBy     *Actor    `json:"ended_by,omitempty"`
 	EndedAt     time.Time `json:"ended_at,omitempty"`
+	Warnings    []string  `json:"warnings,omitempty"`
 }
 
 // Provisioned is an agent of a bundle, and whether this apply created it.

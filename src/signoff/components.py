@@ -123,13 +123,15 @@ class Components:
         self.feed.watch(self.keys.notified, "directory")
         self.accounts = Accounts(store, self.directory, self.keys, clock, config.allow_private_callbacks)
         self.kill_switch = KillSwitch(self.accounts, self.engine, store)
-        self.manifests = ManifestApplier(store, self.directory, clock, self.accounts)
+        self.understaffed_checks = UnderstaffedChecks(self.engine, store, self.directory)
+        self.manifests = ManifestApplier(
+            store, self.directory, clock, self.accounts, self.understaffed_checks
+        )
         self.proposals = Proposals(store, self.directory, clock, self.manifests)
         self.sessions = Sessions(store, self.directory, self.keys, clock, config.session_lifetime)
         self.device_logins = DeviceLogins(store, self.keys, clock)
         self._connect_delivery()
         self.timekeeper = Timekeeper(self.engine, store, self.metrics)
-        self.understaffed_checks = UnderstaffedChecks(self.engine, store, self.directory)
         self.workers = Workers(store)
         self.retention = RetentionLoop(store, self.recent, clock, config.retention, config.retention_payloads)
         self.loops = self._make_loops(leads)

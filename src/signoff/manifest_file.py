@@ -16,7 +16,6 @@ from signoff.core.errors import Conflict, Invalid, Refused
 from signoff.core.formats.manifest import Manifest, compile_manifest
 from signoff.documents.lines import line_of
 from signoff.documents.reading import is_yaml, parse, read_text
-from signoff.engine.admin.manifest_diff import UNCHANGED
 from signoff.notify.registry import personal_channels
 from signoff.server import Server
 
@@ -72,8 +71,8 @@ async def apply_manifest(server: Server, file: ManifestFile) -> int:
     actor = replace(system(spaces[0].id), via="file")
     for turn in range(_TRIES):
         try:
-            planned = await server.manifests.apply(actor, file.manifest)
-            return sum(one.action != UNCHANGED for one in planned)
+            applied = await server.manifests.apply(actor, file.manifest)
+            return len(applied.changed)
         except Conflict:
             server.directory.changed(spaces[0].id)
             if turn == _TRIES - 1:

@@ -29,7 +29,7 @@ def workflow(*steps: dict[str, Any], name: str = "change", intent_type: str = CH
 
 async def apply(env: EngineEnv, source: dict[str, Any], **options: Any) -> Any:
     manifest = Manifest(workflows=(WorkflowSpec(compile_workflow(source), source),))
-    [planned] = await env.manifests.apply(options.pop("by", ROOT), manifest, **options)
+    [planned] = (await env.manifests.apply(options.pop("by", ROOT), manifest, **options)).planned
     return planned
 
 
@@ -221,7 +221,10 @@ async def test_step_reached_only_by_a_policys_fallback_is_reachable(env: EngineE
     gate = {"id": "approve", "human": {"policy": "quiet"}, "on_success": "end"}
     clean = {"id": "clean", "agent": "cleaner"}
     manifest = compile_manifest({"policies": {"quiet": policy}, "workflows": [workflow(gate, clean)]})
-    assert [planned.action for planned in await env.manifests.apply(ROOT, manifest)] == ["create", "create"]
+    assert [planned.action for planned in (await env.manifests.apply(ROOT, manifest)).planned] == [
+        "create",
+        "create",
+    ]
 
 
 async def test_hint_about_a_cycle_names_a_route(env: EngineEnv) -> None:

@@ -348,3 +348,19 @@ async def test_key_cannot_enable_self_approval(web: WebEnv) -> None:
     opened = {"workspace": {"self_approval": True}}
     for who in ("oscar", "sam"):
         assert (await web.post("/v1/apply", opened, who)).code == "stronger_sign_in_required"
+
+
+async def test_proposal_names_the_open_tasks_that_it_would_leave_understaffed(web: WebEnv) -> None:
+    await applied(web, PROTECTED)
+    task_id = await gate(web)
+    alone = {"teams": {"sre": {"members": ["rita@acme.example"]}}}
+    answer = await applied(web, alone, "otto")
+    [warning] = answer["warnings"]
+    assert task_id in warning
+    path = f"/v1/proposals/{answer['proposal']['id']}"
+    assert (await web.get(path, "oscar"))["proposal"]["warnings"] == [warning]
+    page = await (await reader(web, "oscar")).get(f"/proposals/{answer['proposal']['id']}")
+    assert "Open tasks that it leaves with too few people" in page.text
+    assert task_id in page.text
+    assert (await confirmed(web, answer["proposal"]["id"])).status == 303
+    assert "warnings" not in (await web.get(path, "oscar"))["proposal"]

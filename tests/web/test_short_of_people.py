@@ -3,6 +3,8 @@
 from typing import Any
 
 from signoff.core.directory.actors import ActorKind
+from signoff.core.formats.manifest import compile_manifest
+from signoff.engine.admin.manifest_diff import ManifestDiff
 from signoff.engine.commit.understaffed_checks import UnderstaffedChecks
 from tests.web.web_env import HOME, WebEnv
 
@@ -61,6 +63,22 @@ async def test_departure_of_the_last_approver_is_reported_and_ends_the_task(web:
     happened = await web.env.happened(intent_id)
     assert happened[-3:] == ["Understaffed", "Decided", "Failed"]
     assert await web.env.findings() == []
+
+
+async def test_departure_is_reported_even_if_another_server_ends_the_task_first(web: WebEnv) -> None:
+    intent_id = await gate(web, "one")
+
+    async def save(draft: ManifestDiff) -> ManifestDiff:
+        await web.env.manifests.save(draft)
+        await settled(web)
+        return draft
+
+    gil_leaves = compile_manifest({"people": {"gil@acme.example": {"active": False}}})
+    [warning] = (
+        await web.env.manifests.with_current_state(await web.actor("oscar"), gil_leaves, save)
+    ).warnings
+    assert intent_id[:-4] in warning
+    assert (await web.get(f"/v1/intents/{intent_id}"))["intent"]["ending"] == "undeliverable"
 
 
 async def test_departure_of_one_of_two_needed_approvers_is_reported(web: WebEnv) -> None:

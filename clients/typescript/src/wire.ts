@@ -1959,6 +1959,8 @@ export interface ProposalOut {
   readonly ended_by?: ActorOut;
   /** When that was. */
   readonly ended_at?: string;
+  /** The open tasks that confirming it would leave with too few people, as text; while it waits, in the response about this proposal alone. */
+  readonly warnings?: readonly string[];
 }
 
 /** One proposed change. */

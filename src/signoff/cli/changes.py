@@ -7,6 +7,7 @@ import click
 
 from signoff.cli.apply import changed_lines, moment_text, with_addresses
 from signoff.cli.commands import ChangingCommand, RemoteCommand
+from signoff.cli.directory_lines import warned
 from signoff.cli.failures import CommandFailed, ExitCode
 from signoff.cli.lazy_group import SuggestingGroup
 from signoff.cli.output import Column, block, column, time_column
@@ -92,7 +93,7 @@ def _lines(proposal: Mapping[str, Any]) -> list[str]:
         lines += block("ended by", f"{_name(proposal, 'ended_by')}, {moment_text(proposal.get('ended_at'))}")
     lines += block("expires", moment_text(proposal.get("expires_at")))
     lines += [line for why in proposal.get("why") or ("",) for line in block("relaxes", why)]
-    return lines + changed_lines(proposal)
+    return lines + changed_lines(proposal) + warned(proposal)
 
 
 def _name(of: Any, field: str) -> str:

@@ -45,6 +45,16 @@ class ProposalOut(Struct, kw_only=True):
     ]
     ended_by: Annotated[OrNone[ActorOut], about("Who confirmed or refused it.")] = ABSENT
     ended_at: Annotated[OrNone[datetime], time("When that was.")] = ABSENT
+    warnings: Annotated[
+        OrNone[tuple[str, ...]],
+        about(
+            "The open tasks that confirming it would leave with too few people, as text; while it waits, in the "
+            "response about this proposal alone.",
+            [
+                "Task 01998a3c (Deploy?): stage 1 needs 2, 1 eligible left. It escalates now; an admin can reassign it."
+            ],
+        ),
+    ] = ABSENT
 
 
 class ProposalResponse(Ok, kw_only=True):

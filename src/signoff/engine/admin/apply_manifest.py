@@ -34,7 +34,6 @@ from signoff.core.text import json_value
 from signoff.engine.admin.accounts import Accounts
 from signoff.engine.admin.manifest_diff import (
     ManifestDiff,
-    PlannedChange,
     needs_second_admin,
     shown_flow,
 )
@@ -48,6 +47,7 @@ from signoff.engine.admin.manifest_people import (
 from signoff.engine.admin.manifest_policies import plan_policy, refuse_new_faults
 from signoff.engine.admin.removals import remove
 from signoff.engine.clock import Clock
+from signoff.engine.commit.understaffed_checks import UnderstaffedChecks
 from signoff.engine.directory.change_log import retry_on_conflict
 from signoff.engine.directory.eligible_people import (
     Fault,
@@ -77,11 +77,19 @@ class ManifestApplier:
 
     on_moved: Callable[[AddressChange], None] | None = None
 
-    def __init__(self, store: Store, directory: DirectoryCache, clock: Clock, accounts: Accounts) -> None:
+    def __init__(
+        self,
+        store: Store,
+        directory: DirectoryCache,
+        clock: Clock,
+        accounts: Accounts,
+        understaffed_checks: UnderstaffedChecks,
+    ) -> None:
         self._store = store
         self._accounts = accounts
         self._directory = directory
         self._clock = clock
+        self._understaffed_checks = understaffed_checks
 
     async def apply(
         self,
@@ -89,13 +97,13 @@ class ManifestApplier:
         manifest: Manifest,
         dry_run: bool = False,
         check: Callable[[Snapshot], None] | None = None,
-    ) -> list[PlannedChange]:
-        """Return the changes in order, and apply them unless ``dry_run``. Raises Refused without changing anything,
+    ) -> ManifestDiff:
+        """Return the changes, and apply them unless ``dry_run``. Raises Refused without changing anything,
         including if the workspace is protected and the manifest relaxes the rules on who decides (``Proposals`` handles
         that case). ``check``: raises Refused if the current state is not the one that the author saw.
         """
 
-        async def use(draft: ManifestDiff) -> list[PlannedChange]:
+        async def use(draft: ManifestDiff) -> ManifestDiff:
             if check is not None:
                 check(draft.before)
             if draft.relaxations():
@@ -106,12 +114,12 @@ class ManifestApplier:
                 )
             if not dry_run:
                 await self.save(draft)
-            return draft.planned
+            return draft
 
-        planned = await self.with_current_state(actor, manifest, use)
+        draft = await self.with_current_state(actor, manifest, use)
         if not dry_run:
             await self.register_agents(actor, manifest)
-        return planned
+        return draft
 
     async def add_person(
         self, actor: Actor, email: str, name: str, roles: tuple[str, ...]
@@ -153,9 +161,18 @@ class ManifestApplier:
             if first is not None and first.base_state != draft.base_state:
                 raise ConcurrentChange(committed=True)
             first = first or draft
+            draft.warnings = await self.understaffed(draft)
             return await use(draft)
 
         return await retry_on_conflict(attempt, lambda: self.forget(actor))
+
+    async def understaffed(self, draft: ManifestDiff) -> tuple[str, ...]:
+        """Warnings about the open tasks that the changes leave understaffed. Read before they are applied: afterwards,
+        any server may already have moved these tasks on.
+        """
+        return await self._understaffed_checks.warnings(
+            draft.before.workspace.id, draft.before.membership, draft.directory.membership
+        )
 
     def forget(self, actor: Actor) -> None:
         """Drop the cached state of the actor's workspace; the next access reads it again."""

@@ -54,7 +54,7 @@ def _mailboxes(person: Person) -> set[str]:
 class ManifestDiff:
     """The workspace as the entries read so far would leave it; nothing is written yet. ``removed``: the former
     values of the teams and policies that it adds again after their removal, by kind and name. ``agents``: the addresses
-    of the agents that it registers.
+    of the agents that it registers. ``warnings``: the open tasks that it leaves understaffed.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class ManifestDiff:
         self.entries: list[msgspec.Struct] = []
         self.plans: list[Plan] = []
         self.agents: list[str] = []
+        self.warnings: tuple[str, ...] = ()
         self._people: dict[str, Person] | None = None
         self._by_mailbox: dict[str, dict[str, Person]] | None = None
 

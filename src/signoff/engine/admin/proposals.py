@@ -159,6 +159,16 @@ class Proposals:
         row, end = found
         return Proposal(row, shown_in(row), state_of(row, end, self._clock.now()), end)
 
+    async def understaffed(self, proposal: Proposal) -> tuple[str, ...]:
+        """Warnings about the open tasks that confirming it would leave understaffed."""
+        if proposal.state != WAITING:
+            return ()
+        try:
+            draft = await self._drafted(proposal)
+        except Refused:  # it can no longer be confirmed
+            return ()
+        return await self._manifests.understaffed(draft)
+
     async def stale(self, proposal: Proposal) -> str:
         """Why the proposal can no longer be confirmed; "" while it can."""
         try:

@@ -135,8 +135,8 @@ class UnderstaffedChecks:
         return found, False
 
     async def warnings(self, workspace: str, before: Membership, after: Membership) -> tuple[str, ...]:
-        """Warnings for the author of a directory change, about the open tasks that it leaves understaffed."""
-        if not removes_eligibility(before, after):
+        """Warnings for the author of a directory change, about the open tasks that it would leave understaffed."""
+        if before is after or not removes_eligibility(before, after):
             return ()
         found, whole = await self.short(workspace, after)
         texts = tuple(one.text for one in found[:20])

@@ -7,7 +7,7 @@ from signoff.core.directory.authorization import Action, authorize
 from signoff.core.errors import Invalid
 from signoff.core.formats.manifest import compile_manifest
 from signoff.engine.admin.apply_manifest import authorize_document
-from signoff.engine.admin.proposals import Proposal
+from signoff.engine.admin.proposals import WAITING, Proposal
 from signoff.engine.admin.self_approval import self_approval_warnings
 from signoff.engine.directory.change_log import subject_of
 from signoff.engine.planning.planner import plan_warnings
@@ -36,10 +36,7 @@ async def apply(call: Call) -> wire.manifests.ManifestResponse:
         if dry_run
         else await directory_of(call)
     )
-    warnings = await call.state.understaffed_checks.warnings(
-        call.actor.workspace, before.membership, after.membership
-    )
-    warnings = (*warnings, *self_approval_warnings(before, after))
+    warnings = (*draft.warnings, *self_approval_warnings(before, after))
     for spec in manifest.workflows:
         absent = await call.state.workers.absent(spec.template.plan, after, call.state.clock.now())
         warnings = (*warnings, *absent, *plan_warnings(spec.template.plan, after))
@@ -65,7 +62,11 @@ async def proposals(call: Call) -> wire.manifests.ProposalList:
 
 async def proposal(call: Call) -> wire.manifests.ProposalResponse:
     """GET /v1/proposals/{proposal_id}"""
-    return await _shown(call, await call.state.proposals.get(call.actor, call.params["proposal_id"]))
+    found = await call.state.proposals.get(call.actor, call.params["proposal_id"])
+    answer = await _shown(call, found)
+    if found.state == WAITING:
+        answer.proposal.warnings = await call.state.proposals.understaffed(found)
+    return answer
 
 
 async def confirm(call: Call) -> wire.manifests.ProposalResponse:

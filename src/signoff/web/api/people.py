@@ -75,15 +75,11 @@ async def change_person(call: Call) -> wire.people.PersonResponse:
 async def _put_person(call: Call, who: str, fields: dict[str, Any]) -> wire.people.PersonResponse:
     spec = read_person(who, document(fields), personal_channels())
     before = await directory_of(call)
-    await call.state.manifests.apply(call.actor, Manifest(people=(spec,)))
+    applied = await call.state.manifests.apply(call.actor, Manifest(people=(spec,)))
     directory = await directory_of(call)
     found = _person_named(directory, who)
-    warnings = await call.state.understaffed_checks.warnings(
-        call.actor.workspace, before.membership, directory.membership
-    )
-    return wire.people.PersonResponse(
-        person=_out(call, found, directory), warnings=(*warnings, *self_approval_warnings(before, directory))
-    )
+    warnings = (*applied.warnings, *self_approval_warnings(before, directory))
+    return wire.people.PersonResponse(person=_out(call, found, directory), warnings=warnings)
 
 
 async def waiting(call: Call) -> wire.people.PersonWaiting:

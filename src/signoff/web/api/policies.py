@@ -35,7 +35,7 @@ async def put_policy(call: Call) -> wire.policies.PolicyResponse:
     """POST /v1/policies"""
     request = bodies.ours(wire.policies.PutPolicy, call.body)
     spec = read_named_policy(request.name, document(request.policy).moved("policy"))
-    [planned] = await call.state.manifests.apply(call.actor, Manifest(policies=(spec,)))
+    [planned] = (await call.state.manifests.apply(call.actor, Manifest(policies=(spec,)))).planned
     directory = await directory_of(call)
     return wire.policies.PolicyResponse(
         policy=p.policy_out(directory.policies[request.name], directory), changed=planned.action != UNCHANGED

@@ -38,11 +38,7 @@ async def put_team(call: Call) -> wire.teams.TeamResponse:
     """PUT /v1/teams/{name}"""
     request = bodies.ours(wire.teams.PutTeam, call.body)
     spec = read_team(call.params["name"], document(bodies.given(request)), personal_channels())
-    before = await directory_of(call)
-    await call.state.manifests.apply(call.actor, Manifest(teams=(spec,)))
-    after = await directory_of(call)
+    applied = await call.state.manifests.apply(call.actor, Manifest(teams=(spec,)))
     answer = await team(call)
-    answer.warnings = await call.state.understaffed_checks.warnings(
-        call.actor.workspace, before.membership, after.membership
-    )
+    answer.warnings = applied.warnings
     return answer

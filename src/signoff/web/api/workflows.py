@@ -25,7 +25,7 @@ async def apply(call: Call) -> AppliedOut:
     dry_run = call.flag("dry_run")
     manifest = Manifest(workflows=(WorkflowSpec(template, source),))
     agents = list(unregistered_agents(await directory_of(call), manifest))
-    [planned] = await call.state.manifests.apply(call.actor, manifest, dry_run)
+    [planned] = (await call.state.manifests.apply(call.actor, manifest, dry_run)).planned
     if not isinstance(planned.entry, NamedWorkflow):
         raise TypeError("a workflow was not added")
     directory = await directory_of(call)

@@ -94,6 +94,7 @@ async def _page(request: PageRequest, refusal: Refused | None = None) -> Page:
         changes=[_difference(shown, directory) for shown in found.changes],
         via=found.row.via,
         may_end=request.actor_runs and row.state == WAITING,
+        warnings=await request.state.proposals.understaffed(found),
         lacks=await _lacks(request, directory),
     )
 

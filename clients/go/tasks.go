@@ -105,7 +105,7 @@ func (t *Tasks) Messages(ctx context.Context, taskID string) ([]Message, error) 
 	return fetchList[Message](ctx, t.client, "messages", nil, "/v1/tasks/%s/messages", taskID)
 }
 
-// AnswerMany answers up to 100 similar low-risk tasks at once: those with the same BulkForm. Each is recorded
+// AnswerMany answers up to 500 similar low-risk tasks at once: those with the same BulkForm. Each is recorded
 // separately, for the stage, revision and digest that it showed; Results has the result for each. The comment may be
 // empty.
 func (t *Tasks) AnswerMany(ctx context.Context, tasks []Task, outcome, comment string) (*BulkResponse, error) {

@@ -3,6 +3,7 @@
 from typing import Any
 
 from signoff.cli.failures import ExitCode
+from signoff.wire.tasks import MOST_TASKS
 from tests.cli.conftest import Run
 from tests.client.stub import Answer, Stub, refused
 
@@ -62,14 +63,14 @@ def test_bulk_answer_without_a_terminal_requires_the_yes_option(run: Run, stub: 
     assert stub.seen("POST", "/v1/tasks/answers") == []
 
 
-def test_all_matching_tasks_are_answered_in_batches_of_a_hundred(run: Run, stub: Stub) -> None:
-    tasks = [task(number) for number in range(1, 131)]
-    stub.on("GET", "/v1/tasks", Answer({"ok": True, "tasks": [*tasks, task(131, "")]}))
+def test_all_matching_tasks_are_answered_in_as_few_requests_as_possible(run: Run, stub: Stub) -> None:
+    tasks = [task(number) for number in range(1, MOST_TASKS + 31)]
+    stub.on("GET", "/v1/tasks", Answer({"ok": True, "tasks": [*tasks, task(MOST_TASKS + 31, "")]}))
     stub.on("POST", "/v1/tasks/answers", done(result(1)), done(result(2)))
     ended = run("tasks", "approve", "--all", "--search", "refund", "--limit", "1000", "--yes")
     assert ended.exit_code == 0, ended.output
-    assert [len(sent.body["tasks"]) for sent in stub.seen("POST", "/v1/tasks/answers")] == [100, 30]
-    assert "1 of 131 tasks left out" in ended.stderr
+    assert [len(sent.body["tasks"]) for sent in stub.seen("POST", "/v1/tasks/answers")] == [MOST_TASKS, 30]
+    assert f"1 of {MOST_TASKS + 31} tasks left out" in ended.stderr
     assert stub.seen("GET", "/v1/tasks")[0].query["q"] == "refund"
 
 

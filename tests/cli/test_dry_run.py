@@ -13,6 +13,7 @@ from signoff.cli.commands import ChangingCommand, RemoteCommand
 from signoff.cli.failures import ExitCode
 from signoff.cli.main import main
 from signoff.cli.session import Remote
+from signoff.wire.tasks import MOST_TASKS
 from tests.cli.conftest import Run
 from tests.cli.shell import Shell
 from tests.cli.shell import live as live
@@ -152,11 +153,14 @@ def test_dry_run_masks_secrets(run: Run, stub: Stub) -> None:
 
 
 def test_dry_run_prints_each_of_several_requests(run: Run, stub: Stub) -> None:
-    many = [OPEN | {"task_id": f"0198c0de-0000-7000-8000-{n:012}", "bulk_form": "x"} for n in range(150)]
+    many = [
+        OPEN | {"task_id": f"0198c0de-0000-7000-8000-{n:012}", "bulk_form": "x"}
+        for n in range(MOST_TASKS + 50)
+    ]
     stub.on("GET", "/v1/tasks", Answer({"ok": True, "tasks": many}))
-    done = run("tasks", "approve", "--all", "--limit", "150", "--dry-run", "-o", "jsonl")
+    done = run("tasks", "approve", "--all", "--limit", "1000", "--dry-run", "-o", "jsonl")
     bodies = [json.loads(line)["body"] for line in done.stdout.splitlines()]
-    assert [len(body["tasks"]) for body in bodies] == [100, 50]
+    assert [len(body["tasks"]) for body in bodies] == [MOST_TASKS, 50]
     assert sent(stub) == []
 
 

@@ -7,6 +7,7 @@ import pytest
 from signoff.core.errors import Invalid
 from signoff.core.intent.bulk_answers import MOST
 from signoff.engine.bulk_answers import BulkTarget, refuse_repeated
+from signoff.wire.tasks import MOST_TASKS
 from tests.web.web_env import Answer, WebEnv
 
 TYPE = "intent.refund.v1"
@@ -194,7 +195,7 @@ async def test_bulk_answer_is_bounded_and_names_each_task_once(web: WebEnv) -> N
     [task] = await ask(web, 1)
     twice = await decide(web, [task, {**task, "task_id": task["intent_id"]}])
     assert (twice.status, twice.code, twice["error"]["field"]) == (422, "duplicate_task", "tasks[1]")
-    many = await decide(web, [task] * 101)
+    many = await decide(web, [task] * (MOST + 1))
     assert (many.status, many["error"]["field"]) == (422, "tasks")
     assert (await decide(web, [])).status == 422
     unknown = await decide(web, [{**task, "task_id": "nonsense"}])
@@ -213,20 +214,34 @@ def test_page_sends_no_more_tasks_at_once_than_the_api_accepts() -> None:
     assert refused.value.code == "too_many_tasks"
 
 
-async def test_three_hundred_equal_requests_are_decided_in_three_actions(web: WebEnv) -> None:
-    """Three people are asked and one decides: three actions, three hundred records."""
-    await workflow(web, approve=[{"any": [f"{name}@acme.example" for name in ("ann", "otto", "emma")]}])
-    for number in range(300):
+async def test_largest_bulk_answer_is_decided_in_one_action(web: WebEnv) -> None:
+    await workflow(web)
+    for number in range(MOST):
         await web.send(intent_type=TYPE, payload={"customer": f"c{number}", "amount": number})
-    decided = []
-    for _ in range(3):
-        page = (await web.get("/v1/tasks?mine=true&limit=100", "ann"))["tasks"]
-        done = await decide(web, page)
-        assert (done["recorded"], done["decided"]) == (100, 100)
-        decided += [one["task_id"] for one in done["results"]]
-    assert len(set(decided)) == 300
+    tasks: list[dict[str, Any]] = []
+    cursor = ""
+    while len(tasks) < MOST:
+        page = await web.get(f"/v1/tasks?mine=true&limit=200{cursor}", "ann")
+        tasks += page["tasks"]
+        cursor = f"&cursor={page.json.get('next_cursor')}"
+    done = await decide(web, tasks)
+    assert (done["recorded"], done["decided"]) == (MOST, MOST)
+    assert len({one["task_id"] for one in done["results"]}) == MOST
     assert (await web.get("/v1/tasks?mine=true", "ann"))["tasks"] == []
-    for task_id in decided:
-        rows = await web.env.store.intents.history(task_id[:-4] + "0000")
+    for task in tasks:
+        rows = await web.env.store.intents.history(task["intent_id"])
         assert sum(b'"type":"answered"' in row.body for row in rows) == 1
     assert await web.env.findings() == []
+
+
+async def test_tasks_beyond_the_first_part_are_compared_with_the_first_task(web: WebEnv) -> None:
+    await workflow(web)
+    tasks = await ask(web, 101)
+    [other] = await ask(web, 1, reason="an additional field")
+    done = await decide(web, [*tasks, other])
+    assert (done["recorded"], done["refused"]) == (101, 1)
+    assert done["results"][-1]["code"] == "not_equal"
+
+
+def test_clients_know_the_maximum() -> None:
+    assert MOST_TASKS == MOST

@@ -453,7 +453,7 @@ export class Tasks extends Methods {
   }
 
   /**
-   * Answer up to 100 similar low-risk tasks at once: those with the same `bulk_form`. Each is recorded separately, for
+   * Answer up to 500 similar low-risk tasks at once: those with the same `bulk_form`. Each is recorded separately, for
    * the stage, revision and digest that it showed; `results` has the result for each.
    */
   async answerMany(

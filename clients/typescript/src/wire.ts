@@ -331,7 +331,7 @@ export interface AuditResponse {
   readonly views?: readonly ViewOut[];
 }
 
-/** One answer to up to 100 similar low-risk tasks (those with the same `bulk_form`). */
+/** One answer to up to 500 similar low-risk tasks (those with the same `bulk_form`). */
 export interface BulkAnswerRequest {
   /** The outcome for all of them. */
   readonly outcome: string;

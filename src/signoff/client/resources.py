@@ -321,7 +321,7 @@ class TaskMethods(Methods):
 
     @request
     def answer_many(self, tasks: Sequence[Task], outcome: str, comment: str | None = None) -> ApiCall[Json]:
-        """Answer up to 100 similar low-risk tasks at once: those with the same ``bulk_form``. Each answer is
+        """Answer up to 500 similar low-risk tasks at once: those with the same ``bulk_form``. Each answer is
         recorded separately, for the stage, revision and digest that the task showed; ``results`` has the result for
         each.
         """

@@ -3,8 +3,9 @@ record; if one is refused, the others still count.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from typing import Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -14,7 +15,7 @@ from signoff.core.ids import split_ref
 from signoff.core.intent.bulk_answers import MOST, alone, differs, form_of, shape, unequal, why_alone
 from signoff.core.intent.checks import checked, current_verdicts
 from signoff.core.intent.commands import Answer
-from signoff.core.intent.model import Task
+from signoff.core.intent.model import Intent, Task
 from signoff.core.plan.task_types import Trait
 from signoff.core.text import json_value
 from signoff.engine.card_openings import CardOpenings
@@ -26,6 +27,8 @@ from signoff.engine.read.view import View
 from signoff.store.transaction import Stored
 
 _FIELDS: Final = "its request has other fields"
+_PART: Final = 100
+T = TypeVar("T")
 
 
 class BulkTarget(msgspec.Struct, frozen=True):
@@ -39,6 +42,13 @@ class BulkTarget(msgspec.Struct, frozen=True):
     @property
     def intent_id(self) -> str:
         return split_ref(self.ref)[0]
+
+
+class FirstTask(NamedTuple):
+    """The task with which the others are compared; ``form``: the shape of its payload."""
+
+    intent: Intent
+    form: str
 
 
 Outcome = Done | Refused
@@ -68,11 +78,8 @@ class BulkAnswers:
                 hint="Use a person's key: signoff keys create --person EMAIL.",
             )
         refuse_repeated(targets)
-        found = await self._view.some(actor, [one.intent_id for one in targets if _names_intent(one)])
-        size = sum(len(one.payload) for one in found.values())
-        refused = await self._off_loop.run(actor, lambda: _refusals(targets, found), size)
 
-        async def one(target: BulkTarget) -> Outcome:
+        async def one(target: BulkTarget, refused: Mapping[str, Refused]) -> Outcome:
             if (unfit := refused.get(target.ref)) is not None:
                 return unfit
             try:
@@ -91,8 +98,16 @@ class BulkAnswers:
             except Refused as refusal:
                 return refusal
 
-        # all at once, so that the committer can take them in one transaction
-        return list(await asyncio.gather(*map(one, targets)))
+        outcomes: list[Outcome] = []
+        first: FirstTask | None = None
+        for part in parts(targets):
+            found = await self._view.some(actor, [each.intent_id for each in part if _names_intent(each)])
+            size = sum(len(each.payload) for each in found.values())
+            compare = partial(_refusals, part, found, first)
+            refused, first = await self._off_loop.run(actor, compare, size)
+            # all of a part at once, so that the committer can take them in one transaction
+            outcomes += await asyncio.gather(*(one(target, refused) for target in part))
+        return outcomes
 
 
 def refuse_repeated(targets: Sequence[BulkTarget]) -> None:
@@ -147,11 +162,19 @@ def cautions(stored: Stored, task: Task, payload: object) -> tuple[str, ...]:
     return warnings_for(undo, verdicts, text, Trait.INPUT not in step.task.type.traits)
 
 
-def _refusals(targets: Sequence[BulkTarget], found: Mapping[str, Stored]) -> dict[str, Refused]:
-    """The refusals that follow from the requests: every task is compared with the first one that has not changed since
-    it was shown. A task that has changed is refused later, on its locked row.
+def parts(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    """Successive parts of the tasks of a bulk answer, so that neither memory nor a turn of the event loop grows with
+    their number.
     """
-    first: tuple[Stored, str] | None = None
+    return (items[begin : begin + _PART] for begin in range(0, len(items), _PART))
+
+
+def _refusals(
+    targets: Sequence[BulkTarget], found: Mapping[str, Stored], first: FirstTask | None
+) -> tuple[dict[str, Refused], FirstTask | None]:
+    """The refusals that follow from the requests: every task is compared with the first one that has not changed since
+    it was shown, which is returned too. A task that has changed is refused later, on its locked row.
+    """
     refused: dict[str, Refused] = {}
     for target in targets:
         try:
@@ -170,7 +193,7 @@ def _refusals(targets: Sequence[BulkTarget], found: Mapping[str, Stored]) -> dic
             continue
         form = shape(payload)
         if first is None:
-            first = stored, form
-        elif what := differs(first[0].intent, stored.intent) or ("" if form == first[1] else _FIELDS):
+            first = FirstTask(stored.intent, form)
+        elif what := differs(first.intent, stored.intent) or ("" if form == first.form else _FIELDS):
             refused[target.ref] = unequal(what)
-    return refused
+    return refused, first

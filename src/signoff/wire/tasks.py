@@ -1,7 +1,7 @@
 """Tasks, and actions on them."""
 
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, TypeAlias
+from typing import Annotated, Any, ClassVar, Final, TypeAlias
 
 from msgspec import Meta, Struct
 
@@ -120,15 +120,18 @@ class BulkTask(Strict, kw_only=True):
     ]
 
 
+MOST_TASKS: Final = 500  # in one bulk answer
+
+
 class BulkAnswerRequest(Strict, kw_only=True):
-    """One answer to up to 100 similar low-risk tasks (those with the same ``bulk_form``)."""
+    """One answer to up to 500 similar low-risk tasks (those with the same ``bulk_form``)."""
 
     outcome: Annotated[
         str, Meta(min_length=1, max_length=64), about("The outcome for all of them.", "approved")
     ]
     comment: Annotated[Comment, about("Why.", "Checked against the runbook.")] = ""
     tasks: Annotated[
-        list[BulkTask], Meta(min_length=1, max_length=100), about("The tasks, as they were shown.")
+        list[BulkTask], Meta(min_length=1, max_length=MOST_TASKS), about("The tasks, as they were shown.")
     ]
 
 

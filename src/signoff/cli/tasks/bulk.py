@@ -1,4 +1,4 @@
-"""``signoff tasks approve`` and ``reject`` for many tasks: shows them, then answers up to 100 at once."""
+"""``signoff tasks approve`` and ``reject`` for many tasks: shows them, then answers up to 500 at once."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,11 +13,11 @@ from signoff.cli.session import Remote
 from signoff.cli.tasks.differences import payload_lines
 from signoff.cli.tasks.filters import NAMES
 from signoff.cli.text_safety import visible
+from signoff.wire.tasks import MOST_TASKS
 
 if TYPE_CHECKING:
     from signoff.client.types import Task
 
-MOST: Final = 100
 FILTERS: Final = ("intent_type", "search", *NAMES, "limit")
 _ALONE: Final = "can only be decided one by one, without --all"
 
@@ -32,7 +32,7 @@ def bulk_options(command: Any) -> Any:
         click.option(
             "--limit",
             type=click.IntRange(1, 1000),
-            default=MOST,
+            default=MOST_TASKS,
             show_default=True,
             help="With --all: maximum number.",
         ),
@@ -77,9 +77,9 @@ def answer_many(
     session.show([line for task in tasks for line in _lines(task)], yes)
     session.confirm(f"Answer {outcome!r} to {len(tasks)} tasks?", yes)
     refused = 0
-    for start in range(0, len(tasks), MOST):
-        with session.one_of_several(several := len(tasks) > MOST):
-            done = session.client.tasks.answer_many(tasks[start : start + MOST], outcome, comment)
+    for start in range(0, len(tasks), MOST_TASKS):
+        with session.one_of_several(several := len(tasks) > MOST_TASKS):
+            done = session.client.tasks.answer_many(tasks[start : start + MOST_TASKS], outcome, comment)
             refused += int(done.get("refused") or 0)
             session.out.one(done, "recorded", _outcome_lines(done, tasks), followed=several)
     if refused:

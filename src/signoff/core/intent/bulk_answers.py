@@ -16,7 +16,7 @@ from signoff.core.intent.checks import checked, current_verdicts, with_check_res
 from signoff.core.intent.model import Intent, Task, spec_of
 from signoff.core.plan.task_types import Risk, Strength, Trait, required_answer
 
-MOST: Final = 100  # tasks in one bulk answer
+MOST: Final = 500  # tasks in one bulk answer; wire.tasks.MOST_TASKS for clients
 ALONE: Final = "Decide it separately: on its page, or with signoff tasks approve ID."
 _SORTED: Final = msgspec.json.Encoder(order="sorted")
 

@@ -211,7 +211,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     Endpoint("POST", "/v1/tasks/{task_id}/answer", "answerTask", "tasks",
         tasks.answer, "Answer a task", request=wire.tasks.AnswerRequest, response=wire.tasks.TaskChangedResponse),
     Endpoint("POST", "/v1/tasks/answers", "answerTasks", "tasks",
-        tasks.answer_many, "Answer up to 100 similar low-risk tasks at once",
+        tasks.answer_many, "Answer up to 500 similar low-risk tasks at once",
         request=wire.tasks.BulkAnswerRequest, response=wire.tasks.BulkResponse),
     Endpoint("POST", "/v1/tasks/{task_id}/delegate", "delegateTask", "tasks",
         task_actions.delegate, "Delegate the caller's vote",

@@ -1,5 +1,6 @@
 """Tasks and answers. Every answer is the same command, no matter which endpoint receives it."""
 
+import asyncio
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
@@ -25,7 +26,7 @@ from signoff.core.plan.plan import HumanStep
 from signoff.core.plan.title_template import has_fields
 from signoff.core.text import json_value
 from signoff.core.text.json_diff import Leaf
-from signoff.engine.bulk_answers import BulkTarget, bulk_form
+from signoff.engine.bulk_answers import BulkTarget, bulk_form, parts
 from signoff.engine.commit.jobs import Done, Idempotency
 from signoff.engine.read.lists import DecidedPosition, decided_position
 from signoff.engine.read.revisions import RevisionChange, SinceApproved, changes, since_approved
@@ -338,12 +339,15 @@ async def answer_many(call: Call) -> wire.tasks.BulkResponse:
         return msgspec.structs.replace(reply.once, route=f"{reply.once.route} {target.intent_id}")
 
     done = await call.state.bulk.answer(call.actor, targets, request.outcome, request.comment, once)
-    results = [
-        bulk_refusal(target.ref, one)
-        if isinstance(one, Refused)
-        else _RESULT.decode(replies[target.ref].of(one))
-        for target, one in zip(targets, done, strict=True)
-    ]
+    results = []
+    for part in parts(list(zip(targets, done, strict=True))):
+        results += [
+            bulk_refusal(target.ref, one)
+            if isinstance(one, Refused)
+            else _RESULT.decode(replies[target.ref].of(one))
+            for target, one in part
+        ]
+        await asyncio.sleep(0)  # let other requests run between two parts
     return bulk_answer(results, request.outcome)
 
 

@@ -33,7 +33,7 @@ from signoff.wire.common import LONGEST_COMMENT
 log = logging.getLogger("signoff.web")
 
 _FORM_LIMIT: Final = 256 * 1024
-_MAX_FIELDS: Final = 500
+_MAX_FIELDS: Final = 1100  # two for each task of the largest bulk answer
 _HTML: Final = "text/html; charset=utf-8"
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "

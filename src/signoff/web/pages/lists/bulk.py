@@ -3,7 +3,8 @@ are the same in all tasks are shown once. Each task is submitted with the stage,
 """
 
 import re
-from collections.abc import Sequence, Set
+from collections.abc import Mapping, Sequence, Set
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -20,7 +21,7 @@ from signoff.core.text import json_value
 from signoff.core.text.hunks import TextDiff
 from signoff.core.text.json_diff import Leaf, group
 from signoff.core.text.subject import subject
-from signoff.engine.bulk_answers import BulkTarget, Outcome, bulk_form, cautions
+from signoff.engine.bulk_answers import BulkTarget, Outcome, bulk_form, cautions, parts
 from signoff.engine.commit.jobs import Done
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.read.answer_buttons import AnswerButton, answer_buttons
@@ -133,23 +134,26 @@ async def _refused(
     request: PageRequest, targets: Sequence[BulkTarget], done: Sequence[Outcome]
 ) -> list[BulkRefusal]:
     refused = [(target, one) for target, one in zip(targets, done, strict=True) if isinstance(one, Refused)]
-    ids = list(dict.fromkeys(target.intent_id for target, _ in refused))
-    known = await request.state.view.some(request.actor, ids)
+    named: list[BulkRefusal] = []
+    for part in parts(refused):
+        ids = list(dict.fromkeys(target.intent_id for target, _ in part))
+        known = await request.state.view.some(request.actor, ids)
+        size = sum(len(stored.payload) for stored in known.values())
+        named += await request.state.off_loop.run(request.actor, partial(_named, part, known), size)
+    return named
 
-    def refusals() -> list[BulkRefusal]:
-        return [
-            BulkRefusal(
-                target.ref,
-                _known_as(known.get(target.intent_id), target.ref),
-                one.code,
-                one.message,
-                one.hint or "",
-            )
-            for target, one in refused
-        ]
 
-    size = sum(len(stored.payload) for stored in known.values())
-    return await request.state.off_loop.run(request.actor, refusals, size)
+def _named(refused: Sequence[tuple[BulkTarget, Refused]], known: Mapping[str, Stored]) -> list[BulkRefusal]:
+    return [
+        BulkRefusal(
+            target.ref,
+            _known_as(known.get(target.intent_id), target.ref),
+            one.code,
+            one.message,
+            one.hint or "",
+        )
+        for target, one in refused
+    ]
 
 
 def _known_as(stored: Stored | None, ref: str) -> str:

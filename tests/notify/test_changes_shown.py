@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from signoff.core.intent.notifications import NotificationKind
-from signoff.engine.delivery.compose import render_payload
+from signoff.engine.delivery.payload_excerpt import render_payload
 from signoff.notify.email import as_html, as_text
 from signoff.notify.personal_message import PersonalMessage
 from signoff.notify.slack.card import render_card

@@ -15,7 +15,8 @@ from signoff.core.intent.notifications import Notification, NotificationKind
 from signoff.core.plan.lookahead import After, UpcomingStep
 from signoff.core.plan.plan import AgentStep
 from signoff.core.plan.task_types import Meaning, Outcome, Risk, Stage, Strength, TaskType
-from signoff.engine.delivery.compose import MessageComposer, choices, cut, render_payload
+from signoff.engine.delivery.compose import MessageComposer, choices
+from signoff.engine.delivery.payload_excerpt import cut, render_payload
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.notify.personal_message import PersonalMessage
 from signoff.store.transaction import OutboxKind, OutboxRow, Stored

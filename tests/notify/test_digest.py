@@ -12,7 +12,7 @@ from signoff.core.intent import commands as c
 from signoff.core.plan.task_types import Risk
 from signoff.engine.clock import FixedClock
 from signoff.store.store import Store
-from tests.builders import ANN, WORKSPACE, gate, validate
+from tests.builders import ANN, RITA, WORKSPACE, gate, validate
 from tests.notify.messaging_env import MessagingEnv, Reminders, asked, email, messaging_env, minutes
 from tests.notify.slack_env import slack_env
 from tests.notify.smtp_sink import SmtpSink, smtp_sink
@@ -214,3 +214,134 @@ async def test_each_line_shows_the_values_of_its_title(store: Store, clock: Fixe
         assert "Refund “1,000 EUR”?; requested by" in text
         assert "Refund “2,500 EUR”?; requested by" in text
         assert "{amount}" not in text
+
+
+# -- approvals, for the requester's side
+
+
+async def approve_three(env: MessagingEnv, comment: str = "") -> list[str]:
+    """Three approved requests of Rita."""
+    await env.people_are(rita=DIGEST)
+    ids = []
+    for amount in (100, 250, 900):
+        plan = asked("per_ann", title="Refund {amount}?", **LOW)
+        intent = await env.submit(plan, payload=b'{"amount":%d,"currency":"EUR"}' % amount)
+        await env.pass_time(timedelta(seconds=1))
+        await env.do(intent.id, c.Answer("approved", comment=comment), ANN)
+        ids.append(intent.id)
+    await env.carry()
+    return ids
+
+
+async def test_approvals_within_the_window_are_sent_to_the_requester_as_one_message(
+    store: Store, clock: FixedClock
+) -> None:
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        ids = await approve_three(env, "Token is sk_live_51HxQmKJ2eZvKYlo2C0aBcD, fine")
+        assert text_of(server, "rita@acme.example") == []
+        assert ("task.decided", "per_rita", "email", "waiting") in await env.states(ids[0])
+        await at_the_end_of_the_window(env)
+        [text] = text_of(server, "rita@acme.example")
+        assert text.startswith("3 requests were approved")
+        assert "Refund “250 EUR”?; approved by ann@acme.example, " in text
+        assert text.count("; ann@acme.example: Token is") == 3
+        assert "sk_live_51HxQmKJ2eZvKYlo2C0aBcD" not in text
+        assert text.index("100 EUR") < text.index("250 EUR") < text.index("900 EUR")
+        assert "/intents" in text
+        for id in ids:
+            assert ("task.decided", "per_rita", "email", "sent") in await env.states(id)
+        assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
+
+
+async def test_single_approval_is_an_ordinary_message_at_the_end_of_the_window(
+    store: Store, clock: FixedClock
+) -> None:
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        await env.people_are(rita=DIGEST)
+        intent = await env.submit(asked("per_ann", **LOW))
+        await env.do(intent.id, c.Answer("approved"), ANN)
+        await env.carry()
+        await at_the_end_of_the_window(env)
+        assert [mail["Subject"] for mail in server.to("rita@acme.example")] == [
+            "Approved: Run the migration on prod?"
+        ]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "more"),
+    [
+        ("rejected", LOW),
+        ("changes_requested", {**LOW, "outcomes": ("approved", "changes_requested")}),
+        ("approved", {"risk": Risk.MEDIUM}),
+    ],
+)
+async def test_other_ending_or_higher_risk_is_reported_at_once(
+    outcome: str, more: dict[str, Any], store: Store, clock: FixedClock
+) -> None:
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        await env.people_are(rita=DIGEST)
+        intent = await env.submit(asked("per_ann", **more))
+        await env.do(intent.id, c.Answer(outcome, comment="See the runbook."), ANN)
+        await env.carry()
+        assert len(server.to("rita@acme.example")) == 1
+
+
+async def test_policy_collects_approvals_unless_the_requester_has_disabled_it(
+    store: Store, clock: FixedClock
+) -> None:
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        for choice, at_once in (({}, 0), ({"preferences": {"digest": False}}, 1)):
+            await env.people_are(rita=choice)
+            server.mails.clear()
+            intent = await env.submit(asked("per_ann", digest=minutes(15), **LOW))
+            await env.do(intent.id, c.Answer("approved"), ANN)
+            await env.carry()
+            assert len(server.to("rita@acme.example")) == at_once
+
+
+async def test_roundup_of_approvals_says_which_requests_have_failed_since(
+    store: Store, clock: FixedClock
+) -> None:
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        await env.people_are(rita=DIGEST)
+        ids = []
+        for _ in range(2):
+            both = gate(*asked("per_ann", **LOW).steps, validate(), source="workflow:migration@1")
+            intent = await env.submit(both)
+            await env.do(intent.id, c.Answer("approved"), ANN)
+            ids.append(intent.id)
+        await env.do(ids[1], c.Cancel("not needed"), RITA)
+        await env.carry()
+        await at_the_end_of_the_window(env)
+        [text] = text_of(server, "rita@acme.example")
+        assert text.count("the request has since ended as CANCELED") == 1
+
+
+async def test_failed_roundup_of_approvals_is_retried_and_nothing_is_lost(
+    store: Store, clock: FixedClock
+) -> None:
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        ids = await approve_three(env)
+        server.refused["rita@acme.example"] = "450 4.2.1 later"
+        await at_the_end_of_the_window(env)
+        server.refused.clear()
+        for _ in range(4):
+            await env.pass_time(timedelta(seconds=40))
+            await env.carry()
+        assert [text.split("\n")[0].strip() for text in text_of(server, "rita@acme.example")] == [
+            "3 requests were approved"
+        ]
+        for id in ids:
+            assert ("task.decided", "per_rita", "email", "sent") in await env.states(id)
+
+
+async def test_questions_and_approvals_are_sent_in_separate_roundups(store: Store, clock: FixedClock) -> None:
+    async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
+        await approve_three(env)
+        for _ in range(2):
+            await env.submit(asked("per_rita", "per_ann", **LOW, self_approval=True))
+        await at_the_end_of_the_window(env)
+        assert sorted(text.split("\n")[0].strip() for text in text_of(server, "rita@acme.example")) == [
+            "2 decisions are needed",
+            "3 requests were approved",
+        ]

@@ -8,7 +8,7 @@ from signoff.cli.output import Output
 from signoff.cli.tasks.answer import task_lines
 from signoff.cli.tasks.differences import difference_lines
 from signoff.core.intent.notifications import NotificationKind
-from signoff.engine.delivery.compose import render_payload
+from signoff.engine.delivery.payload_excerpt import render_payload
 from signoff.notify import email
 from signoff.notify.personal_message import PersonalMessage
 from signoff.notify.slack.card import render_card

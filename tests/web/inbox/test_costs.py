@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from signoff.core.text.hunks import text_diff
 from signoff.core.text.json_diff import group, leaves
 from signoff.core.text.text_diff import Work, same_lines
-from signoff.engine.delivery.compose import render_payload
+from signoff.engine.delivery.payload_excerpt import render_payload
 from tests.work import calls
 
 LINES = st.lists(st.sampled_from("abcdef"), max_size=12)

@@ -7,6 +7,7 @@ decodes them, one ``sender`` per type sends them, ``send_outcomes`` decides what
 
 The senders: ``task_messages`` for people, ``nobody_reached`` for the intent itself, ``service_messages`` for services
 and agents, ``proposal_messages``, ``signin_mail``, ``test_messages``. Who gets a message, and when:
-``notification_expansion``, ``recipients``, ``message_rows``, ``roundups``. Its text: ``compose``, ``open_task_facts``.
+``notification_expansion``, ``recipients``, ``message_rows``, ``roundups``. Its text: ``compose``,
+``open_task_facts``, ``payload_excerpt``.
 Answers from a chat: ``chat_answers``, ``chat_desk``.
 """

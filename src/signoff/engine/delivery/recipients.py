@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, assert_never
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from signoff.core.directory.approver_names import TEAM
 from signoff.core.directory.model import Person
@@ -17,7 +18,7 @@ from signoff.core.intent.notifications import Notification, NotificationKind, no
 from signoff.core.intent.snoozes import suppressed
 from signoff.core.intent.wake import began_at
 from signoff.engine.delivery.channel_registry import Reach
-from signoff.engine.delivery.roundups import roundup_due
+from signoff.engine.delivery.roundups import approval_roundup_due, roundup_due
 from signoff.engine.directory.eligible_people import addressed, asked_times, recipients, still_eligible
 from signoff.engine.directory.snapshot import Snapshot
 
@@ -143,13 +144,17 @@ def _of_the_decision(
     rewriting: Collection[str],
 ) -> list[Recipient]:
     """Everyone who was asked, where they were asked, so that no message is left that still asks; and the requester's
-    side. The person who decided knows it: their cards are rewritten, and nothing is sent to them.
+    side, perhaps in a roundup. The person who decided knows it: their cards are rewritten, and nothing is sent to them.
     """
     before = _sent_before(sent, directory, reach)
     known = {notification.by, *(recipient.person for recipient in before)}
     side = [person for person in sorted(requesters_side(intent)) if person not in known]
     asked = [one for one in before if one.person != notification.by or one.channels[0] in rewriting]
-    return asked + _active(side, directory, reach)
+    requesters = [
+        replace(one, roundup_at=approval_roundup_due(notification, intent, directory.people[one.person]))
+        for one in _active(side, directory, reach)
+    ]
+    return asked + requesters
 
 
 def _rooms(

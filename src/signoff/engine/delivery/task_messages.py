@@ -26,7 +26,7 @@ from signoff.engine.delivery.notification_expansion import NotificationExpander
 from signoff.engine.delivery.open_task_facts import Approvers, asks_still
 from signoff.engine.delivery.outbox_items import PersonNotification, decode
 from signoff.engine.delivery.recipients import channels_for, current, is_team
-from signoff.engine.delivery.roundups import Waiting, roundup_message
+from signoff.engine.delivery.roundups import MOST_LISTED, CollectedNotification, roundup_message
 from signoff.engine.delivery.send_outcomes import (
     Dead,
     NextChannel,
@@ -148,10 +148,10 @@ class TaskMessages(RecordedSender[PersonNotification]):
         return Sent(await channel.deliver(message), to)
 
     async def _collected(self, item: PersonNotification, to: str, directory: Snapshot) -> Sent | None:
-        """One roundup for this task and all others that wait with it; None if there is no other. Nothing more is sent
-        when the others become due.
+        """One roundup for this notification and all others of its kind that wait with it; None if there is no other.
+        Nothing more is sent when the others become due.
         """
-        row = item.row
+        row, kind = item.row, item.notification.kind
         lock = self._roundup_locks.setdefault((row.workspace, row.channel, row.target), asyncio.Lock())
         async with lock:
             if row.id in self._covered:
@@ -161,20 +161,23 @@ class TaskMessages(RecordedSender[PersonNotification]):
             until = self._clock.now() + _TAKEN
             for other in await self._store.outbox.to_person(row, until, _MOST_COLLECTED):
                 decoded = decode(other)
-                if isinstance(decoded, PersonNotification) and decoded.notification.roundup:
-                    waiting[other.id] = decoded.notification
-            found: dict[str, Waiting] = {}
+                if isinstance(decoded, PersonNotification) and (one := decoded.notification).roundup:
+                    waiting |= {other.id: one} if one.kind is kind else {}
+            found: dict[str, CollectedNotification] = {}
             for id, notification in waiting.items():
                 stored = await self._store.intents.get(notification.intent)
-                if stored is not None and current(notification, stored.intent, row.target):
-                    found[id] = (with_values(notification, stored.payload), stored.intent)
+                if stored is None:
+                    continue
+                if kind is NotificationKind.DECIDED or current(notification, stored.intent, row.target):
+                    answers = await self._answers(notification) if len(found) < MOST_LISTED else ()
+                    shown = with_values(notification, stored.payload)
+                    found[id] = CollectedNotification(shown, stored.intent, answers)
             if len(found) < 2:
                 return None
             channel, person = self._channels.personal[row.channel], directory.people[row.target]
             now, base_url = self._clock.now(), self._base_url()
-            await channel.deliver(
-                roundup_message(row.id, to, person, list(found.values()), directory, base_url, now)
-            )
+            in_order = sorted(found.values(), key=lambda one: (one.notification.at, one.intent.id))
+            await channel.deliver(roundup_message(row.id, to, person, in_order, directory, base_url, now))
             if len(self._covered) >= _MAX_COUNTED:
                 self._covered.clear()
             self._covered |= dict.fromkeys(id for id in found if id != row.id)

@@ -240,6 +240,7 @@ async def test_three_approvers_decide_three_hundred_tasks_with_one_submission_ea
         [link] = links(await approver.get("/"))
         page = await approver.get(link)
         assert "300 similar low-risk tasks" in page.text
+        assert "#decide" in [attrs.get("href") for tag, attrs in page.tags if tag == "a"]
         page = await press(approver, page)
         assert "Recorded for 300 of 300 tasks" in page.text
     assert "300 are decided." in page.text

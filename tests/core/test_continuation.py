@@ -16,6 +16,7 @@ from signoff.core.intent.continuation import Continuation, at_expiry, continuati
 from signoff.core.intent.evolve import fold
 from signoff.core.intent.hash_chain import unseal
 from signoff.core.intent.model import Delay, Delivery, Failure, Status, Task
+from signoff.core.plan.answers import required_answer
 from signoff.core.plan.plan import AgentStep, DelayStep, HumanStep, NotifyStep, Plan, Step, check_plan
 from signoff.core.plan.task_types import (
     Ending,
@@ -27,7 +28,6 @@ from signoff.core.plan.task_types import (
     TaskSpec,
     TaskType,
     expiry_approves,
-    required_answer,
 )
 from signoff.core.policy.fields import compile_policy, why_relaxed
 from signoff.core.policy.policy import applied

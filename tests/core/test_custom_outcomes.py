@@ -6,18 +6,15 @@ import pytest
 
 from signoff.core.errors import Invalid
 from signoff.core.formats.workflow import compile_workflow
-from signoff.core.plan.plan import HumanStep
-from signoff.core.plan.task_types import (
-    Meaning,
-    Outcome,
-    TaskSpec,
+from signoff.core.plan.answers import (
     canonical_outcome,
     check_answer,
     could_mean_yes,
-    meaning_of,
     meaning_of_answer,
     usual_meaning,
 )
+from signoff.core.plan.plan import HumanStep
+from signoff.core.plan.task_types import Meaning, Outcome, TaskSpec, meaning_of
 from tests.core.asking import REVIEW_WORDS, refusal
 
 YES: dict[str, Any] = {"name": "ship", "means": "approve"}

@@ -8,7 +8,8 @@ import pytest
 from signoff.core.errors import Invalid
 from signoff.core.formats.axp_scenario import validate_scenario
 from signoff.core.formats.workflow import compile_workflow
-from signoff.core.plan.task_types import Meaning, TaskSpec, check_answer
+from signoff.core.plan.answers import check_answer
+from signoff.core.plan.task_types import Meaning, TaskSpec
 from signoff.core.text.hidden_characters import escaped, glance, one_line, plain_json, shows
 
 NOTHING = [

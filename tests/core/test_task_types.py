@@ -4,15 +4,8 @@ import pytest
 
 from signoff.core.errors import Invalid
 from signoff.core.formats.workflow import compile_workflow
-from signoff.core.plan.task_types import (
-    BUILT_IN,
-    Meaning,
-    TaskSpec,
-    TaskType,
-    Trait,
-    check_answer,
-    meaning_of,
-)
+from signoff.core.plan.answers import check_answer
+from signoff.core.plan.task_types import BUILT_IN, Meaning, TaskSpec, TaskType, Trait, meaning_of
 from signoff.core.plan.wording import label
 
 

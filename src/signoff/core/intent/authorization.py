@@ -25,7 +25,8 @@ from signoff.core.intent.answering_rights import (
 )
 from signoff.core.intent.checks import with_check_results
 from signoff.core.intent.model import Delivery, Intent, Task, spec_of
-from signoff.core.plan.task_types import Meaning, Strength, canonical_outcome, meaning_of_answer
+from signoff.core.plan.answers import canonical_outcome, meaning_of_answer
+from signoff.core.plan.task_types import Meaning, Strength
 
 _SYSTEM_ONLY: Final = (c.Tick, c.AcceptPush, c.FailPush, c.ReportUnreachable, c.CheckStaffing)
 _DECIDING: Final = (c.Answer, c.Delegate, c.Revise)

@@ -14,7 +14,8 @@ import msgspec
 from signoff.core.errors import Conflict, Forbidden
 from signoff.core.intent.checks import checked, current_verdicts, with_check_results, worst_risk
 from signoff.core.intent.model import Intent, Task, spec_of
-from signoff.core.plan.task_types import Risk, Strength, Trait, required_answer
+from signoff.core.plan.answers import required_answer
+from signoff.core.plan.task_types import Risk, Strength, Trait
 
 MOST: Final = 500  # tasks in one bulk answer; wire.tasks.MOST_TASKS for clients
 ALONE: Final = "Decide it separately: on its page, or with signoff tasks approve ID."

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from signoff.core.intent import events as e
 from signoff.core.intent.checks import checked, verdict_of, worst_risk
 from signoff.core.intent.model import Failure, Intent, Task
+from signoff.core.plan.answers import required_answer
 from signoff.core.plan.plan import HumanStep, Plan, Route, after_failure, after_timeout
 from signoff.core.plan.task_types import (
     CHANGES_REQUESTED,
@@ -25,7 +26,6 @@ from signoff.core.plan.task_types import (
     Risk,
     Vote,
     expiry_approves,
-    required_answer,
 )
 from signoff.core.plan.wording import record_title
 

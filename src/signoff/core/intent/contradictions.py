@@ -4,7 +4,8 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any, Final
 
 from signoff.core.errors import Invalid
-from signoff.core.plan.task_types import Meaning, TaskSpec, canonical_outcome, usual_meaning
+from signoff.core.plan.answers import canonical_outcome, usual_meaning
+from signoff.core.plan.task_types import Meaning, TaskSpec
 
 # Members of an answer's data that approve or reject, with the meaning of true.
 _FLAGS: Final = {

@@ -20,9 +20,10 @@ from signoff.core.intent.model import Delivery, DeliveryState, Failure, Status, 
 from signoff.core.intent.states import ALLOWED, IGNORED_LATE, OF_TASK, State, state_of
 from signoff.core.intent.timers import fail_attempt, tick
 from signoff.core.intent.transition import Transition
+from signoff.core.plan.answers import check_answer
 from signoff.core.plan.plan import AgentStep, HumanStep, Plan
 from signoff.core.plan.schedules import PUSH_LEASE
-from signoff.core.plan.task_types import Ending, Meaning, TaskSpec, check_answer
+from signoff.core.plan.task_types import Ending, Meaning, TaskSpec
 
 
 def decide(tx: Transition, command: c.Command) -> None:

@@ -11,7 +11,8 @@ from signoff.core.intent.answer_target import stale_stage
 from signoff.core.intent.bulk_answers import shape
 from signoff.core.intent.commands import Answer, Revise
 from signoff.core.intent.model import Intent, Task, spec_of
-from signoff.core.plan.task_types import Edits, Meaning, canonical_outcome, meaning_of_answer
+from signoff.core.plan.answers import canonical_outcome, meaning_of_answer
+from signoff.core.plan.task_types import Edits, Meaning
 
 _PROPOSE: Final = "Propose the change instead, without an outcome; somebody else then decides."
 

@@ -30,8 +30,9 @@ from signoff.core.intent.model import Delivery, Intent, Task, spec_of
 from signoff.core.intent.quorum import Names, may_still_decide, tally
 from signoff.core.intent.transition import Transition
 from signoff.core.intent.wake import ends_at
+from signoff.core.plan.answers import check_answer
 from signoff.core.plan.plan import HumanStep
-from signoff.core.plan.task_types import ENDING_OF, Ending, Meaning, Vote, check_answer
+from signoff.core.plan.task_types import ENDING_OF, Ending, Meaning, Vote
 from signoff.core.policy.conditions import refuse_other_choice
 from signoff.core.text.hidden_characters import shows
 

@@ -5,6 +5,7 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from signoff.core.plan.answers import usual_meaning
 from signoff.core.plan.task_types import (
     BUILT_IN,
     ENDING_OF,
@@ -14,7 +15,6 @@ from signoff.core.plan.task_types import (
     Outcome,
     TaskType,
     meaning_of,
-    usual_meaning,
 )
 from signoff.core.text.describe import NAME, NAME_HINT, printable, suggestion
 from signoff.core.text.document_reader import Fields

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 
 from signoff.core.directory.approver_names import Approvers
 from signoff.core.errors import Invalid
+from signoff.core.plan.answers import could_mean_yes
 from signoff.core.plan.hours_reader import HoursSource
 from signoff.core.plan.ineffective import of_rules
 from signoff.core.plan.plan import HumanStep
@@ -27,7 +28,6 @@ from signoff.core.plan.task_types import (
     Stage,
     Strength,
     TaskSpec,
-    could_mean_yes,
     least_strength,
     meaning_of,
 )

@@ -16,8 +16,9 @@ from signoff.core.intent.advance import Change
 from signoff.core.intent.commands import Answer
 from signoff.core.intent.events import Answered, Fact, TaskOpened
 from signoff.core.intent.model import Intent
+from signoff.core.plan.answers import canonical_outcome
 from signoff.core.plan.plan import HumanStep
-from signoff.core.plan.task_types import Meaning, canonical_outcome
+from signoff.core.plan.task_types import Meaning
 from signoff.engine.planning.form_answers import coerced
 
 # The error codes of an answer whose stage has ended, for this person or for everyone.

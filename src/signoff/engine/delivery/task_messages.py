@@ -54,8 +54,10 @@ from signoff.store.transaction import OutboxRow, Stored
 
 _MAX_COUNTED: Final = 10_000
 _MOST_COLLECTED: Final = 1000
-_TAKEN: Final = timedelta(seconds=61)  # while this server sends a row, its due time is this much later
-_AS_ASKED_ON: Final = {
+_SENDING_LEASE: Final = timedelta(
+    seconds=61
+)  # while this server sends a row, its due time is this much later
+_KIND_OF_CONTACT: Final = {
     ContactKind.OPENING: NotificationKind.TASK_OPENED,
     ContactKind.REMINDER: NotificationKind.REMINDER,
     ContactKind.ESCALATION: NotificationKind.ESCALATED,
@@ -105,22 +107,16 @@ class TaskMessages(RecordedSender[PersonNotification]):
             raise NotSent(f"the channel {row.channel!r} is not configured", permanent=True)
         stored = await self._store.intents.get(row.intent)
         directory = await self._directory.of(row.workspace)
-        # checked again when it is sent: a message may have waited through a night or an outage
-        if stored is None or not (is_team(row.target) or row.target in directory.active_people):
+        if stored is None or not _still_due(row, notification, stored.intent, directory):
             return Skipped()
         earlier = await self._earlier(row, notification)
-        about_now = notification.kind in ASKING or notification.kind is NotificationKind.CHANGED
-        if isinstance(earlier, NothingToFollow) or (
-            about_now and not current(notification, stored.intent, row.target)
-        ):
+        if isinstance(earlier, NothingToFollow):
             return Skipped()
-        if notification.kind is NotificationKind.PROGRESS and not _opens(stored.intent, notification):
-            return Skipped()  # the message about the decision rewrites them
         if notification.kind in ASKING:
-            still = self._unless_snoozed(row, notification, stored.intent, directory)
-            if still is None:
+            unsnoozed = self._unless_snoozed(row, notification, stored.intent, directory)
+            if unsnoozed is None:
                 return Skipped()
-            notification = still
+            notification = unsnoozed
             try:
                 self._count_reminder(row, notification)
             except _ReminderLimitError:
@@ -158,7 +154,7 @@ class TaskMessages(RecordedSender[PersonNotification]):
                 del self._covered[row.id]
                 return Sent(target=to)
             waiting = {row.id: item.notification}
-            until = self._clock.now() + _TAKEN
+            until = self._clock.now() + _SENDING_LEASE
             for other in await self._store.outbox.to_person(row, until, _MOST_COLLECTED):
                 decoded = decode(other)
                 if isinstance(decoded, PersonNotification) and (one := decoded.notification).roundup:
@@ -211,7 +207,7 @@ class TaskMessages(RecordedSender[PersonNotification]):
         # the message waited for their working hours
         if row.id != stable_id(row.intent, row.seq, person, row.channel):
             due = delayed_contact(intent, task, directory, person, self._clock.now())
-            return replace(notification, kind=_AS_ASKED_ON[due.kind], number=due.number) if due else None
+            return replace(notification, kind=_KIND_OF_CONTACT[due.kind], number=due.number) if due else None
         reminder = notification.kind is NotificationKind.REMINDER
         snoozed = suppressed(
             task, person, reminder=reminder, called_at=notification.at, notified_at=notification.at
@@ -338,6 +334,12 @@ def _has_card(message: Message) -> bool:
     return message.state == SENT and bool(message.reference)
 
 
-def _opens(intent: Intent, notification: Notification) -> bool:
-    """Whether the notification's task is still open."""
-    return isinstance(intent.open, Task) and intent.open.step_run == notification.step_run
+def _still_due(row: OutboxRow, notification: Notification, intent: Intent, directory: Snapshot) -> bool:
+    """Whether the message still has a recipient and a subject; it may have waited through a night or an outage."""
+    if not (is_team(row.target) or row.target in directory.active_people):
+        return False
+    if notification.kind is NotificationKind.PROGRESS:
+        # after the task, the message about the decision rewrites the earlier ones
+        return isinstance(intent.open, Task) and intent.open.step_run == notification.step_run
+    about_now = notification.kind in ASKING or notification.kind is NotificationKind.CHANGED
+    return not about_now or current(notification, intent, row.target)

@@ -15,8 +15,9 @@ import msgspec
 from signoff.core.errors import Invalid
 from signoff.core.intent.commands import Answer
 from signoff.core.intent.model import Intent, Task, spec_of
+from signoff.core.plan.answers import canonical_outcome
 from signoff.core.plan.form_schema import Form, FormError, read_form
-from signoff.core.plan.task_types import Meaning, TaskSpec, canonical_outcome
+from signoff.core.plan.task_types import Meaning, TaskSpec
 from signoff.core.text import json_value
 
 _WHOLE: Final = re.compile(r"[+-]?[0-9]{1,17}")

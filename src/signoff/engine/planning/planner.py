@@ -21,6 +21,7 @@ from signoff.core.formats.axp_intent import AxpIntent
 from signoff.core.formats.axp_scenario import Scenario
 from signoff.core.intent.eligibility import named
 from signoff.core.intent.model import Intent
+from signoff.core.plan.answers import required_answer
 from signoff.core.plan.plan import (
     AgentStep,
     HumanStep,
@@ -30,7 +31,7 @@ from signoff.core.plan.plan import (
     check_plan,
     with_default_retries,
 )
-from signoff.core.plan.task_types import Risk, Stage, expiry_approves, required_answer
+from signoff.core.plan.task_types import Risk, Stage, expiry_approves
 from signoff.core.plan.wording import from_workflow, missing_from_titles, misspelled_in_titles
 from signoff.core.policy.conditions import choose_policies, variants, with_chosen_policies
 from signoff.core.policy.default_policy import GATE, REFUSE

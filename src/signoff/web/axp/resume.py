@@ -32,8 +32,9 @@ from signoff.core.intent.contradictions import (
     spelled,
 )
 from signoff.core.intent.model import Failure, Intent, Task, spec_of
+from signoff.core.plan.answers import canonical_outcome
 from signoff.core.plan.plan import HumanStep, Plan
-from signoff.core.plan.task_types import TaskSpec, canonical_outcome
+from signoff.core.plan.task_types import TaskSpec
 from signoff.core.text.describe import printable
 from signoff.core.text.document_reader import refuse_two_spellings
 from signoff.core.text.hidden_characters import shows

@@ -22,7 +22,7 @@ from signoff.web.pages.kit.handler import PageHandler, PageRequest, PageRoute
 from signoff.web.pages.kit.open_task_counts import OpenTaskCounts
 from signoff.web.pages.kit.render import static_files
 from signoff.web.pages.lists import bulk, inbox, intent, messages
-from signoff.web.pages.task import actions, page
+from signoff.web.pages.task import actions, answer, page, signed_link
 from signoff.web.state import AppState
 
 _FOREVER: Final = (("cache-control", "public, max-age=31536000, immutable"),)
@@ -41,10 +41,10 @@ ROWS: Final[tuple[PageRoute, ...]] = (
     PageRoute("GET", "/bulk", bulk.page),
     PageRoute("POST", "/bulk", bulk.decide),
     PageRoute("GET", "/tasks/{task_id}", page.show),
-    PageRoute("POST", "/tasks/{task_id}", page.decide),
+    PageRoute("POST", "/tasks/{task_id}", answer.decide),
     PageRoute("POST", "/tasks/{task_id}/{act}", actions.act),
-    PageRoute("GET", "/t/{token}", page.show_by_link, open=True),
-    PageRoute("POST", "/t/{token}", page.decide_by_link, open=True),
+    PageRoute("GET", "/t/{token}", signed_link.show, open=True),
+    PageRoute("POST", "/t/{token}", signed_link.decide, open=True),
     PageRoute("GET", "/intents", inbox.intents),
     PageRoute("GET", "/intents/{intent_id}", intent.intent),
     PageRoute("POST", "/intents/{intent_id}/cancel", intent.cancel),

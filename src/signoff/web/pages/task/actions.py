@@ -26,7 +26,8 @@ from signoff.engine.read.view import SeenTask
 from signoff.web.http import json_intake
 from signoff.web.http.call import Page
 from signoff.web.pages.kit.handler import PageRequest
-from signoff.web.pages.task.page import CORRECTABLE, after_act, count, how_viewed, task_page
+from signoff.web.pages.task.answer import CORRECTABLE, after_act, count, how_viewed
+from signoff.web.pages.task.page import task_page
 from signoff.web.pages.task.revise_form import changed_values
 
 

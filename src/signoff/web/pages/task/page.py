@@ -1,8 +1,5 @@
-"""The page of one task: the decision card, the answer, and afterwards the record of the decision. It can be opened with
-a session, or with a link to the task.
-
-Every answer is the same command as in the API. It names the revision and the digest that the page showed. Unless the
-risk is low, an approval is accepted only if all collapsed parts of the page were expanded.
+"""The page of one task: the decision card, and after the decision its record. It can be opened with a session, or with
+a link to the task (``signed_link``).
 """
 
 from datetime import datetime, time, timedelta
@@ -11,29 +8,26 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import msgspec
-from msgspec.structs import replace
 
-from signoff.core.directory.actors import Actor, ActorKind
-from signoff.core.directory.model import Link, Person
+from signoff.core.directory.actors import Actor
+from signoff.core.directory.model import Person
 from signoff.core.directory.roles import DECIDING
-from signoff.core.errors import Conflict, Gone, Invalid, Refused
+from signoff.core.errors import Refused
 from signoff.core.ids import step_run_id
 from signoff.core.intent.answer_target import given, own_vote
 from signoff.core.intent.answering_rights import answered_by, lets_requesters_decide, on_requesters_side
 from signoff.core.intent.authorization import may_cancel, meets_assurance
-from signoff.core.intent.commands import Answer
-from signoff.core.intent.contradictions import contradiction
 from signoff.core.intent.deleted_payload import payload_deleted
-from signoff.core.intent.events import Answered, Viewed
+from signoff.core.intent.events import Answered
 from signoff.core.intent.model import Intent, Task
 from signoff.core.intent.receipts import UNCHANGED, Formats, Receipt, act_in, receipt
 from signoff.core.intent.snoozes import active_snooze
 from signoff.core.intent.wake import ends_at
+from signoff.core.plan.answers import required_answer
 from signoff.core.plan.plan import HumanStep
-from signoff.core.plan.task_types import Edits, TaskSpec, TaskType, required_answer
-from signoff.core.plan.wording import outcome_text, question
+from signoff.core.plan.task_types import Edits, TaskSpec, TaskType
+from signoff.core.plan.wording import outcome_text
 from signoff.core.text import json_value
-from signoff.engine.commit.jobs import Done
 from signoff.engine.off_loop import SHORT, populous
 from signoff.engine.read.answer_buttons import AnswerButton
 from signoff.engine.read.decision_card import Card, card, difference_since
@@ -47,13 +41,12 @@ from signoff.web.pages.kit.handler import PageRequest
 from signoff.web.pages.lists.inbox import next_for
 from signoff.web.pages.task import sign_in_required
 from signoff.web.pages.task.revise_form import RevisionForm, draft_of
-from signoff.web.pages.task.schema_form import FLAGS, PREFIX, data_of, faults_of, fields_of
+from signoff.web.pages.task.schema_form import faults_of, fields_of
 
 _EARLIER: Final = 20
 _MANY_EVENTS: Final = 20
 _MORNING: Final = time(9)
 _SOON: Final = ((timedelta(hours=1), "for an hour"), (timedelta(hours=4), "for four hours"))
-CORRECTABLE: Final = (400, 403, 409, 413, 422, 503)
 
 
 async def load_task_context(
@@ -100,9 +93,6 @@ async def load_task_context(
     )
 
 
-# -- by session
-
-
 async def show(request: PageRequest) -> Page:
     """GET /tasks/{task_id}"""
     found = await request.state.view.task(request.actor, request.params["task_id"])
@@ -110,7 +100,7 @@ async def show(request: PageRequest) -> Page:
         unfolded = "open" in request.query
         intent_id, step_run = found.seen.stored.intent.id, found.history.step_run
         await request.state.card_openings.opened(request.actor, intent_id, step_run, unfolded=unfolded)
-    return await task_page(request, request.actor, found, here=f"/tasks/{_ref(found)}")
+    return await task_page(request, request.actor, found, here=f"/tasks/{task_ref(found)}")
 
 
 def _is_open(found: SeenTask) -> bool:
@@ -129,190 +119,13 @@ def navigates(request: PageRequest) -> bool:
     return request.call.method == "GET" and header(b"sec-fetch-dest") in ("", "document") and not ahead
 
 
-async def decide(request: PageRequest) -> Page:
-    """POST /tasks/{task_id}"""
-    found = await request.state.view.task(request.actor, request.params["task_id"])
-    here = f"/tasks/{_ref(found)}"
-    if request.field("show") or request.field("mail"):
-        return await task_page(request, request.actor, found, here=here)
-    answered = await _answer(request, request.actor, found)
-    if isinstance(answered, Done):
-        sign_in_required.drop_answer(request, request.actor, _ref(found))
-        return request.to(after_act(here, answered, request.actor))
-    again = await request.state.view.task(request.actor, request.params["task_id"])
-    return await task_page(request, request.actor, again, here=here, refusal=answered)
-
-
-# -- by a link to this one task
-
-
-async def show_by_link(request: PageRequest) -> Page:
-    """GET /t/{token}: the same card. Reading does not use up the link."""
-    link, reader = await _holder(request)
-    found = await request.state.view.task(reader, step_run_id(link.intent_id, link.visit))
-    await _alive(request, link, found)
-    return await task_page(request, reader, found, here=request.call.path)
-
-
-async def decide_by_link(request: PageRequest) -> Page:
-    """POST /t/{token}"""
-    link, reader = await _holder(request)
-    ref = step_run_id(link.intent_id, link.visit)
-    found = await request.state.view.task(reader, ref)
-    try:
-        await _alive(request, link, found)
-    except Gone:
-        if not await _counted(request, reader, found):
-            raise
-        return await task_page(request, reader, found, here=request.call.path)
-    if request.field("show") or request.field("mail"):
-        return await task_page(request, reader, found, here=request.call.path)
-    answered = await _answer(request, reader, found)
-    again = await request.state.view.task(reader, ref)
-    if isinstance(answered, Done):
-        # the link may have expired with its task, so only this response can show the receipt
-        return await task_page(request, reader, again, here=request.call.path, done=_number(answered, reader))
-    return await task_page(request, reader, again, here=request.call.path, refusal=answered)
-
-
-async def _holder(request: PageRequest) -> tuple[Link, Actor]:
-    link = await request.state.sessions.link(request.params["token"], "task")
-    return link, await request.state.sessions.holder(link)
-
-
-async def _alive(request: PageRequest, link: Link, found: SeenTask) -> None:
-    """Raise Gone, with the result, if the link has expired. A link expires with its task, and with the revision that
-    it was made for.
-    """
-    task = found.seen.stored.intent.open
-    if isinstance(task, Task) and (task.step_run, task.digest) == (link.visit, link.digest):
-        return
-    intent, directory = found.seen.stored.intent, await request.state.directory.of(link.workspace)
-    step = intent.plan.human_step(found.history.step)
-    about = question(intent.plan, step, intent.type, None)  # an expired link shows nothing of the request
-    sentence = f"“{about}” is closed."
-    decided = found.history.decided
-    if decided is not None:
-        by = ""
-        if decided.actor.kind is not ActorKind.SYSTEM:
-            by = f", by {directory.display(decided.actor.id)}"
-        outcome = outcome_text(step.task, getattr(decided.event, "outcome", "closed"))
-        reader = directory.people.get(link.person)
-        at = decided.at.astimezone(ZoneInfo((reader.zone if reader else "") or "UTC"))
-        sentence = f"“{about}” has already been decided: {outcome}{by}, {at:%d %b %Y, %H:%M %Z}."
-    elif isinstance(task, Task) and task.step_run == link.visit:
-        sentence = "The request has changed since this link was created. The link cannot decide it."
-    raise Gone("link_over", sentence, hint="Sign in to see it and your open tasks.")
-
-
-# -- answering
-
-
-def _ref(found: SeenTask) -> str:
+def task_ref(found: SeenTask) -> str:
+    """The id of the task that the page shows."""
     return step_run_id(found.seen.stored.intent.id, found.history.step_run)
 
 
 def _step(intent: Intent, history: TaskHistory) -> HumanStep:
     return intent.plan.human_step(history.step)
-
-
-def after_act(here: str, done: Done, actor: Actor) -> str:
-    """The page with the receipt of an action. The address names the event, so that a reload can build the receipt
-    from the history.
-    """
-    return f"{here}?done={_number(done, actor)}"
-
-
-def _number(done: Done, actor: Actor) -> int:
-    """The number of the event of an action; 0 if nothing new was recorded."""
-    facts = done.change.facts if done.change else ()
-    act = act_in((sealed.fact for sealed in facts), actor.id)
-    return act.seq if act else 0
-
-
-async def _answer(request: PageRequest, reader: Actor, found: SeenTask) -> Refused | Done:
-    """Give the posted answer to the engine; returns its effect, or a refusal that the person can resolve."""
-    intent, history = found.seen.stored.intent, found.history
-    try:
-        command = _command(request, intent, history)
-        viewed = await how_viewed(request, reader, found, command.outcome, command.digest)
-        return await request.state.engine.handle(reader, intent.id, replace(command, viewed=viewed))
-    except Refused as refusal:
-        if refusal.status not in CORRECTABLE:
-            raise
-        return refusal
-
-
-async def how_viewed(
-    request: PageRequest, reader: Actor, found: SeenTask, outcome: str, digest: str | None
-) -> Viewed:
-    """How much of the task's page the person has seen, for the record of their answer. Raises
-    Conflict if they approve without having expanded all of it.
-    """
-    shown = await _card(request, await load_task_context(request, reader, found, False), found)
-    positive = next((c.tone == "yes" for c in shown.answers if c.outcome == outcome), False)
-    if positive and shown.needs_opening and request.field("opened") != digest:
-        raise Conflict(
-            "not_opened",
-            "Parts of this request were collapsed and never opened. Nothing was recorded.",
-            hint="Show everything first; then decide.",
-        )
-    folded = "none" if not shown.needs_opening else "opened" if request.field("opened") else "closed"
-    step_run = found.history.step_run
-    return await request.state.card_openings.seen(reader, found.seen.stored.intent.id, step_run, folded)
-
-
-async def _counted(request: PageRequest, reader: Actor, found: SeenTask) -> bool:
-    """Whether the link was ended by exactly the posted answer, because the same button was pressed twice."""
-    try:
-        command = _command(request, found.seen.stored.intent, found.history)
-    except Refused:
-        return False
-    return await request.state.engine.repeated(reader, _ref(found), command) is not None
-
-
-def _command(request: PageRequest, intent: Intent, history: TaskHistory) -> Answer:
-    spec = _step(intent, history).task
-    pressed = dict.fromkeys(value for name, value in request.form if name == "outcome" and value)
-    outcome, digest = next(iter(pressed), ""), request.field("digest")
-    revision, stage, number = (count(request, name) for name in ("revision", "stage", "number"))
-    if not (outcome and digest and revision):
-        sentence = "The form was incomplete (revision and digest missing). Nothing was recorded."
-        raise Invalid("incomplete_form", sentence, field="digest")
-    if other := next((value for value in pressed if value != outcome), ""):
-        raise contradiction("outcome", outcome, "outcome", other)
-    data: dict[str, Any] = data_of(spec.form, request.form)
-    data |= {name: request.field(f"{PREFIX}{name}") for name in FLAGS if request.field(f"{PREFIX}{name}")}
-    for name in ("evidence", "assignee"):
-        text = request.field(f"x.{name}").strip()
-        if text and name not in data:
-            data[name] = text.replace("\r\n", "\n")
-    if spec.type is TaskType.ASSIGNMENT and outcome == "assigned" and not data:
-        raise Invalid("assignee_required", "Enter an assignee.", field="assignee")
-    return Answer(
-        outcome=outcome,
-        step_run=history.step_run,
-        comment=request.words("comment"),
-        data=data,
-        stage=stage - 1 if stage else None,
-        revision=revision,
-        digest=digest,
-        number=number,
-    )
-
-
-def count(request: PageRequest, name: str) -> int | None:
-    """A number in the form; None if it is absent, because an older page does not have the field."""
-    text = request.field(name)
-    if not text:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) < 9 and int(text)):
-        sentence = "The form was incomplete (revision and digest missing). Nothing was recorded."
-        raise Invalid("incomplete_form", sentence, field=name)
-    return int(text)
-
-
-# -- the page
 
 
 def _long(known: TaskContext, found: SeenTask) -> bool:
@@ -325,7 +138,7 @@ def _long(known: TaskContext, found: SeenTask) -> bool:
     return bool(more) or len(found.seen.stored.payload) > SHORT or populous(known.directory)
 
 
-async def _card(request: PageRequest, known: TaskContext, found: SeenTask) -> Card:
+async def task_card(request: PageRequest, known: TaskContext, found: SeenTask) -> Card:
     if not _long(known, found):
         return card(known)
     return await request.state.off_loop.run(known.reader, partial(card, known))
@@ -343,11 +156,11 @@ async def task_page(
     intent = found.seen.stored.intent
     stale = refusal is not None and refusal.code == "stale_revision"
     known = await load_task_context(request, reader, found, _opened(request, stale))
-    shown = await _card(request, known, found)
+    shown = await task_card(request, known, found)
     posted = _written(request, reader, found, shown, refusal)
     by_link = _by_link(request)
     lacks, refusal = await sign_in_required.missing_sign_in(
-        request, reader, _ref(found), shown.needs_sign_in, refusal
+        request, reader, task_ref(found), shown.needs_sign_in, refusal
     )
     problem = refusal or (lacks.refused if lacks else None)
     faults, fields = faults_of(refusal, fields_of(shown.form, posted))
@@ -427,7 +240,7 @@ def _written(
     """
     if refusal is not None or request.field("show") or request.field("mail"):
         return request.form
-    return sign_in_required.saved_answer(request, reader, _ref(found)) if shown.open else []
+    return sign_in_required.saved_answer(request, reader, task_ref(found)) if shown.open else []
 
 
 def _sure(known: TaskContext) -> bool:

@@ -15,6 +15,7 @@ from bench.place import QUEUED, Place
 from bench.prober import Waits, probing
 from bench.report import show
 from bench.wire import Pool, request
+from signoff.core.text.json_text import MAX_CONTAINERS
 
 KIB: Final = (1, 16, 64, 120)
 MOST: Final = 128 * 1024  # bytes of a body
@@ -42,6 +43,13 @@ def shapes(size: int = MOST) -> Iterator[tuple[str, bytes]]:
         count = (room - len(opening) - len(closing)) // (len(part) + 1)
         return head + opening + b",".join([part] * count) + closing + b"}"
 
+    def dense(part: bytes) -> bytes:
+        """As many of these values as have the maximum number of objects and lists, and a string."""
+        containers = part.count(b"[") + part.count(b"{")
+        values = b",".join([part] * ((MAX_CONTAINERS - 4) // containers))
+        opening, closing = b'{"a":[' + values + b',"', b'"]}'
+        return head + opening + b"x" * (room - len(opening) - len(closing)) + closing + b"}"
+
     def numbered(opening: bytes, closing: bytes) -> bytes:
         parts, used, number = [], len(opening) + len(closing), 0
         while used + (each := len(str(number)) + 5) <= room:
@@ -52,13 +60,13 @@ def shapes(size: int = MOST) -> Iterator[tuple[str, bytes]]:
 
     deep = (room - 8) // 2
     yield "one value nested to the end", head + b'{"a":' + b"[" * deep + b"]" * deep + b"}}"
-    yield "nested as deep as allowed", filled(b'{"a":[', b"[" * 24 + b"]" * 24, b"]}")
+    yield "nested as deep as allowed", dense(b"[" * 24 + b"]" * 24)
     yield "many keys", numbered(b"{", b"}")
     yield "long numbers", filled(b'{"a":[', b"1.7976931348623157e+300", b"]}")
     yield "one number of all digits", head + b'{"a":' + b"7" * (room - 6) + b"}}"
     yield "many short strings", filled(b'{"a":[', b'"a"', b"]}")
     yield "many escapes", filled(b'{"a":[', b'"' + b"\\u00e9" * 100 + b'"', b"]}")
-    yield "many objects", filled(b'{"a":[', b"{}", b"]}")
+    yield "many objects", dense(b"{}")
     yield "a key given twice, at the end", numbered(b"{", b',"0":1}')
     yield "keys given twice, everywhere", filled(b'{"a":[', b'{"b":1,"b":1}', b"]}")
 

@@ -74,6 +74,19 @@ def test_depth_is_counted_exactly(brackets: str, most: int, deep: int) -> None:
             assert too_deep(text.encode(), bound) is (depth(text) > bound)
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"[" + b",".join([b"{}"] * 16_383) + b"]",
+        b'["' + b"[{" * 20_000 + b'"]',
+        b'["\\"' + b"[]" * 20_000 + b'"]',
+        b"[" + b",".join([b"[]      "] * 20_000) + b"]",  # 180,000 bytes
+    ],
+)
+def test_as_many_objects_and_lists_as_allowed_are_read(raw: bytes) -> None:
+    assert json_intake.parse(raw).value == json.loads(raw)
+
+
 @given(VALUES)
 def test_strict_reader_agrees_with_any_reader(value: Any) -> None:
     text = json.dumps(value)
@@ -180,6 +193,9 @@ def test_duplicate_key_is_always_found(
         (b"[" * 33 + b"]" * 33, "too_deep"),
         (b'{"a":' * 33 + b"1" + b"}" * 33, "too_deep"),
         (b"[" * 10_000, "too_deep"),
+        (b"[" + b"{}," * 16_383 + b"[]]", "too_many_containers"),
+        (b"[" + b"[]," * 16_384, "too_many_containers"),
+        (b"[" * 32 + b"]" * 32 + b"[" * 32 + b"]" * 32 + b"[]" * 16_384, "too_many_containers"),
         (b"[" * 10_000 + b"]" * 10_000, "too_deep"),
         (b"[" * 33, "too_deep"),
         (b"[" * 33 + b"}" * 33, "too_deep"),

@@ -1,6 +1,6 @@
-"""Checks that JSON is strict, before, during and after parsing: depth, duplicate keys, and numbers and characters on
-which parsers disagree. Takes linear time for any input, and uses only the standard library: the server's intake, the
-document readers and the command line share it.
+"""Checks that JSON is strict, before, during and after parsing: depth, the number of objects and lists, duplicate keys,
+and numbers and characters on which parsers disagree. Takes linear time for any input, and uses only the standard
+library: the server's intake, the document readers and the command line share it.
 """
 
 import math
@@ -12,6 +12,7 @@ from typing import Any, Final
 from signoff.core.text.describe import printable
 
 MAX_DEPTH: Final = 32
+MAX_CONTAINERS: Final = 16_384  # objects and lists
 MAX_INTEGER: Final = 2**53 - 1  # beyond this, JSON parsers disagree
 
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
@@ -64,6 +65,17 @@ def too_deep(raw: bytes, most: int = MAX_DEPTH) -> bool:
     if deepest > most or deepest + rounds <= most:
         return deepest > most
     return any(depth > most for depth in accumulate(map(_STEP.__getitem__, brackets)))
+
+
+def too_many_containers(raw: bytes) -> bool:
+    """Whether JSON text, complete or not, has more than ``MAX_CONTAINERS`` objects and lists; above 128 KiB, more than
+    one for every 8 bytes. Creating and freeing them takes far longer than reading the text.
+    """
+    most = max(MAX_CONTAINERS, len(raw) // 8)
+    if raw.count(b"[") + raw.count(b"{") <= most:
+        return False
+    bare = outside_strings(raw)
+    return bare.count(b"[") + bare.count(b"{") > most
 
 
 def unique(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:

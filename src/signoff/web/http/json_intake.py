@@ -1,8 +1,10 @@
 """Strict JSON intake: anything that two parsers could read differently is refused.
 
-Refused: duplicate keys, NaN and Infinity, lone surrogates, integers beyond 2^53 - 1, nesting deeper than 32, bytes
-that are not UTF-8. The canonical form is RFC 8785. If the bytes are provably the same (no floats, no characters
-beyond the Basic Multilingual Plane), msgspec's sorted encoder produces it.
+Refused: duplicate keys, NaN and Infinity, lone surrogates, integers beyond 2^53 - 1, bytes that are not UTF-8. To bound
+the time that reading takes, nesting deeper than 32 and too many objects and lists are refused too.
+
+The canonical form is RFC 8785. If the bytes are provably the same (no floats, no characters beyond the Basic
+Multilingual Plane), msgspec's sorted encoder produces it.
 """
 
 import json
@@ -13,7 +15,15 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from signoff.core.errors import Malformed
-from signoff.core.text.json_text import MAX_DEPTH, DuplicateKeyError, outside_strings, too_deep, unique
+from signoff.core.text.json_text import (
+    MAX_CONTAINERS,
+    MAX_DEPTH,
+    DuplicateKeyError,
+    outside_strings,
+    too_deep,
+    too_many_containers,
+    unique,
+)
 
 _PLAIN: Final = msgspec.json.Encoder()
 # Sixteen digits in a row could be an integer beyond the limit; fewer cannot.
@@ -73,6 +83,8 @@ def parse(raw: bytes) -> Parsed:
     """The JSON value of ``raw``; raises Malformed with the reason. Takes linear time for any input."""
     if too_deep(raw):
         raise _too_deep()
+    if too_many_containers(raw):
+        raise _too_many_containers()
     shape = raw.translate(_SHAPE)
     long, exponents = _SIXTEEN_DIGITS in shape, _EXPONENT in shape
     decoder = _decoder(shape) if long or exponents else _PLAIN_FLOATS
@@ -120,6 +132,14 @@ def _too_deep() -> Malformed:
         "too_deep",
         f"The JSON is nested deeper than {MAX_DEPTH} levels.",
         hint="Flatten it, or send it as text.",
+    )
+
+
+def _too_many_containers() -> Malformed:
+    return Malformed(
+        "too_many_containers",
+        f"The JSON has more than {MAX_CONTAINERS:,} objects and lists.",
+        hint="Send such data as text, or send a link to it.",
     )
 
 

@@ -280,6 +280,29 @@ async def test_approval_by_expiry_requires_low_risk_and_the_workspace_setting(we
     assert (intent["status"], intent["ending"]) == ("COMPLETED", "expired")
 
 
+@pytest.mark.parametrize("dry_run", [True, False])
+async def test_turning_approval_by_expiry_off_names_the_policies_that_rely_on_it(
+    web: WebEnv, dry_run: bool
+) -> None:
+    lenient = {"deadline": "1h", "risk": "low", "on_timeout": "outcome:approved"}
+    policies = {f"p{number:02}": lenient for number in range(11)}
+    flow = {"workflow": "x", "intent_type": "x.v1", "steps": [{"id": "ok", "human": {"policy": "p00"}}]}
+    manifest = {"policies": policies, "workflows": [flow], "workspace": {"positive_fallback": True}}
+    assert (await web.post("/v1/apply", manifest, "oscar")).status == 200
+    before = await web.send(intent_type="x.v1")
+    query = "?dry_run=true" if dry_run else ""
+    off = await web.post(f"/v1/apply{query}", {"workspace": {"positive_fallback": False}}, "oscar")
+    [warning] = off["warnings"]
+    assert "p00, p01, p02, p03, p04, p05, p06, p07, p08, p09 and 1 more; open tasks are unaffected" in warning
+    again = await web.post(f"/v1/apply{query}", {"workspace": {"positive_fallback": dry_run}}, "oscar")
+    assert again["warnings"] == []
+    if not dry_run:
+        refused = await web.post("/v1/intents", {"intent_type": "x.v1", "payload": {}}, "ci")
+        assert refused.code == "positive_fallback"
+    await web.env.pass_time(timedelta(hours=1))
+    assert await web.status(before) == "COMPLETED"
+
+
 @pytest.mark.parametrize(
     ("asks", "word"),
     [

@@ -7,7 +7,7 @@ from signoff.core.directory.actors import ActorKind
 from signoff.core.directory.model import Account, Person
 from signoff.core.errors import Conflict, Invalid
 from signoff.engine.admin.accounts import sponsor
-from signoff.engine.admin.self_approval import self_approval_warnings
+from signoff.engine.admin.workspace_warnings import workspace_warnings
 from signoff.web.http import bodies
 from signoff.web.http.call import Call
 from signoff.web.reading import directory_of
@@ -34,7 +34,7 @@ async def create_key(call: Call) -> wire.keys.NewKeyOut:
     before = await directory_of(call)
     holder = await _holder(call, wanted)
     after = await directory_of(call)
-    warnings = self_approval_warnings(before, after)
+    warnings = workspace_warnings(before, after)
     seconds = wanted.expires_in_seconds
     life = timedelta(seconds=seconds) if seconds is not None else None
     made = await call.state.accounts.add_key(call.actor, holder, life)

@@ -8,7 +8,7 @@ from signoff.core.errors import Invalid
 from signoff.core.formats.manifest import compile_manifest
 from signoff.engine.admin.apply_manifest import authorize_document
 from signoff.engine.admin.proposals import WAITING, Proposal
-from signoff.engine.admin.self_approval import self_approval_warnings
+from signoff.engine.admin.workspace_warnings import workspace_warnings
 from signoff.engine.directory.change_log import subject_of
 from signoff.engine.planning.planner import plan_warnings
 from signoff.notify.registry import personal_channels
@@ -36,7 +36,7 @@ async def apply(call: Call) -> wire.manifests.ManifestResponse:
         if dry_run
         else await directory_of(call)
     )
-    warnings = (*draft.warnings, *self_approval_warnings(before, after))
+    warnings = (*draft.warnings, *workspace_warnings(before, after))
     for spec in manifest.workflows:
         absent = await call.state.workers.absent(spec.template.plan, after, call.state.clock.now())
         warnings = (*warnings, *absent, *plan_warnings(spec.template.plan, after))

@@ -12,7 +12,7 @@ from signoff.core.formats.manifest import (
     read_person,
 )
 from signoff.core.text.document_reader import document
-from signoff.engine.admin.self_approval import self_approval_warnings
+from signoff.engine.admin.workspace_warnings import workspace_warnings
 from signoff.engine.directory.eligible_people import known_person
 from signoff.engine.directory.snapshot import Snapshot
 from signoff.engine.off_loop import populous
@@ -78,7 +78,7 @@ async def _put_person(call: Call, who: str, fields: dict[str, Any]) -> wire.peop
     applied = await call.state.manifests.apply(call.actor, Manifest(people=(spec,)))
     directory = await directory_of(call)
     found = _person_named(directory, who)
-    warnings = (*applied.warnings, *self_approval_warnings(before, directory))
+    warnings = (*applied.warnings, *workspace_warnings(before, directory))
     return wire.people.PersonResponse(person=_out(call, found, directory), warnings=warnings)
 
 

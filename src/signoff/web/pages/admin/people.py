@@ -19,7 +19,7 @@ from signoff.core.errors import Conflict, Invalid, NotFound, Refused
 from signoff.core.formats.manifest import Manifest, read_person
 from signoff.core.plan.hours_reader import DAYS, hours_text
 from signoff.core.text.document_reader import document
-from signoff.engine.admin.self_approval import self_approval_warnings
+from signoff.engine.admin.workspace_warnings import workspace_warnings
 from signoff.engine.delivery.chat_answers import LinkCode
 from signoff.engine.delivery.recipients import preferred_channels
 from signoff.engine.directory.change_log import person_subject
@@ -136,7 +136,7 @@ async def add_person(request: PageRequest) -> Page:
     except Refused as refusal:
         return await _people(request, refusal)
     after = await request.directory()
-    warnings = self_approval_warnings(directory, after)
+    warnings = workspace_warnings(directory, after)
     return await _people(request, warnings=warnings) if warnings else request.to("/people")
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from signoff.core.text.json_text import DuplicateKeyError, too_deep, unique
+from signoff.core.text.json_text import DuplicateKeyError, too_deep, too_many_containers, unique
 
 NESTED = st.recursive(
     st.text(max_size=6) | st.integers(),
@@ -71,3 +71,25 @@ def test_duplicate_key_of_an_object_is_refused() -> None:
     with pytest.raises(DuplicateKeyError, match="'b' is duplicated") as met:
         unique([("a", 1), ("b", 2), ("b", 3), ("a", 4)])
     assert met.value.key == "b"
+
+
+@pytest.mark.parametrize(
+    ("raw", "too_many"),
+    [
+        (b"[" + b"{}," * 16_382 + b"[]]", False),
+        (b"[" + b"{}," * 16_383 + b"[]]", True),
+        (b"[" + b"[]," * 16_384, True),  # incomplete
+        (b'["' + b"[{" * 20_000 + b'"]', False),
+        (b'["\\\\"' + b',"[{"' * 20_000 + b"]", False),
+        (b"[" + b"[]      ," * 20_000 + b"[]]", False),  # 180,000 bytes: one for every 8 bytes
+        (b"[" + b"[]   ," * 40_000 + b"[]]", True),
+    ],
+)
+def test_objects_and_lists_are_counted_outside_strings(raw: bytes, too_many: bool) -> None:
+    assert too_many_containers(raw) is too_many
+
+
+def test_many_closed_levels_are_counted_by_levels() -> None:
+    closed = b"[" * 6 + b"]" * 6
+    assert not too_deep(closed * 50, 6)
+    assert too_deep(closed * 50, 5)

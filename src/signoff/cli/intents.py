@@ -16,7 +16,7 @@ from signoff.cli.lazy_group import SuggestingGroup
 from signoff.cli.output import Column, as_moment, block, column, time_column
 from signoff.cli.session import Remote
 from signoff.cli.tasks.act import intent_messages
-from signoff.cli.watching import refuse_timeout_alone, watch_intent
+from signoff.cli.watching import approval_overtaken, refuse_timeout_alone, watch_intent
 from signoff.core.intent.deleted_payload import PAYLOAD_DELETED
 from signoff.wire.intents import EventOut, IntentOut
 
@@ -214,11 +214,13 @@ def rerun(session: Remote, intent: str) -> None:
 
 
 def state(intent: Mapping[str, Any]) -> str:
-    """The status and what it means: ``WAITING for human``, ``FAILED (rejected)``."""
+    """The status and what it means: ``WAITING for human``, ``FAILED (rejected)``, ``CANCELED after approval``."""
     status = str(intent.get("status", ""))
     reason = str(intent.get("waiting_reason") or "").removeprefix("WAITING_FOR_").lower()
     if status == "WAITING" and reason:
         return f"{status} for {reason}"
+    if approval_overtaken(intent):
+        return f"{status} after approval"
     ending = intent.get("ending") or intent.get("outcome")
     return f"{status} ({ending})" if ending and status != "WAITING" else status
 

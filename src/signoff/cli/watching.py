@@ -60,8 +60,10 @@ def watch_intent(
     intent = client.get_intent(intent_id)
     code = ending(intent)
     if code is not ExitCode.OK:
-        why = intent.error.message if intent.error else intent.ending
-        session.out.note(f"The intent ended {intent.status}{f': {why}' if why else '.'}")
+        overtaken = approval_overtaken(intent)
+        ended = f"{intent.status} after approval" if overtaken else intent.status
+        why = intent.error.message if intent.error else "" if overtaken else intent.ending
+        session.out.note(f"The intent ended {ended}{f': {why}' if why else '.'}")
     return code
 
 
@@ -88,6 +90,11 @@ def _whole(session: Remote, intent: Mapping[str, Any], intent_id: str) -> str:
         return intent_id
     session.out.note(f"{visible(intent_id)} is a step of {visible(whole)}; following that.")
     return whole
+
+
+def approval_overtaken(intent: Mapping[str, Any]) -> bool:
+    """Whether people approved, but the request was then canceled, failed or timed out."""
+    return intent.get("ending") == "approved" and intent.get("status") in ("CANCELED", "FAILED", "TIMED_OUT")
 
 
 def ending(intent: Mapping[str, Any]) -> ExitCode:

@@ -81,6 +81,30 @@ async def test_receipt_describes_the_result_for_each_ending(web: WebEnv) -> None
         assert said in page.text, (ending, said)
 
 
+async def test_approval_of_a_request_that_was_canceled_afterwards_does_not_read_as_a_yes(web: WebEnv) -> None:
+    steps = [
+        {"id": "approve", "human": {"title": "Run it?", "approvers": ANN}},
+        {"id": "run", "agent": "validator"},
+    ]
+    await web.apply_workflow(steps=steps)
+    intent_id = await web.send()
+    task_id = f"{intent_id[:-4]}0001"
+    assert (await web.answer(task_id)).status == 200
+    ann = await reader(web, "ann")
+    assert "✓ Approved" in (await ann.get(f"/tasks/{task_id}")).text
+    oscar = await reader(web, "oscar")
+    assert (await oscar.post(f"/intents/{intent_id}/cancel", reason="Not today")).status == 303
+    page = await ann.get(f"/tasks/{task_id}")
+    assert "✗ Approved, but the request was canceled" in page.text
+    assert "You decided: approved" in page.text
+    assert 'class="receipt bad"' in page.html
+    done = await ann.get("/?view=done")
+    assert '<span class="tag plain">approved</span><span class="tag bad">request canceled</span>' in done.html
+    later = f"{(await web.send())[:-4]}0001"
+    page = await ann.get(f"/tasks/{later}")
+    assert "One earlier request of this type: canceled." in page.text
+
+
 async def test_person_who_delegated_sees_to_whom(web: WebEnv) -> None:
     task_id = await task(web)
     ann = await reader(web, "ann")

@@ -201,6 +201,13 @@ class Intent(msgspec.Struct, gc=False, frozen=True, omit_defaults=True, kw_only=
     def final(self) -> bool:
         return self.status in FINAL
 
+    @property
+    def approval_overtaken(self) -> bool:
+        """Whether people approved, but the request was then canceled, failed or timed out: nothing may continue on that
+        approval.
+        """
+        return self.final and self.status is not Status.COMPLETED and self.ending is Ending.APPROVED
+
     def ref(self, step_run: int) -> str:
         """The id by which an agent or a person knows this step run."""
         return (

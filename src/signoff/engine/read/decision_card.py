@@ -21,11 +21,11 @@ from signoff.core.intent.authorization import authorize_command
 from signoff.core.intent.checks import grave, worst_risk
 from signoff.core.intent.commands import Answer
 from signoff.core.intent.continuation import at_expiry
-from signoff.core.intent.model import Intent
+from signoff.core.intent.model import Intent, Status
 from signoff.core.intent.receipts import place
 from signoff.core.intent.wake import ends_at
 from signoff.core.plan.plan import HumanStep
-from signoff.core.plan.task_types import Risk, TaskSpec, TaskType, Trait
+from signoff.core.plan.task_types import Ending, Risk, TaskSpec, TaskType, Trait
 from signoff.core.plan.wording import ended, from_workflow, on_expiry_text, outcome_text, question
 from signoff.core.text.json_diff import Group, Leaf, group
 from signoff.core.text.masking import masked
@@ -94,7 +94,8 @@ class CommentLine(msgspec.Struct, frozen=True):
 
 class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True):
     """The decision. ``heading``: what was done; ``mine``: whether the reader's own answer decided it; ``place``: where
-    the request is now; ``after``: what agents reported since; ``reason``: why it was withdrawn.
+    the request is now; ``overtaken``: whether the request did not complete despite this approval; ``after``: what
+    agents reported since; ``reason``: why it was withdrawn.
     """
 
     ending: str
@@ -106,6 +107,7 @@ class DecisionRecord(msgspec.Struct, frozen=True, kw_only=True):
     seq: int
     mine: bool
     place: str
+    overtaken: bool
     after: tuple[str, ...]
     reason: str = ""
 
@@ -409,7 +411,8 @@ def _requester(known: TaskContext) -> RequesterInfo:
     requester, directory = known.intent.requester, known.directory
     endings: dict[str, int] = {}
     for intent in known.earlier:
-        word = intent.ending.value if intent.ending else intent.status.value.lower()
+        decided = intent.ending if not intent.approval_overtaken else None
+        word = decided.value if decided else intent.status.value.lower()
         endings[word] = endings.get(word, 0) + 1
     return RequesterInfo(
         kind=requester.kind.value,
@@ -495,9 +498,12 @@ def _record(known: TaskContext) -> DecisionRecord | None:
     why = next((event.reason for event in later if isinstance(event, e.Canceled)), "")
     system = fact.actor.kind is ActorKind.SYSTEM
     spec = intent.plan.human_step(known.history.step).task
+    heading, where = ended(event.ending, event.outcome, spec), place(intent)
+    completed = intent.status is Status.COMPLETED
+    overtaken = event.ending is Ending.APPROVED and intent.final and not completed
     return DecisionRecord(
         ending=event.ending.value,
-        heading=ended(event.ending, event.outcome, spec),
+        heading=f"{heading}, but {where[:1].lower()}{where[1:]}" if overtaken else heading,
         outcome=outcome_text(spec, event.outcome),
         # no person decided: a deadline passed, or nobody could be reached
         by="the clock" if system else known.directory.display(fact.actor.id),
@@ -505,7 +511,8 @@ def _record(known: TaskContext) -> DecisionRecord | None:
         at=fact.at,
         seq=fact.seq,
         mine=fact.actor.id == known.reader.id,
-        place=place(intent),
+        place=where,
+        overtaken=overtaken,
         after=tuple(after),
         reason="" if why in ("withdrawn", "canceled") else masked_text(why, known.opened),
     )

@@ -50,7 +50,8 @@ _PLACE: Final = re.compile(r"([012])\.(-1|[0-9]{1,18})\.([0-9a-f-]{36})")
 
 class InboxEntry(msgspec.Struct, frozen=True, kw_only=True):
     """One row of the inbox. ``form``: the digest that it shares with the tasks that may be decided together with it;
-    ``form_question``: their question, with the names of the fields in which they may differ.
+    ``form_question``: their question, with the names of the fields in which they may differ; ``overtaken``: how the
+    request ended instead of completing, if it was approved.
     """
 
     ref: str
@@ -67,6 +68,7 @@ class InboxEntry(msgspec.Struct, frozen=True, kw_only=True):
     due_at: datetime | None = None
     votes: int = 0
     ending: str = ""
+    overtaken: str = ""
     decided_by: str = ""
     mine: bool = False
     reviewed_by: str = ""
@@ -257,6 +259,7 @@ def _closed(stored: Stored, directory: Snapshot) -> InboxEntry | None:
     return replace(
         _row(stored, step, directory),
         ending=intent.ending.value,
+        overtaken=intent.status.value.lower() if intent.approval_overtaken else "",
         at=at,
         decided_by=directory.display(by) if isinstance(by, str) else "",
     )

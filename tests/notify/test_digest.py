@@ -335,6 +335,27 @@ async def test_failed_roundup_of_approvals_is_retried_and_nothing_is_lost(
             assert ("task.decided", "per_rita", "email", "sent") in await env.states(id)
 
 
+async def test_roundup_is_not_sent_again_after_a_crash(store: Store, clock: FixedClock) -> None:
+    async with smtp_sink() as server:
+        async with messaging_env(store, clock, email(server.url)) as env:
+            await env.people_are(rita=DIGEST)
+            ids = [(await env.submit(asked("per_ann", **LOW))).id for _ in range(60)]
+            for id in ids:
+                await env.do(id, c.Answer("approved"), ANN)
+            await env.carry()
+            await env.pass_time(timedelta(seconds=900 - int(clock.now().timestamp()) % 900))
+            while not server.to("rita@acme.example"):
+                await env.outbox.once()
+        async with messaging_env(store, clock, email(server.url)) as env:  # knows nothing of what was sent
+            await env.pass_time(timedelta(seconds=90))
+            await env.carry()
+            [text] = text_of(server, "rita@acme.example")
+            assert text.startswith("60 requests were approved")
+            for id in ids:
+                assert ("task.decided", "per_rita", "email", "sent") in await env.states(id)
+            assert await store.outbox.counts() == {"waiting": 0, "dead": 0}
+
+
 async def test_questions_and_approvals_are_sent_in_separate_roundups(store: Store, clock: FixedClock) -> None:
     async with smtp_sink() as server, messaging_env(store, clock, email(server.url)) as env:
         await approve_three(env)

@@ -88,10 +88,8 @@ class TaskMessages(RecordedSender[PersonNotification]):
         self._off_loop = OffLoop()
         self.recipients = NotificationExpander(context, self._off_loop)
         self._approvers = Approvers()
-        # One lock per person, so that their roundups are sent one after the other; and the rows that a sent roundup
-        # covers.
+        # One lock per person, so that their roundups are sent one after the other.
         self._roundup_locks: WeakValueDictionary[tuple[str, str, str], asyncio.Lock] = WeakValueDictionary()
-        self._covered: dict[str, None] = {}
         self._reminders: Limit | None = None
         # Reminders that were counted, so that a reminder that a channel postpones is not counted twice.
         self._counted: dict[str, None] = {}
@@ -145,20 +143,21 @@ class TaskMessages(RecordedSender[PersonNotification]):
 
     async def _collected(self, item: PersonNotification, to: str, directory: Snapshot) -> Sent | None:
         """One roundup for this notification and all others of its kind that wait with it; None if there is no other.
-        Nothing more is sent when the others become due.
+        The others are recorded as sent in one commit, so that neither another server nor a restart sends them again.
         """
         row, kind = item.row, item.notification.kind
         lock = self._roundup_locks.setdefault((row.workspace, row.channel, row.target), asyncio.Lock())
         async with lock:
-            if row.id in self._covered:
-                del self._covered[row.id]
+            if not await self._store.outbox.holds(row):
                 return Sent(target=to)
-            waiting = {row.id: item.notification}
+            waiting, rows = {row.id: item.notification}, {row.id: row}
             until = self._clock.now() + _SENDING_LEASE
             for other in await self._store.outbox.to_person(row, until, _MOST_COLLECTED):
                 decoded = decode(other)
-                if isinstance(decoded, PersonNotification) and (one := decoded.notification).roundup:
-                    waiting |= {other.id: one} if one.kind is kind else {}
+                if not isinstance(decoded, PersonNotification) or not decoded.notification.roundup:
+                    continue
+                if decoded.notification.kind is kind:
+                    waiting[other.id], rows[other.id] = decoded.notification, other
             found: dict[str, CollectedNotification] = {}
             for id, notification in waiting.items():
                 stored = await self._store.intents.get(notification.intent)
@@ -174,9 +173,12 @@ class TaskMessages(RecordedSender[PersonNotification]):
             now, base_url = self._clock.now(), self._base_url()
             in_order = sorted(found.values(), key=lambda one: (one.notification.at, one.intent.id))
             await channel.deliver(roundup_message(row.id, to, person, in_order, directory, base_url, now))
-            if len(self._covered) >= _MAX_COUNTED:
-                self._covered.clear()
-            self._covered |= dict.fromkeys(id for id in found if id != row.id)
+            ended = [
+                SendResult(id, one.intent, SENT, one.attempts + 1, now, target=to)
+                for id, one in rows.items()
+                if id in found
+            ]
+            await self._store.messages.end(ended)
             return Sent(target=to)
 
     def _count_reminder(self, row: OutboxRow, notification: Notification) -> None:

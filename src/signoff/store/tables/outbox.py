@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from signoff.store import sql
 from signoff.store.database import Database
@@ -13,6 +13,7 @@ _TO_PERSON = f"""
 select {sql.OUTBOX_COLUMNS} from outbox where dead = 0 and due_at <= :until and workspace = :workspace
     and channel = :channel and target = :target and kind = :kind order by due_at, id limit :limit
 """
+_HOLDS: Final = "select 1 from outbox where id = :id and shard = :shard"
 
 
 class Outbox:
@@ -41,6 +42,10 @@ class Outbox:
         values = {"workspace": row.workspace, "channel": row.channel, "target": row.target, "kind": row.kind}
         found = await self._db.read(_TO_PERSON, until=micros(until), limit=limit, **values)
         return [outgoing(one) for one in found if one[0] != row.id]
+
+    async def holds(self, row: OutboxRow) -> bool:
+        """Whether this row is still to be sent: a roundup that another server has sent may have covered it."""
+        return bool(await self._db.read(_HOLDS, **_key(row)))
 
     async def done(self, rows: Sequence[OutboxRow]) -> None:
         """Delete rows that were sent."""

@@ -227,20 +227,6 @@ def test_watching_a_step_run_reports_the_ending_of_the_request(sh: Shell) -> Non
             assert (result.intent_id, result.status, result.ending) == (intent_id, "FAILED", "rejected")
 
 
-def test_request_canceled_after_its_approval_does_not_read_as_approved(sh: Shell) -> None:
-    ask = {"id": "ask", "human": {"title": "Run it?"}}
-    run = {"id": "run", "agent": "runner"}
-    with Client(sh.live.url, sh.live.owner_key) as client:
-        client.apply_workflow({"workflow": "late", "intent_type": "intent.cli.late.v1", "steps": [ask, run]})
-        intent_id = client.send_intent({"intent_type": "intent.cli.late.v1"})
-    sh("tasks", "approve", intent_id, "--yes")
-    sh("intents", "cancel", intent_id, "--yes", "--reason", "Not today")
-    assert "CANCELED after approval" in sh("intents", "list", "--status", "CANCELED")
-    assert re.search(r"status +CANCELED after approval\n", sh("intents", "get", intent_id))
-    sh("intents", "watch", intent_id, code=12)
-    assert "The intent ended CANCELED after approval." in sh.remarks
-
-
 def test_form_is_filled_in_field_by_field(sh: Shell) -> None:
     form = {"type": "object", "required": ["rows"], "properties": {"rows": {"type": "integer"}}}
     intent_id = sh.asked(task_type="form", form_schema=form)

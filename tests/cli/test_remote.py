@@ -137,6 +137,21 @@ def test_watch_exits_with_the_code_of_the_final_status(
     assert ending({"status": status, **more}) is code
 
 
+@pytest.mark.parametrize("status", ["CANCELED", "FAILED", "TIMED_OUT"])
+def test_request_that_ended_after_its_approval_does_not_read_as_approved(
+    run: Run, stub: Stub, status: str
+) -> None:
+    ended = intent(status, ending="approved", outcome="approved")
+    stub.on("GET", "/v1/intents", Answer({"ok": True, "intents": [ended.body["intent"]]}))
+    stub.on("GET", f"/v1/intents/{INTENT}", ended)
+    stub.on("GET", f"/v1/intents/{INTENT}/events/stream", Answer(chunks=[event(4, status, status.lower())]))
+    assert f"{status} after approval" in run("intents", "list", "--status", status).stdout
+    assert f"{status} after approval" in run("intents", "get", INTENT).stdout
+    watched = run("intents", "watch", INTENT)
+    assert watched.exit_code != ExitCode.OK
+    assert f"The intent ended {status} after approval." in watched.stderr
+
+
 def test_watch_that_times_out_exits_with_7(run: Run, stub: Stub) -> None:
     stub.on("GET", f"/v1/intents/{INTENT}", intent("WAITING"))
     stub.on("GET", f"/v1/intents/{INTENT}/events", Answer({"events": []}))
